@@ -1,0 +1,1 @@
+"""What training, serving, evaluation and bench must agree on, defined once."""

@@ -1,0 +1,204 @@
+"""One YAML file describes the whole pipeline of one adapter; this is its schema.
+
+Every key is documented where it is declared; an unknown key is refused. Paths are relative to the working directory.
+`LLM_SECTION__KEY=value` in the environment overrides the file, for instance `LLM_TRAIN__LEARNING_RATE=1e-4`.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from callproof.errors import UserError
+from callproof.records import Record, explain, read_text
+
+
+class DataConfig(Record):
+    """Where sessions, system prompt and catalog lie."""
+
+    domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
+    train: str = Field(default="sessions/train.jsonl", description="training sessions, inside the domain folder")
+    eval: str = Field(default="sessions/eval.jsonl", description="evaluation sessions, inside the domain folder")
+    max_context_length: int = Field(
+        default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
+    )
+
+    @property
+    def tools_path(self) -> Path:
+        return self.domain / "tools.json"
+
+    @property
+    def prompt_path(self) -> Path:
+        return self.domain / "system_prompt.md"
+
+    @property
+    def train_path(self) -> Path:
+        return self.domain / self.train
+
+    @property
+    def eval_path(self) -> Path:
+        return self.domain / self.eval
+
+
+class PromptConfig(Record):
+    """How the system turn is assembled; see callproof.prompt."""
+
+    timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
+    date_line: bool = Field(default=True, description="add the current date and time of the session")
+    shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
+    shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
+
+
+class ModelConfig(Record):
+    """The base model."""
+
+    base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
+    name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
+    revision: str | None = Field(default=None, description="hub revision")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
+    chat_template: Path | None = Field(default=None, description=".jinja file; default: the tokenizer's own")
+
+    @property
+    def served_name(self) -> str:
+        return self.name or self.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+
+class LoraConfig(Record):
+    """The adapter; only what vLLM can serve."""
+
+    r: int = Field(default=16, ge=1, le=512, description="rank")
+    alpha: float = Field(default=32, gt=0, description="scale is alpha / r")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = Field(default="all-linear")
+    use_rslora: bool = Field(default=False)
+
+
+class TrainConfig(Record):
+    """The training loop; names are those of transformers.TrainingArguments."""
+
+    output_dir: Path | None = Field(default=None, description="default: outputs/<name>")
+    seed: int = Field(default=42)
+    num_train_epochs: float = Field(default=1.0, gt=0)
+    max_steps: int = Field(default=-1, description="overrides num_train_epochs when positive")
+    per_device_train_batch_size: int = Field(default=8, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(default="linear")
+    warmup_ratio: float = Field(default=0.05, ge=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    gradient_checkpointing: bool = Field(default=False)
+    bf16: Literal["auto"] | bool = Field(default="auto", description="bf16 autocast; auto: where the hardware has it")
+    packing: bool = Field(default=False, description="pack rows up to max_context_length")
+    logging_steps: int = Field(default=10, ge=1)
+    report_to: Literal["none", "wandb", "tensorboard", "trackio"] = Field(default="none")
+
+
+class ServeConfig(Record):
+    """The vLLM server; one base and one tool-call format a server."""
+
+    host: str = Field(default="127.0.0.1")
+    port: int = Field(default=8000, ge=1, le=65535)
+    max_model_len: int = Field(default=4096, gt=0, description="tokens, prompt and answer together")
+    tool_call_parser: str = Field(default="hermes")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: float32 on a CPU")
+    max_num_seqs: int = Field(default=32, ge=1, description="requests in one batch")
+    max_num_batched_tokens: int = Field(default=1024, ge=1, description="tokens in one step; small on a CPU with LoRA")
+    cpu_kvcache_gib: int = Field(default=2, ge=1, description="KV cache on a CPU, GiB")
+
+
+class EvalConfig(Record):
+    """How eval turns are made and asked."""
+
+    turns: Literal["decisions", "all"] = Field(
+        default="decisions",
+        description="decisions: replies to the user and every calling turn; all: tool-result summaries too",
+    )
+    max_sessions: int | None = Field(default=None, ge=1, description="use the first N eval sessions only")
+    max_tokens: int = Field(default=256, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+    concurrency: int = Field(default=32, ge=1, description="requests in flight")
+    timeout_s: float = Field(default=120, gt=0, description="a request, seconds")
+    retries: int = Field(default=4, ge=0, description="on transport errors, 429 and 5xx")
+
+
+class GateConfig(Record):
+    """When a candidate may replace the baseline; margins are absolute, see docs of evaluate.gate."""
+
+    margins: dict[str, float] = Field(
+        default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02}
+    )
+    floors: dict[str, float] = Field(default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95})
+    max_infra_error_rate: float = Field(default=0.005, ge=0, le=1)
+    min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
+
+
+class RunConfig(BaseSettings):
+    """One adapter, from sessions to gate."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LLM_", env_nested_delimiter="__")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="of the adapter, and served so")
+    data: DataConfig
+    prompt: PromptConfig = PromptConfig()
+    model: ModelConfig = ModelConfig()
+    lora: LoraConfig = LoraConfig()
+    train: TrainConfig = TrainConfig()
+    serve: ServeConfig = ServeConfig()
+    eval: EvalConfig = EvalConfig()
+    gate: GateConfig = GateConfig()
+
+    @classmethod
+    def settings_customise_sources(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls, settings_cls: type[BaseSettings], init_settings: Any, **_: Any
+    ) -> Any:
+        return EnvSettingsSource(settings_cls), init_settings
+
+    @property
+    def output_dir(self) -> Path:
+        return self.train.output_dir or Path("outputs") / self.name
+
+    @property
+    def adapter_dir(self) -> Path:
+        return self.output_dir / "adapter"
+
+
+def load(path: Path | str) -> RunConfig:
+    """The validated configuration of a file, with `LLM_*` overrides applied.
+
+    Raises:
+        UserError: missing file, malformed YAML, unknown key (with the nearest valid one), wrong type.
+    """
+    path = Path(path)
+    try:
+        value = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(where, f"malformed YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
+    if not isinstance(value, dict):
+        raise UserError(path, f"expected a mapping, got {type(value).__name__}", "see configs/car_sales.yaml")
+    try:
+        return RunConfig(**value)
+    except ValidationError as error:
+        raise UserError(path, *_explain_key(error)) from None
+
+
+def _explain_key(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value"
+    valid = _keys_beside(first["loc"])
+    near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
+    return f"unknown key {path!r}", f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = RunConfig
+    for part in loc[:-1]:
+        model = model.model_fields[str(part)].annotation
+    return list(model.model_fields)

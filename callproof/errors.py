@@ -1,0 +1,44 @@
+"""The error model.
+
+A mistake of the user (a bad file, an unknown key, a dead endpoint) is a `UserError`: one line that names the place,
+what is wrong and the mend, and exit code 2. A bad
+answer of a model is data, never an error. Everything else is a defect of
+callproof and shows its traceback.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+EXIT_PASS = 0
+EXIT_REGRESSION = 1
+EXIT_USAGE = 2
+EXIT_INVALID = 3
+EXIT_INCONCLUSIVE = 4
+EXIT_INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """Something that the user can mend.
+
+    Args:
+        where: the place, as `path`, `path:line`, a URL or an option.
+        problem: what was expected and what came.
+        mend: what to do about it.
+    """
+
+    def __init__(self, where: object, problem: str, mend: str) -> None:
+        super().__init__(" ".join(f"{where}: {problem}; {mend}".split()))
+
+
+def exit_with(main: Callable[[], int]) -> NoReturn:
+    """Run a command line's `main` and exit with its code, or 2 after a `UserError` (one line on stderr)."""
+    try:
+        code = main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = EXIT_USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,109 @@
+"""Tool-eval turns: a conversation up to one assistant message, the catalog, and the gold calls.
+
+A turns file holds one turn a line and stands alone: replay, score and bench need nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from callproof.calls import ToolCall
+from callproof.catalog import Catalog
+from callproof.config import RunConfig
+from callproof.errors import UserError
+from callproof.prompt import conversation
+from callproof.records import Record, explain, read_jsonl, read_text
+from callproof.sessions import Session, read_sessions
+
+SCHEMA_VERSION = 1
+
+
+class GoldCall(ToolCall):
+    """An expected call. `any_of`: further accepted values of an argument; `ignore`: arguments that are not compared."""
+
+    any_of: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+class Turn(Record):
+    """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    turn_id: str
+    session_id: str
+    position: int = Field(ge=0, description="index of the assistant message in its session, from 0")
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[dict[str, Any], ...] | None
+    gold: tuple[GoldCall, ...]
+    order: Literal["any", "strict"] = "any"
+    tags: tuple[str, ...] = ()
+
+
+def session_turns(session: Session, template: str, catalog: Catalog, config: RunConfig) -> Iterator[Turn]:
+    """The tool-eval turns of one session, in order (see `EvalConfig.turns`)."""
+    whole = conversation(session, template, catalog, config.prompt)
+    for index, message in enumerate(session.messages):
+        if message.role != "assistant":
+            continue
+        replies_to_user = session.messages[index - 1].role == "user"
+        if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls):
+            continue
+        yield Turn(
+            turn_id=f"{session.session_id}/{index}",
+            session_id=session.session_id,
+            position=index,
+            messages=whole.messages[: index + 1],
+            tools=whole.tools,
+            gold=tuple(GoldCall(name=call.name, arguments=call.arguments) for call in message.tool_calls),
+            tags=session.tags,
+        )
+
+
+def eval_turns(config: RunConfig, catalog: Catalog) -> list[Turn]:
+    """All tool-eval turns of a configuration's eval sessions.
+
+    Raises:
+        UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
+    """
+    template, path = read_text(config.data.prompt_path), config.data.eval_path
+    turns: list[Turn] = []
+    for count, (line, session) in enumerate(read_sessions(path), start=1):
+        check_gold(session, catalog, f"{path}:{line}")
+        turns += session_turns(session, template, catalog, config)
+        if count == config.eval.max_sessions:
+            break
+    if not turns:
+        raise UserError(path, "holds no tool-eval turns", "give sessions with assistant messages")
+    return turns
+
+
+def check_gold(session: Session, catalog: Catalog, where: str) -> None:
+    """Refuse a session whose recorded calls its own catalog rejects."""
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            for problem in catalog.problems(call):
+                mend = "correct the call or the schema"
+                raise UserError(where, f"message {index}: call of {call.name!r} is rejected: {problem}", mend)
+
+
+def read_turns(path: Path) -> Iterator[Turn]:
+    """The turns of a turns file, streamed.
+
+    Raises:
+        UserError: unreadable file or malformed line (`path:line`).
+    """
+    for number, value in read_jsonl(path):
+        try:
+            yield Turn.model_validate(value)
+        except ValidationError as error:
+            raise UserError(f"{path}:{number}", explain(error), "see callproof/turns.py for the form") from None
+
+
+def digest(value: object) -> str:
+    """A short stable hash of any JSON value, for the identity of turns, catalogs, prompts and templates."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
