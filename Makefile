@@ -1,0 +1,73 @@
+# The table of contents: from recorded sessions to an adapter behind a gate. `make help` lists the targets.
+
+PYTHON   ?= python3
+CONFIG   ?= configs/car_sales.yaml
+CONFIGS  ?= configs/car_sales.yaml configs/insurance.yaml
+ENDPOINT ?= http://127.0.0.1:8000
+MODELS   ?= tiny $(notdir $(basename $(CONFIG)))
+GPU      ?= $(shell command -v nvidia-smi)
+
+BIN   := .venv/bin
+RUN   := $(BIN)/python -m
+READY := .venv/.ready
+
+# A folder of wheels that pip is configured with comes first; otherwise PyTorch's own index has the CPU build.
+WHEELS    = $(shell $(PYTHON) -m pip config list 2>/dev/null | grep find-links)
+CPU_INDEX = $(if $(WHEELS),,--extra-index-url https://download.pytorch.org/whl/cpu)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo train serve evaluate gate bench base data test check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv with everything (CPU, or CUDA where nvidia-smi is)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11" if v < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --upgrade pip
+ifeq ($(GPU),)
+	$(RUN) pip install --quiet $(CPU_INDEX) 'torch==2.13.0+cpu'
+	$(RUN) pip install --quiet --no-deps -r constraints.txt
+	$(RUN) pip install --quiet --no-deps --no-build-isolation --editable .
+else
+	$(RUN) pip install --quiet --editable '.[train,serve-gpu,dev]'
+endif
+	@touch $@
+
+demo: setup ## train two adapters, serve both, evaluate, gate and bench them
+	@$(BIN)/python demo.py
+
+train: setup ## train the adapter of CONFIG
+	$(RUN) train --config $(CONFIG)
+
+serve: setup ## serve the adapters of CONFIGS on one vLLM
+	$(RUN) serve $(CONFIGS:%=--config %)
+
+evaluate: setup ## replay all eval turns of CONFIG against ENDPOINT with MODELS
+	$(RUN) evaluate --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %)
+
+gate: setup ## compare run CANDIDATE with run or blessed name BASELINE
+	$(RUN) evaluate gate $(BASELINE) $(CANDIDATE) --config $(CONFIG)
+
+bench: setup ## measure latency and correct calls a second at ENDPOINT
+	$(RUN) bench --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %) --concurrency 1,4,16
+
+base: setup ## make the embedded base model models/tiny again (about an hour)
+	$(RUN) train base --out models/tiny
+
+data: setup ## write the sessions of the two domains again
+	$(RUN) synth
+
+test: setup ## run the whole suite, real vLLM included
+	$(RUN) pytest
+
+check: setup ## ruff, pyright, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+clean: ## remove what runs have made; keeps .venv, data and models
+	rm -rf outputs runs build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,124 @@
+"""`make demo`: from sessions to a gated adapter in one go, every step the command that a user would type.
+
+Trains two adapters, serves both on one vLLM, evaluates the base and both adapters on both domains, blesses the base's
+answers, gates an adapter against them, measures latency. Progress goes to stderr, one JSON object to stdout.
+"""
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from callproof.config import RunConfig, load
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
+
+CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
+HEADLINES = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sessions", type=int, default=60, help="eval sessions a domain (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="of the vLLM server (default %(default)s)")
+    args = parser.parse_args()
+    begun, configs = time.perf_counter(), [load(path) for path in CONFIGS]
+    endpoint = f"http://127.0.0.1:{args.port}"
+    summary: dict[str, Any] = {"train": {config.name: _train(config.name, path) for config, path in _pairs(configs)}}
+    with _server(args.port):
+        runs = _evaluate(configs, endpoint, args.sessions)
+        summary["evaluate"] = {name: _headlines(run) for name, run in runs.items()}
+        summary["gate"] = _gate(runs[configs[0].name], configs[0])
+        summary["bench"] = _bench(configs, endpoint)
+    summary["seconds"] = round(time.perf_counter() - begun, 1)
+    print(json.dumps(summary))
+    return 0
+
+
+def _pairs(configs: list[RunConfig]) -> list[tuple[RunConfig, Path]]:
+    return list(zip(configs, CONFIGS, strict=True))
+
+
+def _say(text: str) -> None:
+    print(f"\n=== {text}", file=sys.stderr, flush=True)
+
+
+def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
+    """Run one verb; its tables go to stderr with everything else, its stdout is returned."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    _say("python -m " + " ".join(map(str, arguments)))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, file=sys.stderr, flush=True)
+    if done.returncode not in accept:
+        raise UserError("make demo", f"`{arguments[0]}` ended with exit code {done.returncode}", "see its message above")
+    return done.stdout
+
+
+def _train(name: str, path: Path) -> dict[str, Any]:
+    manifest = json.loads(_run("train", "--config", path).splitlines()[-1])
+    return {key: manifest[key] for key in ("seconds", "train_loss", "perplexity")}
+
+
+@contextlib.contextmanager
+def _server(port: int) -> Iterator[None]:
+    """One vLLM with both adapters, healthy inside the block, stopped after it."""
+    options = [option for path in CONFIGS for option in ("--config", str(path))]
+    command = [sys.executable, "-m", "serve", *options, "--port", str(port)]
+    _say("python " + " ".join(command[1:]))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline().startswith("ready"):
+            raise UserError("make demo", f"`serve` ended with exit code {process.wait()}", "see its message above")
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _evaluate(configs: list[RunConfig], endpoint: str, sessions: int) -> dict[str, Path]:
+    """The cross matrix: base and both adapters on every domain; returns a run folder for each domain."""
+    models = [configs[0].model.served_name, *(config.name for config in configs)]
+    chosen = [option for model in models for option in ("--model", model)]
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    runs = {config.name: Path("runs") / f"demo-{config.name}-{stamp}" for config in configs}
+    for config, path in _pairs(configs):
+        where = ("--endpoint", endpoint, "--config", path, "--run-id", runs[config.name].name)
+        _run("evaluate", *where, *chosen, "--limit-sessions", str(sessions))
+    return runs
+
+
+def _headlines(run: Path) -> dict[str, Any]:
+    """Headline metrics of every model of a run, with the number of turns."""
+    models = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["models"]
+    return {
+        model: {**{key: figures["metrics"][key]["value"] for key in HEADLINES}, "n": figures["metrics"]["turn_exact"]["n"]}
+        for model, figures in models.items()
+    }
+
+
+def _gate(run: Path, config: RunConfig) -> dict[str, Any]:
+    """Bless the run, then hold the adapter against the base's answers in it."""
+    _run("evaluate", "bless", run, "--as", "demo")
+    models = ("--baseline-model", config.model.served_name, "--candidate-model", config.name)
+    _run("evaluate", "gate", "demo", run, *models, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
+    return {"verdict": json.loads((run / "gate.json").read_text(encoding="utf-8"))["verdict"]}
+
+
+def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:
+    out = Path("runs/demo-bench.json")
+    options = [option for path in CONFIGS for option in ("--config", path)]
+    models = [option for config in configs for option in ("--model", config.name)]
+    load_options = ("--concurrency", "1,8", "--requests", "48", "--out", out)
+    _run("bench", "--endpoint", endpoint, *options, *models, *load_options)
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    exit_with(main)

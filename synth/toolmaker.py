@@ -1,0 +1,174 @@
+"""Random tools: a name, a description and parameters of every JSON type, and how a customer speaks of each."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from callproof.catalog import Tool
+from synth.lexicon import ADJECTIVES, ENUMS, FEATURES, NAME_LABELS, NOUNS, VERBS, invented
+from synth.values import say, title
+
+_KINDS = "text person code int amount number date time enum enum bool email phone note list object".split()
+_SIMPLE = "text person code int enum".split()
+_TYPES = {"int": "integer", "amount": "number", "number": "number", "bool": "boolean"}
+Said = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter; `options` of an enum, `parts` of an object. Compared by identity of its fields."""
+
+    name: str
+    kind: str
+    required: bool
+    options: tuple[str, ...] = ()
+    parts: tuple["Param", ...] = ()
+    default: Any = None
+    described: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ")
+
+    def say(self, rng: random.Random) -> Said:
+        """(what the customer writes, the value)."""
+        if self.kind == "enum":
+            value = rng.choice(self.options)
+            return value.replace("_", " "), value
+        if self.kind == "bool":
+            value = rng.random() < 0.7
+            return self.label, value
+        if self.kind == "list":
+            values = [rng.choice(self.options) if self.options else title(rng) for _ in range(rng.randint(1, 3))]
+            values = list(dict.fromkeys(values))
+            spoken = [value.replace("_", " ") for value in values] if self.options else values
+            return (" and ".join([", ".join(spoken[:-1]), spoken[-1]]) if len(spoken) > 1 else spoken[0]), values
+        if self.kind == "object":
+            said = {part: part.say(rng) for part in self.parts}
+            return ", ".join(f"{part.label} {text}" for part, (text, _) in said.items()), {
+                part.name: value for part, (_, value) in said.items()
+            }
+        return say(self.kind, rng)
+
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        schema: dict[str, Any] = {"type": _TYPES.get(self.kind, "string")}
+        if self.kind == "enum":
+            schema["enum"] = list(self.options)
+        elif self.kind == "date":
+            schema["format"] = "date"
+        elif self.kind == "list":
+            items: dict[str, Any] = {"type": "string"}
+            schema = {"type": "array", "items": {**items, "enum": list(self.options)} if self.options else items}
+        elif self.kind == "object":
+            schema = object_schema(self.parts)
+        if self.described:
+            schema["description"] = self.described
+        if self.default is not None:
+            schema["default"] = self.default
+        return schema
+
+
+def object_schema(params: tuple[Param, ...]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": {param.name: param.schema() for param in params}}
+    required = [param.name for param in params if param.required]
+    return {**schema, "required": required} if required else schema
+
+
+@dataclass(frozen=True)
+class RandomTool:
+    """A tool and the words of those who ask for it."""
+
+    name: str
+    verbs: tuple[str, ...]
+    noun: str
+    description: str
+    params: tuple[Param, ...]
+
+    @property
+    def id_param(self) -> Param | None:
+        return next((param for param in self.params if param.kind == "code" and param.required), None)
+
+    def fill(self, rng: random.Random) -> dict[Param, Said]:
+        """What the customer says of each parameter: all required ones and some of the others."""
+        return {param: param.say(rng) for param in self.params if param.required or rng.random() < 0.5}
+
+    def arguments(self, said: dict[Param, Said]) -> dict[str, Any]:
+        return {param.name: said[param][1] for param in self.params if param in said}
+
+    def wire(self) -> dict[str, Any]:
+        return Tool(name=self.name, description=self.description, parameters=object_schema(self.params)).wire()
+
+
+def make_tool(
+    rng: random.Random, near: str | None = None, avoid: set[str] | None = None, simple: bool = False
+) -> RandomTool:
+    """A tool about a random noun; often about `near`, never about one of `avoid`; `simple`: few plain parameters."""
+    verbs = rng.choice(VERBS)
+    noun = near if near and rng.random() < 0.4 else rng.choice(NOUNS)
+    while avoid and noun in avoid:
+        noun = rng.choice(NOUNS)
+    if rng.random() < 0.2:
+        noun = invented(rng, capital=False)
+    verb = verbs[0] if rng.random() < 0.7 else rng.choice(verbs)
+    words = [*verb.split(), *([rng.choice(ADJECTIVES)] if rng.random() < 0.15 else []), noun]
+    if rng.random() < 0.25 and verb in ("find", "search", "list", "get"):
+        words[-1] += "s"
+    name = "_".join(words) if rng.random() < 0.8 else words[0] + "".join(map(str.capitalize, words[1:]))
+    if rng.random() < 0.1:
+        name = f"{invented(rng, False)}_{invented(rng, False)}"
+    shape = rng.choice(("{v} a {n}", "{v} {n}s", "{v} the {n} of a customer", "{v} one {n}.", "{v} {n} data"))
+    description = shape.format(v=verb, n=noun)
+    return RandomTool(name, tuple(verbs), noun, description[0].upper() + description[1:], _params(rng, simple))
+
+
+def _params(rng: random.Random, simple: bool) -> tuple[Param, ...]:
+    params: dict[str, Param] = {}
+    for _ in range(rng.randint(1, 2) if simple else rng.choice((0, 1, 2, 2, 3, 3, 4, 5))):
+        param = _param(rng, rng.choice(_SIMPLE if simple else _KINDS), nested=False)
+        params.setdefault(param.name, param)
+    return tuple(params.values())
+
+
+def _param(rng: random.Random, kind: str, nested: bool) -> Param:
+    required = nested or rng.random() < 0.6
+    options: tuple[str, ...] = ()
+    parts: tuple[Param, ...] = ()
+    name = _name(rng, kind)
+    if kind == "enum":
+        name, options = _enum(rng)
+    elif kind == "list" and rng.random() < 0.4:
+        options = tuple(dict.fromkeys(rng.choices(NOUNS + FEATURES, k=rng.randint(3, 5))))
+    elif kind == "object":
+        kinds = rng.sample(["text", "person", "date", "email", "phone", "int", "enum"], rng.randint(2, 3))
+        made = {part.name: part for part in (_param(rng, each, nested=True) for each in kinds)}
+        parts = tuple(made.values())
+    default = _default(rng, kind, options) if not required and rng.random() < 0.5 else None
+    described = f"{rng.choice(('The', 'Wanted', 'In Swiss francs:', 'Optional'))} {name}" if rng.random() < 0.1 else ""
+    return Param(name, kind, required, options, parts, default, described)
+
+
+def _name(rng: random.Random, kind: str) -> str:
+    if kind == "bool":
+        return rng.choice(FEATURES) if rng.random() < 0.7 else rng.choice(NOUNS)
+    pool = NAME_LABELS.get(kind, NOUNS)
+    if rng.random() < 0.65:
+        return rng.choice(pool)
+    return rng.choice((rng.choice(NOUNS), f"{rng.choice(NOUNS)}_{rng.choice(pool)}", invented(rng, capital=False)))
+
+
+def _enum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
+    if rng.random() < 0.6:
+        name = rng.choice(list(ENUMS))
+        options = ENUMS[name]
+        return name, tuple(rng.sample(options, min(len(options), rng.randint(2, 7))))
+    words = {
+        rng.choice((rng.choice(NOUNS), rng.choice(ADJECTIVES), invented(rng, False))) for _ in range(rng.randint(2, 5))
+    }
+    return rng.choice((rng.choice(NOUNS), "type", "kind", invented(rng, False))), tuple(sorted(words))
+
+
+def _default(rng: random.Random, kind: str, options: tuple[str, ...]) -> Any:
+    if kind == "enum":
+        return rng.choice(options)
+    return {"int": rng.randint(1, 20), "bool": False}.get(kind)

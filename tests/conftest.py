@@ -1,0 +1,68 @@
+"""Fixtures of the end-to-end tests: two adapters trained for a few steps, served with their base by one real vLLM."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DOMAINS = ("car_sales", "insurance")
+STEPS = 30
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running server, and the configurations (by name) of the adapters on it."""
+
+    url: str
+    configs: dict[str, Path]
+
+
+def run_verb(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run `python -m <arguments>` at the root of the repository and check its exit code."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=580)
+    assert done.returncode == code, f"exit code {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Configurations whose adapters were trained by the command line, for `STEPS` steps only."""
+    folder = tmp_path_factory.mktemp("trained")
+    configs = {}
+    for name in DOMAINS:
+        values = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+        values["train"] |= {"max_steps": STEPS, "output_dir": str(folder / name)}
+        configs[name] = folder / f"{name}.yaml"
+        configs[name].write_text(yaml.safe_dump(values), encoding="utf-8")
+        run_verb("train", "--config", configs[name])
+    return configs
+
+
+@pytest.fixture(scope="session")
+def deployment(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One vLLM with both adapters for all end-to-end tests."""
+    port, log = free_port(), tmp_path_factory.mktemp("serve") / "vllm.log"
+    options = [option for path in trained.values() for option in ("--config", str(path))]
+    command = [sys.executable, "-m", "serve", *options, "--port", str(port), "--log", str(log)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        ready = server.stdout.readline()
+        assert ready.startswith("ready"), log.read_text() if log.exists() else ready
+        yield Deployment(f"http://127.0.0.1:{port}", trained)
+    finally:
+        server.terminate()
+        server.wait(timeout=60)

@@ -1,0 +1,100 @@
+"""Train a LoRA adapter on recorded tool-calling sessions.
+
+One configuration describes the run: sessions, prompt, base model, adapter, loop. The adapter goes to
+outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; the last line on stdout is a JSON summary.
+
+examples:
+  python -m train --config configs/car_sales.yaml
+  LLM_TRAIN__LEARNING_RATE=1e-3 python -m train --config configs/car_sales.yaml
+  python -m train check-config --config configs/qwen3-4b.yaml     validate a configuration and its data, train nothing
+  python -m train base --out models/tiny                          make the embedded base model again (about an hour)
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from callproof.catalog import read_catalog
+from callproof.config import load
+from callproof.errors import exit_with
+from callproof.sessions import read_sessions
+from callproof.turns import check_gold, eval_turns
+
+COMMANDS = ("run", "check-config", "base")
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help"):
+        arguments = ["run", *arguments]
+    args = _parser().parse_args(arguments)
+    return args.handler(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+    run = commands.add_parser("run", help="train an adapter (the default)")
+    run.add_argument("--config", type=Path, required=True, help="YAML of the run")
+    run.set_defaults(handler=_run)
+    check = commands.add_parser("check-config", help="validate a configuration and its data, train nothing")
+    check.add_argument("--config", type=Path, required=True, help="YAML of the run")
+    check.set_defaults(handler=_check_config)
+    base = commands.add_parser("base", help="make the embedded base model again")
+    base.add_argument("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
+    base.add_argument("--scale", type=float, default=1.0, help="fraction of the steps, for a quick try")
+    base.set_defaults(handler=_base)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = load(args.config)
+    _check_data(args.config)
+    _quiet_libraries(config.model.base_model)
+    from train.sft import train_adapter
+
+    manifest = train_adapter(config)
+    keys = ("name", "steps", "train_loss", "perplexity", "seconds")
+    print(json.dumps({**{key: manifest[key] for key in keys}, "adapter": str(config.adapter_dir)}))
+    return 0
+
+
+def _check_config(args: argparse.Namespace) -> int:
+    print(json.dumps({"config": str(args.config), "valid": True, **_check_data(args.config)}))
+    return 0
+
+
+def _check_data(path: Path) -> dict[str, int]:
+    """Read everything that training will read, before anything slow begins."""
+    config = load(path)
+    catalog = read_catalog(config.data.tools_path)
+    count = 0
+    for line, session in read_sessions(config.data.train_path):
+        check_gold(session, catalog, f"{config.data.train_path}:{line}")
+        count += 1
+    return {"train_sessions": count, "eval_turns": len(eval_turns(config, catalog)), "tools": len(catalog.tools)}
+
+
+def _base(args: argparse.Namespace) -> int:
+    from train.base import train_base
+
+    train_base(args.out, scale=args.scale)
+    print(json.dumps({"base_model": str(args.out)}))
+    return 0
+
+
+def _quiet_libraries(base_model: str) -> None:
+    """No telemetry; no hub requests for a base that lies in a folder."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if Path(base_model).is_dir():
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,202 @@
+"""Make the embedded base model `models/tiny` from nothing: tokenizer, random weights, curriculum.
+
+    python -m train base --out models/tiny
+
+The curriculum has four stages: one request and one call; short dialogues with only the tools that they use; distracting
+tools and several exchanges; full catalogs with a system prompt. At first all tokens carry loss, at last the assistant's:
+names that recur in a catalog are what copying is learned from. Muon instead of AdamW on the matrices brings copying
+about within 350 small steps, where AdamW was still on the plateau before it.
+"""
+
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from callproof.prompt import template_messages
+from synth.curriculum import BARE, FULL, MEDIUM, SHORT, Level, lesson
+from train.encode import IGNORED, Encoder, Row
+
+TEMPLATE = Path("models/tiny/chat_template.jinja")
+MARKS = ("<tools>", "</tools>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`steps` batches of about `tokens` tokens of lessons of one mixture of levels."""
+
+    steps: int
+    tokens: int
+    levels: tuple[tuple[Level, float], ...]
+    everything: int = 0  # every n-th batch has loss on all tokens
+
+
+STAGES = (
+    Stage(700, 3072, ((BARE, 1.0),), everything=1),
+    Stage(600, 4096, ((BARE, 0.2), (SHORT, 0.8)), everything=2),
+    Stage(600, 6144, ((SHORT, 0.25), (MEDIUM, 0.75)), everything=6),
+    Stage(1000, 8192, ((SHORT, 0.1), (MEDIUM, 0.3), (FULL, 0.6)), everything=24),
+)
+
+
+def make_tokenizer(vocabulary: int = 2048, lessons: int = 6000) -> PreTrainedTokenizerFast:
+    """A byte-level BPE in which a word is the same tokens wherever it stands.
+
+    Letters, single digits and runs of everything else are split before merging, so that a value in the user's sentence
+    and the same value inside JSON quotes are one token sequence, and copying is learnable.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}|[^\p{L}\p{N}]+"), "isolated")
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKS])
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary - len(MARKS),
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(lessons), trainer)
+    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        model_max_length=4096,
+        chat_template=TEMPLATE.read_text(encoding="utf-8"),
+    )
+
+
+def _texts(lessons: int) -> Iterator[str]:
+    """Lessons as plain text, marks left out, for counting merges."""
+    import json
+
+    rng = random.Random(1)
+    for _ in range(lessons):
+        made = lesson(rng, rng.choice((SHORT, MEDIUM, FULL)))
+        for tool in made.tools or ():
+            yield "\n" + json.dumps(tool["function"], ensure_ascii=False) + "\n"
+        for message in template_messages(made.messages):
+            yield f"{message['role']}\n{message['content']}"
+            for call in message.get("tool_calls", ()):
+                yield "\n" + json.dumps(call["function"], ensure_ascii=False) + "\n"
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
+    """Qwen3-shaped, 2.9 million parameters, randomly initialised."""
+    torch.manual_seed(7)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        head_dim=32,
+        max_position_embeddings=4096,
+        rope_theta=10000.0,
+        tie_word_embeddings=True,
+        initializer_range=0.04,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen3ForCausalLM(config)
+
+
+def make_optimizers(model: Qwen3ForCausalLM, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
+    inner = {name: p.ndim == 2 and "embed" not in name for name, p in model.named_parameters()}
+    matrices = [p for name, p in model.named_parameters() if inner[name]]
+    others = [p for name, p in model.named_parameters() if not inner[name]]
+    return [
+        torch.optim.Muon(matrices, lr=peak, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+
+def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[list[Row]]:
+    """Batches of rows of similar length, about `stage.tokens` tokens each with padding."""
+    levels, weights = zip(*stage.levels, strict=True)
+    while True:
+        rows = [row for _ in range(96) for row in encoder.rows(lesson(rng, rng.choices(levels, weights)[0]))]
+        rows = sorted((row for row in rows if len(row.input_ids) <= 3072), key=lambda row: len(row.input_ids))
+        batches: list[list[Row]] = [[]]
+        for row in rows:
+            if batches[-1] and (len(batches[-1]) + 1) * len(row.input_ids) > stage.tokens:
+                batches.append([])
+            batches[-1].append(row)
+        rng.shuffle(batches)
+        yield from batches
+
+
+def _tensors(rows: list[Row], everything: bool, pad: int) -> dict[str, torch.Tensor]:
+    longest = max(len(row.input_ids) for row in rows)
+    ids = torch.full((len(rows), longest), pad)
+    labels = torch.full((len(rows), longest), IGNORED)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for at, row in enumerate(rows):
+        size = len(row.input_ids)
+        ids[at, :size] = torch.tensor(row.input_ids)
+        labels[at, :size] = torch.tensor(row.input_ids if everything else row.labels)
+        mask[at, :size] = 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+def train_base(out: Path, peak: float = 4e-3, report_every: int = 25, scale: float = 1.0) -> None:
+    """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors)."""
+    tokenizer = make_tokenizer()
+    model, encoder, rng = make_model(tokenizer), Encoder(tokenizer), random.Random(11)
+    optimizers = make_optimizers(model, peak)
+    stages = [(stage, round(stage.steps * scale)) for stage in STAGES]
+    total, done, begun = sum(steps for _, steps in stages), 0, time.time()
+    schedules = [
+        LambdaLR(each, lambda step: min((step + 1) / 100, max(0.01, 1.2 * (1 - step / total)), 1.0)) for each in optimizers
+    ]
+    for stage, steps in stages:
+        batches, losses = _batches(encoder, stage, rng), []
+        for step in range(steps):
+            everything = bool(stage.everything) and step % stage.everything == 0
+            losses += [_step(model, _tensors(next(batches), everything, tokenizer.pad_token_id), optimizers)]
+            for schedule in schedules:
+                schedule.step()
+            done += 1
+            if done % report_every == 0:
+                recent = losses[-report_every:]
+                minutes = (time.time() - begun) / 60
+                print(f"{done}/{total} loss {sum(recent) / len(recent):.4f} {minutes:.1f} min", flush=True)
+            if done % 200 == 0:
+                _save(out.with_name(out.name + "-partial"), model, tokenizer)
+    _save(out, model, tokenizer)
+
+
+def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(**batch).loss
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+def _save(out: Path, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(out)
+    import copy
+
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(out)
+    if out.resolve() != TEMPLATE.parent.resolve():
+        shutil.copy(TEMPLATE, out / "chat_template.jinja")
