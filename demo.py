@@ -30,7 +30,7 @@ def main() -> int:
     args = parser.parse_args()
     begun, configs = time.perf_counter(), [load(path) for path in CONFIGS]
     endpoint = f"http://127.0.0.1:{args.port}"
-    summary: dict[str, Any] = {"train": {config.name: _train(config.name, path) for config, path in _pairs(configs)}}
+    summary: dict[str, Any] = {"train": {config.name: _train(path) for config, path in _pairs(configs)}}
     with _server(args.port):
         runs = _evaluate(configs, endpoint, args.sessions)
         summary["evaluate"] = {name: _headlines(run) for name, run in runs.items()}
@@ -56,11 +56,13 @@ def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     print(done.stdout, file=sys.stderr, flush=True)
     if done.returncode not in accept:
-        raise UserError("make demo", f"`{arguments[0]}` ended with exit code {done.returncode}", "see its message above")
+        raise UserError(
+            "make demo", f"`{arguments[0]}` ended with exit code {done.returncode}", "see its message above"
+        )
     return done.stdout
 
 
-def _train(name: str, path: Path) -> dict[str, Any]:
+def _train(path: Path) -> dict[str, Any]:
     manifest = json.loads(_run("train", "--config", path).splitlines()[-1])
     return {key: manifest[key] for key in ("seconds", "train_loss", "perplexity")}
 
@@ -98,7 +100,10 @@ def _headlines(run: Path) -> dict[str, Any]:
     """Headline metrics of every model of a run, with the number of turns."""
     models = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["models"]
     return {
-        model: {**{key: figures["metrics"][key]["value"] for key in HEADLINES}, "n": figures["metrics"]["turn_exact"]["n"]}
+        model: {
+            **{key: figures["metrics"][key]["value"] for key in HEADLINES},
+            "n": figures["metrics"]["turn_exact"]["n"],
+        }
         for model, figures in models.items()
     }
 
@@ -112,12 +117,18 @@ def _gate(run: Path, config: RunConfig) -> dict[str, Any]:
 
 
 def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:
+    """Latency of each adapter at the lowest concurrency, throughput at the highest."""
     out = Path("runs/demo-bench.json")
     options = [option for path in CONFIGS for option in ("--config", path)]
     models = [option for config in configs for option in ("--model", config.name)]
     load_options = ("--concurrency", "1,8", "--requests", "48", "--out", out)
     _run("bench", "--endpoint", endpoint, *options, *models, *load_options)
-    return json.loads(out.read_text(encoding="utf-8"))
+    alone, loaded = json.loads(out.read_text(encoding="utf-8"))["levels"]
+    latency, rate = ("ttft_p50_ms", "e2e_p50_ms"), ("req_per_s", "correct_per_s")
+    return {
+        model: {**{key: alone["models"][model][key] for key in latency}, **{key: figures[key] for key in rate}}
+        for model, figures in loaded["models"].items()
+    }
 
 
 if __name__ == "__main__":

@@ -1,23 +1,29 @@
 """The catalog: which tools there are, and whether a call of one is valid."""
 
 import json
+from collections import Counter
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from pydantic import ValidationError
+from jsonschema.exceptions import ValidationError as Refusal
+from pydantic import Field, ValidationError, model_validator
 
-from callproof.calls import ToolCall
+from callproof.calls import RefusedJSON, ToolCall, decode
+from callproof.equality import Shape
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
+from callproof.schemas import BadSchema, CompiledSchema
+
+MAX_PROBLEMS = 20
+MAX_PROBLEM_CHARACTERS = 300
 
 
 class Tool(Record):
     """One function that the assistant may call; `parameters` is a JSON Schema of its arguments object."""
 
-    name: str
+    name: str = Field(min_length=1)
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
@@ -27,10 +33,32 @@ class Tool(Record):
         return {"type": "function", "function": function}
 
     @cached_property
-    def validator(self) -> Draft202012Validator:
-        return Draft202012Validator(
-            self.parameters or {"type": "object"}, format_checker=Draft202012Validator.FORMAT_CHECKER
-        )
+    def compiled(self) -> CompiledSchema | BadSchema:
+        """The schema ready for use, or what is wrong with it; without `parameters`, any object is accepted."""
+        try:
+            return CompiledSchema(self.parameters or {"type": "object"})
+        except BadSchema as error:
+            return error
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What comparing arguments needs to know of `parameters`."""
+        compiled = self.compiled
+        return Shape(True, None) if isinstance(compiled, BadSchema) else Shape(compiled.schema, compiled.resolver)
+
+    def problems(self, arguments: dict[str, Any]) -> list[str]:
+        """Why `arguments` are not valid, the first `MAX_PROBLEMS` by path; see `Catalog.problems`."""
+        if isinstance(self.compiled, BadSchema):
+            return [f"schema of {self.name!r}: {self.compiled}"]
+        try:
+            errors = list(islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS))
+        except RecursionError:
+            return ["arguments: nested too deep for the schema"]
+        except ArithmeticError as error:
+            return [f"arguments: a number is too large to be checked ({error})"]
+        return [
+            _explain(error) for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+        ]
 
 
 class Catalog(Record):
@@ -38,53 +66,93 @@ class Catalog(Record):
 
     tools: tuple[Tool, ...]
 
+    @model_validator(mode="after")
+    def _unique(self) -> "Catalog":
+        for name, times in Counter(tool.name for tool in self.tools).items():
+            if times > 1:
+                raise ValueError(f"{times} tools have the name {name!r}")
+        return self
+
     @cached_property
     def by_name(self) -> dict[str, Tool]:
         return {tool.name: tool for tool in self.tools}
 
     @classmethod
     def from_wire(cls, tools: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> "Catalog":
-        return cls(tools=tuple(Tool.model_validate(tool["function"]) for tool in tools))
+        """The catalog of a request's `tools`; keys beyond name, description and parameters are dropped.
+
+        Raises:
+            ValueError: a tool without `function`, of a wrong type, or a name twice.
+        """
+        return cls(tools=tuple(_tool(number, tool) for number, tool in enumerate(tools)))
 
     def problems(self, call: ToolCall) -> list[str]:
-        """Why `call` is not valid, as `argument.path: reason`; empty if it is. An unknown tool is a problem."""
+        """Why `call` is not valid, as `argument.path: reason`; empty if it is. An unknown tool is a problem.
+
+        A tool whose schema cannot be used accepts no call. Never raises.
+        """
         tool = self.by_name.get(call.name)
-        if tool is None:
-            return [f"unknown tool {call.name!r}"]
-        errors = sorted(
-            tool.validator.iter_errors(call.arguments), key=lambda error: list(map(str, error.absolute_path))
-        )
-        return [f"{error.json_path.removeprefix('$.')}: {error.message}" for error in errors]
+        return tool.problems(call.arguments) if tool else [f"unknown tool {call.name!r}"]
 
 
 def read_catalog(path: Path) -> Catalog:
     """The catalog of a tools.json: a list of tools in OpenAI's form.
 
     Raises:
-        UserError: no list of tools, a duplicate name, or parameters that are no JSON Schema.
+        UserError: malformed JSON, no list of tools, an unknown key, a duplicate name, or parameters that are no JSON
+            Schema, refer to what is not in the document or hold a pattern that cannot be searched safely.
     """
+    text = read_text(path)
     try:
-        value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}", f"malformed JSON ({error.msg})", "mend the syntax") from None
+        value = decode(text)
+    except RefusedJSON as error:
+        raise UserError(_line(path, text), f"malformed JSON ({error})", "mend the syntax") from None
     if not isinstance(value, list) or not value:
         raise UserError(path, "expected a list of tools in OpenAI's form", 'write [{"type": "function", ...}]')
+    _refuse_unknown_keys(value, path)
     try:
         catalog = Catalog.from_wire(value)
     except ValidationError as error:
         raise UserError(path, explain(error), "see OpenAI's function form") from None
-    except (KeyError, TypeError):
-        raise UserError(path, "a tool without `function`", 'write {"type": "function", "function": {...}}') from None
+    except ValueError as error:
+        raise UserError(path, str(error), 'write {"type": "function", "function": {...}}') from None
     for tool in catalog.tools:
-        _check_schema(tool, path)
-    if len(catalog.by_name) != len(catalog.tools):
-        raise UserError(path, "two tools have one name", "rename one")
+        if isinstance(bad := tool.compiled, BadSchema):
+            place = f"{path}: tool {tool.name!r}, parameters{bad.path and '.'}{bad.path}"
+            raise UserError(place, f"is no usable JSON Schema ({bad.problem})", "mend the schema")
     return catalog
 
 
-def _check_schema(tool: Tool, path: Path) -> None:
+def _tool(number: int, tool: Any) -> Tool:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        raise ValueError(f"tool {number} has no `function`")
+    return Tool.model_validate({key: function[key] for key in Tool.model_fields if key in function})
+
+
+def _refuse_unknown_keys(tools: list[Any], path: Path) -> None:
+    """In a file, an unknown key is a mistake; `strict` is OpenAI's own and has no meaning here."""
+    for number, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        for key in function if isinstance(function, dict) else ():
+            if key not in (*Tool.model_fields, "strict"):
+                raise UserError(
+                    f"{path}: tool {number}", f"unknown key {key!r}", f"valid: {', '.join(Tool.model_fields)}"
+                )
+
+
+def _line(path: Path, text: str) -> str:
+    """The place of a syntax error, if there is one."""
     try:
-        Draft202012Validator.check_schema(tool.parameters or {})
-    except SchemaError as error:
-        place = f"{path}: tool {tool.name!r}, parameters.{error.json_path.removeprefix('$.')}"
-        raise UserError(place, f"is no JSON Schema ({error.message})", "mend the schema") from None
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"{path}:{error.lineno}"
+    except (ValueError, RecursionError):
+        pass
+    return str(path)
+
+
+def _explain(error: Refusal) -> str:
+    where = error.json_path.removeprefix("$").removeprefix(".") or "arguments"
+    text = f"{where}: {error.message}"
+    return text if len(text) <= MAX_PROBLEM_CHARACTERS else f"{text[: MAX_PROBLEM_CHARACTERS - 3]}..."

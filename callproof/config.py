@@ -70,7 +70,7 @@ class LoraConfig(Record):
     """The adapter; only what vLLM can serve."""
 
     r: int = Field(default=16, ge=1, le=512, description="rank")
-    alpha: float = Field(default=32, gt=0, description="scale is alpha / r")
+    alpha: int = Field(default=32, gt=0, description="scale is alpha / r")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(default="all-linear")
     use_rslora: bool = Field(default=False)

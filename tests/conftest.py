@@ -45,6 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in DOMAINS:
         values = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
         values["train"] |= {"max_steps": STEPS, "output_dir": str(folder / name)}
+        values["gate"] = {"floors": {}}  # after so few steps the answers may be malformed
         configs[name] = folder / f"{name}.yaml"
         configs[name].write_text(yaml.safe_dump(values), encoding="utf-8")
         run_verb("train", "--config", configs[name])

@@ -1,7 +1,8 @@
 """Train a LoRA adapter on recorded tool-calling sessions.
 
 One configuration describes the run: sessions, prompt, base model, adapter, loop. The adapter goes to
-outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; the last line on stdout is a JSON summary.
+outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; the last line on
+stdout is a JSON summary.
 
 examples:
   python -m train --config configs/car_sales.yaml
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 
 from callproof.catalog import read_catalog
-from callproof.config import load
+from callproof.config import RunConfig, load
 from callproof.errors import exit_with
 from callproof.sessions import read_sessions
 from callproof.turns import check_gold, eval_turns
@@ -46,14 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(handler=_check_config)
     base = commands.add_parser("base", help="make the embedded base model again")
     base.add_argument("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
-    base.add_argument("--scale", type=float, default=1.0, help="fraction of the steps, for a quick try")
+    base.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     base.set_defaults(handler=_base)
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
     config = load(args.config)
-    _check_data(args.config)
+    _check_data(config)
     _quiet_libraries(config.model.base_model)
     from train.sft import train_adapter
 
@@ -64,13 +65,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _check_config(args: argparse.Namespace) -> int:
-    print(json.dumps({"config": str(args.config), "valid": True, **_check_data(args.config)}))
+    print(json.dumps({"config": str(args.config), "valid": True, **_check_data(load(args.config))}))
     return 0
 
 
-def _check_data(path: Path) -> dict[str, int]:
+def _check_data(config: RunConfig) -> dict[str, int]:
     """Read everything that training will read, before anything slow begins."""
-    config = load(path)
     catalog = read_catalog(config.data.tools_path)
     count = 0
     for line, session in read_sessions(config.data.train_path):
@@ -82,7 +82,7 @@ def _check_data(path: Path) -> dict[str, int]:
 def _base(args: argparse.Namespace) -> int:
     from train.base import train_base
 
-    train_base(args.out, scale=args.scale)
+    train_base(args.out, resume=args.resume)
     print(json.dumps({"base_model": str(args.out)}))
     return 0
 

@@ -3,26 +3,29 @@
     python -m train base --out models/tiny
 
 The curriculum has four stages: one request and one call; short dialogues with only the tools that they use; distracting
-tools and several exchanges; full catalogs with a system prompt. At first all tokens carry loss, at last the assistant's:
-names that recur in a catalog are what copying is learned from. Muon instead of AdamW on the matrices brings copying
-about within 350 small steps, where AdamW was still on the plateau before it.
+tools and several exchanges; full catalogs with a system prompt. At first all tokens carry loss, at last the
+assistant's: names that recur in a catalog are what copying is learned from. Muon instead of AdamW on the matrices
+brings copying about within 350 small steps, where AdamW was still on the plateau before it.
 """
 
+import copy
+import json
 import random
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from callproof.errors import UserError
 from callproof.prompt import template_messages
-from synth.curriculum import BARE, FULL, MEDIUM, SHORT, Level, lesson
+from synth.curriculum.lessons import BARE, FULL, MEDIUM, SHORT, Level, lesson
 from train.encode import IGNORED, Encoder, Row
 
 TEMPLATE = Path("models/tiny/chat_template.jinja")
@@ -42,10 +45,11 @@ class Stage:
 
 STAGES = (
     Stage(700, 3072, ((BARE, 1.0),), everything=1),
-    Stage(600, 4096, ((BARE, 0.2), (SHORT, 0.8)), everything=2),
-    Stage(600, 6144, ((SHORT, 0.25), (MEDIUM, 0.75)), everything=6),
-    Stage(1000, 8192, ((SHORT, 0.1), (MEDIUM, 0.3), (FULL, 0.6)), everything=24),
+    Stage(500, 4096, ((BARE, 0.2), (SHORT, 0.8)), everything=2),
+    Stage(450, 6144, ((SHORT, 0.2), (MEDIUM, 0.65), (FULL, 0.15)), everything=8),
+    Stage(650, 8192, ((SHORT, 0.1), (MEDIUM, 0.3), (FULL, 0.6)), everything=24),
 )
+SAVE_EVERY = 100
 
 
 def make_tokenizer(vocabulary: int = 2048, lessons: int = 6000) -> PreTrainedTokenizerFast:
@@ -80,8 +84,6 @@ def make_tokenizer(vocabulary: int = 2048, lessons: int = 6000) -> PreTrainedTok
 
 def _texts(lessons: int) -> Iterator[str]:
     """Lessons as plain text, marks left out, for counting merges."""
-    import json
-
     rng = random.Random(1)
     for _ in range(lessons):
         made = lesson(rng, rng.choice((SHORT, MEDIUM, FULL)))
@@ -105,7 +107,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
         num_key_value_heads=4,
         head_dim=32,
         max_position_embeddings=4096,
-        rope_theta=10000.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         tie_word_embeddings=True,
         initializer_range=0.04,
         bos_token_id=None,
@@ -154,31 +156,65 @@ def _tensors(rows: list[Row], everything: bool, pad: int) -> dict[str, torch.Ten
     return {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
 
-def train_base(out: Path, peak: float = 4e-3, report_every: int = 25, scale: float = 1.0) -> None:
-    """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors)."""
+def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every: int = 25) -> None:
+    """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors).
+
+    Every `SAVE_EVERY` steps the state goes to `<out>-partial`; with `resume` training goes on from there.
+    """
+    partial = out.with_name(out.name + "-partial")
     tokenizer = make_tokenizer()
-    model, encoder, rng = make_model(tokenizer), Encoder(tokenizer), random.Random(11)
+    model, encoder = make_model(tokenizer), Encoder(tokenizer)
     optimizers = make_optimizers(model, peak)
-    stages = [(stage, round(stage.steps * scale)) for stage in STAGES]
-    total, done, begun = sum(steps for _, steps in stages), 0, time.time()
-    schedules = [
-        LambdaLR(each, lambda step: min((step + 1) / 100, max(0.01, 1.2 * (1 - step / total)), 1.0)) for each in optimizers
-    ]
-    for stage, steps in stages:
-        batches, losses = _batches(encoder, stage, rng), []
-        for step in range(steps):
-            everything = bool(stage.everything) and step % stage.everything == 0
-            losses += [_step(model, _tensors(next(batches), everything, tokenizer.pad_token_id), optimizers)]
-            for schedule in schedules:
-                schedule.step()
-            done += 1
-            if done % report_every == 0:
-                recent = losses[-report_every:]
-                minutes = (time.time() - begun) / 60
-                print(f"{done}/{total} loss {sum(recent) / len(recent):.4f} {minutes:.1f} min", flush=True)
-            if done % 200 == 0:
-                _save(out.with_name(out.name + "-partial"), model, tokenizer)
+    total, done, begun = sum(stage.steps for stage in STAGES), 0, time.time()
+    if resume:
+        done = _load_state(partial, model, optimizers)
+    losses: list[float] = []
+    for step, batch in enumerate(_lessons(encoder, cast(int, tokenizer.pad_token_id), done), start=done):
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * _rate(step, total)
+        losses.append(_step(model, batch, optimizers))
+        if (step + 1) % report_every == 0:
+            recent = sum(losses[-report_every:]) / report_every
+            minutes = (time.time() - begun) / 60
+            print(f"step {step + 1} of {total}, loss {recent:.4f}, {minutes:.1f} min", file=sys.stderr, flush=True)
+        if (step + 1) % SAVE_EVERY == 0:
+            _save_state(partial, model, optimizers, step + 1)
     _save(out, model, tokenizer)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _lessons(encoder: Encoder, pad: int, done: int) -> Iterator[dict[str, torch.Tensor]]:
+    """The batches of all stages after the first `done`, in order; drawn afresh from where they begin."""
+    for number, stage in enumerate(STAGES):
+        begin = min(done, stage.steps)
+        done -= begin
+        batches = _batches(encoder, stage, random.Random(f"{number}:{begin}"))
+        for step in range(begin, stage.steps):
+            everything = bool(stage.everything) and step % stage.everything == 0
+            yield _tensors(next(batches), everything, pad)
+
+
+def _save_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], step: int) -> None:
+    partial.mkdir(parents=True, exist_ok=True)
+    state = {"step": step, "model": model.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
+    torch.save(state, partial / "state.pt.new")
+    (partial / "state.pt.new").replace(partial / "state.pt")
+
+
+def _load_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer]) -> int:
+    if not (partial / "state.pt").is_file():
+        raise UserError(partial, "holds no state of an unfinished training", "start without --resume")
+    state = torch.load(partial / "state.pt", weights_only=True)
+    model.load_state_dict(state["model"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return state["step"]
+
+
+def _rate(step: int, total: int) -> float:
+    """Fraction of the peak learning rate: 100 steps of warm-up, a sixth at the peak, then down to 1 %."""
+    return min((step + 1) / 100, max(0.01, 1.2 * (1 - step / total)), 1.0)
 
 
 def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:
@@ -195,8 +231,6 @@ def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.opt
 def _save(out: Path, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
-    import copy
-
-    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(out)
+    copy.deepcopy(model).bfloat16().save_pretrained(out)
     if out.resolve() != TEMPLATE.parent.resolve():
         shutil.copy(TEMPLATE, out / "chat_template.jinja")

@@ -92,5 +92,3 @@ def from_pretrained(auto_class: Any, config: RunConfig, **options: Any) -> Any:
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model") from None
-
-

@@ -1,9 +1,9 @@
 """Conversations to token rows, through the template that the server uses.
 
-For each assistant turn i, P_i renders the messages before it with the generation prompt and Q_i the messages with it. Q_i
-begins with P_i, and what it adds is what the model must say. Where every Q_i is a prefix of the whole rendering, one row
-carries all turns; where the template rewrites history (empty think blocks, for instance), each turn gets its own row. A
-row is tokenised once; the tokens inside the spans, the end-of-turn token included, carry labels, all others -100.
+For each assistant turn i, P_i renders the messages before it with the generation prompt, and Q_i the messages with it.
+Q_i begins with P_i, and what it adds is what the model must say. Where every Q_i is a prefix of the whole, one
+row carries all turns; where the template rewrites history (empty think blocks, for instance), each turn gets its own
+row. A row is tokenised once; the tokens inside the spans, the end-of-turn token included, carry labels, others -100.
 """
 
 from collections.abc import Iterable

@@ -50,7 +50,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     on_gpu = torch.cuda.is_available()
     model = from_pretrained(AutoModelForCausalLM, config, dtype=_dtype(config, on_gpu))
@@ -81,7 +81,7 @@ def _lora(config: RunConfig) -> Any:
 
 
 def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> Any:
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     settings = config.train
     return SFTConfig(
@@ -145,5 +145,3 @@ def token_loss(trainer: Any, rows: list[Row], batch_size: int = 8) -> float:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-

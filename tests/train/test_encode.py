@@ -1,4 +1,4 @@
-"""What training shows the model is exactly what the template says, and loss looks at exactly what the model must say."""
+"""Training shows the model what the template says, and loss looks at exactly what the model must say."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from callproof.errors import UserError
 from callproof.prompt import conversation, template_messages
 from callproof.records import read_text
 from callproof.sessions import read_sessions
-from synth.curriculum import FULL, lesson
+from synth.curriculum.lessons import FULL, lesson
 from train.encode import IGNORED, Encoder
 
 transformers = pytest.importorskip("transformers")

@@ -3,23 +3,28 @@
 import random
 from typing import Any
 
-from synth.lexicon import ADJECTIVES, FEATURES, NOUNS, VERBS, invented
-from synth.toolmaker import Param, RandomTool, Said
+from synth.curriculum.lexicon import ADJECTIVES, FEATURES, NOUNS, VERBS, invented
+from synth.curriculum.toolmaker import Param, RandomTool, Said
 
 _OPENINGS = (
     "Please {v} {a} {n}", "I'd like to {v} {a} {n}", "Can you {v} {a} {n}", "Could you {v} {a} {n} for me",
-    "I want to {v} {a} {n}", "{v} {a} {n}", "I need to {v} {a} {n}", "Would you {v} {a} {n} please", "Help me {v} {a} {n}",
+    "I want to {v} {a} {n}", "{v} {a} {n}", "I need to {v} {a} {n}", "Would you {v} {a} {n} please",
+    "Help me {v} {a} {n}",
     "We would like to {v} {a} {n}", "Let's {v} {a} {n}", "{n} please", "It is about {a} {n}, please {v} it",
-    "Is it possible to {v} {a} {n}", "You could {v} {a} {n}", "My wish: {v} {a} {n}", "Now {v} {a} {n}", "Time to {v} {a} {n}",
+    "Is it possible to {v} {a} {n}", "You could {v} {a} {n}", "My wish: {v} {a} {n}", "Now {v} {a} {n}",
+    "Time to {v} {a} {n}",
     "Do you have {a} {n}", "I am looking for {a} {n}", "We need {a} {n}", "Any {n}", "{n}", "How about {a} {n}",
 )  # fmt: skip
 _HELLOS = ("Hi, ", "Hello, ", "Hello! ", "Good morning, ", "Good evening. ", "Hey ", "Grüezi, ", "Thanks. ", "Great, ",
            "Ok, ", "Perfect. ", "Sorry, one more thing: ", "And ", "Well, ", "Alright, ", "So, ")  # fmt: skip
-_ASIDES = ("My sister told me about you.", "It's a bit urgent.", "We are new here.", "I saw you online.", "No hurry though.",
+_ASIDES = ("My sister told me about you.", "It's a bit urgent.", "We are new here.", "I saw you online.",
+           "No hurry though.",
            "I hope that works.", "Thank you so much!", "Thanks in advance.", "My husband asked for it.", "Best regards",
-           "I called yesterday already.", "It is for my daughter.", "That would be great.", "Is that ok?", "cheers")  # fmt: skip
+           "I called yesterday already.", "It is for my daughter.", "That would be great.", "Is that ok?",
+           "cheers")  # fmt: skip
 _LABELLED = ("{l} {v}", "{l} {v}", "{l}: {v}", "with {l} {v}", "with {v} as {l}", "the {l} is {v}", "{v} for the {l}",
-             "the {l} should be {v}", "use {v} as {l}", "{l} = {v}", "{v} ({l})", "my {l} is {v}", "its {l} is {v}")  # fmt: skip
+             "the {l} should be {v}", "use {v} as {l}", "{l} = {v}", "{v} ({l})", "my {l} is {v}",
+             "its {l} is {v}")  # fmt: skip
 _BARE: dict[str, tuple[str, ...]] = {
     "date": ("on {v}", "for {v}", "{v}", "starting {v}", "by {v}", "it was on {v}", "from {v}"),
     "time": ("at {v}", "{v}", "around {v}", "at {v} sharp"),
@@ -138,7 +143,8 @@ def supply(rng: random.Random, param: Param, said: Said) -> str:
 
 
 def correct(rng: random.Random, param: Param, said: Said) -> str:
-    shapes = ("No, {v}", "Sorry, I meant {v}", "No wait, {l} {v}", "Actually {v}", "Make that {v}", "Change the {l} to {v}",
+    shapes = ("No, {v}", "Sorry, I meant {v}", "No wait, {l} {v}", "Actually {v}", "Make that {v}",
+              "Change the {l} to {v}",
               "Oh no, {v} instead", "Rather {v} please", "It should be {v}, not that")  # fmt: skip
     return rng.choice(shapes).format(v=said[0], l=param.label)
 
@@ -202,9 +208,12 @@ def system_text(rng: random.Random) -> str:
 
 def _rule(rng: random.Random) -> str:
     verb, noun = rng.choice(rng.choice(VERBS)), rng.choice(NOUNS)
-    shapes = ("Ask for the {n} when it is missing.", "Never {v} a {n} without the customer's consent.", "Be short and polite.",
-              "Use a tool only when it fits.", "Prices are in Swiss francs.", "Do not invent an id.", "Dates are ISO 8601.",
+    shapes = ("Ask for the {n} when it is missing.", "Never {v} a {n} without the customer's consent.",
+              "Be short and polite.",
+              "Use a tool only when it fits.", "Prices are in Swiss francs.", "Do not invent an id.",
+              "Dates are ISO 8601.",
               "Decline what has nothing to do with the {n}.", "We {v} every {n} with {f}.", "The {n} is {a}.",
-              "Answer in one sentence.", "If the {n} is {a}, {v} it first.", "Repeat the {n} to the customer.")  # fmt: skip
+              "Answer in one sentence.", "If the {n} is {a}, {v} it first.",
+              "Repeat the {n} to the customer.")  # fmt: skip
     feature = rng.choice(FEATURES).replace("_", " ")
     return rng.choice(shapes).format(n=noun, v=verb, f=feature, a=rng.choice(ADJECTIVES))

@@ -12,10 +12,10 @@ from typing import Any
 from callproof.calls import ToolCall
 from callproof.prompt import Conversation, wire_messages
 from callproof.sessions import Message
-from synth import phrases
-from synth.lexicon import NOUNS, invented
-from synth.toolmaker import Param, RandomTool, make_tool
-from synth.values import code, title
+from synth.curriculum import phrases
+from synth.curriculum.lexicon import NOUNS, invented
+from synth.curriculum.toolmaker import Param, RandomTool, make_tool
+from synth.curriculum.values import code, title
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import random
 import string
 from typing import Any
 
-from synth.lexicon import ADJECTIVES, GIVEN, NOUNS, invented
+from synth.curriculum.lexicon import ADJECTIVES, GIVEN, NOUNS, invented
 
 _MONTHS = "January February March April May June July August September October November December".split()
 

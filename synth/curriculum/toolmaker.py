@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from callproof.catalog import Tool
-from synth.lexicon import ADJECTIVES, ENUMS, FEATURES, NAME_LABELS, NOUNS, VERBS, invented
-from synth.values import say, title
+from synth.curriculum.lexicon import ADJECTIVES, ENUMS, FEATURES, NAME_LABELS, NOUNS, VERBS, invented
+from synth.curriculum.values import say, title
 
 _KINDS = "text person code int amount number date time enum enum bool email phone note list object".split()
 _SIMPLE = "text person code int enum".split()

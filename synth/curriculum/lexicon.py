@@ -91,8 +91,8 @@ extra_bed high_chair flexible_dates reusable_bag tracking newsletter roaming nig
 """.split()
 
 NAME_LABELS = {
-    "text": "title topic place street city town brand artist dish subject label team product destination origin station "
-    "make series item neighbourhood venue company school".split(),
+    "text": "title topic place street city town brand artist dish subject label team product destination origin "
+    "station make series item neighbourhood venue company school".split(),
     "person": "name guest_name owner contact recipient assignee patient full_name customer_name holder visitor".split(),
     "code": "id reference code number serial ticket_id order_id item_id booking_id case_id stock_id file_id".split(),
     "int": "count quantity guests nights year pages seats floor age duration_minutes months years people chairs "

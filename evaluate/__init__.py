@@ -1,0 +1,1 @@
+"""evaluate: turns are replayed against an endpoint, judged, scored, reported and gated."""

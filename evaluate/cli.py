@@ -1,0 +1,109 @@
+"""The command line of evaluate; what a verb needs is imported when it runs, so that `--help` is quick."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+VERBS = ("replay", "score", "gate", "bless")
+_EXAMPLES = """\
+examples:
+  python -m evaluate --config configs/car_sales.yaml --model tiny --model car_sales
+  python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
+  python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
+  python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
+  python -m evaluate bless runs/nightly
+  python -m evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
+
+Without a verb it replays; `replay --help` lists its options. The table goes to stdout, whose last line is one JSON
+object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression; 2 usage or configuration; 3 invalid
+run; 4 inconclusive; 130 interrupted. An API key is taken from CALLPROOF_API_KEY, VLLM_API_KEY or OPENAI_API_KEY.
+"""
+_ANSWERS = """\
+One JSON object a line: {"turn_id": .., "text": ..} with "model" and "finish_reason" where known, or {"turn_id": ..,
+"response": {..}} with a chat completion in OpenAI's form, or outcomes.jsonl of an earlier run.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0] not in VERBS and words[0] not in ("-h", "--help")):
+        words.insert(0, "replay")
+    args = _parser().parse_args(words)
+    from evaluate import commands
+
+    return getattr(commands, args.verb)(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluate",
+        description="Replay tool-eval turns against an endpoint, score, report, and gate one run against another.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="{replay,score,gate,bless}", required=True)
+    _replay(verbs.add_parser("replay", help="ask the eval turns of configurations of models, and score (the default)"))
+    _score(verbs.add_parser("score", help="score saved answers, without an endpoint", epilog=_ANSWERS))
+    _gate(verbs.add_parser("gate", help="may the candidate replace the baseline? the exit code tells"))
+    _bless(verbs.add_parser("bless", help="make a run the baseline that gate knows by name"))
+    return parser
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", action="append", required=True, type=Path, metavar="YAML", help="one run each; may be repeated")
+    add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
+    add("--endpoint", metavar="URL", help="default: host and port of the first configuration's `serve` section")
+    add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
+    add("--limit-sessions", type=_positive, metavar="N", help="the first N eval sessions only")
+    add("--concurrency", type=_positive, metavar="N", help="requests in flight; default: the configuration's")
+    add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
+    add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
+
+
+def _score(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--turns", required=True, type=Path, metavar="JSONL", help="turns, as in a run's turns.jsonl")
+    add("--answers", required=True, type=Path, metavar="JSONL", help="answers; see below")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder for the scored run")
+    add("--model", default="model", metavar="NAME", help="name for answers that carry none (default: model)")
+    add("--channel", choices=("raw", "served"), default="raw", help="parse the text, or take the server's tool_calls")
+    add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first in the answers")
+
+
+def _gate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("baseline", metavar="BASELINE", help="a run's folder or id, or the name of a blessed run")
+    add("candidate", metavar="CANDIDATE", help="a run's folder or id")
+    add("--baseline-model", metavar="NAME", help="default: the blessed, the only one, or the configuration's name")
+    add("--candidate-model", metavar="NAME", help="default: the only one, or the configuration's name")
+    add("--config", type=Path, metavar="YAML", help="margins and floors; default: the candidate's own")
+    add(
+        "--margin",
+        action="append",
+        default=[],
+        metavar="METRIC=X",
+        help="overrides one margin, such as turn_exact=0.02",
+    )
+    add("--summary", type=Path, metavar="F.md", help="write Markdown, for a CI job's summary")
+    add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
+    add("--json", type=Path, metavar="F.json", help="default: gate.json in the candidate's folder")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def _bless(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder or id")
+    add("--as", dest="name", metavar="NAME", help="default: the name of the run's configuration")
+    add("--model", metavar="NAME", help="the model to be beaten; default: the only one, or the configuration's name")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1")
+    return value

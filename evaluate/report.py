@@ -1,0 +1,163 @@
+"""report.html: one static file with every figure and every turn of a run, which opens from disk.
+
+What models, customers and tools said is hostile until proven otherwise: it is embedded as JSON that cannot end its
+script element, drawn with text nodes only, and a content security policy admits nothing but the page's own style and
+script, by hash.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from callproof.errors import UserError
+from callproof.metrics import METRICS
+from callproof.outcomes import LABELS, Outcome
+from callproof.turns import Turn
+from evaluate.runs import RunInfo
+from evaluate.summary import HEADLINE, Summary
+
+MAX_TURNS = 20_000
+PRIMARY = (
+    "turn_exact name_f1 decision_f1 parse_rate schema_valid arg_exact arg_exact_given_name arg_f1 "
+    "hallucination_rate unknown_tool_rate false_abstention infra_error_rate"
+).split()
+_LONG = 200
+_SCRIPTS = ("dom.js", "charts.js", "overview.js", "turn.js", "explorer.js", "main.js")
+
+
+def write_report(
+    path: Path, info: RunInfo, summary: Summary, turns: Iterable[Turn], outcomes: dict[str, list[Outcome]]
+) -> None:
+    """Write the report of a run; beyond MAX_TURNS its explorer shows the first ones, and says so.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    data = {
+        "run": info.model_dump(mode="json", exclude={"config"}),
+        "labels": LABELS,
+        "headline": HEADLINE,
+        "primary": PRIMARY,
+        "metrics": {
+            name: {"description": metric.description, "higher": metric.higher_is_better}
+            for name, metric in METRICS.items()
+        },
+        "summary": summary.model_dump(mode="json"),
+        **Explorer(list(outcomes)).tables(islice(turns, MAX_TURNS), outcomes),
+    }
+    try:
+        path.write_text(page(f"{info.name}: {info.run_id}", data), encoding="utf-8")
+    except OSError as error:
+        raise UserError(path, f"cannot be written ({error.strerror})", "free some space") from None
+
+
+def page(title: str, data: dict[str, Any]) -> str:
+    """The whole page around `data`."""
+    style, script = _asset("report.css"), "\n".join(_asset(name) for name in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{script}\n}})();'
+    parts = {
+        "title": html.escape(title),
+        "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        "style": style,
+        "data": embedded(data),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("report.html"))
+
+
+def embedded(data: object) -> str:
+    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return files("evaluate").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+class Table:
+    """Distinct JSON values by number, so that what many turns share is written once."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, value: Any) -> int:
+        key = json.dumps(value, ensure_ascii=False)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.rows)
+            self.rows.append(value)
+        return self._numbers[key]
+
+
+class Explorer:
+    """The explorer's data: turns and answers that point into tables of messages, tools, catalogs, lines and texts."""
+
+    def __init__(self, models: list[str]) -> None:
+        self._models = models
+        self._lines, self._messages, self._tools = Table(), Table(), Table()
+        self._catalogs, self._texts = Table(), Table()
+
+    def tables(self, turns: Iterable[Turn], outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
+        """`answers` holds a list of models' answers for each turn, None where a model has none."""
+        found = {(outcome.turn_id, model): outcome for model in self._models for outcome in outcomes[model]}
+        rows, answers = [], []
+        for turn in turns:
+            rows.append(self._turn(turn))
+            answers.append([self._answer(found.get((turn.turn_id, model))) for model in self._models])
+        return {
+            "turns": rows,
+            "answers": answers,
+            "lines": self._lines.rows,
+            "messages": self._messages.rows,
+            "tools": self._tools.rows,
+            "catalogs": self._catalogs.rows,
+            "texts": self._texts.rows,
+        }
+
+    def _turn(self, turn: Turn) -> dict[str, Any]:
+        return {
+            "id": turn.turn_id,
+            "session": turn.session_id,
+            "messages": [self._messages.number(self._message(message)) for message in turn.messages],
+            "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.tools or ()]),
+            "gold": [call.model_dump(mode="json", exclude_defaults=True) for call in turn.gold],
+            "order": turn.order,
+            "tags": turn.tags,
+        }
+
+    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A message whose long text is written as numbers of lines: system prompts differ in the order of theirs."""
+        text = message.get("content")
+        if not isinstance(text, str) or len(text) < _LONG:
+            return message
+        rest = {key: value for key, value in message.items() if key != "content"}
+        return {**rest, "lines": [self._lines.number(line) for line in text.split("\n")]}
+
+    def _answer(self, outcome: Outcome | None) -> dict[str, Any] | None:
+        if outcome is None:
+            return None
+        answer = outcome.answer
+        row = {
+            "outcome": outcome.outcome,
+            "labels": outcome.labels if len(outcome.labels) > 1 else None,
+            "reasons": outcome.reasons,
+            "calls": [call.model_dump(mode="json") for call in outcome.calls],
+            "text": self._texts.number(answer.text),
+            "finish": answer.finish_reason,
+            "seconds": answer.latency_s and round(answer.latency_s, 3),
+            "served": answer.tool_calls,
+            "error": answer.error,
+        }
+        return {key: value for key, value in row.items() if value not in (None, (), [])}

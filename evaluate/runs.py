@@ -1,0 +1,224 @@
+"""Run directories: everything that one evaluation was asked, answered and found to be.
+
+    runs/<run id>/
+      run.json        identity (what must be equal for two runs to be compared), models, configuration, server
+      turns.jsonl     the turns, as asked
+      outcomes.jsonl  one judged answer a line, appended as it lands
+      metrics.json    metrics, intervals, slices and differences
+      report.html     the same for people, with every turn
+      gate.json       the last gate's verdict with this run as the candidate
+    runs/baselines/<name>/  a run made the baseline by `bless`, with baseline.json beside it
+
+A run may be killed at any moment: a torn last line of outcomes.jsonl is dropped when it is read.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from callproof.errors import UserError
+from callproof.outcomes import SCORER_VERSION, Outcome
+from callproof.records import Record, explain, read_text, write_json
+from callproof.turns import Turn, digest, read_turns
+
+SCHEMA_VERSION = 1
+RUNS = Path("runs")
+RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class Identity(Record):
+    """What two runs must have in common to be compared; hashes are those of `callproof.turns.digest`."""
+
+    turns: str = Field(description="ids, conversations without system prompts, gold")
+    catalog: str = Field(description="tools, in the order shown to the model")
+    prompt: str = Field(description="system prompts")
+    scorer: int
+    sampling: dict[str, Any] = Field(description="request parameters that change answers")
+    channel: Literal["raw", "served"]
+
+    def differences(self, other: "Identity") -> list[str]:
+        """The fields that differ, each as `field: ours, theirs`."""
+        ours, theirs = self.model_dump(), other.model_dump()
+        return [f"{key}: {ours[key]} against {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+
+class RunInfo(Record):
+    """run.json. Times are UTC in ISO 8601; `config` is None for answers that were scored without one."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    name: str = Field(description="of the configuration, or of the scored answers")
+    models: tuple[str, ...]
+    identity: Identity
+    turns: int
+    sessions: int
+    config: dict[str, Any] | None = None
+    endpoint: str | None = None
+    server_version: str | None = None
+    started: str
+    finished: str | None = None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Identifier:
+    """Gathers the identity of a run from its turns, one at a time; their order does not matter."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
+
+    def add(self, turn: Turn) -> None:
+        value = turn.model_dump(mode="json", exclude={"tools"})
+        messages = value.pop("messages")
+        value["messages"] = [message for message in messages if message.get("role") != "system"]
+        self._found["turns"].add(digest(value))
+        self._found["catalog"].add(digest(turn.tools))
+        self._found["prompt"].add(digest([message for message in messages if message.get("role") == "system"]))
+
+    def identity(self, sampling: dict[str, Any], channel: Literal["raw", "served"]) -> Identity:
+        hashes = {name: digest(sorted(found)) for name, found in self._found.items()}
+        return Identity(**hashes, scorer=SCORER_VERSION, sampling=sampling, channel=channel)
+
+
+def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Literal["raw", "served"]) -> Identity:
+    """The identity of a run over `turns`."""
+    identifier = Identifier()
+    for turn in turns:
+        identifier.add(turn)
+    return identifier.identity(sampling, channel)
+
+
+class Run:
+    """A run directory; a context manager that holds its lock, so that one process at a time writes to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def turns_path(self) -> Path:
+        return self.path / "turns.jsonl"
+
+    @property
+    def outcomes_path(self) -> Path:
+        return self.path / "outcomes.jsonl"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def gate_path(self) -> Path:
+        return self.path / "gate.json"
+
+    @property
+    def exists(self) -> bool:
+        return (self.path / "run.json").is_file()
+
+    def __enter__(self) -> Self:
+        """Take the lock; raises a UserError while another process holds it, or where no folder can be made."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise UserError(self.path, f"cannot be written ({error.strerror})", "choose another folder") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise UserError(self.path, "another process writes to this run", "wait for it, or stop it") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock:
+            self._lock.close()
+
+    def info(self) -> RunInfo:
+        """run.json; raises a UserError where there is none, or it is of another form."""
+        path = self.path / "run.json"
+        try:
+            return RunInfo.model_validate_json(read_text(path))
+        except ValidationError as error:
+            raise UserError(path, explain(error), "write the run anew") from None
+
+    def write_info(self, info: RunInfo) -> None:
+        write_json(self.path / "run.json", info.model_dump(mode="json"))
+
+    def turns(self) -> Iterator[Turn]:
+        return read_turns(self.turns_path)
+
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes in the order of session, position, model, however they landed."""
+        outcomes = list(read_outcomes(self.outcomes_path)) if self.outcomes_path.exists() else []
+        return sorted(outcomes, key=lambda outcome: (outcome.session_id, outcome.position, outcome.turn_id))
+
+
+class OutcomeLog:
+    """Appends outcomes to a file; each is handed to the operating system before `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, outcome: Outcome) -> None:
+        """Raises a UserError when the disk is full or gone."""
+        try:
+            self._file.write(outcome.model_dump_json().encode("utf-8", "replace") + b"\n")
+        except OSError as error:
+            mend = "free some space, then --resume"
+            raise UserError(self._path, f"cannot be written ({error.strerror})", mend) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def read_outcomes(path: Path) -> Iterator[Outcome]:
+    """The outcomes of a file, streamed; a last line without its end is dropped.
+
+    Raises:
+        UserError: unreadable file, or a malformed line (`path:line`).
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield Outcome.model_validate_json(line)
+            except ValidationError as error:
+                raise UserError(f"{path}:{number}", explain(error), "delete the line, then --resume") from None
+
+
+def keep_answered(path: Path) -> list[Outcome]:
+    """Drop the torn last line and the infra errors of an outcomes file, so that they can be asked again.
+
+    The file is replaced in one step; returns what is left of it.
+    """
+    kept = [outcome for outcome in read_outcomes(path) if outcome.outcome != "infra_error"] if path.exists() else []
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.writelines(outcome.model_dump_json().encode() + b"\n" for outcome in kept)
+    os.replace(partial, path)
+    return kept
+
+
+def write_turns(path: Path, turns: Iterable[Turn]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(turn.model_dump_json() + "\n" for turn in turns)

@@ -1,0 +1,1 @@
+"""Configurations and their adapters -> one checked vLLM configuration -> one running vLLM server."""

@@ -1,0 +1,140 @@
+"""One server process from start to stop: port, log, health, and no process left behind."""
+
+import errno
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from callproof.errors import UserError
+
+POLL_S = 0.25
+GUARD = Path(__file__).with_name("guard.py")
+_DECORATION = re.compile(
+    r"\x1b\[[0-9;]*m"  # colours
+    r"|^\(\w+ pid=\d+\)\s*"  # (APIServer pid=123)
+    r"|^(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d [\d:]+ \[[^\]]*\]\s*"
+)
+_CAUSE = re.compile(r"^([\w.]*(Error|Exception)\b|\S+: error:)")
+_CONSEQUENCE = ("Engine core initialization failed", "WorkerProc initialization failed", "see above", "DeprecationWarn")
+
+
+class Server:
+    """A context manager: the command runs inside it; on exit every process of it is gone.
+
+    Args:
+        command: what to run.
+        environment: variables set unless the user has set them.
+        log: where its output goes; written anew.
+        grace_s: between TERM and KILL when it is stopped.
+    """
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path, grace_s: float = 15.0) -> None:
+        self.log, self._grace_s = log, grace_s
+        self._command, self._environment = list(command), {**environment, **os.environ}
+
+    def __enter__(self) -> Self:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-P", str(GUARD), str(self._grace_s), *self._command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
+
+    def wait_until_healthy(self, url: str, timeout_s: float, progress: Callable[[float, str], None]) -> float:
+        """Seconds until GET <url>/health answered; `progress` gets seconds and the last line of the log.
+
+        Raises:
+            UserError: the process ended, or it took too long; names the log and what it says.
+        """
+        begun = time.monotonic()
+        while not _healthy(url):
+            self._check_alive("ended before it was ready")
+            seconds = time.monotonic() - begun
+            if seconds > timeout_s:
+                mend = f"see {self.log}, or allow more time with --timeout"
+                raise UserError(url, f"the server was not ready after {timeout_s:.0f} s", mend)
+            progress(seconds, last_line(self.log))
+            time.sleep(POLL_S)
+        self._check_alive("ended before it was ready")
+        return time.monotonic() - begun
+
+    def wait(self) -> None:
+        """Wait for ever; raises a UserError when the process ends by itself."""
+        self._guard.wait()
+        self._check_alive("ended")
+
+    def _check_alive(self, problem: str) -> None:
+        code = self._guard.poll()
+        if code is not None:
+            raise UserError(self.log, f"the server {problem} (exit code {code}): {cause(self.log)}", "see the log")
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise a UserError unless `host:port` can be bound."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(f"{host}:{port}", "is in use", "stop the server there, or give another --port") from None
+        raise UserError(f"{host}:{port}", f"cannot be bound ({error.strerror})", "correct --host or --port") from None
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something, without colours, process and time."""
+    return (_lines(log) or [""])[-1]
+
+
+def cause(log: Path) -> str:
+    """The line of a log that says best why the process ended: the last error that is not the echo of another."""
+    lines = _lines(log)
+    for at in reversed(range(len(lines))):
+        if _CAUSE.match(lines[at]) and not any(echo in lines[at] for echo in _CONSEQUENCE):
+            follows = lines[at + 1] if at + 1 < len(lines) and "validation error" in lines[at] else ""
+            return f"{lines[at]} {follows}".strip()[:400]
+    return last_line(log)[:400] or "it said nothing"
+
+
+def _lines(log: Path, tail: int = 65536) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - tail))
+        text = file.read().decode("utf-8", "replace")
+    plain = (_plain(line) for line in text.splitlines())
+    return [line for line in plain if re.search(r"\w", line)]
+
+
+def _plain(line: str) -> str:
+    before = None
+    while before != line:
+        before, line = line, _DECORATION.sub("", line).strip()
+    return line
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/health", timeout=5) as response:
+            return response.status == 200
+    except (OSError, ValueError):
+        return False

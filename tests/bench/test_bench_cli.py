@@ -1,0 +1,157 @@
+"""`python -m bench` as a user calls it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fake_endpoint import FakeEndpoint, Script
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        },
+    }
+]
+
+
+def session(number: int) -> dict[str, Any]:
+    city = f"City {number}"
+    return {
+        "session_id": f"s{number}",
+        "messages": [
+            {"role": "user", "content": f"Weather in {city}?"},
+            {"role": "assistant", "tool_calls": [{"name": "weather", "arguments": {"city": city}}]},
+        ],
+    }
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    domain = tmp_path / "domain"
+    (domain / "sessions").mkdir(parents=True)
+    (domain / "tools.json").write_text(json.dumps(TOOLS))
+    (domain / "system_prompt.md").write_text("You help.\n\n## Rules\n- Be brief.")
+    lines = [json.dumps(session(number)) for number in range(10)]
+    (domain / "sessions/eval.jsonl").write_text("\n".join(lines))
+    for name in ("cars", "cover"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "data": {"domain": "domain"}}))
+    return tmp_path
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "bench", *words]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*words), cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def right_for_even_cities(payload: dict[str, Any]) -> Script:
+    city = payload["messages"][-1]["content"].removeprefix("Weather in ").removesuffix("?")
+    asked = city if int(city.split()[1]) % 2 == 0 else city.lower()
+    call = json.dumps({"name": "weather", "arguments": {"city": asked}})
+    return Script(f"<tool_call>\n{call}\n</tool_call>", first_delay_s=0.01)
+
+
+def test_goodput_counts_exact_turns_only_and_the_file_holds_every_request(workplace: Path) -> None:
+    with FakeEndpoint(right_for_even_cities, models=["tiny", "cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--model", "tiny"]
+        done = bench(workplace, *words, "--concurrency", "1,4", "--out", "runs/b.json")
+    assert done.returncode == 0, done.stderr
+    brief, saved = json.loads(done.stdout.splitlines()[-1]), json.loads((workplace / "runs/b.json").read_text())
+    assert [level["concurrency"] for level in brief["levels"]] == [1, 4]
+    for level in saved["levels"]:
+        for row in (*level["models"].values(), level["overall"]):
+            assert row["errors"] == 0
+            assert row["turn_exact"] == 0.5
+            assert row["correct_per_s"] == pytest.approx(row["req_per_s"] / 2, abs=0.001)
+        assert len(level["samples"]) == 20
+    assert "correct/s" in done.stdout
+    assert saved["versions"]["server"] == "fake"
+    assert not saved["partial"]
+
+
+def test_a_model_replays_the_turns_of_the_configuration_of_its_name(workplace: Path) -> None:
+    (workplace / "cover.yaml").write_text(
+        yaml.safe_dump({"name": "cover", "data": {"domain": "domain"}, "eval": {"max_sessions": 3}})
+    )
+    with FakeEndpoint(models=["cover", "tiny"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--config", "cover.yaml"]
+        done = bench(workplace, *words, "--model", "cover", "--model", "tiny", "--concurrency", "2")
+    models = json.loads(done.stdout.splitlines()[-1])["levels"][0]["models"]
+    assert {name: row["requests"] for name, row in models.items()} == {"cover": 3, "tiny": 10}
+
+
+def test_a_cpu_is_labelled_functional_not_performance(workplace: Path) -> None:
+    with FakeEndpoint(models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "4"]
+        done = bench(workplace, *words, "--device", "cpu, 2 cores", "--out", "cpu.json")
+        assert json.loads((workplace / "cpu.json").read_text())["note"] == "functional, not performance"
+        assert "functional, not performance" in done.stdout
+        bench(workplace, *words, "--device", "gpu, H100", "--out", "gpu.json")
+        assert json.loads((workplace / "gpu.json").read_text())["note"] is None
+
+
+def test_ctrl_c_saves_what_there_is_and_labels_it_partial(workplace: Path) -> None:
+    with FakeEndpoint(Script("x", first_delay_s=0.3), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "1"]
+        process = subprocess.Popen(
+            command(*words, "--out", "b.json"), cwd=workplace, env=environment(), stdout=subprocess.PIPE, text=True
+        )
+        until = time.monotonic() + 30
+        while len(fake.requests) < 4 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=20)
+    saved = json.loads((workplace / "b.json").read_text())
+    assert process.returncode == 130
+    assert saved["partial"]
+    assert saved["levels"][0]["partial"]
+    assert 1 <= saved["levels"][0]["overall"]["requests"] < 10
+    assert json.loads(stdout.splitlines()[-1])["partial"]
+
+
+def test_a_bench_without_a_single_answer_is_invalid(workplace: Path) -> None:
+    with FakeEndpoint(Script(status=500, body=b"broken"), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "2"]
+        done = bench(workplace, *words, "--out", "b.json")
+    assert done.returncode == 3
+    assert "no request was answered: HTTP 500: broken" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "nope"], "--model nope: is not served at"),
+        (["--endpoint", "http://127.0.0.1:9"], "no endpoint answers"),
+        (["--endpoint", "localhost:1"], "is no http URL"),
+        (["--concurrency", "1,x"], "--concurrency 1,x: is no list of whole numbers"),
+        (["--concurrency", "0"], "--concurrency 0: is no list"),
+        (["--requests", "0"], "--requests 0: is less than 1"),
+        (["--config", "none.yaml"], "none.yaml: cannot be read"),
+        (["--out", "domain"], "--out domain: is a folder"),
+        (["--out", "cars.yaml/b.json"], "--out cars.yaml/b.json: cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, workplace: Path) -> None:
+    with FakeEndpoint(models=["cars"]) as fake:
+        done = bench(workplace, "--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", *words)
+        assert not fake.requests
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

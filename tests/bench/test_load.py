@@ -1,0 +1,122 @@
+"""The closed loop against a real local server with scripted delays."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from fake_endpoint import FakeEndpoint, Script
+
+from bench.load import make_jobs
+from bench.run import Bench
+from bench.stats import level_figures, samples_of
+from callproof.config import EvalConfig
+from callproof.turns import Turn
+
+SETTINGS = EvalConfig(timeout_s=5)
+
+
+def turns(sessions: int, each: int) -> list[Turn]:
+    return [
+        Turn(
+            turn_id=f"s{session}/{position}",
+            session_id=f"s{session}",
+            position=position,
+            messages=({"role": "user", "content": f"{session} {position}"},),
+            tools=None,
+            gold=(),
+        )
+        for session in range(sessions)
+        for position in range(each)
+    ]
+
+
+def run(fake: FakeEndpoint, levels: list[int], models: tuple[str, ...] = ("tiny",), count: int = 8) -> Bench:
+    bench = Bench(fake.url, SETTINGS, dict.fromkeys(models, turns(count, 1)), levels, count)
+    asyncio.run(bench.run())
+    return bench
+
+
+def test_scripted_delays_come_out_as_ttft_itl_and_e2e() -> None:
+    script = Script(chunks=("a", "b", "c", "d"), first_delay_s=0.15, chunk_delay_s=0.05)
+    with FakeEndpoint(script) as fake:
+        (level,) = run(fake, [2]).levels
+    row = level_figures(level, samples_of(level))["overall"]
+    assert row["ttft_p50_ms"] == pytest.approx(150, abs=25)
+    assert row["itl_p50_ms"] == pytest.approx(50, abs=10)
+    assert row["e2e_p50_ms"] == pytest.approx(350, abs=40)
+    assert row["tpot_p50_ms"] == pytest.approx(200 / 3, abs=15)
+    assert level.ended - level.begun == pytest.approx(8 / 2 * 0.35, abs=0.25)
+
+
+def test_each_level_keeps_its_number_of_requests_in_flight_and_no_more() -> None:
+    with FakeEndpoint(Script("x", first_delay_s=0.03)) as fake:
+        for concurrency in (1, 3):
+            fake.most_in_flight = 0
+            run(fake, [concurrency])
+            assert fake.most_in_flight == concurrency
+
+
+def test_every_model_is_warmed_up_before_the_clock_runs() -> None:
+    with FakeEndpoint(models=["tiny", "cars"]) as fake:
+        bench = run(fake, [1], models=("tiny", "cars"))
+    assert [payload["model"] for payload in fake.requests[:2]] == ["tiny", "cars"]
+    assert len(fake.requests) == 2 + 16
+    assert len(bench.levels[0].replies) == 16
+
+
+def test_failed_requests_are_errors_and_are_not_tried_again() -> None:
+    answers: Iterator[Script] = iter([Script("warm-up"), Script(status=503), Script(drop=True), *[Script("ok")] * 6])
+    with FakeEndpoint(lambda _: next(answers)) as fake:
+        (level,) = run(fake, [1]).levels
+    samples = samples_of(level)
+    assert [sample.outcome for sample in samples] == ["infra_error", "infra_error", *["ok"] * 6]
+    assert "HTTP 503" in (samples[0].error or "")
+
+
+def test_a_hung_stream_ends_with_the_timeout() -> None:
+    scripts = iter([Script("warm-up"), Script(hang=True)])
+    with FakeEndpoint(lambda _: next(scripts)) as fake:
+        bench = Bench(fake.url, EvalConfig(timeout_s=0.3), {"tiny": turns(1, 1)}, [1], 1)
+        asyncio.run(bench.run())
+    assert samples_of(bench.levels[0])[0].error == "timed out"
+
+
+def test_a_cancelled_bench_keeps_what_has_come_back() -> None:
+    async def cut_off(bench: Bench) -> None:
+        async with asyncio.timeout(0.5):
+            await bench.run()
+
+    with FakeEndpoint(Script("x", first_delay_s=0.1)) as fake:
+        bench = Bench(fake.url, SETTINGS, {"tiny": turns(50, 1)}, [1, 2], 50)
+        with pytest.raises(TimeoutError):
+            asyncio.run(cut_off(bench))
+    (level,) = bench.levels
+    assert 1 <= len(level.replies) < 10
+    assert level.partial
+    assert level_figures(level, samples_of(level))["overall"]["requests"] == len(level.replies)
+
+
+def test_a_session_stays_in_order_and_its_turns_lie_apart() -> None:
+    jobs = make_jobs({"tiny": turns(8, 3)}, 24, 4, SETTINGS)
+    order = [job.turn.turn_id for job in jobs]
+    assert order[:8] == ["s0/0", "s1/0", "s2/0", "s3/0", "s0/1", "s1/1", "s2/1", "s3/1"]
+    assert len(set(order)) == 24
+
+
+def test_the_number_of_requests_is_per_model_and_models_take_turns() -> None:
+    jobs = make_jobs({"tiny": turns(8, 1), "cars": turns(2, 1)}, 5, 4, SETTINGS)
+    assert [job.model for job in jobs] == ["tiny", "cars", "tiny", "cars", "tiny", "tiny", "tiny"]
+
+
+def test_the_payload_is_the_one_of_replay_streamed() -> None:
+    with FakeEndpoint() as fake:
+        run(fake, [1], count=1)
+    assert fake.requests[1] == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "0 0"}],
+        "max_tokens": SETTINGS.max_tokens,
+        "temperature": 0.0,
+        "seed": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }

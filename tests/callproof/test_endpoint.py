@@ -1,0 +1,253 @@
+"""The client of an OpenAI-compatible endpoint, against a real local server with scripted answers and faults."""
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any
+
+import pytest
+from fake_endpoint import FakeEndpoint, Script
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callproof.completions import Completion, NoCompletion, StreamedCompletion
+from callproof.endpoint import Endpoint, Reply, request, require_models
+from callproof.errors import UserError
+from callproof.turns import Turn
+
+TOOL = {"type": "function", "function": {"name": "now", "description": None, "parameters": None}}
+TURN = Turn(
+    turn_id="s/1", session_id="s", position=1, messages=({"role": "user", "content": "Hi"},), tools=(TOOL,), gold=()
+)
+CALL = {"id": "call_0", "type": "function", "function": {"name": "now", "arguments": '{"zone": "CET"}'}}
+
+
+def ask(fake: FakeEndpoint | str, stream: bool = False, **options: Any) -> Reply:
+    async def once() -> Reply:
+        async with Endpoint(fake if isinstance(fake, str) else fake.url, **options) as endpoint:
+            payload = request(TURN, "tiny", max_tokens=8, temperature=0.0, stream=stream)
+            return await (endpoint.stream(payload) if stream else endpoint.chat(payload))
+
+    return asyncio.run(once())
+
+
+def check_models(url: str, names: list[str], **options: Any) -> None:
+    async def once() -> None:
+        async with Endpoint(url, **options) as endpoint:
+            await require_models(endpoint, names)
+
+    asyncio.run(once())
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+def test_the_base_url_is_taken_with_and_without_v1(suffix: str) -> None:
+    with FakeEndpoint("Hello.") as fake:
+        assert ask(fake.url + suffix).answer.text == "Hello."
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", ""])
+def test_a_base_url_that_is_no_http_url_is_refused(url: str) -> None:
+    with pytest.raises(UserError, match="no http URL"):
+        Endpoint(url)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_keeps_text_finish_reason_usage_and_tool_calls(stream: bool) -> None:
+    with FakeEndpoint(Script("I look it  up.\n", tool_calls=(CALL,), finish_reason="tool_calls")) as fake:
+        answer = ask(fake, stream).answer
+    assert (answer.text, answer.finish_reason, answer.error) == ("I look it  up.\n", "tool_calls", None)
+    assert answer.tool_calls == (CALL,)
+    assert answer.usage is not None
+    assert answer.usage["completion_tokens"] == 4
+
+
+def test_streamed_tool_call_arguments_are_joined_across_deltas() -> None:
+    streamed = StreamedCompletion()
+    for function in ({"name": "now", "arguments": ""}, {"arguments": '{"zo'}, {"arguments": 'ne": 1}'}):
+        delta = {"tool_calls": [{"index": 1, "id": "b", "function": function}]}
+        assert streamed.add(json.dumps({"choices": [{"delta": delta}]}).encode())
+    streamed.add(b"[DONE]")
+    calls = streamed.completion().tool_calls
+    assert calls is not None
+    assert calls[0]["function"] == {"name": "now", "arguments": '{"zone": 1}'}
+
+
+FAULTS = {
+    "drop": Script(drop=True),
+    "half a body": Script("Hello you.", drop_after=1),
+    "503": Script(status=503),
+    "429": Script(status=429),
+    "no JSON": Script(body=b"<html>busy</html>"),
+    "no choices": Script(body=b'{"choices": []}'),
+    "no object": Script(body=b"[]"),
+    "choice without message": Script(body=b'{"choices": [{}]}'),
+    "content no text": Script(body=b'{"choices": [{"message": {"content": 5}}]}'),
+    "empty": Script(body=b""),
+    "not UTF-8": Script(body=b'"\xff"'),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_every_fault_that_brings_no_answer_is_tried_again(stream: bool) -> None:
+    async def at_once(fakes: list[FakeEndpoint]) -> list[Reply]:
+        return await asyncio.gather(*(asyncio.to_thread(ask, fake, stream, retries=1) for fake in fakes))
+
+    fakes = [FakeEndpoint("Hello.", faults=[fault]).__enter__() for fault in FAULTS.values()]
+    replies = asyncio.run(at_once(fakes))
+    for fake in fakes:
+        fake.__exit__()
+    wrong = {name: reply for name, reply in zip(FAULTS, replies, strict=True) if reply.answer.text != "Hello."}
+    assert not wrong
+    assert {reply.attempts for reply in replies} == {2}
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
+def test_a_refused_request_is_not_tried_again(status: int) -> None:
+    with FakeEndpoint(faults=[Script(status=status, body=b'{"error": "no"}')] * 2) as fake:
+        reply = ask(fake)
+    assert (reply.status, reply.attempts, len(fake.requests)) == (status, 1, 1)
+    assert reply.answer.error == f'HTTP {status}: {{"error": "no"}}'
+
+
+def test_a_bad_answer_is_data_and_is_not_tried_again() -> None:
+    with FakeEndpoint(Script("<tool_call>{", finish_reason="length")) as fake:
+        reply = ask(fake)
+    assert (reply.attempts, reply.answer.text, reply.answer.error) == (1, "<tool_call>{", None)
+
+
+def test_exhausted_retries_give_a_reply_with_the_last_error() -> None:
+    with FakeEndpoint(faults=[Script(drop=True), Script(status=500, body=b"boom")]) as fake:
+        reply = ask(fake, retries=1)
+    assert (reply.attempts, reply.status, reply.answer.error) == (2, 500, "HTTP 500: boom")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_server_that_hangs_times_out(stream: bool) -> None:
+    with FakeEndpoint(faults=[Script(hang=True)]) as fake:
+        reply = ask(fake, stream, retries=0, timeout_s=0.2)
+    assert reply.answer.error == "timed out"
+    assert 0.15 < reply.finished - reply.sent < 2
+
+
+def test_a_dead_endpoint_gives_a_reply_too() -> None:
+    reply = ask("http://127.0.0.1:9", retries=0)
+    assert reply.status is None
+    assert "Connect" in (reply.answer.error or "")
+
+
+def test_retry_after_is_waited_for() -> None:
+    with FakeEndpoint(faults=[Script(status=429, headers={"Retry-After": "1"})]) as fake:
+        before = time.perf_counter()
+        reply = ask(fake)
+    assert reply.answer.text == "Hello."
+    assert time.perf_counter() - before >= 1.0
+
+
+def test_each_event_with_a_choice_has_its_time_and_the_usage_event_has_none() -> None:
+    script = Script(chunks=("a", "b", "c"), first_delay_s=0.1, chunk_delay_s=0.1)
+    with FakeEndpoint(script) as fake:
+        reply = ask(fake, stream=True)
+    times = [moment - reply.sent for moment in reply.chunk_times]
+    assert times == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.05)
+    assert reply.answer.text == "abc"
+    assert reply.answer.usage is not None
+
+
+def test_line_separators_inside_a_streamed_text_do_not_break_it() -> None:
+    text = "a\u2028b\u0085c\r\nd"
+    with FakeEndpoint(Script(chunks=(text,))) as fake:
+        assert ask(fake, stream=True).answer.text == text
+
+
+def test_a_streamed_event_larger_than_a_network_read_arrives_whole() -> None:
+    with FakeEndpoint(Script(chunks=("x" * 1_000_000,))) as fake:
+        assert len(ask(fake, stream=True).answer.text) == 1_000_000
+
+
+def test_an_error_inside_a_stream_is_no_answer() -> None:
+    event = b'data: {"error": {"message": "engine died", "code": 500}}\n\ndata: [DONE]\n\n'
+    with FakeEndpoint(faults=[Script(body=event)]) as fake:
+        reply = ask(fake, stream=True, retries=0)
+    assert "engine died" in (reply.answer.error or "")
+    assert reply.answer.text == ""
+
+
+def test_a_lone_surrogate_cannot_reach_a_file() -> None:
+    body = b'{"choices": [{"message": {"content": "a\\ud800b\\ud83d\\ude00"}}]}'
+    with FakeEndpoint(Script(body=body)) as fake:
+        assert ask(fake).answer.text == "a\ufffdb😀"
+
+
+def test_no_more_requests_than_the_limit_are_in_flight() -> None:
+    async def many(url: str) -> list[Reply]:
+        async with Endpoint(url, limit=3) as endpoint:
+            payload = request(TURN, "tiny", max_tokens=8, temperature=0.0)
+            return await asyncio.gather(*(endpoint.chat(payload) for _ in range(12)))
+
+    with FakeEndpoint(Script("x", first_delay_s=0.05)) as fake:
+        replies = asyncio.run(many(fake.url))
+    assert fake.most_in_flight == 3
+    assert max(reply.finished - reply.sent for reply in replies) < 0.15
+
+
+def test_the_api_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "secret")
+    with FakeEndpoint("Hello.", api_key="secret") as fake:
+        assert ask(fake).answer.text == "Hello."
+        assert "HTTP 401" in (ask(fake, api_key="wrong").answer.error or "")
+
+
+def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
+    payload = request(TURN, "tiny", max_tokens=8, temperature=0.0)
+    assert payload == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [TOOL],
+        "tool_choice": "none",
+        "max_tokens": 8,
+        "temperature": 0.0,
+        "seed": 0,
+    }
+
+
+def test_a_turn_without_tools_sends_no_tools_key() -> None:
+    payload = request(TURN.model_copy(update={"tools": None}), "tiny", max_tokens=8, temperature=0.0, stream=True)
+    assert not {"tools", "tool_choice"} & set(payload)
+    assert payload["stream_options"] == {"include_usage": True}
+
+
+def test_served_models_pass_the_check_and_an_unknown_one_is_named_with_those_served() -> None:
+    with FakeEndpoint(models=["tiny", "car_sales"]) as fake:
+        check_models(fake.url, ["tiny", "car_sales"])
+        with pytest.raises(UserError, match=r"--model car: is not served .* tiny, car_sales"):
+            check_models(fake.url, ["tiny", "car"])
+
+
+def test_an_endpoint_that_is_down_is_a_user_error_with_the_mend() -> None:
+    with pytest.raises(UserError, match=r"127.0.0.1:9/v1/models: no endpoint answers .*python -m serve"):
+        check_models("http://127.0.0.1:9", ["tiny"])
+
+
+def test_a_refused_api_key_is_a_user_error() -> None:
+    with FakeEndpoint(api_key="secret") as fake, pytest.raises(UserError, match="CALLPROOF_API_KEY"):
+        check_models(fake.url, ["tiny"], api_key="wrong")
+
+
+def test_a_server_that_is_no_endpoint_is_a_user_error() -> None:
+    with FakeEndpoint() as fake, pytest.raises(UserError, match="no OpenAI-compatible endpoint"):
+        check_models(fake.url + "/elsewhere", ["tiny"])
+
+
+KEYS = ["choices", "message", "delta", "content", "tool_calls", "usage", "index", "function", "finish_reason", "error"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.sampled_from(KEYS), values, max_size=5),
+)
+
+
+@given(st.binary(max_size=50) | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_no_body_makes_the_reader_raise_anything_but_no_completion(body: bytes) -> None:
+    for read in (Completion.of_body, StreamedCompletion().add):
+        with contextlib.suppress(NoCompletion):
+            read(body)

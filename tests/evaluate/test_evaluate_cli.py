@@ -1,0 +1,140 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_endpoint import FakeEndpoint
+from weather import Domain, right, session
+
+from callproof.errors import exit_with
+from evaluate.cli import main
+
+pytest_plugins = ["weather_plugin"]
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "transformers", "pandas", "vllm", "datasets", "openai")
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Words of a command that must exit with 2 -> its one line on stderr."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            exit_with(lambda: main([str(word) for word in words]))
+        assert exited.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+    return run
+
+
+def test_help_answers_in_under_a_second_with_nothing_heavy():
+    code = (
+        "import sys; from evaluate.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert time.perf_counter() - began < 1
+    modules = done.stdout.splitlines()[-1].split()
+    assert not set(modules) & {*HEAVY, "numpy", "pydantic", "aiohttp", "rich"}
+
+
+def test_a_replay_imports_nothing_heavy(domain: Domain):
+    code = "import sys; from evaluate.cli import main; main(sys.argv[1:]); print(*sys.modules)"
+    with FakeEndpoint(right) as fake:
+        words = ["--endpoint", fake.url, "--config", str(domain.config), "--model", "tiny", "--limit-sessions", "2"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert not set(done.stdout.splitlines()[-1].split()) & set(HEAVY)
+
+
+def test_the_command_exits_with_2_after_one_line_and_no_traceback():
+    command = [sys.executable, "-m", "evaluate", "--config", "nowhere.yaml", "--model", "tiny"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: nowhere.yaml: cannot be read (No such file or directory); check the path\n"
+
+
+def test_a_dead_endpoint_is_told_in_one_line_before_anything_is_written(domain: Domain, refused: Refused):
+    line = refused("--endpoint", "http://127.0.0.1:9", "--config", domain.config, "--model", "tiny")
+    assert "http://127.0.0.1:9/v1/models" in line
+    assert "python -m serve" in line
+    assert not domain.runs.exists()
+
+
+def test_an_unknown_model_name_is_told_with_those_that_are_served(domain: Domain, refused: Refused):
+    with FakeEndpoint(right, models=["tiny", "car_sales"]) as fake:
+        line = refused("--endpoint", fake.url, "--config", domain.config, "--model", "tyni")
+    assert "--model tyni" in line
+    assert "served there: tiny, car_sales" in line
+    assert not domain.runs.exists()
+
+
+def _unknown_key(domain: Domain) -> str:
+    domain.config.write_text(domain.config.read_text() + "evla: {}\n")
+    return "unknown key 'evla'; did you mean 'eval'?"
+
+
+def _no_sessions(domain: Domain) -> str:
+    domain.sessions.unlink()
+    return f"{domain.sessions}: cannot be read"
+
+
+def _malformed_line(domain: Domain) -> str:
+    domain.sessions.write_text(json.dumps(session(1)) + "\n{not json\n")
+    return f"{domain.sessions}:2: malformed JSON"
+
+
+def _bad_schema(domain: Domain) -> str:
+    path = domain.root / "tools.json"
+    path.write_text(path.read_text().replace('"integer"', '"number of days"'))
+    return f"{path}: tool 'get_weather'"
+
+
+def _bad_gold(domain: Domain) -> str:
+    bad = session(2)
+    bad["messages"][1]["tool_calls"][0]["arguments"] = {"town": "Bern"}
+    domain.sessions.write_text(json.dumps(session(1)) + "\n" + json.dumps(bad) + "\n")
+    return f"{domain.sessions}:2: message 1: call of 'get_weather' is rejected"
+
+
+@pytest.mark.parametrize("spoil", [_unknown_key, _no_sessions, _malformed_line, _bad_schema, _bad_gold])
+def test_a_mistake_in_a_file_is_one_line_with_its_place(
+    domain: Domain, refused: Refused, spoil: Callable[[Domain], str]
+):
+    assert spoil(domain) in refused("--config", domain.config, "--model", "tiny")
+
+
+def test_mistakes_on_the_command_line_are_one_line_each(domain: Domain, refused: Refused):
+    config = ["--config", domain.config]
+    assert "cannot be read" in refused("--config", "nowhere.yaml", "--model", "tiny")
+    assert "given twice" in refused(*config, "--model", "a", "--model", "a")
+    assert "--baseline-model b" in refused(*config, "--model", "a", "--baseline-model", "b")
+    assert "is no http URL" in refused(*config, "--model", "a", "--endpoint", "localhost:8000")
+    assert "no run to resume" in refused(*config, "--model", "a", "--run-id", "x", "--resume")
+    assert "--run-id" in refused(*config, "--model", "a", "--resume")
+    assert "no name for a folder" in refused(*config, "--model", "a", "--run-id", "../x")
+    assert "is no run and no baseline" in refused("gate", "nothing", "nowhere")
+    assert "is no run and no baseline" in refused("bless", "nothing")
+
+
+def test_a_run_cannot_be_overwritten_or_resumed_as_another(domain: Domain, refused: Refused):
+    with FakeEndpoint(right, models=["tiny", "good"]) as fake:
+        words = ["--endpoint", fake.url, "--config", str(domain.config), "--run-id", "r", "--limit-sessions", "2"]
+        assert main([*words, "--model", "tiny"]) == 0
+        assert "there is a run already" in refused(*words, "--model", "tiny")
+        assert "other models; resume it with --model tiny" in refused(*words, "--model", "good", "--resume")
+        longer = [*words[:-1], "3", "--model", "tiny", "--resume"]
+        assert "was begun with another turns" in refused(*longer)

@@ -1,0 +1,127 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_endpoint import FakeEndpoint
+from weather import Domain, call, right
+
+from callproof.errors import UserError
+from evaluate.cli import main
+from evaluate.runs import Run, read_outcomes
+
+pytest_plugins = ["weather_plugin"]
+
+
+@pytest.fixture
+def turns(domain: Domain) -> Path:
+    """The turns file of a replayed run of three sessions."""
+    with FakeEndpoint(right) as fake:
+        words = ["--endpoint", fake.url, "--config", str(domain.config), "--model", "tiny", "--run-id", "r"]
+        assert main([*words, "--limit-sessions", "3"]) == 0
+    return domain.runs / "r" / "turns.jsonl"
+
+
+@pytest.fixture
+def score(turns: Path, tmp_path: Path) -> Callable[..., int]:
+    def run(rows: list[dict[str, Any]], *words: str) -> int:
+        answers = tmp_path / "answers.jsonl"
+        answers.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return main(["score", "--turns", str(turns), "--answers", str(answers), "--out", "scored", *words])
+
+    return run
+
+
+def right_rows() -> list[dict[str, Any]]:
+    weather = [{"turn_id": f"weather-{n:03}/1", "text": call("get_weather", city=f"City{n}")} for n in range(3)]
+    return weather + [{"turn_id": f"weather-{n:03}/5", "text": "Bye."} for n in range(3)]
+
+
+def scored() -> dict[str, str]:
+    return {outcome.turn_id: outcome.outcome for outcome in read_outcomes(Path("scored/outcomes.jsonl"))}
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_saved_answers_are_scored_without_an_endpoint(score, capsys):
+    assert score(right_rows()) == 0
+    found = last_line(capsys)
+    assert found["models"]["model"]["turn_exact"] == 1.0
+    assert (found["missing"], found["unknown"]) == (0, 0)
+    assert sorted(path.name for path in Path("scored").iterdir() if path.name[0] != ".") == [
+        "metrics.json", "outcomes.jsonl", "report.html", "run.json", "turns.jsonl",
+    ]  # fmt: skip
+
+
+def test_a_turn_without_an_answer_is_unanswered_and_an_answer_without_a_turn_is_counted(score, capsys):
+    assert score([*right_rows()[1:], {"turn_id": "elsewhere/1", "text": ""}]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out.splitlines()[-1])
+    assert (found["missing"], found["unknown"]) == (1, 1)
+    assert "1 turns without an answer: weather-000/1" in captured.err
+    assert "1 answers to unknown turns: elsewhere/1" in captured.err
+    assert scored()["weather-000/1"] == "infra_error"
+    assert found["models"]["model"]["n"] == 6
+
+
+def test_chat_completions_are_read_as_the_server_gave_them(score):
+    gold = call("get_weather", city="City0")
+    completion = {"choices": [{"message": {"role": "assistant", "content": gold}, "finish_reason": "stop"}]}
+    cut = {"choices": [{"message": {"content": gold[:30]}, "finish_reason": "length"}], "turn_id": "weather-001/1"}
+    assert score([{"turn_id": "weather-000/1", "response": completion}, cut]) == 0
+    assert scored()["weather-000/1"] == "ok"
+    assert scored()["weather-001/1"] == "truncated"
+
+
+def test_the_served_channel_scores_the_calls_of_the_server(score):
+    function = {"name": "get_weather", "arguments": '{"city": "City0"}'}
+    message = {"content": None, "tool_calls": [{"id": "1", "type": "function", "function": function}]}
+    row = {"turn_id": "weather-000/1", "response": {"choices": [{"message": message}]}}
+    assert score([row], "--channel", "served") == 0
+    assert scored()["weather-000/1"] == "ok"
+    assert Run(Path("scored")).info().identity.channel == "served"
+
+
+def test_answers_of_several_models_are_told_apart_and_compared(score, capsys):
+    rows = [{**row, "model": "a"} for row in right_rows()] + [{**row, "model": "b"} for row in right_rows()]
+    rows[0]["text"] = "Hm."
+    assert score(rows, "--baseline-model", "b") == 0
+    assert set(last_line(capsys)["models"]) == {"a", "b"}
+    metrics = json.loads(Path("scored/metrics.json").read_text())
+    assert metrics["baseline_model"] == "b"
+    assert metrics["differences"]["a"]["turn_exact"]["value"] == pytest.approx(-1 / 6)
+
+
+def test_the_outcomes_of_a_run_can_be_scored_again_with_the_same_result(turns):
+    answers = str(turns.with_name("outcomes.jsonl"))
+    replayed = Run(turns.parent).metrics_path.read_text()
+    assert main(["score", "--turns", str(turns), "--answers", answers, "--out", "scored"]) == 0
+    assert json.loads(Run(Path("scored")).metrics_path.read_text())["models"] == json.loads(replayed)["models"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"text": "x"}, r"answers.jsonl:2: expected a `turn_id`"),
+        ({"turn_id": "weather-001/1", "text": 5}, r"answers.jsonl:2: text: Input should be a valid string"),
+        ({"turn_id": "weather-001/1", "response": {}}, r"answers.jsonl:2: `response` is no chat completion"),
+        ({"turn_id": "weather-000/1", "text": "x"}, r"answers.jsonl:2: turn 'weather-000/1' was answered before"),
+    ],
+)
+def test_a_line_that_is_no_answer_is_told_with_its_place(score, row, problem):
+    with pytest.raises(UserError, match=problem):
+        score([right_rows()[0], row])
+
+
+def test_answers_to_other_turns_altogether_are_refused(score):
+    with pytest.raises(UserError, match="answers no turn of"):
+        score([{"turn_id": "elsewhere", "text": ""}])
+
+
+def test_a_replayed_run_is_not_overwritten(turns):
+    answers = str(turns.with_name("outcomes.jsonl"))
+    with pytest.raises(UserError, match="holds a replayed run"):
+        main(["score", "--turns", str(turns), "--answers", answers, "--out", str(turns.parent)])

@@ -1,0 +1,209 @@
+"""A real OpenAI-compatible HTTP server on this machine whose answers, delays and faults a test scripts.
+
+with FakeEndpoint(answer=lambda payload: "Hello.", models=["tiny"]) as fake:
+    ...  # fake.url, fake.requests
+"""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Script:
+    """One answer, or one fault.
+
+    `text` is streamed in `chunks` (default: one piece a word) and carried whole otherwise. Delays are in seconds:
+    before the first byte, and before each chunk of text. Faults: `status` other than 200; `body` sent as it is;
+    `drop` closes the connection without an answer; `drop_after` closes it after that many streamed chunks (or half of
+    a whole body); `hang` never answers.
+    """
+
+    text: str = ""
+    chunks: tuple[str, ...] | None = None
+    finish_reason: str | None = "stop"
+    tool_calls: tuple[dict[str, Any], ...] | None = None
+    usage: dict[str, Any] | None = None
+    first_delay_s: float = 0.0
+    chunk_delay_s: float = 0.0
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    drop: bool = False
+    drop_after: int | None = None
+    hang: bool = False
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        return self.chunks or tuple(re.findall(r"\S*\s*", self.text)[:-1]) or ("",)
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        tokens = len(self.pieces)
+        return self.usage or {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
+
+
+class FakeEndpoint:
+    """A context manager; the server runs in a thread of its own on a free port.
+
+    Args:
+        answer: payload -> text or Script; a text answers every request.
+        models: ids of /v1/models; another model in a request gets 404, as vLLM says it.
+        faults: scripts used up first, one a request, before `answer` is asked.
+        api_key: where given, requests without it get 401.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[dict[str, Any]], str | Script] | str | Script = "Hello.",
+        models: Iterable[str] = ("tiny",),
+        faults: Iterable[Script] = (),
+        api_key: str | None = None,
+    ) -> None:
+        self._answer, self._models, self._api_key = answer, list(models), api_key
+        self._faults: Iterator[Script] = iter(list(faults))
+        self.requests: list[dict[str, Any]] = []
+        self.in_flight = self.most_in_flight = 0
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._started.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        app = web.Application(client_max_size=2**28, middlewares=[self._authorise])
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/v1/models", self._list_models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self._started.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    @web.middleware
+    async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self._api_key and request.headers.get("Authorization") != f"Bearer {self._api_key}":
+            return web.json_response({"error": "Unauthorized"}, status=401)
+        return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response()
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"version": "fake"})
+
+    async def _list_models(self, _: web.Request) -> web.Response:
+        cards = [{"id": name, "object": "model", "owned_by": "fake", "parent": None} for name in self._models]
+        return web.json_response({"object": "list", "data": cards})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        payload = await request.json()
+        self.requests.append(payload)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._play(request, payload, self._script(payload))
+        finally:
+            self.in_flight -= 1
+
+    def _script(self, payload: dict[str, Any]) -> Script:
+        fault = next(self._faults, None)
+        if fault is not None:
+            return fault
+        if payload.get("model") not in self._models:
+            message = f"The model `{payload.get('model')}` does not exist."
+            error = {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
+            return Script(status=404, body=json.dumps(error).encode())
+        answer = self._answer(payload) if callable(self._answer) else self._answer
+        return Script(text=answer) if isinstance(answer, str) else answer
+
+    async def _play(self, request: web.Request, payload: dict[str, Any], script: Script) -> web.StreamResponse:
+        if script.hang:
+            await self._stop.wait()
+        await asyncio.sleep(script.first_delay_s)
+        if script.drop:
+            return _drop(request)
+        if script.body is not None or script.status != 200:
+            return web.Response(status=script.status, headers=script.headers, body=script.body or b"{}")
+        if payload.get("stream"):
+            return await self._stream(request, payload, script)
+        body = json.dumps(_completion(payload, script)).encode()
+        if script.drop_after is None:
+            return web.Response(body=body, content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        return _drop(request)
+
+    async def _stream(self, request: web.Request, payload: dict[str, Any], script: Script) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        async for number, event in _events(payload, script):
+            if number == script.drop_after:
+                return _drop(request)
+            await response.write(b"data: " + event + b"\n\n")
+        await response.write_eof()
+        return response
+
+
+def _drop(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def _message(script: Script) -> dict[str, Any]:
+    calls = list(script.tool_calls) if script.tool_calls else None
+    return {"role": "assistant", "content": script.text or "".join(script.chunks or ()), "tool_calls": calls}
+
+
+def _completion(payload: dict[str, Any], script: Script) -> dict[str, Any]:
+    choice = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
+    head = {"id": "fake", "object": "chat.completion", "model": payload["model"]}
+    return {**head, "choices": [choice], "usage": script.counted}
+
+
+def _chunk(payload: dict[str, Any], delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    head = {"id": "fake", "object": "chat.completion.chunk", "model": payload["model"]}
+    return json.dumps({**head, "choices": [choice]}).encode()
+
+
+async def _events(payload: dict[str, Any], script: Script) -> AsyncIterator[tuple[int, bytes]]:
+    """(number, data) of each event in vLLM's order: role, text, tool calls, finish, usage, [DONE]."""
+    yield 0, _chunk(payload, {"role": "assistant", "content": ""})
+    number = 0
+    for number, piece in enumerate(script.pieces, start=1):
+        await asyncio.sleep(script.chunk_delay_s)
+        last = number == len(script.pieces) and not script.tool_calls
+        yield number, _chunk(payload, {"content": piece}, script.finish_reason if last else None)
+    for index, call in enumerate(script.tool_calls or ()):
+        delta = {"tool_calls": [{"index": index, **call}]}
+        yield number + 1 + index, _chunk(payload, delta, script.finish_reason)
+    if (payload.get("stream_options") or {}).get("include_usage"):
+        yield number + 100, json.dumps({"choices": [], "usage": script.counted}).encode()
+    yield number + 101, b"[DONE]"

@@ -1,0 +1,99 @@
+"""A wrong input costs a user one line and a second, not a traceback after minutes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run_verb
+
+TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
+TALK = [
+    {"role": "user", "content": "go"},
+    {"role": "assistant", "tool_calls": [{"name": "find", "arguments": {}}]},
+]
+
+
+@pytest.fixture
+def domain(tmp_path: Path) -> Path:
+    """A valid domain with one session; tests spoil a part of it."""
+    (tmp_path / "domain" / "sessions").mkdir(parents=True)
+    (tmp_path / "domain" / "system_prompt.md").write_text("You help.\n")
+    (tmp_path / "domain" / "tools.json").write_text(json.dumps([TOOL]))
+    for split in ("train", "eval"):
+        line = json.dumps({"session_id": split, "messages": TALK})
+        (tmp_path / "domain" / "sessions" / f"{split}.jsonl").write_text(line + "\n")
+    (tmp_path / "run.yaml").write_text(f"name: demo\ndata:\n  domain: {tmp_path / 'domain'}\n")
+    return tmp_path / "domain"
+
+
+def refusal(config: Path, command: str = "run") -> str:
+    error = run_verb("train", command, "--config", config, code=2).stderr
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_a_valid_domain_is_accepted(domain: Path) -> None:
+    done = run_verb("train", "check-config", "--config", domain.parent / "run.yaml")
+    assert json.loads(done.stdout) == {
+        "config": str(domain.parent / "run.yaml"), "valid": True, "train_sessions": 1, "eval_turns": 1, "tools": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["car_sales", "insurance", "qwen3-4b"])
+def test_the_configurations_of_the_repository_and_their_data_are_valid(name: str) -> None:
+    assert json.loads(run_verb("train", "check-config", "--config", f"configs/{name}.yaml").stdout)["valid"]
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    assert "absent.yaml: cannot be read" in refusal(tmp_path / "absent.yaml")
+
+
+def test_an_unknown_key_is_named_with_the_nearest_valid_one(domain: Path) -> None:
+    config = domain.parent / "run.yaml"
+    config.write_text(config.read_text() + "lora:\n  rank: 8\n")
+    assert "unknown key 'lora.rank'" in refusal(config)
+
+
+@pytest.mark.parametrize("part", ["system_prompt.md", "tools.json", "sessions/train.jsonl", "sessions/eval.jsonl"])
+def test_a_missing_part_of_the_domain_is_named(domain: Path, part: str) -> None:
+    (domain / part).unlink()
+    assert f"{domain / part}: cannot be read" in refusal(domain.parent / "run.yaml")
+
+
+def test_a_malformed_line_is_named_with_its_number(domain: Path) -> None:
+    path = domain / "sessions" / "train.jsonl"
+    path.write_text(path.read_text() + '{"session_id": \n')
+    assert f"{path}:2: malformed JSON" in refusal(domain.parent / "run.yaml")
+
+
+def test_parameters_that_are_no_json_schema_are_named_with_their_tool(domain: Path) -> None:
+    broken = {"type": "function", "function": {"name": "find", "parameters": {"type": "objekt"}}}
+    (domain / "tools.json").write_text(json.dumps([broken]))
+    error = refusal(domain.parent / "run.yaml")
+    assert "tools.json" in error
+    assert "'find'" in error
+
+
+def test_a_gold_call_that_the_catalog_rejects_is_named_with_its_line(domain: Path) -> None:
+    wrong = [TALK[0], {"role": "assistant", "tool_calls": [{"name": "fnid", "arguments": {}}]}]
+    path = domain / "sessions" / "train.jsonl"
+    path.write_text(path.read_text() + json.dumps({"session_id": "x", "messages": wrong}) + "\n")
+    assert f"{path}:2: message 1: call of 'fnid' is rejected" in refusal(domain.parent / "run.yaml")
+
+
+def test_a_base_model_that_is_not_there_is_named(domain: Path) -> None:
+    config = domain.parent / "run.yaml"
+    config.write_text(config.read_text() + "model:\n  base_model: models/absent\n")
+    assert "models/absent: base model folder not found" in refusal(config)
+
+
+def test_sessions_that_are_all_too_long_leave_nothing_to_train_on(domain: Path) -> None:
+    config = domain.parent / "run.yaml"
+    config.write_text(config.read_text() + "  max_context_length: 5\nmodel:\n  base_model: models/tiny\n")
+    assert "(1 over 5 tokens)" in refusal(config)
+
+
+def test_help_shows_examples_and_needs_no_torch() -> None:
+    assert "python -m train --config configs/car_sales.yaml" in run_verb("train", "--help").stdout
+    assert "import torch" not in (ROOT / "train" / "__main__.py").read_text()
