@@ -1,1 +1,1 @@
-"""Writes synthetic sessions, the same bytes on every run: the two domains, and what the embedded base model learns from."""
+"""Writes synthetic sessions, the same bytes every time: the two domains, and what the base model learns from."""
