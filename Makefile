@@ -9,6 +9,7 @@ GPU      ?= $(shell command -v nvidia-smi)
 
 BIN   := .venv/bin
 RUN   := $(BIN)/python -m
+PIP   := $(RUN) pip install -qq --disable-pip-version-check
 READY := .venv/.ready
 
 # A folder of wheels that pip is configured with comes first; otherwise PyTorch's own index has the CPU build.
@@ -25,14 +26,14 @@ setup: $(READY) ## create .venv with everything (CPU, or CUDA where nvidia-smi i
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11" if v < (3, 11) else 0)'
+	@echo "setting up .venv: Python packages, about 3 GB; takes some minutes, once"
 	$(PYTHON) -m venv .venv
-	$(RUN) pip install --quiet --upgrade pip
 ifeq ($(GPU),)
-	$(RUN) pip install --quiet $(CPU_INDEX) 'torch==2.13.0+cpu'
-	$(RUN) pip install --quiet --no-deps -r constraints.txt
-	$(RUN) pip install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) $(CPU_INDEX) 'torch==2.13.0+cpu'
+	$(PIP) --no-deps -r constraints.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 else
-	$(RUN) pip install --quiet --editable '.[train,serve-gpu,dev]'
+	$(PIP) --editable '.[train,serve-gpu,dev]'
 endif
 	@touch $@
 

@@ -121,7 +121,7 @@ def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:
     out = Path("runs/demo-bench.json")
     options = [option for path in CONFIGS for option in ("--config", path)]
     models = [option for config in configs for option in ("--model", config.name)]
-    load_options = ("--concurrency", "1,8", "--requests", "48", "--out", out)
+    load_options = ("--concurrency", "1,8", "--requests", "32", "--out", out)
     _run("bench", "--endpoint", endpoint, *options, *models, *load_options)
     alone, loaded = json.loads(out.read_text(encoding="utf-8"))["levels"]
     latency, rate = ("ttft_p50_ms", "e2e_p50_ms"), ("req_per_s", "correct_per_s")

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAINS = ("car_sales", "insurance")
-STEPS = 30
+STEPS = 80
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python -m train base --out models/tiny
 
-The curriculum has four stages: one request and one call; short dialogues with only the tools that they use; distracting
+The curriculum has stages: one request and one call; short dialogues with only the tools that they use; distracting
 tools and several exchanges; full catalogs with a system prompt. At first all tokens carry loss, at last the
 assistant's: names that recur in a catalog are what copying is learned from. Muon instead of AdamW on the matrices
 brings copying about within 350 small steps, where AdamW was still on the plateau before it.
@@ -48,7 +48,9 @@ STAGES = (
     Stage(500, 4096, ((BARE, 0.2), (SHORT, 0.8)), everything=2),
     Stage(450, 6144, ((SHORT, 0.2), (MEDIUM, 0.65), (FULL, 0.15)), everything=8),
     Stage(650, 8192, ((SHORT, 0.1), (MEDIUM, 0.3), (FULL, 0.6)), everything=24),
+    Stage(950, 8192, ((SHORT, 0.1), (MEDIUM, 0.25), (FULL, 0.65))),
 )
+CYCLES = ((2300, 1.0), (950, 0.6))  # steps, and the learning rate at their peak as a fraction of the highest
 SAVE_EVERY = 100
 
 
@@ -144,16 +146,15 @@ def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[lis
 
 
 def _tensors(rows: list[Row], everything: bool, pad: int) -> dict[str, torch.Tensor]:
+    """Padded on the right; causal attention needs no mask then, and runs 1.5 times as fast without."""
     longest = max(len(row.input_ids) for row in rows)
     ids = torch.full((len(rows), longest), pad)
     labels = torch.full((len(rows), longest), IGNORED)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
     for at, row in enumerate(rows):
         size = len(row.input_ids)
         ids[at, :size] = torch.tensor(row.input_ids)
         labels[at, :size] = torch.tensor(row.input_ids if everything else row.labels)
-        mask[at, :size] = 1
-    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+    return {"input_ids": ids, "labels": labels}
 
 
 def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every: int = 25) -> None:
@@ -172,7 +173,7 @@ def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every
     for step, batch in enumerate(_lessons(encoder, cast(int, tokenizer.pad_token_id), done), start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = peak * _rate(step, total)
+                group["lr"] = peak * _rate(step)
         losses.append(_step(model, batch, optimizers))
         if (step + 1) % report_every == 0:
             recent = sum(losses[-report_every:]) / report_every
@@ -212,9 +213,13 @@ def _load_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.o
     return state["step"]
 
 
-def _rate(step: int, total: int) -> float:
-    """Fraction of the peak learning rate: 100 steps of warm-up, a sixth at the peak, then down to 1 %."""
-    return min((step + 1) / 100, max(0.01, 1.2 * (1 - step / total)), 1.0)
+def _rate(step: int) -> float:
+    """Fraction of the highest learning rate: in a cycle 100 steps of warm-up, a sixth at its peak, down to 1 %."""
+    for steps, peak in CYCLES:
+        if step < steps:
+            return peak * min((step + 1) / 100, max(0.01, 1.2 * (1 - step / steps)), 1.0)
+        step -= steps
+    raise ValueError("a step after the last cycle")
 
 
 def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:
