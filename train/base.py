@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -100,8 +100,9 @@ def _texts(lessons: int) -> Iterator[str]:
 def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     """Qwen3-shaped, 2.9 million parameters, randomly initialised."""
     torch.manual_seed(7)
+    vocabulary = tokenizer.get_vocab()
     config = Qwen3Config(
-        vocab_size=len(tokenizer),
+        vocab_size=len(vocabulary),
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=4,
@@ -113,8 +114,8 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
         tie_word_embeddings=True,
         initializer_range=0.04,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=vocabulary["<|im_end|>"],
+        pad_token_id=vocabulary["<|endoftext|>"],
     )
     return Qwen3ForCausalLM(config)
 
@@ -170,7 +171,7 @@ def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every
     if resume:
         done = _load_state(partial, model, optimizers)
     losses: list[float] = []
-    for step, batch in enumerate(_lessons(encoder, cast(int, tokenizer.pad_token_id), done), start=done):
+    for step, batch in enumerate(_lessons(encoder, tokenizer.get_vocab()["<|endoftext|>"], done), start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * _rate(step)
