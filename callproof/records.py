@@ -38,20 +38,29 @@ def read_text(path: Path) -> str:
         raise UserError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number from 1, object) of each line that is not blank, streamed.
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line with its end) of a file, streamed.
 
     Raises:
-        UserError: the file cannot be read, or a line is not one JSON object in UTF-8 (`path:line`).
+        UserError: the file cannot be read.
     """
     try:
         file = path.open("rb")
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
     with file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, _object(line, f"{path}:{number}")
+        yield from enumerate(file, start=1)
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of each line that is not blank, streamed.
+
+    Raises:
+        UserError: the file cannot be read, or a line is not one JSON object in UTF-8 (`path:line`).
+    """
+    for number, line in read_lines(path):
+        if line.strip():
+            yield number, _object(line, f"{path}:{number}")
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 
 from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Outcome
-from callproof.records import Record, explain, read_text, write_json
+from callproof.records import Record, explain, read_lines, read_text, write_json
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
@@ -192,18 +192,13 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
     Raises:
         UserError: unreadable file, or a malformed line (`path:line`).
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    with file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield Outcome.model_validate_json(line)
-            except ValidationError as error:
-                raise UserError(f"{path}:{number}", explain(error), "delete the line, then --resume") from None
+    for number, line in read_lines(path):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            yield Outcome.model_validate_json(line)
+        except ValidationError as error:
+            raise UserError(f"{path}:{number}", explain(error), "delete the line, then --resume") from None
 
 
 def keep_answered(path: Path) -> list[Outcome]:

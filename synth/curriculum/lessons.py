@@ -42,7 +42,6 @@ class _Lesson:
     rng: random.Random
     tools: list[RandomTool]
     messages: list[Message] = field(default_factory=list)
-    known: list[tuple[str, str, str]] = field(default_factory=list)  # (noun, title, id) of results shown so far
 
     def user(self, text: str) -> None:
         self.messages.append(Message(role="user", content=text))
