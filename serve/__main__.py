@@ -59,8 +59,8 @@ def _serve(plan: Plan, server: Server, arguments: argparse.Namespace) -> int:
     with server:
         with _progress(console) as progress:
             seconds = server.wait_until_healthy(plan.url, arguments.timeout, progress)
-        _announce(plan, seconds, console)
         try:
+            _announce(plan, seconds, console)
             server.wait()
         except KeyboardInterrupt:
             console.print("stopping vLLM")

@@ -56,13 +56,27 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
     model = from_pretrained(AutoModelForCausalLM, config, dtype=_dtype(config, on_gpu))
     model.config.pad_token_id = tokenizer.pad_token_id
     data = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    return SFTTrainer(
+    return (SFTTrainer if on_gpu else _cpu_trainer())(
         model=model,
         args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
         train_dataset=Dataset.from_dict({**data, "length": [len(row.input_ids) for row in rows]}),
         processing_class=tokenizer,
         peft_config=_lora(config),
     )
+
+
+def _cpu_trainer() -> Any:
+    """TRL's trainer with the model's own loss: TRL's fused one, made for GPUs, takes a third of the time on a CPU."""
+    from transformers import Trainer
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    class CpuTrainer(SFTTrainer):
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            return Trainer.compute_loss(self, model, {**inputs, "use_cache": False}, return_outputs, num_items_in_batch)
+
+    return CpuTrainer
 
 
 def _lora(config: RunConfig) -> Any:

@@ -1,7 +1,8 @@
-"""Endless dialogues with random tools: how the base model learns to read a catalog, to call, to copy and to abstain.
+"""Endless dialogues: how the base model learns to read a catalog, to decide, to call, to copy and to abstain.
 
-Nothing here comes from the two domains; tools, parameters, values and half of the words are drawn afresh every time.
-A `Lesson` is a conversation in the wire form of `callproof.prompt`, its difficulty set by `Level`.
+Nothing here comes from the two domains. Half of the lessons have random tools, parameters and phrasings, half take
+place in one of the businesses of `services`. A lesson is a conversation in the wire form of `callproof.prompt`, its
+difficulty set by `Level`.
 """
 
 import json
@@ -12,36 +13,44 @@ from typing import Any
 from callproof.calls import ToolCall
 from callproof.prompt import Conversation, wire_messages
 from callproof.sessions import Message
-from synth.curriculum import phrases
+from synth.curriculum import phrases, services
 from synth.curriculum.lexicon import NOUNS, invented
-from synth.curriculum.toolmaker import Param, RandomTool, make_tool
+from synth.curriculum.toolmaker import LessonTool, Param, Said, make_tool
 from synth.curriculum.values import code, title
 
 
 @dataclass(frozen=True)
 class Level:
-    """How hard a lesson is: distracting tools in the catalog, exchanges with the user, words of system text.
+    """How hard a lesson is: tools in the catalog, exchanges with the user, words of system text.
 
-    A `bare` lesson is one request and one call of a tool with few and simple parameters.
+    A `bare` lesson is one request and one call. `simple` tools have one or two plain parameters. `service` is the
+    share of lessons in a business; there at most `tools` of its tools are shown.
     """
 
+    tools: tuple[int, int]
+    exchanges: tuple[int, int]
     bare: bool = False
-    distractors: tuple[int, int] = (0, 0)
-    exchanges: tuple[int, int] = (1, 1)
+    simple: bool = False
     system: bool = False
+    service: float = 0.5
 
 
-BARE = Level(bare=True)
-SHORT = Level()
-MEDIUM = Level(distractors=(0, 4), exchanges=(1, 3))
-FULL = Level(distractors=(2, 8), exchanges=(2, 5), system=True)
+BARE = Level(tools=(1, 1), exchanges=(1, 1), bare=True, simple=True, service=0.3)
+DENSE = Level(tools=(2, 6), exchanges=(4, 8), simple=True)
+MEDIUM = Level(tools=(2, 6), exchanges=(2, 4))
+FULL = Level(tools=(5, 10), exchanges=(3, 6), system=True, service=0.6)
 
 
 @dataclass
 class _Lesson:
+    """A conversation in the making; in a business, `absent` are tools that nobody here has."""
+
     rng: random.Random
-    tools: list[RandomTool]
+    tools: list[LessonTool]
+    absent: list[LessonTool]
+    brief: bool
     messages: list[Message] = field(default_factory=list)
+    last_id: str = ""
 
     def user(self, text: str) -> None:
         self.messages.append(Message(role="user", content=text))
@@ -55,60 +64,77 @@ class _Lesson:
 
 def lesson(rng: random.Random, level: Level) -> Conversation:
     """One conversation, tools in random order."""
+    tools, absent = _catalog(rng, level)
+    state = _Lesson(rng, tools, absent, brief=level.simple)
     if level.bare:
-        return _bare_lesson(rng)
-    used = [make_tool(rng) for _ in range(rng.randint(1, 2))]
-    nouns = [tool.noun for tool in used]
-    distractors = [make_tool(rng, near=rng.choice(nouns)) for _ in range(rng.randint(*level.distractors))]
-    tools = list({tool.name: tool for tool in [*distractors, *used]}.values())
-    state = _Lesson(rng, [tool for tool in used if tool in tools])
-    for _ in range(rng.randint(*level.exchanges)):
-        _exchange(state, tools)
-    rng.shuffle(tools)
+        _call(state, tools[0], tools[0].fill(rng))
+    else:
+        for _ in range(rng.randint(*level.exchanges)):
+            _exchange(state)
     wire = wire_messages(tuple(state.messages))
     if level.system:
         wire.insert(0, {"role": "system", "content": phrases.system_text(rng)})
     return Conversation(messages=tuple(wire), tools=tuple(tool.wire() for tool in tools))
 
 
-def _bare_lesson(rng: random.Random) -> Conversation:
-    tool = make_tool(rng, simple=True)
-    said = tool.fill(rng)
-    call = ToolCall(name=tool.name, arguments=tool.arguments(said))
-    asked = Message(role="user", content=phrases.request(rng, tool, said))
-    wire = wire_messages((asked, Message(role="assistant", tool_calls=(call,))))
-    return Conversation(messages=tuple(wire), tools=(tool.wire(),))
+def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[LessonTool]]:
+    """The tools of a lesson, and those of the same business and of another one that it does not have."""
+    count = rng.randint(*level.tools)
+    if rng.random() < level.service:
+        known, others = ([tool.draw(rng) for tool in each] for each in rng.sample(services.services(), 2))
+        known = [tool for tool in known if len(tool.params) <= 2] if level.simple else known
+        rng.shuffle(known)
+        made, absent = known[:count], [*known[count:], *others]
+    else:
+        made, absent = [make_tool(rng, simple=level.simple) for _ in range((count + 1) // 2)], []
+        nouns = [tool.noun for tool in made]
+        made += [make_tool(rng, near=rng.choice(nouns), simple=level.simple) for _ in range(count // 2)]
+    by_name = {tool.name: tool for tool in made}
+    return list(by_name.values()), absent
 
 
-def _exchange(state: _Lesson, tools: list[RandomTool]) -> None:
-    rng = state.rng
-    tool = rng.choice(state.tools if rng.random() < 0.7 else tools)
-    kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick]
-    kind = rng.choices(kinds, weights=(34, 14, 6, 10, 9, 9, 18))[0]
+def _exchange(state: _Lesson) -> None:
+    tool = state.rng.choice(state.tools)
+    kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick, _refer]
+    kind = state.rng.choices(kinds, weights=(32, 14, 8, 14, 8, 8, 10, 10))[0]
     kind(state, tool)
 
 
-def _result(state: _Lesson, tool: RandomTool, values: dict[str, Any]) -> None:
+def _call(state: _Lesson, tool: LessonTool, said: dict[Param, Said], spoken_last: Param | None = None) -> None:
+    """The request of a customer and the call that it asks for."""
+    state.user(phrases.request(state.rng, tool, said, spoken_last))
+    _make(state, tool, said)
+
+
+def _make(state: _Lesson, tool: LessonTool, said: dict[Param, Said]) -> None:
+    """The call; what it was about is what "it" means from now on."""
+    state.call(ToolCall(name=tool.name, arguments=tool.arguments(said)))
+    if tool.id_param:
+        state.last_id = said[tool.id_param][1]
+
+
+def _result(state: _Lesson, tool: LessonTool, values: dict[str, Any]) -> None:
     """The tool's answer and the assistant's sentence about it."""
     rng = state.rng
-    body: dict[str, Any] = {rng.choice(("id", "reference", f"{tool.noun}_id", "status")): code(rng)}
+    if state.brief:
+        state.messages.append(Message(role="tool", name=tool.name, content='{"status": "ok"}'))
+        return state.reply("Done.")
+    body: dict[str, Any] = {rng.choice(("id", "reference", f"{tool.noun.replace(' ', '_')}_id", "status")): code(rng)}
     scalars = [key for key, value in values.items() if isinstance(value, str)]
     if scalars and rng.random() < 0.5:
         key = rng.choice(scalars)
         body[key] = values[key]
     state.messages.append(Message(role="tool", name=tool.name, content=json.dumps(body, ensure_ascii=False)))
-    state.reply(phrases.done(rng, tool.noun, list(body.values())))
+    return state.reply(phrases.done(rng, tool.noun, list(body.values())))
 
 
-def _request(state: _Lesson, tool: RandomTool) -> None:
+def _request(state: _Lesson, tool: LessonTool) -> None:
     said = tool.fill(state.rng)
-    state.user(phrases.request(state.rng, tool, said))
-    values = tool.arguments(said)
-    state.call(ToolCall(name=tool.name, arguments=values))
-    _result(state, tool, values)
+    _call(state, tool, said)
+    _result(state, tool, tool.arguments(said))
 
 
-def _missing(state: _Lesson, tool: RandomTool) -> None:
+def _missing(state: _Lesson, tool: LessonTool) -> None:
     """A required argument is missing: ask for it; once it is there, call."""
     required = [param for param in tool.params if param.required]
     if not required:
@@ -116,32 +142,38 @@ def _missing(state: _Lesson, tool: RandomTool) -> None:
     rng, said = state.rng, tool.fill(state.rng)
     lacking = rng.choice(required)
     first = {param: value for param, value in said.items() if param is not lacking}
-    state.user(phrases.request(rng, tool, first))
-    state.reply(phrases.ask(rng, lacking.label))
+    if lacking.kind == "code" and rng.random() < 0.4:
+        first[lacking] = (phrases.vague(rng), None)
+    state.user(phrases.request(rng, tool, first, lacking if lacking in first else None))
+    state.reply(phrases.ask(rng, lacking))
     state.user(phrases.supply(rng, lacking, said[lacking]))
-    values = tool.arguments(said)
-    state.call(ToolCall(name=tool.name, arguments=values))
-    return _result(state, tool, values)
+    _make(state, tool, said)
+    return _result(state, tool, tool.arguments(said))
 
 
-def _small_talk(state: _Lesson, tool: RandomTool) -> None:
-    user, answer = phrases.small_talk(state.rng, tool.noun)
+def _small_talk(state: _Lesson, _: LessonTool) -> None:
+    user, answer = state.rng.choice(services.small_talk())
     state.user(user)
     state.reply(answer)
 
 
-def _out_of_scope(state: _Lesson, tool: RandomTool) -> None:
+def _out_of_scope(state: _Lesson, tool: LessonTool) -> None:
+    """A wish of another world, of another business, or for a tool that this business does not show."""
     rng = state.rng
-    other = make_tool(rng, avoid={known.noun for known in [*state.tools, tool]})
+    if tool.requests and rng.random() < 0.6:
+        state.user(rng.choice(services.elsewhere()) + rng.choice(("", ".", "?")))
+        return state.reply(phrases.refuse(rng))
+    if tool.requests:
+        other = rng.choice(state.absent)
+    else:
+        other = make_tool(rng, avoid={known.noun for known in state.tools}, simple=state.brief)
     state.user(phrases.request(rng, other, other.fill(rng)))
-    state.reply(phrases.refuse(rng, other.noun))
+    return state.reply(phrases.refuse(rng))
 
 
-def _parallel(state: _Lesson, tool: RandomTool) -> None:
+def _parallel(state: _Lesson, tool: LessonTool) -> None:
     rng = state.rng
     second = rng.choice(state.tools)
-    if second is tool and tool.params and rng.random() < 0.5:
-        return _request(state, tool)
     first_said, second_said = tool.fill(rng), second.fill(rng)
     first, then = tool.arguments(first_said), second.arguments(second_said)
     if first == then and tool is second:
@@ -154,43 +186,44 @@ def _parallel(state: _Lesson, tool: RandomTool) -> None:
     return state.reply(phrases.done(rng, f"{tool.noun} and {second.noun}", list(ids)))
 
 
-def _correction(state: _Lesson, tool: RandomTool) -> None:
+def _correction(state: _Lesson, tool: LessonTool) -> None:
     """The user changes one value after the call; the call is made again with the rest as it was."""
     rng, said = state.rng, tool.fill(state.rng)
-    state.user(phrases.request(rng, tool, said))
-    state.call(ToolCall(name=tool.name, arguments=tool.arguments(said)))
+    _call(state, tool, said)
     _result(state, tool, tool.arguments(said))
     changeable = [param for param in said if param.kind not in ("bool", "object", "list")]
     if changeable:
-        param: Param = rng.choice(changeable)
+        param = rng.choice(changeable)
         said = {**said, param: param.say(rng)}
         state.user(phrases.correct(rng, param, said[param]))
-        values = tool.arguments(said)
-        state.call(ToolCall(name=tool.name, arguments=values))
-        _result(state, tool, values)
+        _make(state, tool, said)
+        _result(state, tool, tool.arguments(said))
 
 
-def _search_then_pick(state: _Lesson, tool: RandomTool) -> None:
+def _refer(state: _Lesson, tool: LessonTool) -> None:
+    """What the last call was about is now "it"."""
+    if not state.last_id or tool.id_param is None:
+        return _request(state, tool)
+    said = {**tool.fill(state.rng), tool.id_param: (phrases.it(state.rng), state.last_id)}
+    _call(state, tool, said, spoken_last=tool.id_param)
+    return _result(state, tool, tool.arguments(said))
+
+
+def _search_then_pick(state: _Lesson, tool: LessonTool) -> None:
     """A search lists items; the user picks one by name or place, and the next call needs its id."""
     rng = state.rng
     picker = next((known for known in state.tools if known.id_param), None)
-    if picker is None or picker.id_param is None or picker is tool:
+    if state.brief or picker is None or picker.id_param is None or picker is tool:
         return _request(state, tool)
-    said = tool.fill(rng)
-    state.user(phrases.request(rng, tool, said))
-    state.call(ToolCall(name=tool.name, arguments=tool.arguments(said)))
+    _call(state, tool, tool.fill(rng))
     items = [(title(rng), code(rng)) for _ in range(rng.randint(1, 3))]
     keys = rng.choice((("id", "name"), (picker.id_param.name, "title"), (invented(rng, False), "label")))
     listed = [dict(zip(keys, (item[1], item[0]), strict=True)) for item in items]
-    body = {rng.choice(("results", "items", f"{tool.noun}s", rng.choice(NOUNS))): listed}
+    body = {rng.choice(("results", "items", f"{tool.noun.replace(' ', '_')}s", rng.choice(NOUNS))): listed}
     state.messages.append(Message(role="tool", name=tool.name, content=json.dumps(body, ensure_ascii=False)))
     state.reply(phrases.listed(rng, tool.noun, [item[0] for item in items]))
     place = rng.randrange(len(items))
-    filled = {
-        **picker.fill(rng),
-        picker.id_param: (phrases.pick(rng, items[place][0], place, len(items)), items[place][1]),
-    }
-    state.user(phrases.request(rng, picker, filled, spoken_last=picker.id_param))
-    values = picker.arguments(filled)
-    state.call(ToolCall(name=picker.name, arguments=values))
-    return _result(state, picker, values)
+    picked = (phrases.pick(rng, items[place][0], place, len(items)), items[place][1])
+    said = {**picker.fill(rng), picker.id_param: picked}
+    _call(state, picker, said, spoken_last=picker.id_param)
+    return _result(state, picker, picker.arguments(said))

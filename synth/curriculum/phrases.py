@@ -1,10 +1,11 @@
 """How people ask, answer, correct and chat in the curriculum."""
 
 import random
+import re
 from typing import Any
 
 from synth.curriculum.lexicon import ADJECTIVES, FEATURES, NOUNS, VERBS, invented
-from synth.curriculum.toolmaker import Param, RandomTool, Said
+from synth.curriculum.toolmaker import LessonTool, Param, Said
 
 _OPENINGS = (
     "Please {v} {a} {n}", "I'd like to {v} {a} {n}", "Can you {v} {a} {n}", "Could you {v} {a} {n} for me",
@@ -59,7 +60,9 @@ def speak(rng: random.Random, param: Param, said: Said) -> str:
     """One parameter in a customer's words."""
     text, value = said
     if param.kind == "bool":
-        shapes = _YES if value else _NO
+        shapes = (param.mentions or _YES) if value else (param.denials or _NO)
+    elif param.mentions:
+        shapes = param.mentions
     elif param.name.startswith("max_") and rng.random() < 0.8:
         shapes = _CEILING
     elif param.name.startswith("min_") and rng.random() < 0.8:
@@ -68,26 +71,38 @@ def speak(rng: random.Random, param: Param, said: Said) -> str:
         shapes = _BARE[param.kind]
     else:
         shapes = _LABELLED
-    return rng.choice(shapes).format(l=param.label, v=text)
+    return rng.choice(shapes).format(text, l=param.label, v=text)
 
 
-def opening(rng: random.Random, tool: RandomTool) -> str:
-    article = rng.choice(("a", "the", "my", "one", "this"))
-    text = rng.choice(_OPENINGS).format(v=rng.choice(tool.verbs), a=article, n=tool.noun)
+def opening(rng: random.Random, tool: LessonTool, said: dict[Param, Said]) -> tuple[str, set[str]]:
+    """How a request begins, and the names of the parameters that it already mentions."""
+    inside: set[str] = set()
+    if tool.requests:
+        spoken = {param.name: text for param, (text, _) in said.items() if param.kind not in ("bool", "object")}
+        text = rng.choice([each for each in tool.requests if slots(each) <= spoken.keys()])
+        inside, text = slots(text), text.format(**spoken)
+    else:
+        article = rng.choice(("a", "the", "my", "one", "this"))
+        text = rng.choice(_OPENINGS).format(v=rng.choice(tool.verbs), a=article, n=tool.noun)
     if rng.random() < 0.3:
         text = rng.choice(_HELLOS) + text[0].lower() + text[1:]
-    return text
+    return text, inside
 
 
-def request(rng: random.Random, tool: RandomTool, said: dict[Param, Said], spoken_last: Param | None = None) -> str:
+def slots(text: str) -> set[str]:
+    """Names of the `{slots}` of a phrase."""
+    return set(re.findall(r"{(\w+)}", text))
+
+
+def request(rng: random.Random, tool: LessonTool, said: dict[Param, Said], spoken_last: Param | None = None) -> str:
     """A customer's request: an opening and the parameters in some order; `spoken_last` is said as it stands."""
-    params = [param for param in said if param is not spoken_last]
+    text, inside = opening(rng, tool, said)
+    params = [param for param in said if param is not spoken_last and param.name not in inside]
     rng.shuffle(params)
     parts = [speak(rng, param, said[param]) for param in params]
-    if spoken_last is not None:
+    if spoken_last is not None and spoken_last.name not in inside:
         parts.insert(rng.randrange(len(parts) + 1), said[spoken_last][0])
     joint = rng.choice((", ", ", ", " ", " and ", ". ", "; "))
-    text = opening(rng, tool)
     if parts:
         text += rng.choice((" ", " ", ", ", ": ", ". ")) + joint.join(parts)
     if rng.random() < 0.15:
@@ -119,15 +134,19 @@ def both(rng: random.Random, first: str, second: str) -> str:
     )
 
 
-def ask(rng: random.Random, label: str) -> str:
+def ask(rng: random.Random, param: Param) -> str:
+    if param.asks:
+        return rng.choice(param.asks)
     shapes = ("Which {l} would you like?", "What is the {l}?", "Could you tell me the {l}?", "I need the {l} for that.",
               "Sure, what {l}?", "Please give me the {l}.", "Gladly. Which {l}?")  # fmt: skip
-    return rng.choice(shapes).format(l=label)
+    return rng.choice(shapes).format(l=param.label)
 
 
 def supply(rng: random.Random, param: Param, said: Said) -> str:
     if param.kind == "bool":
         return rng.choice(("Yes", "yes please", "Yes, with that") if said[1] else ("No", "no thanks", "No, without"))
+    if param.mentions and rng.random() < 0.3:
+        return rng.choice(param.mentions).format(said[0])
     shapes = (
         "{v}",
         "{v}",
@@ -167,26 +186,28 @@ def listed(rng: random.Random, noun: str, titles: list[str]) -> str:
     return rng.choice(shapes).format(t=" and ".join(titles), n=noun)
 
 
-def refuse(rng: random.Random, noun: str) -> str:
-    shapes = ("Sorry, I cannot help with the {n}.", "I'm afraid that is not something I can do.",
-              "That is outside of what I can do here.", "Sorry, I have no tool for the {n}.")  # fmt: skip
-    return rng.choice(shapes).format(n=noun)
+def refuse(rng: random.Random) -> str:
+    shapes = ("Sorry, I cannot help with that.", "I'm afraid that is not something I can do.",
+              "That is outside of what I can do here.")  # fmt: skip
+    return rng.choice(shapes)
 
 
-_CHAT = (
-    ("Thanks a lot!", "You're welcome."), ("How are you?", "Very well, thank you. How can I help?"),
-    ("Nice weather today", "Indeed! What can I do for you?"), ("Ok great", "Glad to help."),
-    ("Are you a robot?", "I am a digital assistant."), ("Hello", "Hello! How can I help you?"),
-    ("bye", "Goodbye!"), ("Merci vilmal", "With pleasure."), ("That is too much", "I understand."),
-    ("I will think about it", "Of course, take your time."), ("What can you do?", "I can help with your {n}."),
-    ("my {n} is really {a}", "I see."), ("We had a {a} {n} once", "How nice!"), ("I love my {n}", "That is lovely."),
-)  # fmt: skip
+def it(rng: random.Random) -> str:
+    """What was spoken of last."""
+    return rng.choice(("it", "this one", "that one", "the same one", "the same"))
 
 
-def small_talk(rng: random.Random, noun: str) -> tuple[str, str]:
-    user, answer = rng.choice(_CHAT)
-    words = {"n": noun if rng.random() < 0.5 else rng.choice(NOUNS), "a": rng.choice(ADJECTIVES)}
-    return user.format(**words), answer.format(**words)
+def vague(rng: random.Random) -> str:
+    """Something that nobody can identify."""
+    return rng.choice(
+        (
+            "the one from your website",
+            "the one I had before",
+            "the one I saw yesterday",
+            "mine",
+            "the one in your letter",
+        )
+    )
 
 
 def system_text(rng: random.Random) -> str:

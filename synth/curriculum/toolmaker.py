@@ -1,4 +1,4 @@
-"""Random tools: a name, a description and parameters of every JSON type, and how a customer speaks of each."""
+"""Tools of lessons: a name, a description and parameters of every JSON type, and how a customer speaks of each."""
 
 import random
 from dataclasses import dataclass
@@ -16,7 +16,11 @@ Said = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter; `options` of an enum, `parts` of an object. Compared by identity of its fields."""
+    """A parameter; `options` of an enum or list, `parts` of an object.
+
+    `mentions` are a customer's ways to bring it up, `asks` the assistant's questions for it, `denials` ways to say no,
+    `spoken` other words for an option; without them the words come from `synth.curriculum.phrases`.
+    """
 
     name: str
     kind: str
@@ -25,6 +29,10 @@ class Param:
     parts: tuple["Param", ...] = ()
     default: Any = None
     described: str = ""
+    mentions: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    denials: tuple[str, ...] = ()
+    spoken: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def label(self) -> str:
@@ -34,21 +42,23 @@ class Param:
         """(what the customer writes, the value)."""
         if self.kind == "enum":
             value = rng.choice(self.options)
-            return value.replace("_", " "), value
+            return self._option(rng, value), value
         if self.kind == "bool":
-            value = rng.random() < 0.7
+            value = rng.random() < 0.7 or bool(self.mentions and not self.denials)
             return self.label, value
         if self.kind == "list":
             values = [rng.choice(self.options) if self.options else title(rng) for _ in range(rng.randint(1, 3))]
             values = list(dict.fromkeys(values))
-            spoken = [value.replace("_", " ") for value in values] if self.options else values
+            spoken = [self._option(rng, value) for value in values] if self.options else values
             return (" and ".join([", ".join(spoken[:-1]), spoken[-1]]) if len(spoken) > 1 else spoken[0]), values
         if self.kind == "object":
             said = {part: part.say(rng) for part in self.parts}
-            return ", ".join(f"{part.label} {text}" for part, (text, _) in said.items()), {
-                part.name: value for part, (_, value) in said.items()
-            }
+            words = [rng.choice(part.mentions or (part.label + " {}",)).format(said[part][0]) for part in said]
+            return ", ".join(words), {part.name: value for part, (_, value) in said.items()}
         return say(self.kind, rng)
+
+    def _option(self, rng: random.Random, value: str) -> str:
+        return rng.choice(dict(self.spoken).get(value, (value.replace("_", " "),)))
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema."""
@@ -76,14 +86,15 @@ def object_schema(params: tuple[Param, ...]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class RandomTool:
-    """A tool and the words of those who ask for it."""
+class LessonTool:
+    """A tool and the words of those who ask for it: whole sentences in `requests`, or else a verb and a noun."""
 
     name: str
     verbs: tuple[str, ...]
     noun: str
     description: str
     params: tuple[Param, ...]
+    requests: tuple[str, ...] = ()
 
     @property
     def id_param(self) -> Param | None:
@@ -102,7 +113,7 @@ class RandomTool:
 
 def make_tool(
     rng: random.Random, near: str | None = None, avoid: set[str] | None = None, simple: bool = False
-) -> RandomTool:
+) -> LessonTool:
     """A tool about a random noun; often about `near`, never about one of `avoid`; `simple`: few plain parameters."""
     verbs = rng.choice(VERBS)
     noun = near if near and rng.random() < 0.4 else rng.choice(NOUNS)
@@ -119,7 +130,7 @@ def make_tool(
         name = f"{invented(rng, False)}_{invented(rng, False)}"
     shape = rng.choice(("{v} a {n}", "{v} {n}s", "{v} the {n} of a customer", "{v} one {n}.", "{v} {n} data"))
     description = shape.format(v=verb, n=noun)
-    return RandomTool(name, tuple(verbs), noun, description[0].upper() + description[1:], _params(rng, simple))
+    return LessonTool(name, tuple(verbs), noun, description[0].upper() + description[1:], _params(rng, simple))
 
 
 def _params(rng: random.Random, simple: bool) -> tuple[Param, ...]:

@@ -25,7 +25,9 @@ FIRST_NAMES = Pool(
         "Luca Sandra Reto Beat Ursula Fabienne Jérôme Chantal Giulia Matteo Nadia Besart Arta Ilir Priya Suresh "
         "Ana João Ricardo Milica Dragan Elif Mehmet Regula Urs Kathrin Pascal Céline Laurent Yannick Noëlle "
         "Simone Corinne Andrea Mirjam Silvan Nina Flavia Gian Seraina Ladina Tiago Inês Arben Vjosa Kavitha "
-        "Ramesh Aisha Tenzin Hanspeter Vreni Ruedi Selina Jana Leandro".split()
+        "Ramesh Aisha Tenzin Hanspeter Vreni Ruedi Selina Jana Leandro Adrian Bettina Cyrill Dominik Estelle Fritz "
+        "Gabriela Heidi Ivana Jürg Karin Lukas Maja Nicolas Oskar Petra Quentin Roland Sabrina Tobias Ulrich Valérie "
+        "Walter Xenia Yvonne Zora Amélie Bojan Claudio Denise Emre Fatima Gjon Hanna Igor Joëlle".split()
     ),
     eval=tuple(
         "Lorena Thomas Annelies Florian Mathilde Olivier Paola Davide Valon Shqipe Anjali Nathan Rui Catarina "
@@ -37,7 +39,9 @@ LAST_NAMES = Pool(
         "Brunner Meier Müller Keller Zimmermann Gerber Schmid Wyss Baumann Frei Moser Favre Rochat Dubois "
         "Bernasconi Rossi Ferrari Krasniqi Berisha Gashi Sivakumar Rajan Silva Ferreira Pereira Petrović "
         "Jovanović Yilmaz Demir Hofer Roth Suter Graf Lüthi Egger Steiner Bieri Odermatt Caduff Cavegn Monnier "
-        "Chevalley Pellegrini Tashi Hasani Kumar Costa Sutter Hess Amstutz".split()
+        "Chevalley Pellegrini Tashi Hasani Kumar Costa Sutter Hess Amstutz Aebischer Bucher Crettenand Dürr Eugster "
+        "Flückiger Grandjean Hofstetter Inauen Jaquet Kälin Leuenberger Mathys Niederberger Oertli Peyer Quadri Rüegg "
+        "Schürch Trachsel Ulmer Vonlanthen Wicki Yersin Zgraggen Ademi Babić Correia Duarte Eftimov".split()
     ),
     eval=tuple(
         "Ammann Bachmann Fischer Huber Kaufmann Vogel Widmer Blanc Perret Girard Galli Fontana Shala Morina "
@@ -79,6 +83,42 @@ CARS = Pool(
         Jeep Renegade suv petrol hybrid
         MG Marvel estate electric
         MG ZS hatchback petrol hybrid
+        Skoda Fabia hatchback petrol
+        Skoda Superb estate petrol diesel
+        Volkswagen Touran van petrol diesel
+        Volkswagen Caddy van diesel electric
+        Volkswagen Polo hatchback petrol
+        Toyota Aygo hatchback petrol hybrid
+        Ford Puma suv petrol hybrid
+        Ford Galaxy van diesel hybrid
+        Opel Mokka suv petrol electric
+        Opel Zafira van diesel electric
+        Fiat Doblo van diesel electric
+        Kia Picanto hatchback petrol
+        Kia Sorento suv diesel hybrid
+        Peugeot Partner van diesel electric
+        Dacia Sandero hatchback petrol
+        Dacia Jogger estate petrol hybrid
+        Mercedes Citan van diesel electric
+        Jeep Compass suv diesel hybrid
+        Lexus UX suv hybrid electric
+        Mini Countryman suv petrol electric
+        Smart Forfour hatchback electric
+        Tesla Roadster hatchback electric
+        Polestar Four suv electric
+        Lancia Ypsilon hatchback hybrid electric
+        Mitsubishi Outlander suv petrol hybrid
+        Ssangyong Tivoli suv petrol
+        Genesis GV70 suv petrol electric
+        Porsche Macan suv petrol electric
+        Jaguar Sportbrake estate diesel
+        Alfa Giulietta hatchback petrol diesel
+        Chevrolet Orlando van petrol diesel
+        Chrysler Voyager van diesel
+        Rover Streetwise hatchback petrol
+        Saab Sonett estate petrol diesel
+        Lada Niva suv petrol
+        Buick Enspire suv electric
     """),
     eval=read_cars("""
         Seat Leon estate petrol diesel hybrid
@@ -119,7 +159,9 @@ STREETS = Pool(
     train=tuple(
         "Seestrasse Bahnhofstrasse Dorfstrasse Hauptstrasse Kirchweg Rosenweg Gartenstrasse Schulhausstrasse "
         "Bergstrasse Lindenweg Industriestrasse Feldstrasse Ringstrasse Birkenweg Sonnenbergstrasse Mühleweg "
-        "Quellenstrasse Wiesenweg Rebbergstrasse Zelgweg".split()
+        "Quellenstrasse Wiesenweg Rebbergstrasse Zelgweg Aarestrasse Buchenweg Dammstrasse Engelgasse Fabrikstrasse "
+        "Grabenstrasse Heuweg Inselweg Jurastrasse Kreuzgasse Länggasse Mattenweg Neugasse Oberdorf Parkweg "
+        "Rankstrasse Schlossweg Tannenweg Uferweg Viehweg Winkelgasse Zürichstrasse".split()
     ),
     eval=tuple(
         "Poststrasse Talweg Waldstrasse Brunnenweg Eichenweg Rathausgasse Hofstrasse Weinbergstrasse Steinweg "
@@ -128,10 +170,42 @@ STREETS = Pool(
 )
 COLOURS = Pool(train=("blue", "grey", "white", "black", "red"), eval=("silver", "green", "orange"))
 VEHICLE_ITEMS = Pool(
-    train=("rear window", "left door", "front bumper", "car radio", "side mirror", "roof rack", "right headlight"),
+    train=(
+        "rear window",
+        "left door",
+        "front bumper",
+        "car radio",
+        "side mirror",
+        "roof rack",
+        "right headlight",
+        "trunk lid",
+        "sliding roof",
+        "fuel cap",
+        "child chair",
+        "licence plate",
+        "inner lining",
+        "exhaust pipe",
+        "heated cushion",
+    ),
     eval=("back seat", "engine hood", "tail light", "spare wheel"),
 )
 HOME_ITEMS = Pool(
-    train=("parquet floor", "racing bike", "leather sofa", "kitchen table", "gold watch", "old piano", "garden shed"),
+    train=(
+        "parquet floor",
+        "racing bike",
+        "leather sofa",
+        "kitchen table",
+        "gold watch",
+        "old piano",
+        "garden shed",
+        "coffee machine",
+        "record player",
+        "wall clock",
+        "ski boots",
+        "baby pram",
+        "bread oven",
+        "glass cabinet",
+        "tennis racket",
+    ),
     eval=("silk carpet", "electric guitar", "wooden bed", "camera bag", "oil painting"),
 )

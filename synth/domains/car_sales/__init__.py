@@ -1,9 +1,11 @@
-"""The domain of a Swiss car dealer."""
+"""The domain of a Swiss car dealer; `wishes.txt`: what its customers ask for, `answers.txt`: what its assistant says."""
+
+from pathlib import Path
 
 from synth.dialogue import read_banks
-from synth.domains import phrases
-from synth.domains.car_sales import answers, wishes
 from synth.domains.car_sales.story import CarSales
 
-BANKS = read_banks(phrases.PHRASES, wishes.PHRASES, answers.PHRASES)
+_HERE = Path(__file__).parent
+_FILES = (_HERE.with_name("phrases.txt"), _HERE / "wishes.txt", _HERE / "answers.txt")
+BANKS = read_banks(*(path.read_text(encoding="utf-8") for path in _FILES))
 STORY = CarSales
