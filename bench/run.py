@@ -35,7 +35,7 @@ class Bench:
     async def run(self) -> None:
         """Check the endpoint, warm up, and run every level; `levels` holds what there is when it is cancelled."""
         limit = max(self.concurrencies)
-        async with Endpoint(self.url, timeout_s=self.settings.timeout_s, retries=0, limit=limit) as endpoint:
+        async with Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit) as endpoint:
             await require_models(endpoint, self.turns)
             self.server_version = await endpoint.version()
             self.cold_cache = any(card.get("owned_by") == "vllm" for card in await endpoint.models())

@@ -6,11 +6,15 @@ from typing import Any
 
 
 class NoCompletion(Exception):
-    """The body is no chat completion. `status` and `final`: what an error inside a stream says of itself."""
+    """What came is no chat completion.
 
-    def __init__(self, message: str, status: int | None = None, final: bool = False) -> None:
+    `again`: the stream broke off or told of a failure of the server, so another attempt may bring an answer. `status`:
+    what an error inside a stream says of itself.
+    """
+
+    def __init__(self, message: str, status: int | None = None, again: bool = False) -> None:
         super().__init__(message)
-        self.status, self.final = status, final
+        self.status, self.again = status, again
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,16 @@ class StreamedCompletion:
     def completion(self) -> Completion:
         """The whole, after the last event; raises NoCompletion when the stream broke off or had no choices."""
         if not (self._done or self._finish_reason):
-            raise NoCompletion("the stream broke off")
+            raise NoCompletion("the stream broke off", again=True)
         if not self._chunks:
             raise NoCompletion("the stream had no choices")
         calls = tuple(self._calls[index] for index in sorted(self._calls))
         return Completion("".join(self._texts), self._finish_reason, self._usage, calls or None)
+
+
+def may_succeed_later(status: int) -> bool:
+    """Whether a refused request may be tried again: 429 and 5xx."""
+    return status == 429 or status >= 500
 
 
 def load_json(body: bytes) -> Any:
@@ -134,5 +143,5 @@ def _usage(value: dict[str, Any]) -> dict[str, Any] | None:
 def _stream_error(error: Any) -> NoCompletion:
     code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) else None
-    final = status is not None and 400 <= status < 500 and status != 429
-    return NoCompletion(f"error in the stream: {json.dumps(error, ensure_ascii=False)[:200]}", status, final)
+    message = f"error in the stream: {json.dumps(error, ensure_ascii=False)[:200]}"
+    return NoCompletion(message, status, again=status is None or may_succeed_later(status))

@@ -6,7 +6,7 @@ Every key is documented where it is declared; an unknown key is refused. Paths a
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class DataConfig(Record):
@@ -120,18 +122,29 @@ class EvalConfig(Record):
     max_sessions: int | None = Field(default=None, ge=1, description="use the first N eval sessions only")
     max_tokens: int = Field(default=256, ge=1)
     temperature: float = Field(default=0.0, ge=0)
-    concurrency: int = Field(default=32, ge=1, description="requests in flight")
+    channel: Literal["raw", "served", "both"] = Field(
+        default="raw", description="raw: the text is parsed here; served: the server's own tool_calls are taken"
+    )
+    repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
+    concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")
     timeout_s: float = Field(default=120, gt=0, description="a request, seconds")
+    run_timeout_s: float | None = Field(default=None, gt=0, description="a whole run, seconds; --resume goes on")
     retries: int = Field(default=4, ge=0, description="on transport errors, 429 and 5xx")
+    api_key_env: str | None = Field(
+        default=None, description="environment variable with the API key; default: CALLPROOF_, VLLM_ or OPENAI_API_KEY"
+    )
 
 
 class GateConfig(Record):
-    """When a candidate may replace the baseline; margins are absolute, see docs of evaluate.gate."""
+    """When a candidate may replace the baseline; margins and floors are fractions, see docs/gate.md."""
 
-    margins: dict[str, float] = Field(
+    margins: dict[str, Fraction] = Field(
         default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02}
     )
-    floors: dict[str, float] = Field(default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95})
+    floors: dict[str, Fraction] = Field(default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95})
+    slice_floors: dict[str, dict[str, Fraction]] = Field(
+        default_factory=dict, description="slice or pattern, such as tool=*: floors by metric"
+    )
     max_infra_error_rate: float = Field(default=0.005, ge=0, le=1)
     min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
 

@@ -1,87 +1,88 @@
 """The one thin, timed client of an OpenAI-compatible endpoint, shared by replay and bench.
 
-An answer that is bad as an answer is data. Only what never became an answer is tried again: transport errors, 429,
-5xx, and bodies that are no chat completion. Whatever happens, `chat` and `stream` return a `Reply`.
+An answer that is bad as an answer is data. Whatever happens, `chat` and `stream` make one attempt and return a `Reply`,
+which tells whether another attempt may help: after transport errors, 429 and 5xx, and after nothing else.
 
 Times are those of `vllm bench serve`: the clock starts just before the request is written, and each SSE event with a
 choice in it (the role chunk too) is a chunk.
 """
 
 import asyncio
+import base64
 import contextlib
 import email.utils
 import os
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
+from pydantic_core import to_json
+from yarl import URL
 
-from callproof.completions import Completion, NoCompletion, StreamedCompletion, load_json
+from callproof.completions import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
 from callproof.errors import UserError
-from callproof.outcomes import Answer
+from callproof.outcomes import Answer, Channel
 from callproof.turns import Turn
 
 API_KEY_VARIABLES = ("CALLPROOF_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY")
 MAX_PAUSE_S = 30.0
+TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
+_JSON = {"Content-Type": "application/json"}
 KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
 PROBE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back of one request; times are `time.perf_counter()` seconds of the last attempt.
+    """What came back of one attempt; times are `time.perf_counter()` seconds.
 
     `chunk_times` is empty unless streamed. `finished` is when the body had been read, the usage chunk and `[DONE]`
-    included; end-to-end latency as `vllm bench serve` has it ends at `chunk_times[-1]`.
+    included; end-to-end latency as `vllm bench serve` has it ends at `chunk_times[-1]`. `again`: there is no answer,
+    and another attempt may bring one, not before `pause_s` seconds where the server asked for a pause.
     """
 
     answer: Answer
     status: int | None
-    attempts: int
     sent: float
     chunk_times: tuple[float, ...]
     finished: float
+    again: bool = False
+    pause_s: float = 0.0
 
 
 class _Failure(Exception):
-    """One attempt that brought no answer."""
+    """One attempt that brought no answer; fields as in `Reply`."""
 
-    def __init__(self, message: str, status: int | None = None, final: bool = False, pause: float = 0.0) -> None:
+    def __init__(self, message: str, status: int | None, again: bool, pause_s: float = 0.0) -> None:
         super().__init__(message)
-        self.status, self.final, self.pause = status, final, pause
+        self.status, self.again, self.pause_s = status, again, pause_s
 
 
 class Endpoint:
     """An asynchronous context manager over one shared session.
 
     Args:
-        base_url: `http://host:port`, with or without `/v1`.
-        api_key: default: the first of CALLPROOF_API_KEY, VLLM_API_KEY, OPENAI_API_KEY that is set.
+        base_url: `http://host:port`, with or without `/v1`; a user and password in it are sent in place of a key.
+        api_key: default: see `api_key_from`. It is sent, and never written or shown.
         timeout_s: of one attempt, in seconds, from sending to the last byte.
-        retries: attempts after the first.
         limit: requests in flight; further ones wait before their clock starts.
 
     Raises:
-        UserError: `base_url` is no http or https URL.
+        UserError: `base_url` is no http or https URL, or the key cannot be sent.
     """
 
     def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        timeout_s: float = 120.0,
-        retries: int = 4,
-        limit: int = 256,
+        self, base_url: str, *, api_key: str | None = None, timeout_s: float = 120.0, limit: int = 256
     ) -> None:
         self.root = _root(base_url)
-        self._key = api_key or next((key for name in API_KEY_VARIABLES if (key := os.environ.get(name))), None)
-        self._timeout_s, self._retries = timeout_s, retries
+        self._url = URL(f"{self.root}/v1/chat/completions")
+        self._key = api_key or api_key_from()
+        self._authorization = _authorization(base_url, self._key)
+        self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(limit)
         self._session: aiohttp.ClientSession | None = None
 
@@ -89,7 +90,7 @@ class Endpoint:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            headers={"Authorization": f"Bearer {self._key.strip()}"} if self._key else None,
+            headers={"Authorization": self._authorization} if self._authorization else None,
         )
         return self
 
@@ -118,79 +119,96 @@ class Endpoint:
             mend = "start it (python -m serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
         if status in (401, 403):
-            raise UserError(url, f"the endpoint refuses the API key (HTTP {status})", "set CALLPROOF_API_KEY")
+            mend = f"set {API_KEY_VARIABLES[0]}, or the variable that `eval.api_key_env` names"
+            raise UserError(url, f"the endpoint refuses the API key (HTTP {status})", mend)
         with contextlib.suppress(NoCompletion, LookupError, TypeError, AttributeError):
             cards = load_json(body)["data"]
             if status == 200 and all(isinstance(card.get("id"), str) for card in cards):
                 return list(cards)
-        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {_excerpt(body)})"
+        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self._safe(_excerpt(body))})"
         raise UserError(url, problem, "correct --endpoint")
+
+    async def probe(self, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object that GET `path`, or POST with a payload, answers; empty where there is no such thing."""
+        method, timeout = "POST" if payload else "GET", aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
+        with contextlib.suppress(aiohttp.ClientError, OSError, NoCompletion):
+            async with self._open.request(method, self.root + path, json=payload, timeout=timeout) as response:
+                value = load_json(await response.read())
+                if response.status == 200 and isinstance(value, dict):
+                    return value
+        return {}
 
     async def version(self) -> str | None:
         """The server's version where it tells (vLLM's GET /version), otherwise None."""
-        timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
-        with contextlib.suppress(aiohttp.ClientError, OSError, NoCompletion, LookupError, TypeError):
-            async with self._open.get(f"{self.root}/version", timeout=timeout) as response:
-                return str(load_json(await response.read())["version"])
+        version = (await self.probe("/version")).get("version")
+        return None if version is None else str(version)
 
     async def chat(self, payload: dict[str, Any]) -> Reply:
         """POST /v1/chat/completions, read in one piece; a failed request is a reply with `answer.error`."""
-        return await self._with_retries(payload, _read_whole)
+        return await self._ask(payload, _read_whole)
 
     async def stream(self, payload: dict[str, Any]) -> Reply:
         """The same over server-sent events; `payload` says `"stream": true` (see `request`)."""
-        return await self._with_retries(payload, _read_events)
+        return await self._ask(payload, _read_events)
 
-    async def _with_retries(self, payload: dict[str, Any], read: "_Reader") -> Reply:
-        for attempt in range(1, self._retries + 2):
-            async with self._slots:
-                reply, failure = await self._attempt(payload, read)
-            reply = replace(reply, attempts=attempt)
-            if failure is None or failure.final or attempt > self._retries:
-                return reply
-            await asyncio.sleep(max(failure.pause, _backoff(attempt)))
-        raise AssertionError("retries < 0")
-
-    async def _attempt(self, payload: dict[str, Any], read: "_Reader") -> tuple[Reply, _Failure | None]:
+    async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
         chunk_times: list[float] = []
-        sent = time.perf_counter()
-        try:
-            status, completion = await self._post(payload, read, chunk_times)
-        except _Failure as failure:
+        async with self._slots:
+            sent = time.perf_counter()
+            try:
+                status, completion = await self._post(payload, read, chunk_times)
+            except _Failure as failure:
+                finished = time.perf_counter()
+                answer = Answer(text="", error=self._safe(str(failure)), latency_s=finished - sent)
+                again, pause_s = failure.again, failure.pause_s
+                return Reply(answer, failure.status, sent, tuple(chunk_times), finished, again, pause_s)
             finished = time.perf_counter()
-            answer = Answer(text="", error=str(failure), latency_s=finished - sent)
-            return Reply(answer, failure.status, 1, sent, tuple(chunk_times), finished), failure
-        finished = time.perf_counter()
-        return Reply(_answer(completion, finished - sent), status, 1, sent, tuple(chunk_times), finished), None
+        return Reply(_answer(completion, finished - sent), status, sent, tuple(chunk_times), finished)
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunk_times: list[float]) -> tuple[int, Completion]:
         status = None
         try:
-            async with self._open.post(f"{self.root}/v1/chat/completions", json=payload) as response:
+            async with self._open.post(self._url, data=to_json(payload), headers=_JSON) as response:
                 status = response.status
                 if status != 200:
                     raise await _refusal(response)
                 return status, await read(response, chunk_times)
         except NoCompletion as error:
-            raise _Failure(str(error), error.status or status, final=error.final) from None
+            raise _Failure(str(error), error.status or status, error.again) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _Failure(_cause(error), status) from None
+            raise _Failure(_cause(error), status, again=True) from None
+
+    def _safe(self, text: str) -> str:
+        """What a server said, without the key: some echo what they were sent."""
+        for secret in filter(None, (self._key, self._authorization)):
+            text = text.replace(secret, "***")
+        return text
 
 
-def request(turn: Turn, model: str, *, max_tokens: int, temperature: float, stream: bool = False) -> dict[str, Any]:
-    """The one wire payload of replay and bench, raw channel.
+def request(
+    turn: Turn,
+    model: str,
+    *,
+    max_tokens: int,
+    temperature: float,
+    seed: int = 0,
+    channel: Channel = "raw",
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The one wire payload of replay and bench.
 
-    The model is shown the turn's tools, and `tool_choice: "none"` makes vLLM hand its text back unparsed.
+    The model is shown the turn's tools; `TOOL_CHOICE` of the channel makes vLLM hand its text back unparsed, or the
+    calls that its own parser makes of it.
     """
     payload: dict[str, Any] = {
         "model": model,
         "messages": list(turn.messages),
         "max_tokens": max_tokens,
         "temperature": temperature,
-        "seed": 0,
+        "seed": seed,
     }
     if turn.tools:
-        payload |= {"tools": list(turn.tools), "tool_choice": "none"}
+        payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload
@@ -232,8 +250,8 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 async def _refusal(response: aiohttp.ClientResponse) -> _Failure:
     body, status = await response.read(), response.status
-    final = status < 500 and status != 429
-    return _Failure(f"HTTP {status}: {_excerpt(body)}", status, final, _retry_after(response.headers))
+    again = may_succeed_later(status)
+    return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
 
 
 def _answer(completion: Completion, latency_s: float) -> Answer:
@@ -247,24 +265,54 @@ def _answer(completion: Completion, latency_s: float) -> Answer:
 
 
 def _root(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        shown = base_url.rpartition("@")[2]
+        raise UserError(f"--endpoint {shown}", "is no http URL", "write it as http://127.0.0.1:8000")
+    return without_credentials(base_url).rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def without_credentials(url: str) -> str:
+    """A URL as it may be written down: `http://user:password@host` without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def api_key_from(variable: str | None = None) -> str | None:
+    """The key in the environment: of `variable`, otherwise the first of API_KEY_VARIABLES that is set, or None.
+
+    Raises:
+        UserError: `variable` is not set.
+    """
+    if variable and not os.environ.get(variable, "").strip():
+        raise UserError(f"eval.api_key_env: {variable}", "is not set in the environment", f"export {variable}=...")
+    names = (variable,) if variable else API_KEY_VARIABLES
+    return next((key for name in names if (key := os.environ.get(name, "").strip())), None)
+
+
+def _authorization(base_url: str, key: str | None) -> str | None:
+    """The header's value: credentials in the URL are meant for this endpoint and go before the key."""
     parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UserError(f"--endpoint {base_url}", "is no http URL", "write it as http://127.0.0.1:8000")
-    return base_url.rstrip("/").removesuffix("/v1").rstrip("/")
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError("the API key", "holds characters that no HTTP header can carry", "set the variable again")
+    return f"Bearer {key}" if key else None
 
 
 def _retry_after(headers: Any) -> float:
     """Seconds that the server asks to wait (a number, or an HTTP date), at most MAX_PAUSE_S; 0 where it does not."""
     value = headers.get("Retry-After", "")
     with contextlib.suppress(ValueError):
-        return min(max(float(value), 0.0), MAX_PAUSE_S)
+        return min(max(0.0, float(value)), MAX_PAUSE_S)
     with contextlib.suppress(ValueError, TypeError):
-        return min(max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0), MAX_PAUSE_S)
+        return min(max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()), MAX_PAUSE_S)
     return 0.0
-
-
-def _backoff(attempt: int) -> float:
-    return min(0.25 * 2**attempt, 8.0) * random.uniform(0.5, 1.0)
 
 
 def _cause(error: BaseException) -> str:

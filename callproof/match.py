@@ -13,7 +13,7 @@ from typing import Any, Literal
 from callproof.assignment import assign
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
-from callproof.equality import DIFFERENT, OMITTED, RELAXED, Difference, Shape, compare, differing, effective
+from callproof.equality import DIFFERENT, EQUAL, OMITTED, RELAXED, Difference, Shape, compare, differing, effective
 from callproof.turns import GoldCall
 
 
@@ -83,6 +83,12 @@ def pair_differences(gold: GoldCall, predicted: ToolCall, catalog: Catalog) -> I
             yield from differing(expected, got, inner, name)
 
 
+def accepted(gold: GoldCall, name: str) -> tuple[Any, ...]:
+    """Every accepted value of an argument, `OMITTED` among them where it may be left out."""
+    left_out = (OMITTED,) if name in gold.optional else ()
+    return (gold.arguments.get(name, OMITTED), *gold.any_of.get(name, ()), *left_out)
+
+
 Table = dict[tuple[int, int], Pair]
 
 
@@ -149,9 +155,12 @@ def _argument_names(gold: GoldCall, predicted: ToolCall) -> list[str]:
 
 def _verdict(gold: GoldCall, name: str, got: Any, shape: Shape) -> int:
     """How well an argument agrees with the best of its accepted values."""
-    accepted = (gold.arguments.get(name, OMITTED), *gold.any_of.get(name, ()))
-    got = effective(got, shape)
-    return max(compare(effective(value, shape), got, shape) for value in accepted)
+    got, best = effective(got, shape), DIFFERENT
+    for value in accepted(gold, name):
+        best = max(best, compare(effective(value, shape), got, shape))
+        if best == EQUAL:
+            break
+    return best
 
 
 def _shape(catalog: Catalog, name: str) -> Shape:

@@ -1,7 +1,7 @@
 """Metrics: pure functions of sums over turns, with n and 95 % intervals that respect sessions.
 
-Every metric is a ratio of two weighted sums of `Counts` (micro), or the mean over tools of such a ratio (macro).
-Undefined is None, never 0 or 1.
+Every metric is a ratio of two weighted sums of counts (micro), or the mean over tools of such a ratio (macro).
+Undefined is None, never 0 or 1. Outcomes come as a `Tally`, in which repeats of a turn are averaged.
 
 Intervals of one model (`summarise`, `slices`): Wilson's score interval with the effective number of observations
 n_eff = v (1 - v) / var(v), where var is the ratio's linearised variance between sessions, and Student's t with
@@ -10,20 +10,22 @@ taken for the observations. In simulations (10 to 150 sessions, v from 0.5 to 0.
 0.6) it covered 86 to 98 %, most often 93 to 97 %; the percentile bootstrap over sessions covered 16 to 97 %, since it
 cannot see what it did not draw.
 
-Intervals of a difference (`difference`): paired cluster bootstrap over sessions, percentiles, 10,000 resamples, fixed
-seed, as the gate wants it. Two runs that agree in every session differ by exactly 0, with limits 0.
+Intervals of a difference (`differences`): paired cluster bootstrap over sessions, percentiles, 10,000 resamples, fixed
+seed, as the gate wants it; one draw serves all metrics. Macro metrics, whose sums are as wide as there are tools, take
+the linearised variance between sessions and Student's t instead. Two runs that agree in every session differ by
+exactly 0, with limits 0.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from callproof.intervals import Array, resampled_sums, t_quantile, wilson
-from callproof.outcomes import Counts, Outcome, ToolCounts
 from callproof.records import Record
+from callproof.tally import COUNTS, TOOL_COUNTS, Rows, Tally, sums_by_group
 
 
 class Estimate(Record):
@@ -55,30 +57,10 @@ class Difference(Record):
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Counts added up over turns."""
-
-    counts: Mapping[str, int]
-    per_tool: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> "Sums":
-        counts: dict[str, int] = dict.fromkeys(Counts.model_fields, 0)
-        per_tool: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ToolCounts.model_fields, 0))
-        for outcome in outcomes:
-            for name, value in outcome.counts:
-                counts[name] += value
-            for tool, found in outcome.per_tool.items():
-                for name, value in found:
-                    per_tool[tool][name] += value
-        return cls(counts, dict(per_tool))
-
-
-@dataclass(frozen=True)
 class Metric:
     """Top over bottom, each a weighted sum of `Counts`; `by_tool`: of `ToolCounts`, averaged over the tools in gold.
 
-    `n_field`: the count that `n` is, where that is not the bottom.
+    `n_field`: the count that `n` is, where that is not the bottom: of an F1, those in gold.
     """
 
     name: str
@@ -88,24 +70,6 @@ class Metric:
     higher_is_better: bool = True
     by_tool: bool = False
     n_field: str | None = None
-
-    def value(self, sums: Sums) -> float | None:
-        """The metric of these sums, or None where it is undefined."""
-        parts = [(self.top, self.bottom, counts) for counts in self._tables(sums)]
-        pairs = [(_weighted(top, counts), _weighted(bottom, counts)) for top, bottom, counts in parts]
-        ratios = [top / bottom for top, bottom in pairs if bottom]
-        return sum(ratios) / len(ratios) if ratios else None
-
-    def n(self, sums: Sums) -> int:
-        """How many turns, calls or arguments it rests on: the denominator; of an F1, those in gold."""
-        return sums.counts[self.n_field] if self.n_field else _weighted(self.bottom, sums.counts)
-
-    def _tables(self, sums: Sums) -> list[Mapping[str, int]]:
-        return [counts for counts in sums.per_tool.values() if counts["gold_calls"]] if self.by_tool else [sums.counts]
-
-
-def _weighted(weights: Mapping[str, int], counts: Mapping[str, int]) -> int:
-    return sum(weight * counts[name] for name, weight in weights.items())
 
 
 def _ratio(name: str, top: str, bottom: str, description: str, better: bool = True) -> Metric:
@@ -120,6 +84,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         _ratio("turn_exact", "exact", "turn", "turns answered exactly right, correct abstention included / turns"),
+        _ratio("pass_k", "always_exact", "turn", "turns answered exactly right in each of their repeats / turns"),
         _f1("name_f1", "name_matches", "predicted_calls", "gold_calls", "F1 of function names, as multisets a turn"),
         _ratio("name_precision", "name_matches", "predicted_calls", "common names / predicted calls"),
         _ratio("name_recall", "name_matches", "gold_calls", "common names / gold calls"),
@@ -178,42 +143,47 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-_COUNTS, _TOOL_COUNTS = tuple(Counts.model_fields), tuple(ToolCounts.model_fields)
-_read_counts, _read_tool_counts = attrgetter(*_COUNTS), attrgetter(*_TOOL_COUNTS)
+_MICRO = tuple(metric for metric in METRICS.values() if not metric.by_tool)
+_MACRO = tuple(metric for metric in METRICS.values() if metric.by_tool)
 
 
-def summarise(outcomes: Sequence[Outcome]) -> dict[str, Estimate]:
+def summarise(tally: Tally) -> dict[str, Estimate]:
     """Every metric of one model's outcomes, with 95 % intervals clustered by session."""
-    table = _Table.of(outcomes, {outcome.session_id for outcome in outcomes})
-    sums = Sums.of(outcomes)
-    return {name: _estimate(metric, table, metric.n(sums)) for name, metric in METRICS.items()}
+    return _summarised(_Table.of(tally, slice(None), tally.sessions))
 
 
-def slices(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Estimate]]:
+def slices(tally: Tally) -> dict[str, dict[str, Estimate]]:
     """`summarise` of each slice: `tool=<in gold>`, `gold_calls=<n>`, `position=<n>`, `tag=<tag>`, `catalog_size=<n>`.
 
-    A turn is in every slice that fits it. Numbers beyond 4 share slices: `5-8`, `9-16` and so on by powers of two.
+    A turn is in every slice that fits it; where any call is right, in `gold_calls=any`. Numbers beyond 4 share slices:
+    `5-8`, `9-16` and so on by powers of two.
     """
-    groups: dict[tuple[int, int, str], list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        for key in _slice_keys(outcome):
-            groups[key].append(outcome)
-    return {key[2]: summarise(groups[key]) for key in sorted(groups)}
+    tables = ((name, _Table.of(tally, rows, tally.sessions[rows])) for name, rows in tally.slices.items())
+    return {name: _summarised(table) for name, table in tables}
 
 
-def difference(candidate: Sequence[Outcome], baseline: Sequence[Outcome], metric: str) -> Difference:
-    """Candidate minus baseline of one metric, paired by turn, with cluster bootstrap limits.
+def proportion(hits: NDArray[np.bool_], sessions: Rows) -> Estimate:
+    """The share of `hits` (N,) with a 95 % interval clustered by `sessions` (N,), numbered from 0."""
+    value, clusters = float(hits.mean()), int(sessions.max()) + 1
+    residuals = np.bincount(sessions, weights=(hits - value) / len(hits)).astype(np.float64)
+    return _interval(_Linear(value, residuals, len(hits), clusters), len(hits), len(hits))
 
-    Raises:
-        KeyError: no such metric.
-        ValueError: one side holds a turn twice.
-    """
-    sides = [_by_turn(side) for side in (candidate, baseline)]
-    shared = sides[0].keys() & sides[1].keys()
-    sessions = {sides[0][turn].session_id for turn in shared}
-    tables = [_Table.of([found for turn, found in side.items() if turn in shared], sessions) for side in sides]
-    estimate = _bootstrapped(METRICS[metric], *tables) if shared else [None] * 5
-    value, low, high, lower, upper = estimate
+
+def differences(candidate: Tally, baseline: Tally) -> dict[str, Difference]:
+    """Candidate minus baseline of every metric, paired by turn; see the module's docstring."""
+    shared = [turn for turn in candidate.rows if turn in baseline.rows]
+    rows = [np.array([side.rows[turn] for turn in shared], dtype=np.int64) for side in (candidate, baseline)]
+    sessions = candidate.sessions[rows[0]]
+    tables = [_Table.of(side, which, sessions) for side, which in zip((candidate, baseline), rows, strict=True)]
+    limits = _bootstrapped(*tables) | _linearised(*tables) if shared else {}
+    return {
+        name: _difference(name, limits.get(name), tables[0], len(candidate.rows) + len(baseline.rows) - 2 * len(shared))
+        for name in METRICS
+    }
+
+
+def _difference(metric: str, limits: tuple[float, ...] | None, table: "_Table", unpaired: int) -> Difference:
+    value, low, high, lower, upper = limits or (None,) * 5
     return Difference(
         metric=metric,
         value=value,
@@ -221,103 +191,156 @@ def difference(candidate: Sequence[Outcome], baseline: Sequence[Outcome], metric
         high=high,
         lower_one_sided=lower,
         upper_one_sided=upper,
-        n=len(shared),
-        clusters=len(sessions),
-        unpaired=len(sides[0].keys() ^ sides[1].keys()),
+        n=table.turns,
+        clusters=len(table.sums),
+        unpaired=unpaired,
     )
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Sums a session: `counts` (sessions, Counts), `per_tool` (sessions, tools in gold, ToolCounts)."""
+    """Sums over the turns of each of S sessions: `sums` (S, COUNTS); `cells` (C, 2) session and tool; their counts."""
 
-    counts: Array
-    per_tool: Array
+    turns: int
+    sums: Array
+    cells: Rows
+    tool_counts: Array
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], sessions: Iterable[str]) -> "_Table":
-        rows = {session: row for row, session in enumerate(sorted(sessions))}
-        tools = {tool: column for column, tool in enumerate(sorted({c.name for o in outcomes for c in o.gold}))}
-        counts = np.zeros((len(rows), len(_COUNTS)))
-        per_tool = np.zeros((len(rows), len(tools), len(_TOOL_COUNTS)))
-        added = np.array([_read_counts(o.counts) for o in outcomes]).reshape(-1, len(_COUNTS))
-        np.add.at(counts, [rows[o.session_id] for o in outcomes], added)
-        found = [(rows[o.session_id], tools[t], c) for o in outcomes for t, c in o.per_tool.items() if t in tools]
-        for row, column, of_tool in found:
-            per_tool[row, column] += _read_tool_counts(of_tool)
-        return cls(counts, per_tool)
+    def of(cls, tally: Tally, rows: Rows | slice, sessions: Rows) -> "_Table":
+        """Of the turns in `rows`, which are in the `sessions` (rows,) of these numbers."""
+        clusters = np.unique(sessions, return_inverse=True)[1]
+        session_of = np.full(len(tally.counts), -1)
+        session_of[rows] = clusters
+        chosen = session_of[tally.cells[:, 0]] >= 0
+        cells = np.column_stack([session_of[tally.cells[chosen, 0]], tally.cells[chosen, 1]])
+        sums = sums_by_group(tally.counts[rows], clusters)
+        return cls(len(sessions), sums, cells, tally.tool_counts[chosen])
 
-    def parts(self, metric: Metric) -> tuple[Array, Array]:
-        """Tops and bottoms of a metric a session, each (sessions, tools), or (sessions, 1) if it is not by tool."""
-        fields = _TOOL_COUNTS if metric.by_tool else _COUNTS
-        source = self.per_tool if metric.by_tool else self.counts[:, None, :]
-        top, bottom = (np.array([weights.get(name, 0) for name in fields]) for weights in (metric.top, metric.bottom))
-        return source @ top, source @ bottom
+    @cached_property
+    def tool_sums(self) -> Array:
+        """(tools, TOOL_COUNTS), by tool number."""
+        return sums_by_group(self.tool_counts, self.cells[:, 1])
 
-
-def _mean_ratio(tops: Array, bottoms: Array) -> Array:
-    """Mean over the last axis of the ratios that are defined; nan where none is."""
-    defined = bottoms > 0
-    ratios = np.divide(tops, bottoms, out=np.zeros_like(tops), where=defined)
-    number = defined.sum(axis=-1)
-    return np.divide(ratios.sum(axis=-1), number, out=np.full(number.shape, np.nan), where=number > 0)
+    def n(self, metric: Metric) -> int:
+        """How many turns, calls or arguments a metric rests on."""
+        weights = {metric.n_field: 1} if metric.n_field else metric.bottom
+        return round(sum(weight * float(self.sums[:, COUNTS.index(name)].sum()) for name, weight in weights.items()))
 
 
-def _estimate(metric: Metric, table: _Table, n: int) -> Estimate:
-    tops, bottoms = table.parts(metric)
-    clusters = int((bottoms.sum(axis=1) > 0).sum())
-    if not clusters:
-        return Estimate(value=None, n=n, low=None, high=None, clusters=0)
+@dataclass(frozen=True)
+class _Linear:
+    """A metric whose value moves by `residuals` (S,) with each session; `units` in its bottom, `clusters` with any."""
+
+    value: float
+    residuals: Array
+    units: float
+    clusters: int
+
+    @property
+    def variance(self) -> float:
+        return float(np.square(self.residuals).sum()) * self.clusters / max(self.clusters - 1, 1)
+
+
+def _weights(metrics: tuple[Metric, ...], fields: tuple[str, ...]) -> tuple[Array, Array]:
+    """Of tops and of bottoms, each (fields, metrics)."""
+    tops = [[float(metric.top.get(name, 0)) for metric in metrics] for name in fields]
+    bottoms = [[float(metric.bottom.get(name, 0)) for metric in metrics] for name in fields]
+    return np.array(tops), np.array(bottoms)
+
+
+_TOPS, _BOTTOMS = _weights(_MICRO, COUNTS)
+_TOOL_TOPS, _TOOL_BOTTOMS = _weights(_MACRO, TOOL_COUNTS)
+
+
+def _ratios(tops: Array, bottoms: Array) -> Array:
+    """Top over bottom, nan where it is undefined."""
+    return np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms > 0)
+
+
+def _linear(table: _Table) -> Iterator[tuple[Metric, _Linear | None]]:
+    """Every metric, None where it is undefined."""
+    tops, bottoms = table.sums @ _TOPS, table.sums @ _BOTTOMS
     totals = bottoms.sum(axis=0)
-    tops, bottoms, totals = tops[:, totals > 0], bottoms[:, totals > 0], totals[totals > 0]
-    ratios = tops.sum(axis=0) / totals
-    value = float(ratios.mean())
-    residuals = ((tops - ratios * bottoms) / totals).mean(axis=1)
-    variance = float(np.square(residuals).sum()) * clusters / max(clusters - 1, 1)
-    units = float(totals.sum()) / max(metric.top.values())
-    effective = min(units, value * (1 - value) / max(variance, 1e-12)) if 0 < value < 1 else min(units, clusters)
-    low, high = wilson(value, effective, t_quantile(0.975, max(clusters - 1, 2)))
-    return Estimate(value=value, n=n, low=low, high=high, clusters=clusters)
+    values = _ratios(tops.sum(axis=0), totals)
+    residuals = _ratios(tops - values * bottoms, np.broadcast_to(totals, tops.shape))
+    clusters = (bottoms > 0).sum(axis=0)
+    for column, metric in enumerate(_MICRO):
+        found = _Linear(float(values[column]), residuals[:, column], float(totals[column]), int(clusters[column]))
+        yield metric, found if found.clusters else None
+    for column, metric in enumerate(_MACRO):
+        yield metric, _linear_by_tool(table, _TOOL_TOPS[:, column], _TOOL_BOTTOMS[:, column])
 
 
-def _bootstrapped(metric: Metric, candidate: _Table, baseline: _Table) -> list[float | None]:
-    """Difference, two-sided low and high, one-sided lower and upper limit."""
-    parts = [*candidate.parts(metric), *baseline.parts(metric)]
-    edges = np.cumsum([part.shape[1] for part in parts])[:-1]
-    columns = np.concatenate(parts, axis=1)
+def _linear_by_tool(table: _Table, top: Array, bottom: Array) -> _Linear | None:
+    totals = table.tool_sums @ bottom
+    chosen = (table.tool_sums[:, TOOL_COUNTS.index("gold_calls")] > 0) & (totals > 0)
+    if not chosen.any():
+        return None
+    ratios = _ratios(table.tool_sums @ top, totals)
+    cells = table.cells[:, 1]
+    inside = chosen[cells]
+    sessions, tools, counts = table.cells[inside, 0], cells[inside], table.tool_counts[inside]
+    tops, bottoms, number = counts @ top, counts @ bottom, int(chosen.sum())
+    residuals = (tops - ratios[tools] * bottoms) / totals[tools] / number
+    return _Linear(
+        value=float(ratios[chosen].mean()),
+        residuals=np.bincount(sessions, weights=residuals, minlength=len(table.sums)).astype(np.float64),
+        units=float(totals[chosen].sum()),
+        clusters=len(np.unique(sessions[bottoms > 0])),
+    )
+
+
+def _summarised(table: _Table) -> dict[str, Estimate]:
+    found = {metric.name: _estimate(metric, linear, table.n(metric)) for metric, linear in _linear(table)}
+    return {name: found[name] for name in METRICS}
+
+
+def _estimate(metric: Metric, found: _Linear | None, n: int) -> Estimate:
+    if found is None:
+        return Estimate(value=None, n=n, low=None, high=None, clusters=0)
+    return _interval(found, found.units / max(metric.top.values()), n)
+
+
+def _interval(found: _Linear, units: float, n: int) -> Estimate:
+    """Wilson's, worth at most `units` observations; see the module's docstring."""
+    value = found.value
+    spread = value * (1 - value) / max(found.variance, 1e-12)
+    effective = min(units, spread if 0 < value < 1 else found.clusters)
+    low, high = wilson(value, effective, t_quantile(0.975, max(found.clusters - 1, 2)))
+    return Estimate(value=value, n=n, low=low, high=high, clusters=found.clusters)
+
+
+_LEVELS = (0.025, 0.975, 0.05, 0.95)
+
+
+def _bootstrapped(candidate: _Table, baseline: _Table) -> dict[str, tuple[float, ...]]:
+    """Difference, two-sided low and high, one-sided lower and upper limit of each micro metric that is defined."""
+    columns, width = np.concatenate([candidate.sums, baseline.sums], axis=1), len(COUNTS)
 
     def differ(sums: Array) -> Array:
-        tops, bottoms, other_tops, other_bottoms = np.split(sums, edges, axis=1)
-        return _mean_ratio(tops, bottoms) - _mean_ratio(other_tops, other_bottoms)
+        sides = sums[:, :width], sums[:, width:]
+        ratios = [_ratios(side @ _TOPS, side @ _BOTTOMS) for side in sides]
+        return ratios[0] - ratios[1]
 
-    value = float(differ(columns.sum(axis=0, keepdims=True))[0])
-    if np.isnan(value):
-        return [None] * 5
-    draws = np.concatenate([differ(sums) for sums in resampled_sums(columns)])
-    return [value, *map(float, np.nanquantile(draws, (0.025, 0.975, 0.05, 0.95)))]
+    values = differ(columns.sum(axis=0, keepdims=True))[0]
+    defined = np.flatnonzero(~np.isnan(values))
+    draws = np.concatenate([differ(sums)[:, defined] for sums in resampled_sums(columns)])
+    limits = np.nanquantile(draws, _LEVELS, axis=0)
+    return {
+        _MICRO[column].name: (float(values[column]), *map(float, limits[:, place]))
+        for place, column in enumerate(defined)
+    }
 
 
-def _by_turn(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
-    found = {outcome.turn_id: outcome for outcome in outcomes}
-    if len(found) != len(outcomes):
-        twice = next(turn for turn, times in Counter(o.turn_id for o in outcomes).items() if times > 1)
-        raise ValueError(f"turn {twice!r} occurs twice in one run")
+def _linearised(candidate: _Table, baseline: _Table) -> dict[str, tuple[float, ...]]:
+    """The same of each macro metric, from the variance of its linearised difference."""
+    found = {}
+    for (metric, ours), (_, theirs) in zip(_linear(candidate), _linear(baseline), strict=True):
+        if metric.by_tool and ours and theirs:
+            clusters = max(ours.clusters, theirs.clusters)
+            both = _Linear(ours.value - theirs.value, ours.residuals - theirs.residuals, 0.0, clusters)
+            freedom = max(clusters - 1, 2)
+            steps = [t_quantile(level, freedom) * both.variance**0.5 for level in _LEVELS]
+            found[metric.name] = (both.value, *(both.value + step for step in steps))
     return found
-
-
-def _slice_keys(outcome: Outcome) -> Iterator[tuple[int, int, str]]:
-    """(kind, order within the kind, name) of each slice that the outcome is in."""
-    for tool in dict.fromkeys(call.name for call in outcome.gold):
-        yield 0, 0, f"tool={tool}"
-    numbers = {"gold_calls": len(outcome.gold), "position": outcome.position, "catalog_size": outcome.catalog_size}
-    for kind, (name, number) in enumerate(numbers.items(), start=1):
-        yield kind, number if number <= 4 else 1 << (number - 1).bit_length(), f"{name}={_bucket(number)}"
-    for tag in dict.fromkeys(outcome.tags):
-        yield 4, 0, f"tag={tag}"
-
-
-def _bucket(number: int) -> str:
-    if number <= 4:
-        return str(number)
-    top = 1 << (number - 1).bit_length()
-    return f"{top // 2 + 1}-{top}"

@@ -11,6 +11,12 @@ exclusive. A turn is exact if and only if its outcome is `ok`.
 - On turns with gold calls: `missed_call`: fewer attempts than gold calls; `wrong_tool`: a call in the place of a gold
   call of another name; `extra_call`: more calls than gold calls.
 - `wrong_args`: a call of the right tool with arguments that differ.
+
+On a turn where any call is right (`Turn.any_call`), valid calls of known tools are `ok`, and none is `missed_call`.
+
+With the match profile `bfcl`, `ok` is BFCL's verdict (see callproof.bfcl), and the other labels tell where it fails:
+arguments are compared as BFCL does, and `schema_invalid` is not given. One malformed call undoes an answer, so on turns
+that expect no call, or any call, only whether the whole answer can be read and holds calls counts.
 """
 
 import json
@@ -23,6 +29,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import to_json
 
+from callproof.bfcl import bfcl_differences, match_bfcl
 from callproof.calls import (
     MalformedCall,
     ParsedAnswer,
@@ -43,6 +50,7 @@ SCORER_VERSION = 1
 MAX_REASONS = 20
 
 Channel = Literal["raw", "served"]
+MatchProfile = Literal["strict", "bfcl"]
 OutcomeLabel = Literal[
     "infra_error",
     "truncated",
@@ -100,15 +108,16 @@ class Counts(ToolCounts):
 
     Of the turn, each 0 or 1:
         turn: always 1. infra: no answer. exact: outcome `ok`.
-        call_turn, no_call_turn: gold has calls, or none.
+        call_turn, no_call_turn: a call is expected, or none.
         answered_call_turn, answered_no_call_turn: likewise, and there was an answer.
         attempted: at least one attempt.
-        attempted_call_turn, attempted_no_call_turn: likewise, where gold has calls, or none.
+        attempted_call_turn, attempted_no_call_turn: likewise, where a call is expected, or none.
         truncated: the token limit cut the answer. text_beside: an attempt with text beside it.
     Of calls:
         attempts: blocks opened. parsed: of them, calls. known: of them, of tools in the catalog. schema_valid: of them,
         with arguments that their schema accepts. unclosed, decoded_strings: see ParsedAnswer.
-        gold_calls; predicted_calls: the same as parsed. name_matches: size of the common multiset of names.
+        gold_calls; predicted_calls: the same as parsed, but 0 where any call is right. name_matches: size of the common
+        multiset of names.
         exact_matches: gold calls with an exact partner. relaxed_matches: of them, those that need `x-match`.
     Of arguments, in pairs of one name (see match.Pair):
         gold_args, predicted_args, matched_args.
@@ -146,6 +155,7 @@ class Outcome(Record):
     session_id: str
     model: str
     channel: Channel
+    repeat: int = Field(default=0, ge=0, description="which of the answers to this turn, where it was asked repeatedly")
     position: int
     tags: tuple[str, ...]
     catalog_size: int
@@ -163,15 +173,29 @@ class _Finding(NamedTuple):
     """What was found out about one answer, on the way to its outcome."""
 
     turn: Turn
+    profile: MatchProfile
     answered: bool
     parsed: ParsedAnswer
     calls: tuple[ToolCall, ...]
     known: tuple[ToolCall, ...]
     problems: tuple[tuple[ToolCall, list[str]], ...]
+    compared: tuple[ToolCall, ...]
     matching: Matching
 
+    @property
+    def malformed(self) -> list[MalformedCall]:
+        return [call for call in self.parsed.calls if isinstance(call, MalformedCall)]
 
-def judge(turn: Turn, answer: Answer, model: str, catalog: Catalog, channel: Channel = "raw") -> Outcome:
+
+def judge(
+    turn: Turn,
+    answer: Answer,
+    model: str,
+    catalog: Catalog,
+    channel: Channel = "raw",
+    repeat: int = 0,
+    profile: MatchProfile = "strict",
+) -> Outcome:
     """The outcome of one answer. Pure, and never raises on anything that a model can write.
 
     Args:
@@ -180,8 +204,10 @@ def judge(turn: Turn, answer: Answer, model: str, catalog: Catalog, channel: Cha
         model: the name that was asked.
         catalog: the turn's own, see `catalog_of`.
         channel: `raw` parses `answer.text`; `served` takes `answer.tool_calls`, as a client would.
+        repeat: which of several answers to the turn.
+        profile: how calls are compared with gold; see the head of this module.
     """
-    finding = _find(turn, answer, catalog, channel)
+    finding = _find(turn, answer, catalog, channel, profile)
     labels = _labels(finding) if finding.answered else ("infra_error",)
     reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
     return Outcome(
@@ -189,13 +215,14 @@ def judge(turn: Turn, answer: Answer, model: str, catalog: Catalog, channel: Cha
         session_id=turn.session_id,
         model=model,
         channel=channel,
+        repeat=repeat,
         position=turn.position,
         tags=turn.tags,
         catalog_size=len(catalog.tools),
         gold=turn.gold,
         outcome=labels[0],
         labels=labels,
-        reasons=tuple(islice(reasons, MAX_REASONS)),
+        reasons=() if labels == ("ok",) else tuple(islice(reasons, MAX_REASONS)),
         calls=finding.parsed.calls,
         counts=_counts(finding, exact=labels == ("ok",)),
         per_tool=_per_tool(finding),
@@ -226,7 +253,7 @@ def _tool(text: bytes) -> Tool:
     return Catalog.from_wire([json.loads(text)]).tools[0]
 
 
-def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel) -> _Finding:
+def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile) -> _Finding:
     answered = answer.error is None
     if not answered:
         parsed = parse_answer("")
@@ -237,34 +264,47 @@ def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel) -> _Fi
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
     problems = tuple((call, found) for call in known if (found := catalog.problems(call)))
-    return _Finding(turn, answered, parsed, calls, known, problems, match(calls, turn.gold, catalog, turn.order))
+    compared = () if turn.any_call else calls
+    if profile == "bfcl":
+        matching = match_bfcl(compared, turn.gold, catalog)
+    else:
+        matching = match(compared, turn.gold, catalog, turn.order)
+    return _Finding(turn, profile, answered, parsed, calls, known, problems, compared, matching)
 
 
 def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
-    malformed = [call for call in finding.parsed.calls if isinstance(call, MalformedCall)]
+    bfcl = finding.profile == "bfcl"
+    if bfcl and not finding.turn.gold:
+        return (_bfcl_decision(finding),)
+    malformed, attempts, expected = finding.malformed, finding.parsed.attempts, finding.turn.expects_call
     surplus, missing = len(finding.matching.surplus), len(finding.matching.missing)
-    gold = bool(finding.turn.gold)
     applies: dict[OutcomeLabel, bool] = {
         "truncated": finding.parsed.truncated,
         "parse_error": any(call.reason != "truncated" for call in malformed),
         "unknown_tool": len(finding.known) < len(finding.calls),
-        "schema_invalid": bool(finding.problems),
-        "hallucinated_call": not gold and finding.parsed.attempts > 0,
-        "missed_call": missing > surplus + len(malformed),
+        "schema_invalid": bool(finding.problems) and not bfcl,
+        "hallucinated_call": not expected and attempts > 0,
+        "missed_call": missing > surplus + len(malformed) or (finding.turn.any_call and not attempts),
         "wrong_tool": surplus > 0 and missing > 0,
-        "extra_call": gold and surplus > missing,
+        "extra_call": expected and surplus > missing,
         "wrong_args": not all(pair.exact for pair in finding.matching.pairs),
     }
     return tuple(label for label, true in applies.items() if true) or ("ok",)
+
+
+def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
+    """BFCL's irrelevance and relevance: whether the answer calls at all."""
+    called = bool(finding.calls) and not finding.malformed
+    if not finding.turn.any_call:
+        return "hallucinated_call" if called else "ok"
+    return "ok" if called else "parse_error" if finding.malformed else "missed_call"
 
 
 def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
     """What was wrong, for people, in the order of the labels."""
     if finding.parsed.truncated:
         yield "cut off by the token limit or inside unclosed thinking"
-    for call in finding.parsed.calls:
-        if isinstance(call, MalformedCall):
-            yield f"malformed call ({call.reason}): {shown(call.text)}"
+    yield from (f"malformed call ({call.reason}): {shown(call.text)}" for call in finding.malformed)
     yield from (f"unknown tool {shown(call.name)}" for call in finding.calls if call.name not in catalog.by_name)
     for call, problems in finding.problems:
         yield from (f"{call.name}: refused by its schema: {problem}" for problem in problems)
@@ -272,18 +312,21 @@ def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
 
 
 def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
-    gold, calls, matching = finding.turn.gold, finding.calls, finding.matching
+    gold, calls, matching = finding.turn.gold, finding.compared, finding.matching
+    differences = bfcl_differences if finding.profile == "bfcl" else pair_differences
+    if finding.turn.any_call and not finding.parsed.attempts:
+        yield "missing: any call"
     yield from (f"missing: {gold[index].name} {shown(gold[index].arguments)}" for index in matching.missing)
     yield from (f"unexpected: {shown(calls[index].name)} {shown(calls[index].arguments)}" for index in matching.surplus)
     for pair in matching.pairs:
         if not pair.exact:
-            found = pair_differences(gold[pair.gold], calls[pair.predicted], catalog)
+            found = differences(gold[pair.gold], calls[pair.predicted], catalog)
             yield from (f"{gold[pair.gold].name}: {difference}" for difference in found)
 
 
 def _counts(finding: _Finding, exact: bool) -> Counts:
     parsed, pairs = finding.parsed, finding.matching.pairs
-    call_turn, answered, attempted = bool(finding.turn.gold), finding.answered, parsed.attempts > 0
+    call_turn, answered, attempted = finding.turn.expects_call, finding.answered, parsed.attempts > 0
     names = Counter(call.name for call in finding.turn.gold) & Counter(call.name for call in finding.calls)
     return Counts(
         infra=not answered,
@@ -304,7 +347,7 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
         unclosed=parsed.unclosed,
         decoded_strings=parsed.decoded_strings,
         gold_calls=len(finding.turn.gold),
-        predicted_calls=len(finding.calls),
+        predicted_calls=len(finding.compared),
         name_matches=names.total(),
         exact_matches=sum(pair.exact for pair in pairs),
         relaxed_matches=sum(pair.relaxed for pair in pairs),
@@ -317,7 +360,7 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
 def _per_tool(finding: _Finding) -> dict[str, ToolCounts]:
     """Counts of each tool that gold calls, or that is called and in the catalog."""
     gold = Counter(call.name for call in finding.turn.gold)
-    predicted = Counter(call.name for call in finding.calls)
+    predicted = Counter(call.name for call in finding.compared)
     exact = Counter(finding.turn.gold[pair.gold].name for pair in finding.matching.pairs if pair.exact)
     return {
         name: ToolCounts(

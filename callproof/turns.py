@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
@@ -23,14 +23,21 @@ SCHEMA_VERSION = 1
 
 
 class GoldCall(ToolCall):
-    """An expected call. `any_of`: further accepted values of an argument; `ignore`: arguments that are not compared."""
+    """An expected call. By argument: `any_of` gives further accepted values, `optional` may be left out, `ignore` is
+    not compared. An argument that is in `optional` alone is right only where it is left out.
+    """
 
     any_of: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    optional: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
 
 class Turn(Record):
-    """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call."""
+    """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call.
+
+    `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
+    importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     turn_id: str
@@ -39,8 +46,20 @@ class Turn(Record):
     messages: tuple[dict[str, Any], ...]
     tools: tuple[dict[str, Any], ...] | None
     gold: tuple[GoldCall, ...]
+    any_call: bool = False
     order: Literal["any", "strict"] = "any"
     tags: tuple[str, ...] = ()
+    source_names: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_expectation(self) -> "Turn":
+        if self.any_call and self.gold:
+            raise ValueError("any_call: expected no gold calls beside it")
+        return self
+
+    @property
+    def expects_call(self) -> bool:
+        return bool(self.gold) or self.any_call
 
 
 def session_turns(session: Session, template: str, catalog: Catalog, config: RunConfig) -> Iterator[Turn]:

@@ -1,1 +1,17 @@
-"""evaluate: turns are replayed against an endpoint, judged, scored, reported and gated."""
+"""evaluate: turns are replayed against an endpoint, judged, scored, reported and gated.
+
+From a notebook: `from evaluate import load_run; load_run("runs/<id>").groupby("model").exact.mean()`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def load_run(path: Path | str) -> "DataFrame":
+    """The outcomes of a run as one tidy table; see `evaluate.frame.load_run`."""
+    from evaluate.frame import load_run
+
+    return load_run(path)

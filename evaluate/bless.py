@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text, write_json
+from evaluate.noise import FILE as NOISE
 from evaluate.runs import Run, RunInfo, now
 
 _FILES = ("run.json", "outcomes.jsonl", "metrics.json", "report.html")
@@ -23,7 +24,7 @@ class Baseline(Record):
 
 
 def bless(run: Run, runs: Path, name: str | None, model: str | None) -> Baseline:
-    """Copy `run` to `runs/baselines/<name>`, in place of an earlier baseline of that name.
+    """Copy `run`, and the noise measured beside it, to `runs/baselines/<name>` in place of an earlier one of that name.
 
     Args:
         name: default: that of the run's configuration.
@@ -48,7 +49,7 @@ def _copy(source: Path, place: Path, baseline: Baseline) -> None:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        for name in _FILES:
+        for name in (*_FILES, *([NOISE] if (source / NOISE).exists() else [])):
             shutil.copyfile(source / name, fresh / name)
         write_json(fresh / "baseline.json", baseline.model_dump())
         if place.exists():

@@ -5,19 +5,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-VERBS = ("replay", "score", "gate", "bless")
+VERBS = ("replay", "score", "import", "gate", "noise", "bless")
 _EXAMPLES = """\
 examples:
   python -m evaluate --config configs/car_sales.yaml --model tiny --model car_sales
   python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
+  python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
   python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
+  python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
+  python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
   python -m evaluate bless runs/nightly
   python -m evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
 
 Without a verb it replays; `replay --help` lists its options. The table goes to stdout, whose last line is one JSON
 object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression; 2 usage or configuration; 3 invalid
-run; 4 inconclusive; 130 interrupted. An API key is taken from CALLPROOF_API_KEY, VLLM_API_KEY or OPENAI_API_KEY.
+run, or out of time; 4 inconclusive; 130 interrupted. An API key is taken from the variable that `eval.api_key_env`
+names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or OPENAI_API_KEY, and sent to every endpoint.
 """
 _ANSWERS = """\
 One JSON object a line: {"turn_id": .., "text": ..} with "model" and "finish_reason" where known, or {"turn_id": ..,
@@ -31,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or (words[0] not in VERBS and words[0] not in ("-h", "--help")):
         words.insert(0, "replay")
     args = _parser().parse_args(words)
+    args.words = words
     from evaluate import commands
 
     return getattr(commands, args.verb)(args)
@@ -43,10 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="{replay,score,gate,bless}", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
     _replay(verbs.add_parser("replay", help="ask the eval turns of configurations of models, and score (the default)"))
     _score(verbs.add_parser("score", help="score saved answers, without an endpoint", epilog=_ANSWERS))
+    _import(verbs.add_parser("import", help="make tool-eval turns of BFCL's data or of a proxy's log"))
     _gate(verbs.add_parser("gate", help="may the candidate replace the baseline? the exit code tells"))
+    _noise(verbs.add_parser("noise", help="how far metrics move between runs of one model; no margin may be below it"))
     _bless(verbs.add_parser("bless", help="make a run the baseline that gate knows by name"))
     return parser
 
@@ -55,13 +62,19 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", action="append", required=True, type=Path, metavar="YAML", help="one run each; may be repeated")
     add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
-    add("--endpoint", metavar="URL", help="default: host and port of the first configuration's `serve` section")
+    add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     add("--limit-sessions", type=_positive, metavar="N", help="the first N eval sessions only")
-    add("--concurrency", type=_positive, metavar="N", help="requests in flight; default: the configuration's")
+    add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
+    add("--repeats", type=_positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
+    add("--concurrency", type=_positive, metavar="N", help="requests in flight at each endpoint")
+    add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
+    add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
+    add("--retries", type=_count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
+    parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 
 def _score(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +84,29 @@ def _score(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, type=Path, metavar="DIR", help="folder for the scored run")
     add("--model", default="model", metavar="NAME", help="name for answers that carry none (default: model)")
     add("--channel", choices=("raw", "served"), default="raw", help="parse the text, or take the server's tool_calls")
+    add(
+        "--match", choices=("strict", "bfcl"), default="strict", help="compare by schema (the default), or as BFCL does"
+    )
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first in the answers")
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(verb="import_turns")
+    sources = parser.add_subparsers(dest="source", metavar="{bfcl,bfcl-results,openai-log}", required=True)
+    bfcl = sources.add_parser("bfcl", help="questions and possible answers of BFCL's single-turn categories")
+    bfcl.add_argument("--questions", required=True, type=Path, metavar="F", help="BFCL_v4_<category>.json")
+    bfcl.add_argument(
+        "--answers", type=Path, metavar="F", help="possible_answer/BFCL_v4_<category>.json, if there is one"
+    )
+    bfcl.add_argument("--out", required=True, type=Path, metavar="TURNS.jsonl")
+    results = sources.add_parser("bfcl-results", help="joined rows of questions, possible answers and outputs")
+    results.add_argument("file", type=Path, metavar="FILE", help="JSONL; the model is named after it")
+    results.add_argument("--out", required=True, type=Path, metavar="DIR", help="for turns.jsonl and answers.jsonl")
+    log = sources.add_parser("openai-log", help="requests with responses; the assistant's answers become the gold")
+    log.add_argument("file", type=Path, metavar="FILE", help="JSONL as proxies write it")
+    log.add_argument("--out", required=True, type=Path, metavar="TURNS.jsonl")
+    for source in (bfcl, results, log):
+        source.add_argument("--drop-bad-gold", action="store_true", help="leave out turns whose gold breaks its schema")
 
 
 def _gate(parser: argparse.ArgumentParser) -> None:
@@ -88,10 +123,25 @@ def _gate(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC=X",
         help="overrides one margin, such as turn_exact=0.02",
     )
-    add("--summary", type=Path, metavar="F.md", help="write Markdown, for a CI job's summary")
+    _add_channel(parser)
+    add("--noise", type=Path, metavar="F.json", help="measured by `noise`; default: what was blessed with the baseline")
+    add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
     add("--json", type=Path, metavar="F.json", help="default: gate.json in the candidate's folder")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def _noise(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", nargs="+", metavar="RUN", help="two or more finished runs of one model: folders or ids")
+    add("--model", metavar="NAME", help="default: the only one, or the configuration's name")
+    _add_channel(parser)
+    add("--out", type=Path, metavar="F.json", help="default: noise.json in the first run's folder, for `bless`")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def _add_channel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--channel", choices=("raw", "served"), help="of runs with both; default: raw")
 
 
 def _bless(parser: argparse.ArgumentParser) -> None:
@@ -102,8 +152,23 @@ def _bless(parser: argparse.ArgumentParser) -> None:
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number")
+    return int(text)
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if _count(text) < 1:
         raise argparse.ArgumentTypeError("expected a number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number of seconds above 0")
     return value

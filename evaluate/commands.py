@@ -2,39 +2,42 @@
 
 import json
 import re
+import shlex
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from callproof.config import GateConfig, load
+from callproof.config import load
 from callproof.errors import EXIT_INVALID, UserError
-from callproof.metrics import METRICS
-from callproof.records import write_json
 from evaluate.bless import bless as bless_run
 from evaluate.bless import choose_model, find_run
-from evaluate.gate import GateResult, Side, judge_pair
-from evaluate.gate_text import junit, markdown
+from evaluate.gate_command import gate as gate
+from evaluate.gate_command import noise as noise
+from evaluate.importers.command import import_turns as import_turns
+from evaluate.plan import Plan, plan
 from evaluate.progress import say
 from evaluate.publish import publish
-from evaluate.replay import Plan, check_presence, plan, run_all
-from evaluate.runs import RUN_ID_PATTERN, Run, RunInfo
+from evaluate.replay import check_presence, run_all
+from evaluate.runs import RUN_ID_PATTERN, Run
 from evaluate.score import score_answers
 from evaluate.summary import Summary
-from evaluate.tables import print_gate, print_summary
+from evaluate.tables import print_summary
 
 
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
     _check_models(args.model, args.baseline_model)
+    run_id = _run_id(args)
     plans = [
-        plan(path, Run(args.out / run_id), args.model, _eval_overrides(args))
-        for path, run_id in zip(args.config, _run_ids(args), strict=True)
+        plan(path, Run(args.out / folder), args.model, _eval_overrides(args))
+        for path, folder in zip(args.config, _folders(args.config, run_id), strict=True)
     ]
     for each in plans:
         check_presence(each.run, args.resume)
     serve = plans[0].config.serve
-    if code := run_all(plans, args.endpoint or f"http://{serve.host}:{serve.port}", args.resume):
+    urls = args.endpoint or [f"http://{serve.host}:{serve.port}"]
+    if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
         return code
     summaries = [(each, _published(each.run, args.baseline_model)) for each in plans]
     print(json.dumps({"runs": [_line(each.run, summary) for each, summary in summaries]}))
@@ -49,22 +52,34 @@ def _check_models(models: list[str], baseline: str | None) -> None:
 
 
 def _eval_overrides(args: Namespace) -> dict[str, Any]:
-    wanted = {"max_sessions": args.limit_sessions, "concurrency": args.concurrency}
+    names = ("channel", "repeats", "concurrency", "timeout_s", "run_timeout_s", "retries")
+    wanted = {"max_sessions": args.limit_sessions, **{name: getattr(args, name) for name in names}}
     return {field: value for field, value in wanted.items() if value is not None}
 
 
-def _run_ids(args: Namespace) -> list[str]:
-    """One id a configuration: --run-id (with the name added where there are several), or name and time."""
-    names = [load(path).name for path in args.config]
-    if len(set(names)) != len(names):
-        raise UserError("--config", f"two configurations have one name ({', '.join(names)})", "rename one")
+def _run_id(args: Namespace) -> str:
+    """--run-id; by default the time, after the configuration's name where there is but one."""
     if args.resume and not args.run_id:
         raise UserError("--resume", "needs the run to resume", f"give --run-id, see {args.out}/")
     if args.run_id and not re.match(RUN_ID_PATTERN, args.run_id):
         raise UserError(f"--run-id {args.run_id}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
-    if not args.run_id:
-        return [f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}" for name in names]
-    return [args.run_id] if len(names) == 1 else [f"{args.run_id}-{name}" for name in names]
+    time = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    return args.run_id or (f"{load(args.config[0]).name}-{time}" if len(args.config) == 1 else time)
+
+
+def _folders(configs: list[Path], run_id: str) -> list[str]:
+    """One a configuration: the id of the run, with the name added where there are several."""
+    names = [load(path).name for path in configs]
+    if len(set(names)) != len(names):
+        raise UserError("--config", f"two configurations have one name ({', '.join(names)})", "rename one")
+    return [run_id] if len(names) == 1 else [f"{run_id}-{name}" for name in names]
+
+
+def _go_on(args: Namespace, run_id: str) -> str:
+    """The command that finishes an interrupted run; without credentials in its URLs."""
+    words = [re.sub("//[^/]*@", "//", word) for word in args.words]
+    chosen = [] if args.run_id else ["--run-id", run_id]
+    return shlex.join(["python", "-m", "evaluate", *words, *chosen, *([] if args.resume else ["--resume"])])
 
 
 def _published(run: Run, baseline: str | None) -> Summary:
@@ -94,69 +109,19 @@ def score(args: Namespace) -> int:
     """Score saved answers."""
     run = Run(args.out)
     with run:
-        report = score_answers(run, args.turns, args.answers, model=args.model, channel=args.channel)
+        report = score_answers(
+            run, args.turns, args.answers, model=args.model, channel=args.channel, profile=args.match
+        )
     for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
         if ids:
             say(f"{len(ids)} {kind}: {', '.join(ids[:10])}{' ...' if len(ids) > 10 else ''}")
+    if report.other_channel:
+        say(f"{report.other_channel} answers of the other channel are left out")
     baseline = args.baseline_model
     summary = _published(run, choose_model(run.info(), baseline, "--baseline-model") if baseline else None)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown)}
     print(json.dumps({**_line(run, summary), **counts}))
     return 0
-
-
-def gate(args: Namespace) -> int:
-    """Compare two runs; every result is written before the exit code is returned."""
-    baseline = _side(args.baseline, args.runs, args.baseline_model, "--baseline-model")
-    candidate = _side(args.candidate, args.runs, args.candidate_model, "--candidate-model")
-    config = _gate_config(args, candidate.info)
-    result = judge_pair(baseline, candidate, config)
-    path = args.json or Run(Path(candidate.path)).gate_path
-    _write_results(result, path, args)
-    print_gate(result)
-    print(json.dumps({"verdict": result.verdict, "exit_code": result.exit_code, "gate": str(path)}))
-    return result.exit_code
-
-
-def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
-    """The `gate` section of --config, or of the configuration that the candidate ran with; --margin overrides."""
-    recorded = (candidate.config or {}).get("gate", {})
-    config = load(args.config).gate if args.config else GateConfig.model_validate(recorded)
-    margins = {**config.margins, **dict(_margin(text) for text in args.margin)}
-    for name in (*margins, *config.floors):
-        if name not in METRICS:
-            raise UserError(f"gate metric {name!r}", "is unknown", f"choose of: {', '.join(METRICS)}")
-    return config.model_copy(update={"margins": margins})
-
-
-def _margin(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise UserError(f"--margin {text}", "expected METRIC=X with X from 0 to 1", "for instance turn_exact=0.02")
-    return name, value
-
-
-def _side(name: str, runs: Path, model: str | None, option: str) -> Side:
-    run, blessed = find_run(name, runs)
-    info = run.info()
-    model = choose_model(info, model or blessed, option)
-    outcomes = tuple(outcome for outcome in run.outcomes() if outcome.model == model)
-    return Side(path=str(run.path), info=info, model=model, outcomes=outcomes)
-
-
-def _write_results(result: GateResult, path: Path, args: Namespace) -> None:
-    try:
-        write_json(path, result.model_dump(mode="json"))
-        for target, text in ((args.summary, markdown), (args.junit, junit)):
-            if target:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text(result), encoding="utf-8")
-    except OSError as error:
-        raise UserError(error.filename, f"cannot be written ({error.strerror})", "choose another place") from None
 
 
 def bless(args: Namespace) -> int:

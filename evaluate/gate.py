@@ -2,46 +2,45 @@
 
 A check passes when the lower one-sided 95 % bound of the candidate's gain is above -margin, and fails when the upper
 bound is below it; otherwise it is inconclusive, and the number of turns that would settle it is estimated. A gain is
-the difference in the direction in which the metric is good. Floors are absolute and broken by the value itself.
+the difference in the direction in which the metric is good. Floors, of all turns or of a slice, are absolute and
+broken by the value itself.
 
 What is not comparable is invalid, never a pass: other turns, catalogs, prompts, scorer, sampling or channel,
-unfinished runs, too many unanswered turns. An undefined metric never passes, nor do fewer than `min_sessions`.
+unfinished runs, too many unanswered turns. An undefined metric never passes, nor does a slice without turns, nor do
+fewer than `min_sessions`. A margin below the measured noise is refused (see `evaluate.noise`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from callproof.config import GateConfig
-from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION
-from callproof.metrics import METRICS, difference, slices, summarise
-from callproof.outcomes import Outcome
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, EXIT_USAGE
+from callproof.metrics import METRICS, Difference, Estimate, differences, slices, summarise
 from callproof.records import Record
-from evaluate.runs import RunInfo
+from evaluate.noise import Noise
+from evaluate.sides import Flip, Side, flips
 
 Status = Literal["pass", "fail", "inconclusive"]
-Verdict = Literal["pass", "regression", "invalid", "inconclusive"]
+Verdict = Literal["pass", "regression", "refused", "invalid", "inconclusive"]
 EXIT_CODES: dict[Verdict, int] = {
     "pass": EXIT_PASS,
     "regression": EXIT_REGRESSION,
+    "refused": EXIT_USAGE,
     "invalid": EXIT_INVALID,
     "inconclusive": EXIT_INCONCLUSIVE,
 }
 HEADLINE = "turn_exact"
 
 
-class Side(Record):
-    """One of the two runs that are compared, with the outcomes of one of its models."""
-
-    path: str
-    info: RunInfo
-    model: str
-    outcomes: tuple[Outcome, ...]
-
-
 class Check(Record):
-    """One thing the verdict rests on. `gain`, its bounds and `margin` are fractions; `turns_needed` to settle it."""
+    """One thing the verdict rests on, over all turns or those of `slice`.
+
+    `gain`, its bounds, `limit` (the margin or floor) and `noise` are fractions; `turns_needed` to settle it.
+    """
 
     metric: str
+    slice: str | None = None
     kind: Literal["margin", "floor"]
     status: Status
     reason: str
@@ -52,6 +51,7 @@ class Check(Record):
     lower: float | None = None
     upper: float | None = None
     limit: float
+    noise: float | None = None
     turns_needed: int | None = None
 
 
@@ -62,15 +62,6 @@ class SliceRow(Record):
     n: int
     baseline: float | None
     candidate: float | None
-
-
-class Flip(Record):
-    """A turn that one side answered right and the other did not."""
-
-    turn_id: str
-    baseline: str
-    candidate: str
-    reasons: tuple[str, ...]
 
 
 class GateResult(Record):
@@ -91,98 +82,96 @@ class GateResult(Record):
     mended: tuple[Flip, ...] = ()
 
 
-def judge_pair(baseline: Side, candidate: Side, config: GateConfig) -> GateResult:
-    """The verdict on `candidate`; see the module's docstring."""
+def judge_pair(
+    baseline: Side, candidate: Side, config: GateConfig, noise: tuple[Noise, str] | None = None
+) -> GateResult:
+    """The verdict on `candidate`; see the module's docstring.
+
+    Args:
+        noise: between runs of the baseline, and the place to name where a margin is below it.
+    """
     warnings = _warnings(baseline, candidate)
-    if problems := _problems(baseline, candidate, config):
-        return GateResult(
-            verdict="invalid",
-            exit_code=EXIT_INVALID,
-            baseline=_name(baseline),
-            candidate=_name(candidate),
-            problems=problems,
-            warnings=warnings,
-        )
-    sessions = len({outcome.session_id for outcome in candidate.outcomes})
-    checks = _checks(baseline.outcomes, candidate.outcomes, config)
+    refusals = noise[0].above(config.margins, noise[1]) if noise else []
+    problems = refusals or _problems(baseline, candidate, config)
+    if problems:
+        return _result("refused" if refusals else "invalid", baseline, candidate, problems=problems, warnings=warnings)
+    sessions = candidate.info.sessions
+    ours, theirs = slices(baseline.tally), slices(candidate.tally)
+    checks = [*_checks(baseline, candidate, config, noise), *_slice_checks(ours, theirs, config)]
     if sessions < config.min_sessions:
-        enough = -(-len(candidate.outcomes) * config.min_sessions // sessions)
+        enough = -(-candidate.info.turns * config.min_sessions // sessions)
         checks = [_too_few(check, enough) if check.status == "pass" else check for check in checks]
         few = f"{sessions} sessions are too few for the statistics to be trusted; at least {config.min_sessions}"
-        warnings = (*warnings, few)
-    verdict = _verdict(checks)
-    broken, mended = _flips(baseline.outcomes, candidate.outcomes)
-    return GateResult(
-        verdict=verdict,
-        exit_code=EXIT_CODES[verdict],
-        baseline=_name(baseline),
-        candidate=_name(candidate),
+        warnings = [*warnings, few]
+    broken, mended = flips(baseline, candidate)
+    return _result(
+        _verdict(checks),
+        baseline,
+        candidate,
         warnings=warnings,
-        turns=len(candidate.outcomes),
+        turns=candidate.info.turns,
         sessions=sessions,
-        checks=tuple(checks),
-        slices=_slice_rows(baseline.outcomes, candidate.outcomes),
+        checks=checks,
+        slices=_slice_rows(ours, theirs),
         broken=broken,
         mended=mended,
     )
 
 
-def _name(side: Side) -> dict[str, str]:
-    return {"run": side.path, "run_id": side.info.run_id, "model": side.model}
+def _result(verdict: Verdict, baseline: Side, candidate: Side, **found: object) -> GateResult:
+    sides = {"baseline": baseline.name(), "candidate": candidate.name()}
+    return GateResult.model_validate({"verdict": verdict, "exit_code": EXIT_CODES[verdict], **sides, **found})
 
 
-def _problems(baseline: Side, candidate: Side, config: GateConfig) -> tuple[str, ...]:
-    problems = [
-        f"the runs differ in {difference}" for difference in baseline.info.identity.differences(candidate.info.identity)
-    ]
+def _problems(baseline: Side, candidate: Side, config: GateConfig) -> list[str]:
+    differing = baseline.info.identity.differences(candidate.info.identity)
+    problems = [f"the runs differ in {difference}" for difference in differing]
     for title, side in (("baseline", baseline), ("candidate", candidate)):
-        problems += [f"{title}: {problem}" for problem in _faults(side, config)]
-    if not problems and {o.turn_id for o in baseline.outcomes} != {o.turn_id for o in candidate.outcomes}:
+        problems += [f"{title}: {fault}" for fault in side.faults(config)]
+    if not problems and baseline.judged.keys() != candidate.judged.keys():
         problems.append("the runs hold outcomes of different turns")
-    return tuple(problems)
+    return problems
 
 
-def _faults(side: Side, config: GateConfig) -> list[str]:
-    total, asked = len(side.outcomes), side.info.turns
-    if not total:
-        return ["holds no outcomes"]
-    faults = []
-    if len({outcome.turn_id for outcome in side.outcomes}) != total:
-        faults.append("holds a turn twice")
-    if total < asked:
-        faults.append(f"is unfinished ({total} of {asked} turns; finish it with --resume)")
-    unanswered = sum(outcome.outcome == "infra_error" for outcome in side.outcomes)
-    if unanswered / total > config.max_infra_error_rate:
-        limit = f"{config.max_infra_error_rate:.1%}"
-        faults.append(f"{unanswered} of {total} turns are unanswered, above {limit} (--resume asks them again)")
-    return faults
+def _warnings(baseline: Side, candidate: Side) -> list[str]:
+    ours, theirs = baseline.info, candidate.info
+    pairs = (("servers", ours.server_version, theirs.server_version),)
+    pairs += (("chat templates", ours.template_hash, theirs.template_hash),)
+    return [f"the {what} differ: {one} against {other}" for what, one, other in pairs if one != other]
 
 
-def _warnings(baseline: Side, candidate: Side) -> tuple[str, ...]:
-    ours, theirs = baseline.info.server_version, candidate.info.server_version
-    return (f"the servers differ: {ours} against {theirs}",) if ours != theirs else ()
+def _checks(baseline: Side, candidate: Side, config: GateConfig, noise: tuple[Noise, str] | None) -> Iterator[Check]:
+    ours, theirs = summarise(baseline.tally), summarise(candidate.tally)
+    found = differences(candidate.tally, baseline.tally) if config.margins else {}
+    for name, margin in config.margins.items():
+        values = ours[name].value, theirs[name].value, theirs[name].n
+        check = margin_check(name, margin, values, _gain(found[name]), candidate.info.turns)
+        yield check.model_copy(update={"noise": noise[0].metrics[name].noise if noise else None})
+    for name, floor in config.floors.items():
+        yield floor_check(name, floor, ours[name], theirs[name])
 
 
-def _checks(baseline: Sequence[Outcome], candidate: Sequence[Outcome], config: GateConfig) -> list[Check]:
-    ours, theirs = summarise(baseline), summarise(candidate)
-    values = {name: (ours[name].value, theirs[name].value, theirs[name].n) for name in METRICS}
-    margins = [
-        margin_check(name, margin, values[name], _gain(baseline, candidate, name), len(candidate))
-        for name, margin in config.margins.items()
-    ]
-    return margins + [floor_check(name, floor, values[name]) for name, floor in config.floors.items()]
+Slices = Mapping[str, Mapping[str, Estimate]]
+
+
+def _slice_checks(ours: Slices, theirs: Slices, config: GateConfig) -> Iterator[Check]:
+    """Floors of slices; a pattern such as `tool=*` stands for every slice of the candidate that fits it."""
+    for pattern, floors in config.slice_floors.items():
+        for slice in [name for name in theirs if fnmatchcase(name, pattern)] or [pattern]:
+            for name, floor in floors.items():
+                before, after = (found[slice][name] if slice in found else None for found in (ours, theirs))
+                yield floor_check(name, floor, before, after, slice)
 
 
 Gain = tuple[float | None, float | None, float | None]
 Values = tuple[float | None, float | None, int]
 
 
-def _gain(baseline: Sequence[Outcome], candidate: Sequence[Outcome], metric: str) -> Gain:
+def _gain(found: Difference) -> Gain:
     """(gain, lower, upper) with one-sided 95 % bounds, in the direction in which the metric is good."""
-    found = difference(candidate, baseline, metric)
     if found.value is None or found.lower_one_sided is None or found.upper_one_sided is None:
         return None, None, None
-    if METRICS[metric].higher_is_better:
+    if METRICS[found.metric].higher_is_better:
         return found.value, found.lower_one_sided, found.upper_one_sided
     return -found.value, -found.upper_one_sided, -found.lower_one_sided
 
@@ -218,18 +207,27 @@ def turns_needed(turns: int, gain: Gain, margin: float) -> int | None:
     return int(turns * (spread / (value + margin)) ** 2) + 1
 
 
-def floor_check(metric: str, floor: float, values: Values) -> Check:
-    """An absolute floor (for a metric that is good when low: a ceiling) on the candidate."""
-    before, after, n = values
-    check = Check(
-        metric=metric, kind="floor", status="inconclusive", reason="undefined on these turns, which is never a pass",
-        baseline=before, candidate=after, n=n, limit=floor,
-    )  # fmt: skip
+def floor_check(
+    metric: str, floor: float, before: Estimate | None, after: Estimate | None, slice: str | None = None
+) -> Check:
+    """An absolute floor (for a metric that is good when low: a ceiling) on the candidate; None: no such slice."""
+    value = after.value if after else None
+    status, reason = "inconclusive", "undefined on these turns, which is never a pass"
     if after is None:
-        return check
-    held = after >= floor if METRICS[metric].higher_is_better else after <= floor
-    return check.model_copy(
-        update={"status": "pass" if held else "fail", "reason": "holds" if held else "the floor is broken"}
+        reason = "no turn is in this slice, which is never a pass"
+    elif value is not None:
+        held = value >= floor if METRICS[metric].higher_is_better else value <= floor
+        status, reason = ("pass", "holds") if held else ("fail", "the floor is broken")
+    return Check(
+        metric=metric,
+        slice=slice,
+        kind="floor",
+        status=status,
+        reason=reason,
+        baseline=before.value if before else None,
+        candidate=value,
+        n=after.n if after else 0,
+        limit=floor,
     )
 
 
@@ -245,23 +243,9 @@ def _verdict(checks: Sequence[Check]) -> Verdict:
     return "pass" if statuses == {"pass"} else "inconclusive"
 
 
-def _slice_rows(baseline: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[SliceRow, ...]:
-    ours, theirs = slices(baseline), slices(candidate)
+def _slice_rows(ours: Slices, theirs: Slices) -> list[SliceRow]:
     rows = ((name, ours.get(name, {}).get(HEADLINE), found[HEADLINE]) for name, found in theirs.items())
-    return tuple(
+    return [
         SliceRow(slice=name, n=after.n, baseline=before.value if before else None, candidate=after.value)
         for name, before, after in rows
-    )
-
-
-def _flips(baseline: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[tuple[Flip, ...], tuple[Flip, ...]]:
-    """(right to wrong, wrong to right), in the order of the turns."""
-    before = {outcome.turn_id: outcome for outcome in baseline}
-    broken, mended = [], []
-    for after in candidate:
-        was, is_now = before[after.turn_id].outcome, after.outcome
-        if (was == "ok") != (is_now == "ok"):
-            reasons = after.reasons if was == "ok" else before[after.turn_id].reasons
-            flip = Flip(turn_id=after.turn_id, baseline=was, candidate=is_now, reasons=reasons)
-            (broken if was == "ok" else mended).append(flip)
-    return tuple(broken), tuple(mended)
+    ]

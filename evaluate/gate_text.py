@@ -2,21 +2,21 @@
 
 from xml.etree import ElementTree
 
-from evaluate.gate import Check, Flip, GateResult
+from evaluate.gate import Check, GateResult, SliceRow
+from evaluate.sides import Flip
 
-_TITLES = {"pass": "PASS", "regression": "REGRESSION", "invalid": "INVALID", "inconclusive": "INCONCLUSIVE"}
 _MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
-_FLIPS_SHOWN = 50
+_ROWS_SHOWN = 50
 
 
 def markdown(result: GateResult) -> str:
     """The summary of a gate, fit for a CI job's summary page."""
     sides = [f"`{side['model']}` of `{side['run_id']}`" for side in (result.candidate, result.baseline)]
-    lines = [f"## Gate: {_TITLES[result.verdict]}", "", f"Candidate {sides[0]} against baseline {sides[1]}"]
+    lines = [f"## Gate: {result.verdict.upper()}", "", f"Candidate {sides[0]} against baseline {sides[1]}"]
     if result.turns:
         lines[-1] += f", {result.turns} turns of {result.sessions} sessions"
     lines[-1] += "."
-    lines += ["", *(f"- **Invalid:** {_escape(problem)}" for problem in result.problems)]
+    lines += ["", *(f"- **{result.verdict.capitalize()}:** {_escape(problem)}" for problem in result.problems)]
     lines += [f"- **Warning:** {_escape(warning)}" for warning in result.warnings]
     if result.checks:
         lines += [
@@ -25,15 +25,17 @@ def markdown(result: GateResult) -> str:
             "|---|---|---|---|---|---|---|",
         ]
         lines += [_check_row(check) for check in result.checks]
-    lines += _flip_lines("Broken", result.broken) + _flip_lines("Mended", result.mended)
+    lines += _slice_lines(result.slices) + _flip_lines("Broken", result.broken) + _flip_lines("Mended", result.mended)
     return "\n".join(lines) + "\n"
 
 
 def _check_row(check: Check) -> str:
     gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
-    limit = f"margin {100 * check.limit:g}" if check.kind == "margin" else f"floor {100 * check.limit:g}"
-    cells = [_MARKS[check.status], f"`{check.metric}`", percent(check.baseline), percent(check.candidate), gain, limit]
-    return "| " + " | ".join([*cells, explain(check)]) + " |"
+    limit = f"{check.kind} {100 * check.limit:g}" + ("" if check.noise is None else f", noise {100 * check.noise:.1f}")
+    where = f" of `{_code(check.slice)}`" if check.slice else ""
+    sides = [percent(check.baseline), percent(check.candidate)]
+    cells = [_MARKS[check.status], f"`{check.metric}`{where}", *sides, gain, limit, explain(check)]
+    return "| " + " | ".join(cells) + " |"
 
 
 def explain(check: Check) -> str:
@@ -46,15 +48,32 @@ def percent(value: float | None) -> str:
 
 
 def points(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f}"
+    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def _slice_lines(rows: tuple[SliceRow, ...]) -> list[str]:
+    """The headline of each slice: the widest losses first."""
+    if not rows:
+        return []
+    told = sorted(rows, key=lambda row: (row.candidate or 0) - (row.baseline or 0))
+    shown = [
+        f"| `{_code(row.slice)}` | {row.n} | {percent(row.baseline)} | {percent(row.candidate)} |"
+        for row in told[:_ROWS_SHOWN]
+    ]
+    head = ["| slice | n | baseline | candidate |", "|---|---|---|---|"]
+    return _details(f"turn_exact of {len(rows)} slices", [*head, *shown], len(rows) - len(shown))
+
+
+def _details(title: str, lines: list[str], more: int) -> list[str]:
+    rest = ["", f"and {more} more, in gate.json"] if more else []
+    return ["", f"<details><summary>{title}</summary>", "", *lines, *rest, "", "</details>"]
 
 
 def _flip_lines(title: str, flips: tuple[Flip, ...]) -> list[str]:
     if not flips:
         return []
-    shown = [f"- `{_code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_FLIPS_SHOWN]]
-    rest = [f"- and {len(flips) - _FLIPS_SHOWN} more, in gate.json"] if len(flips) > _FLIPS_SHOWN else []
-    return ["", f"<details><summary>{title}: {len(flips)} turns</summary>", "", *shown, *rest, "", "</details>"]
+    shown = [f"- `{_code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_ROWS_SHOWN]]
+    return _details(f"{title}: {len(flips)} turns", shown, len(flips) - len(shown))
 
 
 def _change(flip: Flip) -> str:
@@ -71,17 +90,22 @@ def _escape(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return text.replace("`", "'")
+    """Text between back quotes in a table."""
+    return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
 
 
 def junit(result: GateResult) -> str:
-    """JUnit XML: a test case a check and slice, one for comparability. Inconclusive is a failure, invalid an error."""
+    """JUnit XML: a test case for comparability, each check and each slice.
+
+    Inconclusive checks are failures; what is invalid or refused is an error. Slices without a floor only tell.
+    """
     suite = ElementTree.Element("testsuite", name="evaluate gate")
-    validity = _case(suite, "gate", "the runs are comparable")
+    validity = _case(suite, "gate", "the runs can be judged")
     if result.problems:
         ElementTree.SubElement(validity, "error", message=_xml("; ".join(result.problems)))
     for check in result.checks:
-        case = _case(suite, f"gate.{check.kind}", check.metric)
+        where = f" of {_xml(check.slice)}" if check.slice else ""
+        case = _case(suite, f"gate.{check.kind}", check.metric + where)
         if check.status != "pass":
             ElementTree.SubElement(case, "failure", type=check.status, message=_xml(explain(check)))
     for row in result.slices:

@@ -12,19 +12,15 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """A bar with rate, time left and quality so far; a line each tenth where stderr is no terminal.
+    """A bar with rate, time left and quality so far; a line each tenth where stderr is no terminal."""
 
-    Args:
-        done: outcomes of an earlier, interrupted attempt.
-    """
-
-    def __init__(self, name: str, total: int, done: list[Outcome]) -> None:
+    def __init__(self, name: str, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self._name, self._total = name, total
-        self._landed = self._exact = self._infra = 0
+        self._before = self._landed = self._exact = self._infra = 0
         console = Console(stderr=True)
         self._bar = Bar(
             TextColumn("[bold]{task.description}"),
@@ -36,16 +32,20 @@ class Progress:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(name, total=total, state="")
-        for outcome in done:
-            self._count(outcome)
-        self._before, self._began = self._landed, time.perf_counter()
+        self._began = time.perf_counter()
 
     def __enter__(self) -> Self:
         self._bar.start()
+        self._began = time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+    def recall(self, outcome: Outcome) -> None:
+        """An outcome of an earlier, interrupted attempt."""
+        self._count(outcome)
+        self._before += 1
 
     def advance(self, outcome: Outcome) -> None:
         self._count(outcome)

@@ -1,110 +1,78 @@
-"""Replay: the turns of a configuration are asked of each model at an endpoint, and judged as the answers land.
+"""Replay: the turns of a configuration are asked of each model at one or more endpoints, and judged as answers land.
 
-The turns of one session go one after another, so that each finds the prompt of the one before in the server's prefix
-cache; sessions go side by side. What could not be answered is an outcome too (`infra_error`), and asked again by
-`--resume`.
+The turns of one session go to one endpoint, one after another, so that each finds the prompt of the one before in the
+server's prefix cache, and so do a turn's repeats and its second channel; sessions go side by side, the longest first.
+What could not be answered is an outcome too (`infra_error`), and asked again by `--resume`.
 """
 
 import asyncio
-import shlex
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from callproof.catalog import read_catalog
-from callproof.config import EvalConfig, RunConfig, load
-from callproof.endpoint import Endpoint, request, require_models
-from callproof.errors import EXIT_INTERRUPTED, UserError
+from callproof.endpoint import request
+from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.outcomes import Outcome, catalog_of, judge
-from callproof.turns import Turn, eval_turns
+from evaluate.fleet import Fleet
+from evaluate.plan import Key, Plan, Question, key_of
 from evaluate.progress import Progress, say
-from evaluate.runs import OutcomeLog, Run, RunInfo, identify, keep_answered, now, write_turns
-
-CHANNEL = "raw"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One run that is to be made: a configuration, its turns and the models that they are asked of."""
-
-    config: RunConfig
-    config_path: Path
-    turns: list[Turn]
-    models: tuple[str, ...]
-    run: Run
-
-    @property
-    def sampling(self) -> dict[str, Any]:
-        """What of `callproof.endpoint.request` changes answers."""
-        settings = self.config.eval
-        return {"max_tokens": settings.max_tokens, "temperature": settings.temperature, "seed": 0}
-
-    def info(self, endpoint: str, version: str | None) -> RunInfo:
-        return RunInfo(
-            run_id=self.run.path.name,
-            name=self.config.name,
-            models=self.models,
-            identity=identify(self.turns, self.sampling, CHANNEL),
-            turns=len(self.turns),
-            sessions=len({turn.session_id for turn in self.turns}),
-            config=self.config.model_dump(mode="json"),
-            endpoint=endpoint,
-            server_version=version,
-            started=now(),
-        )
+from evaluate.runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
+from evaluate.server import Server, leaves_tools_out, look, probe_turn
+from evaluate.stop import Stop, Stopped
 
 
-def plan(config_path: Path, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
-    """Read and check everything that a run needs but the endpoint.
+def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str) -> int:
+    """Make all runs; returns 0, or 130 when interrupted and 3 when out of time, after saying `go_on`, how to go on."""
+    try:
+        asyncio.run(ask_all(plans, urls, resume))
+    except (KeyboardInterrupt, Stopped) as stop:
+        reason = stop.reason if isinstance(stop, Stopped) else "interrupted"
+        say(f"{reason}; to go on: {go_on}")
+        return EXIT_INTERRUPTED if reason == "interrupted" else EXIT_INVALID
+    return 0
 
-    Args:
-        overrides: fields of `EvalConfig` that the command line sets.
+
+async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> None:
+    """Check the endpoints, then make each run in turn; nothing is written before the check.
 
     Raises:
-        UserError: a file is missing or malformed, or a gold call that its catalog rejects.
+        UserError: an endpoint is down or does not serve a model, or a run cannot be begun or resumed.
+        Stopped: a signal, or the end of a run's time.
     """
-    config = load(config_path)
-    config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
-    return Plan(config, config_path, eval_turns(config, read_catalog(config.data.tools_path)), tuple(models), run)
-
-
-async def ask_all(plans: Sequence[Plan], url: str, resume: bool) -> None:
-    """Check the endpoint, then make each run in turn; nothing is written before the check.
-
-    Raises:
-        UserError: the endpoint is down or does not serve a model, or a run cannot be begun or resumed.
-    """
-    settings = plans[0].config.eval
-    async with Endpoint(
-        url, timeout_s=settings.timeout_s, retries=settings.retries, limit=settings.concurrency
-    ) as endpoint:
-        await require_models(endpoint, plans[0].models)
-        version = await endpoint.version()
+    async with Fleet(urls, plans[0].config.eval) as fleet:
+        await fleet.require(plans[0].models)
         for each in plans:
-            with each.run:
-                done = _begin(each, each.info(without_credentials(url), version), resume)
-                await _ask(each, endpoint, done)
+            await ask(each, fleet, resume)
+
+
+async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
+    """Make one run; raises as `ask_all`."""
+    servers = [await look(endpoint, probe_turn(plan.turns), plan.models[0]) for endpoint in fleet.endpoints]
+    info = plan.info(servers)
+    with plan.run:
+        done = _begin(plan, info, resume)
+        for warning in info.warnings:
+            say(f"warning: {warning}")
+        await _Asking(plan, fleet, servers).ask(done)
 
 
 def check_presence(run: Run, resume: bool) -> None:
-    """Raise a UserError where a run is in the way, or there is none to resume."""
+    """Raise a UserError where a run is in the way."""
     if run.exists and not resume:
         raise UserError(run.path, "there is a run already", "finish it with --resume, or choose another --run-id")
-    if resume and not run.exists:
-        raise UserError(run.path, "there is no run to resume", "leave --resume out, or correct --run-id")
+    if not run.exists and run.outcomes_path.exists():
+        raise UserError(run.path, "holds outcomes, but no run.json", "choose another --run-id")
 
 
-def _begin(plan: Plan, info: RunInfo, resume: bool) -> list[Outcome]:
+def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
     """Write run.json and the turns, or check that they are those of the run to resume; returns what is answered."""
     run = plan.run
     check_presence(run, resume)
-    if not resume:
+    if not run.exists:
+        if resume:
+            say(f"{run.path}: there is nothing to resume yet; the run begins")
         write_turns(run.turns_path, plan.turns)
         run.write_info(info)
-        return []
+        return ()
     begun = run.info()
     if problems := begun.identity.differences(info.identity):
         raise UserError(run.path, f"was begun with another {problems[0]}", "begin a new run")
@@ -114,75 +82,83 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> list[Outcome]:
     return keep_answered(run.outcomes_path)
 
 
-async def _ask(plan: Plan, endpoint: Endpoint, done: Iterable[Outcome]) -> None:
-    done = list(done)
-    units = _units(plan, {(outcome.model, outcome.turn_id) for outcome in done})
-    with (
-        Progress(plan.config.name, len(plan.turns) * len(plan.models), done) as progress,
-        OutcomeLog(plan.run.outcomes_path) as log,
-    ):
+class _Asking:
+    """One run while its questions are asked."""
 
-        def land(outcome: Outcome) -> None:
-            log.append(outcome)
-            progress.advance(outcome)
+    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
+        self._plan, self._fleet, self._servers = plan, fleet, servers
+        self._probe = probe_turn(plan.turns).turn_id
+        self._warnings: list[str] = []
+        self._units: deque[list[Question]] = deque()
+        self._tasks: list[asyncio.Task[None]] = []
 
-        workers = min(plan.config.eval.concurrency, len(units))
-        tasks = [asyncio.create_task(_work(units, endpoint, plan.config.eval, land)) for _ in range(workers)]
+    async def ask(self, done: Iterable[Outcome]) -> None:
+        """Ask everything that is not `done`, and close the run.
+
+        Raises:
+            Stopped: before the end.
+            UserError: an outcome cannot be written.
+        """
+        plan, answered = self._plan, set[Key]()
+        with Progress(plan.config.name, plan.size) as progress:
+            for outcome in done:
+                answered.add(key_of(outcome))
+                progress.recall(outcome)
+            self._units = plan.units(answered)
+            with OutcomeLog(plan.run.outcomes_path) as log, Stop(plan.config.eval.run_timeout_s, self._drop) as stop:
+
+                def land(outcome: Outcome) -> None:
+                    log.append(outcome)
+                    progress.advance(outcome)
+
+                await self._ask_units(stop, land)
+        if stop.reason:
+            raise Stopped(stop.reason)
+        info = plan.run.info()
+        warnings = tuple(dict.fromkeys((*info.warnings, *self._warnings)))
+        plan.run.write_info(info.model_copy(update={"finished": now(), "warnings": warnings}))
+
+    def _drop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _ask_units(self, stop: Stop, land: Callable[[Outcome], None]) -> None:
+        homes = len(self._fleet.endpoints)
+        workers = min(self._plan.config.eval.concurrency * homes, len(self._units))
         try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-    plan.run.write_info(plan.run.info().model_copy(update={"finished": now()}))
+            async with asyncio.TaskGroup() as group:
+                for number in range(workers):
+                    self._tasks.append(group.create_task(self._work(number % homes, stop, land)))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
+    async def _work(self, home: int, stop: Stop, land: Callable[[Outcome], None]) -> None:
+        while self._units and not stop.reason:
+            asked_at = home
+            for question in self._units.popleft():
+                outcome, asked_at = await self._answer(question, asked_at, stop)
+                land(outcome)
+                if stop.reason:
+                    return
 
-_Unit = tuple[str, list[Turn]]
+    async def _answer(self, question: Question, home: int, stop: Stop) -> tuple[Outcome, int]:
+        settings, turn = self._plan.config.eval, question.turn
+        payload = request(
+            turn,
+            question.model,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=question.repeat,
+            channel=question.channel,
+        )
+        reply, home = await self._fleet.chat(payload, home, stop.rest)
+        outcome = judge(turn, reply.answer, question.model, catalog_of(turn), question.channel, question.repeat)
+        if turn.turn_id == self._probe:
+            self._check_prompt(outcome, self._servers[home])
+        return outcome, home
 
-
-def _units(plan: Plan, answered: set[tuple[str, str]]) -> deque[_Unit]:
-    """(model, turns of one session that it has not answered), model by model."""
-    sessions: dict[str, list[Turn]] = {}
-    for turn in plan.turns:
-        sessions.setdefault(turn.session_id, []).append(turn)
-    return deque(
-        (model, rest)
-        for model in plan.models
-        for turns in sessions.values()
-        if (rest := [turn for turn in turns if (model, turn.turn_id) not in answered])
-    )
-
-
-async def _work(units: deque[_Unit], endpoint: Endpoint, settings: EvalConfig, land: Callable[[Outcome], None]) -> None:
-    while units:
-        model, turns = units.popleft()
-        for turn in turns:
-            payload = request(turn, model, max_tokens=settings.max_tokens, temperature=settings.temperature)
-            reply = await endpoint.chat(payload)
-            land(judge(turn, reply.answer, model, catalog_of(turn), channel=CHANNEL))
-
-
-def run_all(plans: Sequence[Plan], url: str, resume: bool) -> int:
-    """Make all runs; 0, or 130 when interrupted, after saying how to go on."""
-    try:
-        asyncio.run(ask_all(plans, url, resume))
-    except KeyboardInterrupt:
-        for each in plans:
-            if each.run.exists and each.run.info().finished is None:
-                say(f"interrupted; to go on: {_resume_command(each, url)}")
-        return EXIT_INTERRUPTED
-    return 0
-
-
-def _resume_command(plan: Plan, url: str) -> str:
-    words = ["python", "-m", "evaluate", "--endpoint", without_credentials(url), "--config", str(plan.config_path)]
-    for model in plan.models:
-        words += ["--model", model]
-    if plan.config.eval.max_sessions:
-        words += ["--limit-sessions", str(plan.config.eval.max_sessions)]
-    return shlex.join([*words, "--out", str(plan.run.path.parent), "--run-id", plan.run.path.name, "--resume"])
-
-
-def without_credentials(url: str) -> str:
-    """A URL as it may be written down: `http://key@host` without the key."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    def _check_prompt(self, outcome: Outcome, server: Server) -> None:
+        warning = leaves_tools_out(server, outcome)
+        if warning and warning not in self._warnings:
+            say(f"warning: {warning}")
+            self._warnings.append(warning)

@@ -10,7 +10,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -33,7 +33,7 @@ _SCRIPTS = ("dom.js", "charts.js", "overview.js", "turn.js", "explorer.js", "mai
 
 
 def write_report(
-    path: Path, info: RunInfo, summary: Summary, turns: Iterable[Turn], outcomes: dict[str, list[Outcome]]
+    path: Path, info: RunInfo, summary: Summary, turns: Iterable[Turn], outcomes: Mapping[str, Iterable[Outcome]]
 ) -> None:
     """Write the report of a run; beyond MAX_TURNS its explorer shows the first ones, and says so.
 
@@ -109,13 +109,15 @@ class Explorer:
         self._lines, self._messages, self._tools = Table(), Table(), Table()
         self._catalogs, self._texts = Table(), Table()
 
-    def tables(self, turns: Iterable[Turn], outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
+    def tables(self, turns: Iterable[Turn], outcomes: Mapping[str, Iterable[Outcome]]) -> dict[str, Any]:
         """`answers` holds a list of models' answers for each turn, None where a model has none."""
-        found = {(outcome.turn_id, model): outcome for model in self._models for outcome in outcomes[model]}
+        found = {
+            (outcome.turn_id, model): self._answer(outcome) for model in self._models for outcome in outcomes[model]
+        }
         rows, answers = [], []
         for turn in turns:
             rows.append(self._turn(turn))
-            answers.append([self._answer(found.get((turn.turn_id, model))) for model in self._models])
+            answers.append([found.get((turn.turn_id, model)) for model in self._models])
         return {
             "turns": rows,
             "answers": answers,
@@ -133,6 +135,7 @@ class Explorer:
             "messages": [self._messages.number(self._message(message)) for message in turn.messages],
             "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.tools or ()]),
             "gold": [call.model_dump(mode="json", exclude_defaults=True) for call in turn.gold],
+            "any_call": turn.any_call,
             "order": turn.order,
             "tags": turn.tags,
         }
@@ -145,9 +148,7 @@ class Explorer:
         rest = {key: value for key, value in message.items() if key != "content"}
         return {**rest, "lines": [self._lines.number(line) for line in text.split("\n")]}
 
-    def _answer(self, outcome: Outcome | None) -> dict[str, Any] | None:
-        if outcome is None:
-            return None
+    def _answer(self, outcome: Outcome) -> dict[str, Any]:
         answer = outcome.answer
         row = {
             "outcome": outcome.outcome,

@@ -9,7 +9,8 @@
       gate.json       the last gate's verdict with this run as the candidate
     runs/baselines/<name>/  a run made the baseline by `bless`, with baseline.json beside it
 
-A run may be killed at any moment: a torn last line of outcomes.jsonl is dropped when it is read.
+A run may be killed at any moment. run.json is written before the first turn is asked and in one step, and a torn last
+line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a run that it can finish.
 """
 
 import fcntl
@@ -17,17 +18,20 @@ import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
 
 from callproof.errors import UserError
-from callproof.outcomes import SCORER_VERSION, Outcome
+from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
 from callproof.records import Record, explain, read_lines, read_text, write_json
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
 RUNS = Path("runs")
+Form = TypeVar("Form", bound=BaseModel)
+Channels = Literal["raw", "served", "both"]
 RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
@@ -39,7 +43,8 @@ class Identity(Record):
     prompt: str = Field(description="system prompts")
     scorer: int
     sampling: dict[str, Any] = Field(description="request parameters that change answers")
-    channel: Literal["raw", "served"]
+    channel: Channels
+    match: MatchProfile = "strict"
 
     def differences(self, other: "Identity") -> list[str]:
         """The fields that differ, each as `field: ours, theirs`."""
@@ -48,7 +53,7 @@ class Identity(Record):
 
 
 class RunInfo(Record):
-    """run.json. Times are UTC in ISO 8601; `config` is None for answers that were scored without one."""
+    """run.json. Times are UTC in ISO 8601; what only a replay has is empty for answers that were scored without one."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
@@ -58,8 +63,15 @@ class RunInfo(Record):
     turns: int
     sessions: int
     config: dict[str, Any] | None = None
-    endpoint: str | None = None
-    server_version: str | None = None
+    endpoints: tuple[str, ...] = Field(default=(), description="URLs without credentials")
+    server_version: str | None = Field(default=None, description="as the endpoints tell it; joined where they differ")
+    template_hash: str | None = Field(default=None, description="of the chat template, where the server gives it")
+    prompt_hash: str | None = Field(default=None, description="of the first turn's tokens as the server renders them")
+    catalog_in_prompt: bool | None = Field(default=None, description="whether those tokens hold the tools")
+    tool_choice: dict[Channel, str] = Field(default_factory=dict)
+    strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
+    parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
+    warnings: tuple[str, ...] = ()
     started: str
     finished: str | None = None
 
@@ -73,21 +85,31 @@ class Identifier:
 
     def __init__(self) -> None:
         self._found: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
+        self._hashes: dict[bytes, str] = {}
 
     def add(self, turn: Turn) -> None:
-        value = turn.model_dump(mode="json", exclude={"tools"})
-        messages = value.pop("messages")
-        value["messages"] = [message for message in messages if message.get("role") != "system"]
+        value = turn.model_dump(mode="json", exclude={"tools", "messages"})
+        system = [message for message in turn.messages if message.get("role") == "system"]
+        value["messages"] = [message for message in turn.messages if message.get("role") != "system"]
         self._found["turns"].add(digest(value))
-        self._found["catalog"].add(digest(turn.tools))
-        self._found["prompt"].add(digest([message for message in messages if message.get("role") == "system"]))
+        self._found["catalog"].add(self._hash(turn.tools))
+        self._found["prompt"].add(self._hash(system))
 
-    def identity(self, sampling: dict[str, Any], channel: Literal["raw", "served"]) -> Identity:
-        hashes = {name: digest(sorted(found)) for name, found in self._found.items()}
-        return Identity(**hashes, scorer=SCORER_VERSION, sampling=sampling, channel=channel)
+    def _hash(self, value: object) -> str:
+        """The digest of what the turns of a session share; written out faster than it is hashed."""
+        written = to_json(value)
+        if written not in self._hashes:
+            self._hashes[written] = digest(value)
+        return self._hashes[written]
+
+    def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
+        turns, catalog, prompt = (digest(sorted(self._found[name])) for name in ("turns", "catalog", "prompt"))
+        return Identity(
+            turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
+        )
 
 
-def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Literal["raw", "served"]) -> Identity:
+def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels) -> Identity:
     """The identity of a run over `turns`."""
     identifier = Identifier()
     for turn in turns:
@@ -159,9 +181,9 @@ class Run:
         return read_turns(self.turns_path)
 
     def outcomes(self) -> list[Outcome]:
-        """All outcomes in the order of session, position, model, however they landed."""
+        """All outcomes in the order of session, position, model, channel, repeat, however they landed."""
         outcomes = list(read_outcomes(self.outcomes_path)) if self.outcomes_path.exists() else []
-        return sorted(outcomes, key=lambda outcome: (outcome.session_id, outcome.position, outcome.turn_id))
+        return sorted(outcomes, key=lambda o: (o.session_id, o.position, o.turn_id, o.model, o.channel, o.repeat))
 
 
 class OutcomeLog:
@@ -173,8 +195,10 @@ class OutcomeLog:
 
     def append(self, outcome: Outcome) -> None:
         """Raises a UserError when the disk is full or gone."""
+        line = outcome.model_dump_json().encode("utf-8", "replace") + b"\n"
         try:
-            self._file.write(outcome.model_dump_json().encode("utf-8", "replace") + b"\n")
+            while line:  # a disk that is nearly full takes a part, and refuses the rest
+                line = line[self._file.write(line) :]
         except OSError as error:
             mend = "free some space, then --resume"
             raise UserError(self._path, f"cannot be written ({error.strerror})", mend) from None
@@ -187,7 +211,12 @@ class OutcomeLog:
 
 
 def read_outcomes(path: Path) -> Iterator[Outcome]:
-    """The outcomes of a file, streamed; a last line without its end is dropped.
+    """The outcomes of a file, streamed; see `read_as`."""
+    return (outcome for outcome, _ in read_as(path, Outcome))
+
+
+def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, bytes]]:
+    """Each line of an outcomes file in some form, and as it is; a last line without its end is dropped.
 
     Raises:
         UserError: unreadable file, or a malformed line (`path:line`).
@@ -196,22 +225,23 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
         if not line.endswith(b"\n"):
             return
         try:
-            yield Outcome.model_validate_json(line)
+            yield form.model_validate_json(line), line
         except ValidationError as error:
             raise UserError(f"{path}:{number}", explain(error), "delete the line, then --resume") from None
 
 
-def keep_answered(path: Path) -> list[Outcome]:
+def keep_answered(path: Path) -> Iterator[Outcome]:
     """Drop the torn last line and the infra errors of an outcomes file, so that they can be asked again.
 
-    The file is replaced in one step; returns what is left of it.
+    Yields what is left. The file is replaced in one step, when all of it has been taken.
     """
-    kept = [outcome for outcome in read_outcomes(path) if outcome.outcome != "infra_error"] if path.exists() else []
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
-        file.writelines(outcome.model_dump_json().encode() + b"\n" for outcome in kept)
+        for outcome, line in read_as(path, Outcome) if path.exists() else ():
+            if outcome.outcome != "infra_error":
+                file.write(line)
+                yield outcome
     os.replace(partial, path)
-    return kept
 
 
 def write_turns(path: Path, turns: Iterable[Turn]) -> None:

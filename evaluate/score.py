@@ -6,27 +6,48 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from callproof.completions import Completion, NoCompletion
 from callproof.errors import UserError
-from callproof.outcomes import Answer, Outcome, catalog_of, judge
-from callproof.records import explain, read_jsonl
+from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.records import explain, read_jsonl, read_lines
 from callproof.turns import Turn
 from evaluate.runs import Identifier, OutcomeLog, Run, RunInfo, now
 
-Channel = Literal["raw", "served"]
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
 
 @dataclass
 class Scored:
-    """What `score_answers` met: turn ids without an answer (of some model), and answered ids that are no turn."""
+    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, and how many
+    answers of an earlier run were left out, since they were asked for over the other channel.
+    """
 
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    other_channel: int = 0
+
+
+class _Saved(NamedTuple):
+    where: str
+    turn_id: str
+    model: str
+    repeat: int
+    answer: Answer
+
+
+class _Judge(NamedTuple):
+    """Logs outcomes; every answer is judged in one way."""
+
+    log: OutcomeLog
+    channel: Channel
+    profile: MatchProfile
+
+    def __call__(self, turn: Turn, answer: Answer, model: str, repeat: int = 0) -> None:
+        self.log.append(judge(turn, answer, model, catalog_of(turn), self.channel, repeat, self.profile))
 
 
 class TurnIndex:
@@ -36,7 +57,7 @@ class TurnIndex:
         UserError: unreadable file, malformed line, or an id that occurred before (`path:line`).
     """
 
-    def __init__(self, path: Path, channel: Channel) -> None:
+    def __init__(self, path: Path, channel: Channel, profile: MatchProfile) -> None:
         identifier = Identifier()
         self._offsets: dict[str, int] = {}
         self.sessions: set[str] = set()
@@ -48,7 +69,7 @@ class TurnIndex:
             identifier.add(turn)
         if not self._offsets:
             raise UserError(path, "holds no turns", "give a turns.jsonl")
-        self.identity = identifier.identity({}, channel)
+        self.identity = identifier.identity({}, channel).model_copy(update={"match": profile})
         self._file = path.open("rb")
 
     def __enter__(self) -> "TurnIndex":
@@ -72,49 +93,45 @@ class TurnIndex:
 
 
 def _located_turns(path: Path) -> Iterator[tuple[int, int, Turn]]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    """(line number, place in the file, turn) of each line that is not blank."""
     offset = 0
-    with file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield number, offset, Turn.model_validate_json(line)
-                except ValidationError as error:
-                    mend = "see callproof/turns.py for the form"
-                    raise UserError(f"{path}:{number}", explain(error), mend) from None
-            offset += len(line)
+    for number, line in read_lines(path):
+        if line.strip():
+            try:
+                yield number, offset, Turn.model_validate_json(line)
+            except ValidationError as error:
+                raise UserError(f"{path}:{number}", explain(error), "see callproof/turns.py for the form") from None
+        offset += len(line)
 
 
-def score_answers(run: Run, turns_path: Path, answers_path: Path, *, model: str, channel: Channel) -> Scored:
+def score_answers(
+    run: Run, turns_path: Path, answers_path: Path, *, model: str, channel: Channel, profile: MatchProfile = "strict"
+) -> Scored:
     """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
 
     Args:
         model: the name for answers that carry none.
+        profile: how calls are compared with gold; see `callproof.outcomes`.
 
     Raises:
         UserError: a malformed line, a turn answered twice by one model (`path:line`), or no answer to any turn.
     """
-    if run.exists and run.info().endpoint:
+    if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
     started, scored = now(), Scored()
     partial = run.outcomes_path.with_name("outcomes.jsonl.partial")
     partial.unlink(missing_ok=True)
-    with TurnIndex(turns_path, channel) as turns, OutcomeLog(partial) as log:
-        answered: dict[str, set[str]] = {}
-        for where, turn_id, name, answer in _answers(answers_path, model):
-            if turn_id not in turns:
-                scored.unknown.append(turn_id)
-                continue
-            if turn_id in answered.setdefault(name, set()):
-                raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
-            answered[name].add(turn_id)
-            log.append(_judged(turns[turn_id], answer, name, channel))
+    with TurnIndex(turns_path, channel, profile) as turns, OutcomeLog(partial) as log:
+        judged = _Judge(log, channel, profile)
+        answered = _judge_saved(_answers(answers_path, model, scored, channel), turns, judged, scored)
         if not answered:
             raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-        _log_missing(turns, answered, log, scored, channel)
+        for name, keys in answered.items():
+            found = {turn_id for turn_id, _ in keys}
+            for turn_id in turns:
+                if turn_id not in found:
+                    scored.missing.append(turn_id)
+                    judged(turns[turn_id], Answer(error="no answer was given"), name)
     os.replace(partial, run.outcomes_path)
     _copy_turns(turns_path, run.turns_path)
     run.write_info(
@@ -132,19 +149,21 @@ def score_answers(run: Run, turns_path: Path, answers_path: Path, *, model: str,
     return scored
 
 
-def _judged(turn: Turn, answer: Answer, model: str, channel: Channel) -> Outcome:
-    return judge(turn, answer, model, catalog_of(turn), channel=channel)
-
-
-def _log_missing(
-    turns: TurnIndex, answered: dict[str, set[str]], log: OutcomeLog, scored: Scored, channel: Channel
-) -> None:
-    nothing = Answer(text="", error="no answer was given")
-    for name, found in answered.items():
-        for turn_id in turns:
-            if turn_id not in found:
-                scored.missing.append(turn_id)
-                log.append(_judged(turns[turn_id], nothing, name, channel))
+def _judge_saved(
+    saved: Iterator[_Saved], turns: TurnIndex, judged: _Judge, scored: Scored
+) -> dict[str, set[tuple[str, int]]]:
+    """Judge each answer to a known turn; returns the (turn id, repeat) that each model has answered."""
+    answered: dict[str, set[tuple[str, int]]] = {}
+    for where, turn_id, model, repeat, answer in saved:
+        if turn_id not in turns:
+            scored.unknown.append(turn_id)
+            continue
+        keys = answered.setdefault(model, set())
+        if (turn_id, repeat) in keys:
+            raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
+        keys.add((turn_id, repeat))
+        judged(turns[turn_id], answer, model, repeat)
+    return answered
 
 
 def _copy_turns(source: Path, target: Path) -> None:
@@ -152,15 +171,18 @@ def _copy_turns(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _answers(path: Path, model: str) -> Iterator[tuple[str, str, str, Answer]]:
-    """(path:line, turn id, model, answer) of each line."""
+def _answers(path: Path, model: str, scored: Scored, channel: Channel) -> Iterator[_Saved]:
     for number, value in read_jsonl(path):
-        where = f"{path}:{number}"
-        turn_id = value.get("turn_id")
+        where, turn_id = f"{path}:{number}", value.get("turn_id")
         if not isinstance(turn_id, str):
             raise UserError(where, "expected a `turn_id`", _FORM)
-        name = value.get("model", model)
-        yield where, turn_id, name if isinstance(name, str) else model, _answer(value, where)
+        if value.get("channel", channel) != channel:
+            scored.other_channel += 1
+            continue
+        name, repeat = value.get("model", model), value.get("repeat", 0)
+        if not isinstance(name, str) or not isinstance(repeat, int) or repeat < 0:
+            raise UserError(where, "expected `model` as text and `repeat` as a number from 0", _FORM)
+        yield _Saved(where, turn_id, name, repeat, _answer(value, where))
 
 
 def _answer(value: dict[str, Any], where: str) -> Answer:

@@ -1,11 +1,14 @@
 """From the outcomes of a run to metrics.json: every metric with n and interval, a column a model, and differences."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import get_args
 
-from callproof.metrics import METRICS, Difference, Estimate, difference, slices, summarise
-from callproof.outcomes import Outcome
+from pydantic import Field
+
+from callproof.metrics import Difference, Estimate, differences, slices, summarise
+from callproof.outcomes import Channel
 from callproof.records import Record
+from callproof.tally import Tally
 from evaluate.runs import RunInfo
 
 SCHEMA_VERSION = 1
@@ -13,7 +16,7 @@ HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
 
 
 class ModelSummary(Record):
-    """What one model did. `slices`: slice -> metric -> estimate."""
+    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate."""
 
     turns: int
     outcomes: dict[str, int]
@@ -22,7 +25,10 @@ class ModelSummary(Record):
 
 
 class Summary(Record):
-    """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn."""
+    """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn.
+
+    `disagreement`, of a run with both channels: model -> rate of answers whose channels hold different calls.
+    """
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -30,6 +36,7 @@ class Summary(Record):
     baseline_model: str
     models: dict[str, ModelSummary]
     differences: dict[str, dict[str, Difference]]
+    disagreement: dict[str, Estimate] = Field(default_factory=dict)
 
     def headline(self) -> dict[str, dict[str, float | int | None]]:
         """model -> the four figures that one looks at first, and n turns."""
@@ -39,34 +46,45 @@ class Summary(Record):
         }
 
 
-def by_model(outcomes: Iterable[Outcome], models: Iterable[str]) -> dict[str, list[Outcome]]:
-    """The outcomes of each of `models`, in their order."""
-    found: dict[str, list[Outcome]] = {model: [] for model in models}
-    for outcome in outcomes:
-        found.setdefault(outcome.model, []).append(outcome)
-    return found
+def series(info: RunInfo) -> dict[tuple[str, Channel], str]:
+    """(model, channel) -> the name of its column: that of the model; in a run with both, the served one is marked."""
+    channel = info.identity.channel
+    if channel != "both":
+        return {(model, channel): model for model in info.models}
+    return {
+        (model, each): model if each == "raw" else f"{model} (served)"
+        for model in info.models
+        for each in get_args(Channel)
+    }
 
 
-def summarise_run(info: RunInfo, outcomes: dict[str, list[Outcome]], baseline: str | None = None) -> Summary:
-    """All figures of a run; `baseline` (default: the first model) is what the others are compared with."""
+def summarise_run(
+    info: RunInfo,
+    tallies: Mapping[str, Tally],
+    baseline: str | None = None,
+    disagreement: Mapping[str, Estimate] | None = None,
+) -> Summary:
+    """All figures of a run.
+
+    Args:
+        tallies: by column, see `series`.
+        baseline: what the others are compared with; default: the first model.
+        disagreement: of the channels, by model.
+    """
     baseline = baseline or info.models[0]
     return Summary(
         run_id=info.run_id,
         name=info.name,
         baseline_model=baseline,
-        models={model: _summarise_model(found) for model, found in outcomes.items()},
+        models={model: _summarise_model(tally) for model, tally in tallies.items()},
         differences={
-            model: {name: difference(found, outcomes[baseline], name) for name in METRICS}
-            for model, found in outcomes.items()
-            if model != baseline
+            model: differences(tally, tallies[baseline]) for model, tally in tallies.items() if model != baseline
         },
+        disagreement=dict(disagreement or {}),
     )
 
 
-def _summarise_model(outcomes: list[Outcome]) -> ModelSummary:
+def _summarise_model(tally: Tally) -> ModelSummary:
     return ModelSummary(
-        turns=len(outcomes),
-        outcomes=dict(Counter(outcome.outcome for outcome in outcomes)),
-        metrics=summarise(outcomes),
-        slices=slices(outcomes),
+        turns=len(tally.rows), outcomes=dict(tally.labels), metrics=summarise(tally), slices=slices(tally)
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from callproof.metrics import METRICS, Difference, Estimate
 from evaluate.gate import GateResult
 from evaluate.gate_text import explain, percent, points
+from evaluate.noise import Noise
 from evaluate.summary import HEADLINE, Summary
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def print_summary(summary: Summary) -> None:
     if console.measure(table, options=unbounded).maximum > console.width:
         table = summary_table(summary, "\n")
     console.print(table)
+    for model, rate in summary.disagreement.items():
+        told = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+        console.print(told, markup=False, highlight=False)
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
@@ -46,12 +50,18 @@ def summary_table(summary: Summary, separator: str) -> "Table":
         table.add_column("n", justify="right", style="dim")
     for model in summary.differences:
         table.add_column(f"{model} − {summary.baseline_model}", justify="right")
-    for metric in METRICS:
+    for metric in _told(summary):
         estimates = [found.metrics[metric] for found in summary.models.values()]
         cells = [cell for each in estimates for cell in (show_estimate(each, separator), str(each.n))]
         cells += [show_difference(found[metric], separator) for found in summary.differences.values()]
         table.add_row(metric, *cells, style="bold" if metric in HEADLINE else None)
     return table
+
+
+def _told(summary: Summary) -> list[str]:
+    """The metrics worth a row: `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    repeated = any(found.metrics["pass_k"] != found.metrics["turn_exact"] for found in summary.models.values())
+    return [name for name in METRICS if repeated or name != "pass_k"]
 
 
 def show_estimate(estimate: Estimate, separator: str) -> str:
@@ -93,6 +103,7 @@ def print_gate(result: GateResult) -> None:
 
 def _checks_table(result: GateResult) -> "Table":
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -104,7 +115,27 @@ def _checks_table(result: GateResult) -> "Table":
     for check in result.checks:
         gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
         limit = f"{'-' if check.kind == 'margin' else ''}{100 * check.limit:g}"
+        where = escape(f" of {check.slice}") if check.slice else ""
         style = {"pass": "green", "fail": "red"}.get(check.status, "yellow")
         cells = [percent(check.baseline), percent(check.candidate), gain, limit, explain(check)]
-        table.add_row(f"{check.metric} ({check.kind})", f"[{style}]{check.status}[/]", *cells)
+        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells)
     return table
+
+
+def print_noise(found: Noise) -> None:
+    """Noise of every metric that is defined, in percentage points."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    for name in ("noise", "95 % half-width", "largest difference"):
+        table.add_column(name, justify="right")
+    for metric, each in found.metrics.items():
+        if each.noise is not None:
+            table.add_row(metric, percent(each.noise), percent(each.half_width), percent(each.largest))
+    console, turns = Console(), f"{found.turns} turns of {found.sessions} sessions"
+    heading = f"{found.model}: {len(found.runs)} runs of {turns}; percentage points"
+    console.print(heading, markup=False, highlight=False)
+    console.print(table)

@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ class Script:
     `text` is streamed in `chunks` (default: one piece a word) and carried whole otherwise. Delays are in seconds:
     before the first byte, and before each chunk of text. Faults: `status` other than 200; `body` sent as it is;
     `drop` closes the connection without an answer; `drop_after` closes it after that many streamed chunks (or half of
-    a whole body); `hang` never answers.
+    a whole body); `garbage` is sent in place of HTTP; `hang` never answers.
     """
 
     text: str = ""
@@ -37,6 +37,7 @@ class Script:
     body: bytes | None = None
     drop: bool = False
     drop_after: int | None = None
+    garbage: bytes | None = None
     hang: bool = False
 
     @property
@@ -57,6 +58,8 @@ class FakeEndpoint:
         models: ids of /v1/models; another model in a request gets 404, as vLLM says it.
         faults: scripts used up first, one a request, before `answer` is asked.
         api_key: where given, requests without it get 401.
+        template: whether /tokenize puts the tools into the prompt; None: there is no /tokenize.
+        version: what /version tells.
     """
 
     def __init__(
@@ -65,10 +68,14 @@ class FakeEndpoint:
         models: Iterable[str] = ("tiny",),
         faults: Iterable[Script] = (),
         api_key: str | None = None,
+        template: Literal["with tools", "without tools"] | None = "with tools",
+        version: str = "fake",
     ) -> None:
         self._answer, self._models, self._api_key = answer, list(models), api_key
+        self._template, self._told_version = template, version
         self._faults: Iterator[Script] = iter(list(faults))
         self.requests: list[dict[str, Any]] = []
+        self.authorizations: set[str | None] = set()
         self.in_flight = self.most_in_flight = 0
         self.url = ""
         self._loop = asyncio.new_event_loop()
@@ -95,6 +102,9 @@ class FakeEndpoint:
         app.router.add_get("/health", self._health)
         app.router.add_get("/version", self._version)
         app.router.add_get("/v1/models", self._list_models)
+        if self._template:
+            app.router.add_post("/tokenize", self._tokenize)
+            app.router.add_post("/detokenize", self._detokenize)
         app.router.add_post("/v1/chat/completions", self._chat)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
@@ -106,6 +116,7 @@ class FakeEndpoint:
 
     @web.middleware
     async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.authorizations.add(request.headers.get("Authorization"))
         if self._api_key and request.headers.get("Authorization") != f"Bearer {self._api_key}":
             return web.json_response({"error": "Unauthorized"}, status=401)
         return await handler(request)
@@ -114,7 +125,16 @@ class FakeEndpoint:
         return web.Response()
 
     async def _version(self, _: web.Request) -> web.Response:
-        return web.json_response({"version": "fake"})
+        return web.json_response({"version": self._told_version})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        payload = await request.json()
+        shown = ("messages", "tools") if self._template == "with tools" else ("messages",)
+        tokens = prompt_tokens({key: payload[key] for key in shown if key in payload})
+        return web.json_response({"tokens": tokens, "count": len(tokens), "max_model_len": 4096})
+
+    async def _detokenize(self, request: web.Request) -> web.Response:
+        return web.json_response({"prompt": bytes((await request.json())["tokens"]).decode()})
 
     async def _list_models(self, _: web.Request) -> web.Response:
         cards = [{"id": name, "object": "model", "owned_by": "fake", "parent": None} for name in self._models]
@@ -147,6 +167,10 @@ class FakeEndpoint:
         await asyncio.sleep(script.first_delay_s)
         if script.drop:
             return _drop(request)
+        if script.garbage is not None:
+            assert request.transport is not None
+            request.transport.write(script.garbage)
+            return _drop(request, flush=True)
         if script.body is not None or script.status != 200:
             return web.Response(status=script.status, headers=script.headers, body=script.body or b"{}")
         if payload.get("stream"):
@@ -170,9 +194,14 @@ class FakeEndpoint:
         return response
 
 
-def _drop(request: web.Request) -> web.Response:
+def prompt_tokens(shown: dict[str, Any]) -> list[int]:
+    """The tokens of a prompt that shows these messages and tools."""
+    return list(json.dumps(shown, ensure_ascii=False).encode())
+
+
+def _drop(request: web.Request, flush: bool = False) -> web.Response:
     assert request.transport is not None
-    request.transport.abort()
+    (request.transport.close if flush else request.transport.abort)()
     return web.Response()
 
 

@@ -70,7 +70,7 @@ class Explorer {
     const { filter, data } = this;
     const turn = data.turns[number];
     if (filter.tag && !turn.tags.includes(filter.tag)) return false;
-    if (filter.tool === "no call" ? turn.gold.length : filter.tool && !turn.gold.some((call) => call.name === filter.tool)) return false;
+    if (filter.tool === "no call" ? turn.gold.length || turn.any_call : filter.tool && !turn.gold.some((call) => call.name === filter.tool)) return false;
     const answers = data.answers[number];
     if (filter.outcome || filter.model) {
       const looked = filter.model ? [answers[this.models.indexOf(filter.model)]] : answers;
@@ -111,7 +111,7 @@ class Explorer {
     const number = this.shown[place];
     const turn = data.turns[number];
     const asked = turnMessages(data, turn).filter((message) => message.role === "user").at(-1);
-    const expected = turn.gold.length ? turn.gold.map((call) => call.name).join(", ") : "no call";
+    const expected = turn.gold.length ? turn.gold.map((call) => call.name).join(", ") : turn.any_call ? "any call" : "no call";
     const dots = data.answers[number].map((answer, index) => h("span", { class: `dot ${answer?.outcome ?? "none"}`, title: `${this.models[index]}: ${words(answer?.outcome ?? "not asked")}` }));
     const row = h("div", { class: "row", role: "option", "aria-selected": String(number === this.current), onclick: () => this.open(number, true) },
       h("div", { class: "row-head" }, h("span", { class: "row-text" }, visible(asked ? messageText(data, asked).slice(0, 160) : turn.id)), h("span", { class: "dots" }, dots)),

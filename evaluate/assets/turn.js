@@ -22,6 +22,7 @@ function callBlock(name, value, note) {
 function goldCall(call) {
   const notes = [];
   if (call.any_of) notes.push(`also accepted: ${JSON.stringify(call.any_of)}`);
+  if (call.optional) notes.push(`may be left out: ${call.optional.join(", ")}`);
   if (call.ignore) notes.push(`not compared: ${call.ignore.join(", ")}`);
   return callBlock(call.name, call.arguments, notes.length ? visible(notes.join("; ")) : null);
 }
@@ -95,7 +96,7 @@ function turnView(data, number, go) {
     turn.tags.length ? h("p", { class: "tags" }, turn.tags.map((tag) => h("span", { class: "tag" }, visible(tag)))) : null,
     conversation(data, turn),
     h("h4", {}, "Expected", turn.order === "strict" ? " in this order" : ""),
-    h("div", { class: "gold" }, turn.gold.length ? turn.gold.map(goldCall) : h("p", { class: "hint" }, "no call")),
+    h("div", { class: "gold" }, turn.gold.length ? turn.gold.map(goldCall) : h("p", { class: "hint" }, turn.any_call ? "any call" : "no call")),
     h("h4", {}, "Answers"),
     h("div", { class: "answers" }, models.map((model, index) => answerBlock(data, model, index, data.answers[number][index]))),
   ];

@@ -33,7 +33,7 @@ def reply(sent: float, *gaps: float, text: str = RIGHT, tokens: int | None = Non
         times.append(at)
     usage = None if tokens is None else {"completion_tokens": tokens}
     answer = Answer(text=text, usage=usage, error=error)
-    return Reply(answer, 200 if error is None else None, 1, sent, tuple(times), at + 5.0)
+    return Reply(answer, 200 if error is None else None, sent, tuple(times), at + 5.0)
 
 
 def level_of(*replies: Reply, models: tuple[str, ...] = ("tiny",), ended: float = 110.0) -> Level:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import email.utils
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fake_endpoint import FakeEndpoint, Script
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callproof.completions import Completion, NoCompletion, StreamedCompletion
-from callproof.endpoint import Endpoint, Reply, request, require_models
+from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models
 from callproof.errors import UserError
+from callproof.outcomes import Channel
 from callproof.turns import Turn
 
 TOOL = {"type": "function", "function": {"name": "now", "description": None, "parameters": None}}
@@ -46,10 +48,13 @@ def test_the_base_url_is_taken_with_and_without_v1(suffix: str) -> None:
         assert ask(fake.url + suffix).answer.text == "Hello."
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", ""])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://host", "http://", "", "http://[half", "http://h:99999", "http://me:s3cret@"]
+)
 def test_a_base_url_that_is_no_http_url_is_refused(url: str) -> None:
-    with pytest.raises(UserError, match="no http URL"):
+    with pytest.raises(UserError, match="no http URL") as error:
         Endpoint(url)
+    assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -73,75 +78,104 @@ def test_streamed_tool_call_arguments_are_joined_across_deltas() -> None:
     assert calls[0]["function"] == {"name": "now", "arguments": '{"zone": 1}'}
 
 
-FAULTS = {
+PASSING = {
     "drop": Script(drop=True),
     "half a body": Script("Hello you.", drop_after=1),
+    "no HTTP": Script(garbage=b"\x00\xff not HTTP\r\n\r\n"),
     "503": Script(status=503),
     "429": Script(status=429),
+}
+LASTING = {
     "no JSON": Script(body=b"<html>busy</html>"),
     "no choices": Script(body=b'{"choices": []}'),
     "no object": Script(body=b"[]"),
     "choice without message": Script(body=b'{"choices": [{}]}'),
     "content no text": Script(body=b'{"choices": [{"message": {"content": 5}}]}'),
+    "tool calls no list": Script(body=b'{"choices": [{"message": {"content": "x", "tool_calls": "y"}}]}'),
     "empty": Script(body=b""),
     "not UTF-8": Script(body=b'"\xff"'),
+    "400": Script(status=400),
+    "401": Script(status=401),
+    "404": Script(status=404),
+    "422": Script(status=422),
+}
+SSE = {
+    name: Script(body=b"data: " + LASTING[name].body + b"\n\ndata: [DONE]\n\n")
+    for name in LASTING
+    if LASTING[name].body
 }
 
 
+def replies(scripts: dict[str, Script], stream: bool) -> dict[str, Reply]:
+    """What one attempt brings of each script."""
+
+    async def all_of_them(url: str) -> list[Reply]:
+        async with Endpoint(url) as endpoint:
+            payload = request(TURN, "tiny", max_tokens=8, temperature=0.0, stream=stream)
+            return [await (endpoint.stream if stream else endpoint.chat)(payload) for _ in scripts]
+
+    with FakeEndpoint(faults=scripts.values()) as fake:
+        return dict(zip(scripts, asyncio.run(all_of_them(fake.url)), strict=True))
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_every_fault_that_brings_no_answer_is_tried_again(stream: bool) -> None:
-    async def at_once(fakes: list[FakeEndpoint]) -> list[Reply]:
-        return await asyncio.gather(*(asyncio.to_thread(ask, fake, stream, retries=1) for fake in fakes))
-
-    fakes = [FakeEndpoint("Hello.", faults=[fault]).__enter__() for fault in FAULTS.values()]
-    replies = asyncio.run(at_once(fakes))
-    for fake in fakes:
-        fake.__exit__()
-    wrong = {name: reply for name, reply in zip(FAULTS, replies, strict=True) if reply.answer.text != "Hello."}
-    assert not wrong
-    assert {reply.attempts for reply in replies} == {2}
+def test_what_may_pass_may_be_tried_again_and_is_no_answer(stream: bool) -> None:
+    for name, reply in replies(PASSING, stream).items():
+        assert (reply.again, reply.answer.text, bool(reply.answer.error)) == (True, "", True), name
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422])
-def test_a_refused_request_is_not_tried_again(status: int) -> None:
-    with FakeEndpoint(faults=[Script(status=status, body=b'{"error": "no"}')] * 2) as fake:
+@pytest.mark.parametrize(("scripts", "stream"), [(LASTING, False), (SSE, True)])
+def test_what_will_not_pass_is_no_answer_and_is_not_tried_again(scripts: dict[str, Script], stream: bool) -> None:
+    for name, reply in replies(scripts, stream).items():
+        assert (reply.again, reply.answer.text, bool(reply.answer.error)) == (False, "", True), name
+
+
+def test_a_refused_request_keeps_what_the_server_says() -> None:
+    with FakeEndpoint(Script(status=400, body=b'{"error": "no"}')) as fake:
         reply = ask(fake)
-    assert (reply.status, reply.attempts, len(fake.requests)) == (status, 1, 1)
-    assert reply.answer.error == f'HTTP {status}: {{"error": "no"}}'
+    assert (reply.status, reply.answer.error) == (400, 'HTTP 400: {"error": "no"}')
 
 
 def test_a_bad_answer_is_data_and_is_not_tried_again() -> None:
     with FakeEndpoint(Script("<tool_call>{", finish_reason="length")) as fake:
         reply = ask(fake)
-    assert (reply.attempts, reply.answer.text, reply.answer.error) == (1, "<tool_call>{", None)
-
-
-def test_exhausted_retries_give_a_reply_with_the_last_error() -> None:
-    with FakeEndpoint(faults=[Script(drop=True), Script(status=500, body=b"boom")]) as fake:
-        reply = ask(fake, retries=1)
-    assert (reply.attempts, reply.status, reply.answer.error) == (2, 500, "HTTP 500: boom")
+    assert (reply.again, reply.answer.text, reply.answer.error) == (False, "<tool_call>{", None)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_server_that_hangs_times_out(stream: bool) -> None:
     with FakeEndpoint(faults=[Script(hang=True)]) as fake:
-        reply = ask(fake, stream, retries=0, timeout_s=0.2)
-    assert reply.answer.error == "timed out"
+        reply = ask(fake, stream, timeout_s=0.2)
+    assert (reply.answer.error, reply.again) == ("timed out", True)
     assert 0.15 < reply.finished - reply.sent < 2
 
 
 def test_a_dead_endpoint_gives_a_reply_too() -> None:
-    reply = ask("http://127.0.0.1:9", retries=0)
-    assert reply.status is None
+    reply = ask("http://127.0.0.1:9")
+    assert (reply.status, reply.again) == (None, True)
     assert "Connect" in (reply.answer.error or "")
 
 
-def test_retry_after_is_waited_for() -> None:
-    with FakeEndpoint(faults=[Script(status=429, headers={"Retry-After": "1"})]) as fake:
-        before = time.perf_counter()
-        reply = ask(fake)
-    assert reply.answer.text == "Hello."
-    assert time.perf_counter() - before >= 1.0
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [
+        ("1.5", 1.5, 1.5),
+        ("-3", 0, 0),
+        ("soon", 0, 0),
+        ("99999", 30, 30),
+        ("nan", 0, 0),
+    ],
+)
+def test_the_pause_that_the_server_asks_for_is_told_within_reason(value: str, low: float, high: float) -> None:
+    with FakeEndpoint(Script(status=429, headers={"Retry-After": value})) as fake:
+        assert low <= ask(fake).pause_s <= high
+
+
+@pytest.mark.parametrize(("offset", "low", "high"), [(25, 5, 25), (-25, 0, 0), (9999, 30, 30)])
+def test_the_pause_may_be_told_as_a_date(offset: float, low: float, high: float) -> None:
+    date = email.utils.formatdate(time.time() + offset, usegmt=True)
+    with FakeEndpoint(Script(status=429, headers={"Retry-After": date})) as fake:
+        assert low <= ask(fake).pause_s <= high
 
 
 def test_each_event_with_a_choice_has_its_time_and_the_usage_event_has_none() -> None:
@@ -170,9 +204,9 @@ def test_a_streamed_event_larger_than_a_network_read_arrives_whole() -> None:
 def test_an_error_inside_a_stream_is_no_answer() -> None:
     event = b'data: {"error": {"message": "engine died", "code": 500}}\n\ndata: [DONE]\n\n'
     with FakeEndpoint(faults=[Script(body=event)]) as fake:
-        reply = ask(fake, stream=True, retries=0)
+        reply = ask(fake, stream=True)
     assert "engine died" in (reply.answer.error or "")
-    assert reply.answer.text == ""
+    assert (reply.answer.text, reply.again) == ("", True)
 
 
 def test_a_lone_surrogate_cannot_reach_a_file() -> None:
@@ -200,6 +234,48 @@ def test_the_api_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         assert "HTTP 401" in (ask(fake, api_key="wrong").answer.error or "")
 
 
+def test_a_server_that_echoes_the_key_does_not_get_it_into_the_answer() -> None:
+    with FakeEndpoint(Script(status=400, body=b"headers: Authorization: Bearer k3y"), api_key="k3y") as fake:
+        assert ask(fake, api_key="k3y").answer.error == "HTTP 400: headers: Authorization: Bearer ***"
+
+
+def test_credentials_in_the_url_are_sent_in_place_of_the_key_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with FakeEndpoint("Hello.") as fake:
+        url = fake.url.replace("http://", "http://me:p%40ss@")
+        assert ask(url).answer.text == "Hello."
+        assert fake.authorizations == {"Basic bWU6cEBzcw=="}
+        with pytest.raises(UserError) as error:
+            check_models(url, ["other"])
+    assert "p%40ss" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_a_user_error_that_does_not_show_it(key: str) -> None:
+    with pytest.raises(UserError, match="the API key: holds characters") as error:
+        Endpoint("http://127.0.0.1:9", api_key=key)
+    assert key not in str(error.value)
+
+
+def test_the_variable_that_holds_the_key_can_be_named_and_must_then_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "other")
+    with pytest.raises(UserError, match=r"TEAM_KEY: is not set"):
+        api_key_from("TEAM_KEY")
+    monkeypatch.setenv("TEAM_KEY", " k3y\n")
+    assert (api_key_from("TEAM_KEY"), api_key_from()) == ("k3y", "other")
+
+
+@pytest.mark.parametrize("template", ["with tools", None])
+def test_what_a_server_does_not_have_is_an_empty_object(template: Literal["with tools"] | None) -> None:
+    async def probe(url: str) -> dict[str, Any]:
+        async with Endpoint(url) as endpoint:
+            return await endpoint.probe("/tokenize", {"messages": []})
+
+    with FakeEndpoint(template=template) as fake:
+        assert bool(asyncio.run(probe(fake.url))) == (template is not None)
+    assert asyncio.run(probe("http://127.0.0.1:9")) == {}
+
+
 def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
     payload = request(TURN, "tiny", max_tokens=8, temperature=0.0)
     assert payload == {
@@ -211,6 +287,31 @@ def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
         "temperature": 0.0,
         "seed": 0,
     }
+
+
+def test_the_served_channel_asks_for_the_calls_of_the_server() -> None:
+    payload = request(TURN, "tiny", max_tokens=8, temperature=0.5, seed=3, channel="served")
+    assert (payload["tool_choice"], payload["seed"], payload["tools"]) == ("auto", 3, [TOOL])
+
+
+@pytest.mark.parametrize("channel", ["raw", "served"])
+def test_the_openai_client_sends_the_same_and_reads_the_same(channel: Channel) -> None:
+    import openai
+
+    script = Script("I look it up.", tool_calls=(CALL,), finish_reason="tool_calls")
+    payload = request(TURN, "tiny", max_tokens=8, temperature=0.0, channel=channel)
+
+    async def ours(url: str) -> Reply:
+        async with Endpoint(url) as endpoint:
+            return await endpoint.chat(payload)
+
+    with FakeEndpoint(script) as fake:
+        answer = asyncio.run(ours(fake.url)).answer
+        with openai.OpenAI(base_url=f"{fake.url}/v1", api_key="none") as client:
+            choice = client.chat.completions.create(**payload).choices[0]
+    assert fake.requests[0] == fake.requests[1]
+    assert (answer.text, answer.finish_reason) == (choice.message.content, choice.finish_reason)
+    assert answer.tool_calls == tuple(call.model_dump() for call in choice.message.tool_calls or ())
 
 
 def test_a_turn_without_tools_sends_no_tools_key() -> None:

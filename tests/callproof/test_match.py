@@ -175,6 +175,28 @@ def test_any_of_gives_further_accepted_values() -> None:
         assert not match([ToolCall(name="t", arguments=arguments)], [gold], catalog()).exact
 
 
+def test_optional_arguments_may_be_left_out_and_are_compared_where_they_are_written() -> None:
+    gold = GoldCall(name="t", arguments={"v": 1, "w": 2}, any_of={"w": (3,)}, optional=("w",))
+    for arguments in ({"v": 1}, {"v": 1, "w": 2}, {"v": 1, "w": 3}):
+        assert match([ToolCall(name="t", arguments=arguments)], [gold], catalog()).exact
+    for arguments in ({"v": 1, "w": 4}, {"v": 1, "w": None}, {"w": 2}):
+        assert not match([ToolCall(name="t", arguments=arguments)], [gold], catalog()).exact
+
+
+def test_what_is_optional_alone_is_right_only_left_out_or_at_its_default() -> None:
+    gold, tools = GoldCall(name="t", optional=("v", "w")), catalog(v={"default": 5})
+    for arguments in ({}, {"v": 5}):
+        assert match([ToolCall(name="t", arguments=arguments)], [gold], tools).exact
+    for arguments in ({"v": 6}, {"w": ""}):
+        assert not match([ToolCall(name="t", arguments=arguments)], [gold], tools).exact
+
+
+def test_an_optional_argument_that_is_left_out_counts_as_matched() -> None:
+    gold = GoldCall(name="t", arguments={"v": 1, "w": 2}, optional=("w",))
+    (pair,) = match([ToolCall(name="t", arguments={"v": 1})], [gold], catalog()).pairs
+    assert (pair.gold_args, pair.predicted_args, pair.matched_args) == (2, 2, 2)
+
+
 def test_ignored_arguments_neither_differ_nor_count() -> None:
     gold = GoldCall(name="t", arguments={"v": 1, "note": "a"}, ignore=("note", "more"))
     (pair,) = match([ToolCall(name="t", arguments={"v": 1, "note": "b", "more": 2})], [gold], catalog()).pairs

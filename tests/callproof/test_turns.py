@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callproof.catalog import Catalog, Tool, read_catalog
 from callproof.config import load
 from callproof.errors import UserError
-from callproof.turns import eval_turns, read_turns
+from callproof.turns import GoldCall, Turn, eval_turns, read_turns
 
 FIND = {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]}
 MESSAGES = [
@@ -61,6 +62,26 @@ def test_turns_survive_a_file(config_of, tmp_path: Path) -> None:
     path = tmp_path / "turns.jsonl"
     path.write_text("".join(turn.model_dump_json() + "\n" for turn in turns))
     assert list(read_turns(path)) == turns
+
+
+def test_a_turn_expects_calls_or_any_call_or_none() -> None:
+    def turn(**more: Any) -> Turn:
+        message = {"role": "user", "content": "?"}
+        return Turn(turn_id="t", session_id="s", position=1, messages=(message,), tools=None, **more)
+
+    assert turn(gold=(GoldCall(name="find"),)).expects_call
+    assert turn(gold=(), any_call=True).expects_call
+    assert not turn(gold=()).expects_call
+    with pytest.raises(ValueError, match="any_call: expected no gold calls"):
+        turn(gold=(GoldCall(name="find"),), any_call=True)
+
+
+def test_turns_written_before_there_were_optional_arguments_are_read(tmp_path: Path) -> None:
+    gold = {"name": "find", "arguments": {"place": "Bern"}, "any_of": {}, "ignore": []}
+    old = {"turn_id": "t", "session_id": "s", "position": 1, "messages": [], "tools": None, "gold": [gold]}
+    (tmp_path / "turns.jsonl").write_text(json.dumps(old) + "\n")
+    (turn,) = read_turns(tmp_path / "turns.jsonl")
+    assert (turn.any_call, turn.gold[0].optional, turn.source_names) == (False, (), {})
 
 
 @pytest.mark.parametrize(

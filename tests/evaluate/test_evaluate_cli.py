@@ -126,7 +126,7 @@ def test_mistakes_on_the_command_line_are_one_line_each(domain: Domain, refused:
     assert "given twice" in refused(*config, "--model", "a", "--model", "a")
     assert "--baseline-model b" in refused(*config, "--model", "a", "--baseline-model", "b")
     assert "is no http URL" in refused(*config, "--model", "a", "--endpoint", "localhost:8000")
-    assert "no run to resume" in refused(*config, "--model", "a", "--run-id", "x", "--resume")
+    assert "is given twice" in refused(*config, "--model", "a", "--endpoint", "http://h", "--endpoint", "http://h/v1")
     assert "--run-id" in refused(*config, "--model", "a", "--resume")
     assert "no name for a folder" in refused(*config, "--model", "a", "--run-id", "../x")
     assert "is no run and no baseline" in refused("gate", "nothing", "nowhere")

@@ -1,54 +1,20 @@
+import itertools
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from fake_endpoint import FakeEndpoint
-from weather import Domain, call, right, wrong
+from fake_endpoint import Script
+from oracles import ANSWERS
+from weather import call, right, wrong
 
 from callproof.errors import UserError
 from evaluate.cli import main
 from evaluate.gate import Status, margin_check, turns_needed
 from evaluate.runs import Run
 
-pytest_plugins = ["weather_plugin"]
-
-ROOT = Path(__file__).parents[2]
-
-
-def slips(*cities: str) -> Callable[[dict[str, Any]], str]:
-    """The gold answer, but for the weather in some cities."""
-    return lambda payload: (
-        wrong(payload) if payload["messages"][-1]["content"].split()[-1] in cities else right(payload)
-    )
-
-
-ANSWERS = {
-    "good": right,
-    "bad": wrong,
-    "shaky": slips("City3", "City4"),
-    "silent": lambda _: "Hm.",
-    "garbled": lambda payload: right(payload).replace("</tool_call>", '{"</tool_call>'),
-}
-
-
-@pytest.fixture
-def run(domain: Domain) -> Callable[..., Path]:
-    """Run id, models and further words -> the folder of a replayed run."""
-
-    def replay(run_id: str, *models: str, words: tuple[str, ...] = ()) -> Path:
-        with FakeEndpoint(lambda payload: ANSWERS[payload["model"]](payload), models=list(ANSWERS)) as fake:
-            named = [word for model in models for word in ("--model", model)]
-            command = ["--endpoint", fake.url, "--config", str(domain.config), "--run-id", run_id, *named, *words]
-            assert main(command) == 0
-        return domain.runs / run_id
-
-    return replay
+pytest_plugins = ["weather_plugin", "gate_plugin"]
 
 
 def gate(*words: object) -> int:
@@ -132,11 +98,11 @@ def test_too_many_unanswered_turns_or_an_unfinished_run_are_invalid(run):
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:70]))
     assert gate(one, other) == 3
-    assert "70 of 80 turns" in verdict(other)["problems"][0]
+    assert "70 of 80 answers" in verdict(other)["problems"][0]
     lost = json.loads(lines[0]) | {"outcome": "infra_error", "labels": ["infra_error"]}
     path.write_text(json.dumps(lost) + "\n" + "".join(lines[1:]))
     assert gate(one, other) == 3
-    assert "1 of 80 turns are unanswered, above 0.5%" in verdict(other)["problems"][0]
+    assert "1 of 80 answers never came, above 0.5%" in verdict(other)["problems"][0]
 
 
 def test_a_difference_about_the_margin_is_inconclusive_with_4_and_tells_how_many_turns_it_takes(run):
@@ -174,26 +140,6 @@ def test_a_broken_floor_fails_even_when_the_baseline_was_no_better(run):
     result = verdict(other)
     assert check(result, "parse_rate")["status"] == "fail"
     assert check(result, "turn_exact")["status"] == "pass"
-
-
-def test_the_exit_code_of_the_command_is_that_of_the_verdict_and_all_files_are_written(run, tmp_path):
-    one, other = run("one", "good"), run("other", "bad")
-    files = ["--summary", "out/gate.md", "--junit", "out/gate.xml", "--json", "out/gate.json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "evaluate", "gate", one, other, *files],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 1
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told == {"verdict": "regression", "exit_code": 1, "gate": "out/gate.json"}
-    assert "right to wrong: 80 turns" in done.stdout
-    summary = (tmp_path / "out/gate.md").read_text()
-    assert "## Gate: REGRESSION" in summary
-    assert "| ✗ | `turn_exact` | 100.0 | 0.0 | -100.0 [-100.0, -100.0] | margin 2 |" in summary
-    suite = ElementTree.parse(tmp_path / "out/gate.xml").getroot()
-    assert (suite.get("failures"), suite.get("errors")) == ("3", "0")
-    names = {(case.get("classname"), case.get("name")) for case in suite}
-    assert {("gate.margin", "turn_exact"), ("gate.floor", "parse_rate"), ("slice", "tag=even")} <= names
 
 
 def test_what_a_model_wrote_cannot_become_markup_in_the_summary(run, tmp_path, monkeypatch):
@@ -268,3 +214,93 @@ def test_without_a_configuration_the_one_that_the_candidate_ran_with_is_taken(ru
     other = run("other", "shaky")
     assert gate(one, other) == 0
     assert check(verdict(other), "turn_exact")["limit"] == 0.3
+
+
+def slice_floors(make_domain, name: str, floors: dict[str, dict[str, float]]) -> Path:
+    return make_domain(name, sessions=1, gate={"margins": {}, "floors": {}, "slice_floors": floors}).config
+
+
+def test_a_slice_has_floors_of_its_own(run, make_domain):
+    one, other = run("one", "good"), run("other", "shaky")
+    held = {"tag=even": {"turn_exact": 0.97}, "gold_calls=0": {"hallucination_rate": 0.0}}
+    assert gate(one, other, "--config", slice_floors(make_domain, "lenient", held)) == 0
+    broken = slice_floors(make_domain, "strict", {"tag=*": {"turn_exact": 0.98}})
+    assert gate(one, other, "--config", broken) == 1
+    found = {each["slice"]: each for each in verdict(other)["checks"]}
+    assert {name: each["status"] for name, each in found.items()} == {"tag=even": "fail", "tag=odd": "fail"}
+    assert (found["tag=odd"]["baseline"], found["tag=odd"]["candidate"], found["tag=odd"]["n"]) == (1.0, 0.975, 40)
+
+
+def test_a_slice_that_holds_no_turn_is_never_a_pass(run, make_domain):
+    one = run("one", "good")
+    other = run("other", "good")
+    assert gate(one, other, "--config", slice_floors(make_domain, "sliced", {"tool=gone*": {"turn_exact": 0.1}})) == 4
+    found = check(verdict(other), "turn_exact")
+    assert (found["slice"], found["n"]) == ("tool=gone*", 0)
+    assert "no turn is in this slice" in found["reason"]
+
+
+def test_floors_of_slices_are_test_cases_and_rows(run, make_domain, tmp_path):
+    one, other = run("one", "good"), run("other", "bad")
+    floors = slice_floors(make_domain, "sliced", {"tool=get_weather": {"arg_exact": 0.5}})
+    assert gate(one, other, "--config", floors, "--junit", "g.xml", "--summary", "g.md") == 1
+    failed = ElementTree.parse(tmp_path / "g.xml").findall("testcase[failure]")
+    assert [(case.get("classname"), case.get("name")) for case in failed] == [
+        ("gate.floor", "arg_exact of tool=get_weather")
+    ]
+    assert "| ✗ | `arg_exact` of `tool=get_weather` | 100.0 | 0.0 |  | floor 50 |" in (tmp_path / "g.md").read_text()
+
+
+def test_repeats_count_within_their_turn_and_flip_it_where_one_is_wrong(run, monkeypatch):
+    numbers = itertools.count()
+    monkeypatch.setitem(ANSWERS, "moody", lambda payload: wrong(payload) if next(numbers) % 40 == 0 else right(payload))
+    twice = ("--repeats", "2")
+    one, other = run("one", "good", words=twice), run("other", "moody", words=twice)
+    margins = [f"{name}=0.2" for name in ("turn_exact", "name_f1", "hallucination_rate")]
+    assert gate(one, other, *(word for margin in margins for word in ("--margin", margin))) == 0
+    result = verdict(other)
+    assert (result["turns"], check(result, "turn_exact")["n"]) == (80, 80)
+    assert check(result, "turn_exact")["candidate"] == pytest.approx(1 - 4 / 160)
+    assert len(result["broken"]) == 4
+    assert gate(one, run("once", "good")) == 3
+
+
+def test_a_lost_repeat_is_an_unfinished_run(run):
+    twice = ("--repeats", "2")
+    one, other = run("one", "good", words=twice), run("other", "good", words=twice)
+    path = other / "outcomes.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert gate(one, other) == 3
+    assert "159 of 160 answers" in verdict(other)["problems"][0]
+
+
+def test_of_a_run_with_both_channels_the_raw_one_is_compared_unless_told(run, monkeypatch):
+    function = {"name": "get_weather", "arguments": '{"city": "Nowhere"}'}
+    served = ({"id": "1", "type": "function", "function": function},)
+
+    def answer(payload):
+        return Script(tool_calls=served) if payload["tool_choice"] == "auto" else right(payload)
+
+    both = ("--channel", "both")
+    one = run("one", "good", words=both)
+    monkeypatch.setitem(ANSWERS, "split", answer)
+    other = run("other", "split", words=both)
+    assert gate(one, other, "--margin", "turn_exact=1") == 0
+    assert verdict(other)["turns"] == 80
+    assert gate(one, other, "--channel", "served") == 1
+    raw = run("raw", "good")
+    assert gate(one, raw) == 3
+    assert any("channel: both against raw" in problem for problem in verdict(raw)["problems"])
+    with pytest.raises(UserError, match="leave it out: the run has raw"):
+        gate(raw, raw, "--channel", "served")
+
+
+@pytest.mark.parametrize(("field", "value"), [("scorer", 99), ("channel", "served"), ("match", "bfcl")])
+def test_another_scorer_channel_or_comparison_is_invalid(run, field, value):
+    one, other = run("one", "good"), run("other", "good")
+    path = other / "run.json"
+    info = json.loads(path.read_text())
+    info["identity"][field] = value
+    path.write_text(json.dumps(info))
+    assert gate(one, other) == 3
+    assert any(f"differ in {field}: " in problem for problem in verdict(other)["problems"])

@@ -1,14 +1,9 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import pytest
-from fake_endpoint import FakeEndpoint, Script
+from fake_endpoint import FakeEndpoint, Script, prompt_tokens
 from weather import Domain, call, right, wrong
 
 from callproof.errors import UserError
@@ -17,12 +12,10 @@ from evaluate.runs import Run, read_outcomes
 
 pytest_plugins = ["weather_plugin"]
 
-ROOT = Path(__file__).parents[2]
 
-
-def replay(domain: Domain, url: str, *words: str, models: tuple[str, ...] = ("tiny",), run_id: str = "r") -> int:
+def replay(domain: Domain, url: str, *words: str, models: tuple[str, ...] = ("tiny",)) -> int:
     named = [word for model in models for word in ("--model", model)]
-    return main(["--endpoint", url, "--config", str(domain.config), *named, "--run-id", run_id, *words])
+    return main(["--endpoint", url, "--config", str(domain.config), *named, "--run-id", "r", *words])
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -57,7 +50,10 @@ def test_a_run_directory_tells_what_was_asked_of_whom_and_how(domain):
     info = run.info()
     assert (info.name, info.models, info.turns, info.sessions) == ("weather", ("tiny",), 6, 3)
     assert info.server_version == "fake"
-    assert info.identity.sampling == {"max_tokens": 256, "temperature": 0.0, "seed": 0}
+    assert info.identity.sampling == {"max_tokens": 256, "temperature": 0.0, "seed": 0, "repeats": 1}
+    assert info.endpoints == (fake.url,)
+    assert (info.tool_choice, info.strict_level, info.parser) == ({"raw": "none"}, "none", None)
+    assert (info.catalog_in_prompt, info.template_hash, info.warnings) == (True, None, ())
     assert info.finished is not None
     assert info.config is not None
     assert info.config["data"]["domain"] == str(domain.root)
@@ -65,12 +61,21 @@ def test_a_run_directory_tells_what_was_asked_of_whom_and_how(domain):
     assert "secret" not in (run.path / "run.json").read_text()
 
 
-def test_the_api_key_is_sent_and_never_written(domain, monkeypatch):
-    monkeypatch.setenv("CALLPROOF_API_KEY", "k3y-of-the-test")
-    with FakeEndpoint(right, api_key="k3y-of-the-test") as fake:
-        assert replay(domain, fake.url, "--limit-sessions", "2") == 0
+@pytest.mark.parametrize(("variable", "settings"), [("OPENAI_API_KEY", {}), ("TEAM_KEY", {"api_key_env": "TEAM_KEY"})])
+def test_the_api_key_is_sent_and_never_written_or_shown(make_domain, monkeypatch, capfd, variable, settings):
+    def echo(payload: dict[str, Any]) -> Script:
+        if payload["messages"][-1]["content"] == "Weather in City1":
+            return Script(status=400, body=b"refused: Bearer k3y-of-the-test")
+        return Script(right(payload))
+
+    monkeypatch.setenv(variable, "k3y-of-the-test")
+    domain = make_domain(eval={"retries": 0, **settings})
+    with FakeEndpoint(echo, api_key="k3y-of-the-test") as fake:
+        assert replay(domain, fake.url, "--limit-sessions", "2") == 3
     for path in (domain.runs / "r").iterdir():
         assert b"k3y-of-the-test" not in path.read_bytes()
+    assert b"refused: Bearer ***" in (domain.runs / "r" / "outcomes.jsonl").read_bytes()
+    assert "k3y-of-the-test" not in "".join(capfd.readouterr())
 
 
 def test_turns_of_one_session_go_one_after_another_and_sessions_side_by_side(domain):
@@ -114,28 +119,6 @@ def test_unanswered_turns_count_as_wrong_make_the_run_invalid_and_are_asked_agai
     assert last_line(capsys)["runs"][0]["models"]["tiny"]["turn_exact"] == 1.0
 
 
-def test_ctrl_c_leaves_a_run_that_resume_finishes_and_says_how(domain):
-    words = ["--config", str(domain.config), "--model", "tiny", "--run-id", "r", "--concurrency", "4"]
-    slow = Script("You are welcome.", first_delay_s=0.1)
-    with FakeEndpoint(slow) as fake:
-        command = [sys.executable, "-m", "evaluate", "--endpoint", fake.url, *words]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        while len(fake.requests) < 12:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        told = process.stderr.read()
-        assert process.wait(20) == 130
-        assert "Traceback" not in told
-        assert "--run-id r --resume" in told
-        landed = len(list(read_outcomes(domain.runs / "r" / "outcomes.jsonl")))
-        assert 0 < landed < 80
-        fake.requests.clear()
-        assert replay(domain, fake.url, "--resume") == 0
-    assert len(fake.requests) == 80 - landed
-
-
 def test_a_second_process_is_kept_out_of_a_run_that_is_being_written(domain):
     with FakeEndpoint(right) as fake:
         replay(domain, fake.url)
@@ -169,3 +152,114 @@ def test_whatever_a_model_writes_can_be_written_and_read_again(domain, text):
     with FakeEndpoint(text) as fake:
         assert replay(domain, fake.url, "--limit-sessions", "1") == 0
     assert len(list(read_outcomes(domain.runs / "r" / "outcomes.jsonl"))) == 2
+
+
+def served(payload: dict[str, Any]) -> Script:
+    """A server whose parser loses the calls of every tenth city."""
+    text = right(payload)
+    if payload["tool_choice"] == "none" or not text.startswith("<tool_call>"):
+        return Script(text)
+    value = json.loads(text.removeprefix("<tool_call>").removesuffix("</tool_call>"))
+    if value["arguments"]["city"].endswith("0"):
+        return Script("")
+    function = {"name": value["name"], "arguments": json.dumps(value["arguments"])}
+    return Script(tool_calls=({"id": "c0", "type": "function", "function": function},), finish_reason="tool_calls")
+
+
+def test_both_channels_are_asked_and_their_disagreement_is_told(domain):
+    with FakeEndpoint(served) as fake:
+        assert replay(domain, fake.url, "--channel", "both") == 0
+    assert len(fake.requests) == 160
+    assert [request["tool_choice"] for request in fake.requests].count("auto") == 80
+    run = Run(domain.runs / "r")
+    outcomes = run.outcomes()
+    lost = {outcome.turn_id for outcome in outcomes if outcome.outcome == "missed_call"}
+    assert {outcome.channel for outcome in outcomes if outcome.turn_id in lost and outcome.outcome == "ok"} == {"raw"}
+    metrics = json.loads(run.metrics_path.read_text())
+    assert {name: found["metrics"]["turn_exact"]["value"] for name, found in metrics["models"].items()} == {
+        "tiny": 1.0, "tiny (served)": 0.95,
+    }  # fmt: skip
+    assert metrics["disagreement"]["tiny"]["value"] == pytest.approx(4 / 80)
+    info = run.info()
+    assert (info.identity.channel, info.parser) == ("both", "hermes")
+    assert info.tool_choice == {"raw": "none", "served": "auto"}
+
+
+def test_the_served_channel_scores_what_a_client_gets(domain, capsys):
+    with FakeEndpoint(served) as fake:
+        assert replay(domain, fake.url, "--channel", "served") == 0
+    assert last_line(capsys)["runs"][0]["models"]["tiny"]["turn_exact"] == 0.95
+    assert {request["tool_choice"] for request in fake.requests} == {"auto"}
+
+
+def test_repeats_have_seeds_of_their_own_and_count_as_one_turn(domain, capsys):
+    def moody(payload: dict[str, Any]) -> str:
+        return (wrong if payload["seed"] == 2 and payload["messages"][-1]["content"] == "Thanks!" else right)(payload)
+
+    with FakeEndpoint(moody) as fake:
+        assert replay(domain, fake.url, "--repeats", "4") == 0
+    seeds = Counter((json.dumps(request["messages"]), request["seed"]) for request in fake.requests)
+    assert set(seeds.values()) == {1}
+    assert len(seeds) == 320
+    found = json.loads((domain.runs / "r" / "metrics.json").read_text())["models"]["tiny"]
+    assert found["turns"] == 80
+    assert (found["metrics"]["turn_exact"]["value"], found["metrics"]["turn_exact"]["n"]) == (0.875, 80)
+    assert found["metrics"]["pass_k"]["value"] == 0.5
+    assert "temperature 0" in Run(domain.runs / "r").info().warnings[0]
+    assert "warning: repeats at temperature 0" in capsys.readouterr().err
+
+
+def test_a_resumed_run_asks_only_the_repeats_and_channels_that_are_missing(domain):
+    words = ("--repeats", "2", "--channel", "both", "--limit-sessions", "5")
+    with FakeEndpoint(served) as fake:
+        replay(domain, fake.url, *words)
+        path = domain.runs / "r" / "outcomes.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        assert len(lines) == 40
+        path.write_bytes(b"".join(lines[::2]))
+        fake.requests.clear()
+        assert replay(domain, fake.url, *words, "--resume") == 0
+    assert len(fake.requests) == 20
+    keys = {(outcome.turn_id, outcome.channel, outcome.repeat) for outcome in read_outcomes(path)}
+    assert len(keys) == 40
+
+
+def test_resume_begins_a_run_that_was_killed_before_it_began(domain, capsys):
+    with FakeEndpoint(right) as fake:
+        assert replay(domain, fake.url, "--resume") == 0
+    assert len(fake.requests) == 80
+    assert "nothing to resume yet" in capsys.readouterr().err
+
+
+def test_outcomes_without_their_run_are_never_mixed_with_new_ones(domain):
+    (domain.runs / "r").mkdir(parents=True)
+    (domain.runs / "r" / "outcomes.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=r"holds outcomes, but no run\.json"):
+        replay(domain, "http://127.0.0.1:9")
+
+
+def test_a_template_without_the_catalog_is_warned_of(domain, capsys):
+    with FakeEndpoint(right, template="without tools") as fake:
+        replay(domain, fake.url, "--limit-sessions", "1")
+    info = Run(domain.runs / "r").info()
+    assert (info.catalog_in_prompt, info.warnings[0] in capsys.readouterr().err) == (False, True)
+    assert "does not hold the turn's tools" in info.warnings[0]
+
+
+def test_a_server_that_leaves_the_tools_out_of_raw_prompts_is_warned_of(domain, capsys):
+    def answer(payload: dict[str, Any]) -> Script:
+        bare = {"messages": payload["messages"]}
+        return Script(right(payload), usage={"prompt_tokens": len(prompt_tokens(bare))})
+
+    with FakeEndpoint(answer) as fake:
+        replay(domain, fake.url, "--limit-sessions", "1")
+    [warning] = Run(domain.runs / "r").info().warnings
+    assert "--exclude-tools-when-tool-choice-none" in warning
+    assert warning in capsys.readouterr().err
+
+
+def test_a_server_without_tokenize_is_asked_all_the_same(domain):
+    with FakeEndpoint(right, template=None) as fake:
+        assert replay(domain, fake.url, "--limit-sessions", "1") == 0
+    info = Run(domain.runs / "r").info()
+    assert (info.catalog_in_prompt, info.prompt_hash, info.warnings) == (None, None, ())

@@ -95,6 +95,30 @@ def test_answers_of_several_models_are_told_apart_and_compared(score, capsys):
     assert metrics["differences"]["a"]["turn_exact"]["value"] == pytest.approx(-1 / 6)
 
 
+def test_bfcls_comparison_is_chosen_by_name_and_part_of_the_runs_identity(score):
+    rows = [{"turn_id": "weather-000/1", "text": call("get_weather", city="CITY 0")}]
+    assert score(rows) == 0
+    assert (scored()["weather-000/1"], Run(Path("scored")).info().identity.match) == ("wrong_args", "strict")
+    assert score(rows, "--match", "bfcl") == 0
+    assert (scored()["weather-000/1"], Run(Path("scored")).info().identity.match) == ("ok", "bfcl")
+
+
+def test_each_repeat_is_an_answer_of_its_own(score):
+    rows = [{**row, "repeat": repeat} for row in right_rows() for repeat in (0, 1)]
+    assert score(rows) == 0
+    found = [(outcome.turn_id, outcome.repeat) for outcome in read_outcomes(Path("scored/outcomes.jsonl"))]
+    assert sorted(found) == sorted((row["turn_id"], row["repeat"]) for row in rows)
+    with pytest.raises(UserError, match=r"answers.jsonl:13: turn 'weather-000/1' was answered before"):
+        score([*rows, rows[0]])
+
+
+def test_answers_over_the_other_channel_are_left_out_and_counted(score, capsys):
+    first, *others = right_rows()
+    assert score([{**first, "channel": "served"}, *({**row, "channel": "raw"} for row in others)]) == 0
+    assert "1 answers of the other channel are left out" in capsys.readouterr().err
+    assert scored()[first["turn_id"]] == "infra_error"
+
+
 def test_the_outcomes_of_a_run_can_be_scored_again_with_the_same_result(turns):
     answers = str(turns.with_name("outcomes.jsonl"))
     replayed = Run(turns.parent).metrics_path.read_text()
@@ -106,6 +130,7 @@ def test_the_outcomes_of_a_run_can_be_scored_again_with_the_same_result(turns):
     ("row", "problem"),
     [
         ({"text": "x"}, r"answers.jsonl:2: expected a `turn_id`"),
+        ({"turn_id": "weather-001/1", "text": "x", "repeat": "1"}, r"answers.jsonl:2: expected `model` as text"),
         ({"turn_id": "weather-001/1", "text": 5}, r"answers.jsonl:2: text: Input should be a valid string"),
         ({"turn_id": "weather-001/1", "response": {}}, r"answers.jsonl:2: `response` is no chat completion"),
         ({"turn_id": "weather-000/1", "text": "x"}, r"answers.jsonl:2: turn 'weather-000/1' was answered before"),

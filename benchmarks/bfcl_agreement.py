@@ -1,0 +1,123 @@
+"""How our verdicts agree with those that BFCL published, and why they differ: the tables of docs/bfcl.md.
+
+    python benchmarks/bfcl_agreement.py hermes-2-pro-llama-3-8b.jsonl
+
+Takes joined rows, as `evaluate import bfcl-results` does, with BFCL's verdict in `valid`; writes Markdown to stdout. A
+cause is given only where the turn shows it: the answer is judged again without it, or nothing else differs.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from callproof.calls import ToolCall, parse
+from callproof.match import match, pair_differences
+from callproof.outcomes import Answer, MatchProfile, Outcome, catalog_of, judge
+from callproof.turns import Turn
+from evaluate.importers.bfcl import read_outputs, read_results
+
+QUOTES = "BFCL's Hermes handler writes `\"` for every `'` before it reads the JSON"
+TEXT = "strings that are equal only to BFCL: without case, blanks and `,./-_*^`"
+MALFORMED = "a malformed call where none is due: to BFCL an abstention"
+SCHEMA = "arguments that their schema refuses (`enum`): BFCL does not look"
+INTEGERS = "integers in a list of floats: JSON has one kind of number, BFCL's Python types differ"
+UNKNOWN = "unexplained"
+
+
+class Difference(NamedTuple):
+    """A turn on which we differ. `detail` is the reason of the side that says no."""
+
+    turn_id: str
+    published: bool
+    cause: str
+    detail: str
+
+
+class Row(NamedTuple):
+    turn: Turn
+    text: str
+    published: bool
+
+    def judged(self, profile: MatchProfile, text: str | None = None) -> Outcome:
+        answer = Answer(text=self.text if text is None else text)
+        return judge(self.turn, answer, "m", catalog_of(self.turn), profile=profile)
+
+    def valid(self, profile: MatchProfile, text: str | None = None) -> bool:
+        return self.judged(profile, text).outcome == "ok"
+
+
+def read(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        rows = {row["id"]: row["valid"] for row in map(json.loads, file)}
+    for imported, output in zip(read_results(path), read_outputs(path), strict=True):
+        yield Row(imported.turn, output["text"], rows[imported.turn.turn_id])
+
+
+def cause(row: Row, profile: MatchProfile) -> str:
+    """Why `profile` and the published verdict differ."""
+    bfcl, ours = row.judged("bfcl"), row.judged(profile)
+    if (bfcl.outcome == "ok") != row.published:
+        return QUOTES if row.valid("bfcl", row.text.replace("'", '"')) == row.published else UNKNOWN
+    if not row.published:
+        floats = Row(row.turn, _with_floats(row), row.published)
+        return INTEGERS if floats.valid("bfcl") else UNKNOWN
+    if ours.outcome == "wrong_args":
+        return TEXT if all(_texts(row)) else UNKNOWN
+    return {"parse_error": MALFORMED, "schema_invalid": SCHEMA}.get(ours.outcome, UNKNOWN)
+
+
+def _texts(row: Row) -> Iterator[bool]:
+    """Of each place where the answer differs from gold: whether both values are text."""
+    catalog, calls = catalog_of(row.turn), [call for call in parse(row.text) if isinstance(call, ToolCall)]
+    for pair in match(calls, row.turn.gold, catalog).pairs:
+        for found in pair_differences(row.turn.gold[pair.gold], calls[pair.predicted], catalog):
+            yield isinstance(found.expected, str) and isinstance(found.got, str)
+
+
+def _with_floats(row: Row) -> str:
+    """The answer with every integer that is directly in a list as a float."""
+    calls = [call.model_dump() for call in row.judged("strict").calls]
+    for call in calls:
+        for name, value in call.get("arguments", {}).items():
+            if isinstance(value, list):
+                call["arguments"][name] = [float(item) if type(item) is int else item for item in value]
+    return "".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)
+
+
+def differences(rows: list[Row], profile: MatchProfile) -> list[Difference]:
+    found = []
+    for row in rows:
+        ours = row.judged(profile)
+        if (ours.outcome == "ok") != row.published:
+            reasons = (ours if row.published else row.judged("bfcl")).reasons
+            detail = "; ".join(reasons) or "BFCL's handler cannot decode the answer"
+            found.append(Difference(row.turn.turn_id, row.published, cause(row, profile), detail))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Agreement with BFCL's published verdicts, as Markdown.")
+    parser.add_argument("file", type=Path, help="joined rows with `valid`")
+    rows = list(read(parser.parse_args().file))
+    for profile in ("bfcl", "strict"):
+        found = differences(rows, profile)
+        agree = len(rows) - len(found)
+        print(f"\n## `--match {profile}`: {agree} of {len(rows)} verdicts agree ({agree / len(rows):.2%})\n")
+        print("| turns | cause |\n|---|---|")
+        for why, number in Counter(difference.cause for difference in found).most_common():
+            print(f"| {number} | {why} |")
+        print("\n| turn | published | cause | detail |\n|---|---|---|---|")
+        for turn_id, published, why, detail in found:
+            print(f"| `{turn_id}` | {'valid' if published else 'invalid'} | {why} | {_cell(detail)} |")
+
+
+def _cell(text: str) -> str:
+    text = text if len(text) <= 160 else f"{text[:157]}..."
+    return f"``{text.replace('|', '/').replace('`', '')}``"
+
+
+if __name__ == "__main__":
+    main()

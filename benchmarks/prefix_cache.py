@@ -1,0 +1,99 @@
+"""What the session-affine order is worth: prefix-cache hit rate and wall time, against the same turns in random order.
+
+    python benchmarks/prefix_cache.py --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
+
+Needs a running vLLM: the hit rate comes from its /metrics. Every round has a cache salt of its own, so that none finds
+what another left; the arms take turns. Nothing else may use the server meanwhile.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import random
+import re
+import statistics
+import tempfile
+import time
+import urllib.request
+from collections import deque
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from callproof.endpoint import Reply
+from evaluate.fleet import Fleet, Rest
+from evaluate.plan import Key, Plan, Question, plan
+from evaluate.replay import ask
+from evaluate.runs import Run
+
+_COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
+
+
+class Shuffled(Plan):
+    """The same questions one by one, in random order."""
+
+    def units(self, answered: set[Key]) -> deque[list[Question]]:
+        questions = [[question] for unit in super().units(answered) for question in unit]
+        random.Random(0).shuffle(questions)
+        return deque(questions)
+
+
+class Salted(Fleet):
+    """An endpoint whose prefix cache holds nothing at first."""
+
+    salt = ""
+
+    async def chat(self, payload: dict[str, Any], home: int, rest: Rest) -> tuple[Reply, int]:
+        return await super().chat({**payload, "cache_salt": self.salt}, home, rest)
+
+
+def cached_tokens(url: str) -> tuple[float, float]:
+    """(tokens looked up, tokens found) in the prefix cache since the server began."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
+        found = _COUNTER.findall(response.read().decode())
+    totals = {"queries": 0.0, "hits": 0.0}
+    for name, value in found:
+        totals[name] += float(value)
+    return totals["queries"], totals["hits"]
+
+
+async def run_once(made: Plan, url: str, salt: str) -> tuple[float, float]:
+    """(seconds, hit rate) of one run with an empty cache."""
+    fleet = Salted([url], made.config.eval)
+    fleet.salt = salt
+    async with fleet:
+        before, began = cached_tokens(url), time.perf_counter()
+        with redirect_stderr(io.StringIO()):
+            await ask(made, fleet)
+        seconds, after = time.perf_counter() - began, cached_tokens(url)
+    return seconds, (after[1] - before[1]) / max(after[0] - before[0], 1.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--endpoint", required=True, metavar="URL")
+    parser.add_argument("--config", required=True, type=Path, metavar="YAML")
+    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
+    parser.add_argument("--rounds", type=int, default=3, help="of each order (default %(default)s)")
+    args = parser.parse_args()
+    found: dict[str, list[tuple[float, float]]] = {"session": [], "random": []}
+    overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
+    with tempfile.TemporaryDirectory() as folder:
+        base = plan(args.config, Run(Path(folder)), [args.model], overrides)
+        for number in range(args.rounds):
+            for order, kind in (("session", Plan), ("random", Shuffled)):
+                made = kind(base.config, base.turns, base.models, Run(Path(folder) / f"{order}-{number}"))
+                salt = f"{order}-{number}-{time.time_ns()}"
+                found[order].append(asyncio.run(run_once(made, args.endpoint.rstrip("/"), salt)))
+    medians = {}
+    for order, rounds in found.items():
+        seconds, rate = (statistics.median(values) for values in zip(*rounds, strict=True))
+        medians[order] = {"seconds": round(seconds, 2), "hit_rate": round(rate, 4)}
+        print(f"{order:<8} order: {seconds:8.2f} s, {rate:6.1%} of the prompt tokens found in the cache")
+    print(json.dumps({"turns": len(base.turns), "rounds": args.rounds, **medians}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""`python -m evaluate import`: from parsed arguments to files and exit code."""
+
+import json
+from argparse import Namespace
+
+from evaluate.importers import bfcl, openai_log
+from evaluate.importers.turns_file import Import, write_imported, write_lines
+from evaluate.progress import say
+
+
+def import_turns(args: Namespace) -> int:
+    """Write tool-eval turns; gold that breaks its schema, and lines that give no turn, are listed on stderr."""
+    result = _write(args)
+    for line in (*result.skipped, *result.bad_gold):
+        say(line)
+    fate = "left out" if args.drop_bad_gold else "kept"
+    say(f"{result.turns} turns, {len(result.skipped)} lines skipped")
+    if result.bad_turns:
+        say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")
+    counts = {"turns": result.turns, "skipped": len(result.skipped), "bad_gold": result.bad_turns}
+    print(json.dumps({**counts, "out": str(args.out)}))
+    return 0
+
+
+def _write(args: Namespace) -> Import:
+    drop = args.drop_bad_gold
+    if args.source == "bfcl":
+        return write_imported(bfcl.read_questions(args.questions, args.answers), args.out, drop_bad_gold=drop)
+    if args.source == "openai-log":
+        return write_imported(openai_log.read_log(args.file), args.out, drop_bad_gold=drop)
+    result = write_imported(bfcl.read_results(args.file), args.out / "turns.jsonl", drop_bad_gold=drop)
+    outputs = (json.dumps(row, ensure_ascii=False) for row in bfcl.read_outputs(args.file))
+    write_lines(args.out / "answers.jsonl", outputs)
+    return result

@@ -1,0 +1,227 @@
+"""Logged chat completions as tool-eval turns: the request is the question, and the assistant's answer is the gold.
+
+One JSON object a line, in any of the forms that proxies, gateways and tracing tools write:
+
+- `request` and `response` (or `request_body` and `response_body`, `input` and `output`, `req` and `res`): the body, an
+  object with the `body` in it, or either as JSON text. A response may also be the chunks of a stream, as a list or as
+  server-sent events, or the assistant's message alone, or its text.
+- The fields of the request beside `response` or `choices` (LiteLLM; its tools in `model_parameters`).
+- `messages` that end with the assistant's answer, and `tools`: OpenAI's form for stored completions and fine-tuning.
+
+`functions` and `function_call` of the older API are understood. Calls that the server left in the text are read out of
+it. A line is skipped, and counted, if it is no chat completion, failed, was cut off, or holds a malformed call.
+
+Turns belong to one session if the line names it (`session_id`, `conversation_id`, `thread_id`, `trace_id`, also in
+`metadata`), or else if their conversations begin alike, up to the first message of the user.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from callproof.calls import MalformedCall, ParsedAnswer, parse_answer, parse_served
+from callproof.catalog import Catalog
+from callproof.completions import Completion, NoCompletion, StreamedCompletion, load_json
+from callproof.records import explain
+from callproof.turns import GoldCall, Turn, digest
+from evaluate.importers.turns_file import Imported, Skipped, read_rows
+
+_REQUEST = ("request", "request_body", "req", "input")
+_RESPONSE = ("response", "response_body", "res", "output")
+_ID = ("turn_id", "custom_id", "request_id", "id")
+_SESSION = ("session_id", "sessionId", "conversation_id", "thread_id", "trace_id", "traceId")
+
+
+class _Exchange(NamedTuple):
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None
+    answer: Completion
+
+
+class _NoTurn(Exception):
+    """Why a line gives no turn."""
+
+
+def read_log(path: Path) -> Iterator[Imported | Skipped]:
+    """The turns of a log, streamed.
+
+    Raises:
+        UserError: unreadable file, or a line that is no JSON object (`path:line`).
+    """
+    seen: set[str] = set()
+    for number, (where, row) in enumerate(read_rows(path), start=1):
+        try:
+            turn = _turn(row, str(number))
+        except (_NoTurn, NoCompletion) as error:
+            yield Skipped(where, str(error))
+        except ValidationError as error:
+            yield Skipped(where, explain(error))
+        else:
+            if turn.turn_id in seen:  # proxies log each try of a request
+                turn = turn.model_copy(update={"turn_id": f"{turn.turn_id}#{number}"})
+            seen.add(turn.turn_id)
+            yield Imported(where, turn)
+
+
+def _turn(row: dict[str, Any], number: str) -> Turn:
+    messages, tools, answer = _exchange(row)
+    _check_tools(tools)
+    parsed = _parsed(answer)
+    return Turn(
+        turn_id=_named(row, _ID) or number,
+        session_id=_session(row) or digest(_opening(messages)),
+        position=sum(message.get("role") not in ("system", "developer") for message in messages),
+        messages=tuple(messages),
+        tools=tuple(tools) if tools else None,
+        gold=tuple(
+            GoldCall(name=call.name, arguments=call.arguments)
+            for call in parsed.calls
+            if not isinstance(call, MalformedCall)
+        ),
+    )
+
+
+def _exchange(row: dict[str, Any]) -> _Exchange:
+    if row.get("error"):
+        raise _NoTurn(f"the request failed: {json.dumps(row['error'], ensure_ascii=False)[:100]}")
+    request = _request(row)
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
+        raise _NoTurn("no chat completion: the request has no messages")
+    response = _body(next((row[key] for key in _RESPONSE if row.get(key) is not None), None))
+    if response is None and "choices" in row:
+        response = row
+    if response is None and messages[-1].get("role") == "assistant":
+        *messages, response = messages
+    if not messages or response is None:
+        raise _NoTurn("there is no answer")
+    return _Exchange(messages, _tools(row, request), _completion(response))
+
+
+def _request(row: dict[str, Any]) -> dict[str, Any]:
+    """The body of the request; the line itself where its fields stand there."""
+    for key in _REQUEST:
+        body = _body(row.get(key))
+        if isinstance(body, list):
+            return {"messages": body}
+        if isinstance(body, dict) and "messages" in body:
+            return body
+    return row
+
+
+def _body(value: Any) -> Any:
+    """A body out of JSON text and out of an object around it."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        value = load_json(value.encode())
+    if isinstance(value, dict):
+        status = value.get("status_code", value.get("status"))
+        if isinstance(status, int) and status >= 400:
+            raise _NoTurn(f"the request failed with status {status}")
+        if "body" in value:
+            return _body(value["body"])
+    return value
+
+
+def _tools(row: dict[str, Any], request: dict[str, Any]) -> Any:
+    """The tools of a request, in today's form."""
+    places: list[Mapping[str, Any]] = [request, row, *(_mapping(row, key) for key in ("model_parameters", "metadata"))]
+    for place in places:
+        if place.get("tools"):
+            return place["tools"]
+        if place.get("functions"):
+            return [{"type": "function", "function": function} for function in place["functions"]]
+    return None
+
+
+def _check_tools(tools: Any) -> None:
+    if tools is None:
+        return
+    if not isinstance(tools, list):
+        raise _NoTurn("tools: expected a list")
+    try:
+        Catalog.from_wire(tools)
+    except ValidationError as error:
+        raise _NoTurn(f"tools: {explain(error)}") from None
+    except ValueError as error:
+        raise _NoTurn(f"tools: {error}") from None
+
+
+def _completion(response: Any) -> Completion:
+    if isinstance(response, str) and response.lstrip().startswith("data:"):
+        return _streamed(line[5:].strip() for line in response.splitlines() if line.startswith("data:"))
+    if isinstance(response, str):
+        response = {"role": "assistant", "content": response}
+    if isinstance(response, list):
+        return _of_list(response)
+    if not isinstance(response, dict):
+        raise _NoTurn(f"the answer is {type(response).__name__}, expected an object")
+    if response.get("error"):
+        raise _NoTurn(f"the request failed: {json.dumps(response['error'], ensure_ascii=False)[:100]}")
+    if "choices" not in response and "role" in response:
+        response = {"choices": [{"message": response}]}
+    return Completion.of_body(json.dumps(_modern(response)).encode())
+
+
+def _of_list(response: list[Any]) -> Completion:
+    """Of the chunks of a stream, or of a list with one message."""
+    if len(response) == 1 and isinstance(response[0], dict) and "role" in response[0]:
+        return _completion(response[0])
+    if not all(isinstance(chunk, dict) and "choices" in chunk for chunk in response):
+        raise _NoTurn("the answer is a list, but not of the chunks of a stream")
+    return _streamed(json.dumps(chunk) for chunk in response)
+
+
+def _streamed(chunks: Iterator[str]) -> Completion:
+    stream = StreamedCompletion()
+    for chunk in chunks:
+        stream.add(chunk.encode())
+    return stream.completion()
+
+
+def _modern(response: dict[str, Any]) -> dict[str, Any]:
+    """A completion whose `function_call` is written as `tool_calls`."""
+    choices = response.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = _mapping(choice, "message")
+    if not message.get("function_call") or message.get("tool_calls"):
+        return response
+    calls = [{"type": "function", "function": message["function_call"]}]
+    return {**response, "choices": [{**choice, "message": {**message, "tool_calls": calls}}]}
+
+
+def _parsed(answer: Completion) -> ParsedAnswer:
+    """The answer's calls; raises _NoTurn where it cannot be gold."""
+    if answer.tool_calls:
+        parsed = parse_served(answer.tool_calls, answer.text, answer.finish_reason)
+    else:
+        parsed = parse_answer(answer.text, answer.finish_reason)
+    if parsed.truncated or answer.finish_reason == "length":
+        raise _NoTurn("the answer was cut off")
+    for call in parsed.calls:
+        if isinstance(call, MalformedCall):
+            raise _NoTurn(f"the answer holds a malformed call ({call.reason})")
+    if not parsed.calls and not answer.text.strip():
+        raise _NoTurn("the answer is empty")
+    return parsed
+
+
+def _session(row: dict[str, Any]) -> str | None:
+    places = (row, _mapping(row, "metadata"), _mapping(_request(row), "metadata"))
+    return next((found for place in places if (found := _named(place, _SESSION))), None)
+
+
+def _opening(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    users = (index for index, message in enumerate(messages) if message.get("role") == "user")
+    return messages[: next(users, 0) + 1]
+
+
+def _named(place: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((str(place[key]) for key in keys if isinstance(place.get(key), str | int) and place[key] != ""), None)
+
+
+def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,132 @@
+"""From imported turns to a turns file: gold is linted on the way, and lines that give no turn are counted."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callproof.calls import RefusedJSON, ToolCall, writable_value
+from callproof.catalog import Catalog
+from callproof.errors import UserError
+from callproof.outcomes import catalog_of
+from callproof.records import read_jsonl
+from callproof.turns import GoldCall, Turn
+
+
+class Imported(NamedTuple):
+    """A turn, and the `path:line` of its gold."""
+
+    where: str
+    turn: Turn
+
+
+class Skipped(NamedTuple):
+    """A line that gives no turn, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass
+class Import:
+    """What was written.
+
+    `bad_gold`: gold that its own catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns; `skipped`:
+    lines that give no turn, as `path:line: reason`.
+    """
+
+    turns: int = 0
+    bad_gold: list[str] = field(default_factory=list)
+    bad_turns: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(`path:line`, object) of each line, streamed, in a form that UTF-8 can hold.
+
+    Raises:
+        UserError: unreadable file, a line that is no JSON object, or one that is nested too deep (`path:line`).
+    """
+    for number, row in read_jsonl(path):
+        where = f"{path}:{number}"
+        try:
+            yield where, writable_value(row)
+        except RefusedJSON as error:
+            raise UserError(where, f"cannot be imported ({error})", "take the line out") from None
+
+
+def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:
+    """Write turns to `out`, in one step at the end.
+
+    Args:
+        drop_bad_gold: leave turns out whose gold their own catalog refuses.
+
+    Raises:
+        UserError: two turns of one id (`path:line`), no turn at all, or `out` cannot be written.
+    """
+    result = Import()
+    write_lines(out, (turn.model_dump_json() for turn in _kept(found, result, drop_bad_gold)))
+    return result
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file in one step, when all lines have come; what they raise leaves no file behind.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in lines)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(path, f"cannot be written ({error.strerror})", "choose another place") from None
+
+
+def gold_problems(turn: Turn) -> Iterator[str]:
+    """Why the turn's own catalog refuses its gold, every accepted value included.
+
+    Raises:
+        UserError: the tools make no catalog.
+    """
+    catalog = catalog_of(turn)
+    for call in turn.gold:
+        yield from (f"{call.name}: {problem}" for problem in _call_problems(call, catalog))
+
+
+def _call_problems(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """Problems of the call, then those that another accepted value adds."""
+    known = catalog.problems(call)
+    yield from known
+    for name, values in call.any_of.items():
+        for value in values:
+            other = ToolCall(name=call.name, arguments={**call.arguments, name: value})
+            yield from (problem for problem in catalog.problems(other) if problem not in known)
+
+
+def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bool) -> Iterator[Turn]:
+    seen: set[str] = set()
+    for item in found:
+        if isinstance(item, Skipped):
+            result.skipped.append(f"{item.where}: {item.reason}")
+            continue
+        where, turn = item
+        if turn.turn_id in seen:
+            raise UserError(where, f"turn {turn.turn_id!r} occurs twice", "rename one")
+        seen.add(turn.turn_id)
+        problems = list(dict.fromkeys(gold_problems(turn)))
+        result.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+        result.bad_turns += bool(problems)
+        if not (problems and drop_bad_gold):
+            result.turns += 1
+            yield turn
+    if not result.turns:
+        first = f"; the first skipped line is {result.skipped[0]}" if result.skipped else ""
+        dropped = f", {result.bad_turns} with gold that breaks its schema" if result.bad_turns else ""
+        raise UserError("import", f"no turns are left{dropped}{first}", "check the file and its form")

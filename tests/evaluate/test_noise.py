@@ -1,0 +1,109 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracles import ANSWERS, slips
+
+from callproof.errors import UserError
+from evaluate.cli import main
+
+pytest_plugins = ["weather_plugin", "gate_plugin"]
+
+Runs = Callable[..., Path]
+
+
+@pytest.fixture
+def repeated(run: Runs, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Three runs of one model, which errs on other sessions each time."""
+    folders = []
+    for number, cities in enumerate([("City1", "City2"), ("City2", "City3", "City4"), ("City5",)]):
+        monkeypatch.setitem(ANSWERS, "moody", slips(*cities))
+        folders.append(run(f"aa-{number}", "moody"))
+    return folders
+
+
+def noise(*words: object) -> int:
+    return main(["noise", *map(str, words)])
+
+
+def gate(*words: object) -> int:
+    return main(["gate", *map(str, words)])
+
+
+def measured(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())["metrics"]
+
+
+def test_a_server_that_repeats_itself_has_no_noise(run: Runs, capsys: pytest.CaptureFixture[str]):
+    one, other = run("one", "shaky"), run("other", "shaky")
+    assert noise(one, other) == 0
+    found = measured(one / "noise.json")
+    assert found["turn_exact"] == {"noise": 0.0, "half_width": 0.0, "largest": 0.0}
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {
+        "noise": str(one / "noise.json"), "runs": 2, "turn_exact": 0.0,
+    }  # fmt: skip
+    assert gate(one, other, "--margin", "turn_exact=0.1", "--margin", "name_f1=0.1") == 0
+
+
+def test_noise_is_at_least_the_largest_difference_and_what_sessions_vary_by(repeated: list[Path]):
+    assert noise(*repeated) == 0
+    found = measured(repeated[0] / "noise.json")["turn_exact"]
+    assert found["largest"] == pytest.approx(2 / 80)
+    assert 0.02 < found["half_width"] < 0.06
+    assert found["noise"] == max(found["half_width"], found["largest"])
+    assert measured(repeated[0] / "noise.json")["hallucination_rate"]["noise"] == 0.0
+
+
+def test_a_gate_refuses_margins_below_the_noise_of_its_baseline(repeated: list[Path]):
+    noise(*repeated)
+    assert gate(*repeated[:2]) == 2
+    result = json.loads((repeated[1] / "gate.json").read_text())
+    assert (result["verdict"], result["checks"]) == ("refused", [])
+    assert result["problems"][0].startswith("margin turn_exact=0.02: is below the noise of 0.0")
+    assert gate(*repeated[:2], "--margin", "turn_exact=0.2", "--margin", "name_f1=0.2") == 0
+    result = json.loads((repeated[1] / "gate.json").read_text())
+    assert result["checks"][0]["noise"] == measured(repeated[0] / "noise.json")["turn_exact"]["noise"]
+
+
+def test_bless_takes_the_noise_along(repeated: list[Path]):
+    noise(*repeated)
+    assert main(["bless", str(repeated[0]), "--as", "best"]) == 0
+    assert gate("best", repeated[1]) == 2
+    assert main(["bless", str(repeated[1]), "--as", "best"]) == 0
+    assert gate("best", repeated[1]) == 0
+
+
+def test_noise_can_be_given_as_a_file(repeated: list[Path], tmp_path: Path):
+    assert noise(*repeated, "--out", tmp_path / "n.json") == 0
+    assert gate(*repeated[:2], "--margin", "turn_exact=0.2", "--margin", "name_f1=0.2") == 0
+    assert gate(*repeated[:2], "--noise", tmp_path / "n.json") == 2
+
+
+def test_noise_of_other_turns_is_refused(run: Runs, repeated: list[Path], tmp_path: Path):
+    assert noise(*repeated, "--out", tmp_path / "n.json") == 0
+    short = run("short", "good", words=("--limit-sessions", "35"))
+    with pytest.raises(UserError, match=r"n\.json: was measured with another turns: .* measure it with runs like"):
+        gate(short, short, "--noise", tmp_path / "n.json")
+    (tmp_path / "n.json").write_text("{}")
+    with pytest.raises(UserError, match=r"n\.json: model: Field required; write it with `python -m evaluate noise`"):
+        gate(short, short, "--noise", tmp_path / "n.json")
+
+
+def test_only_different_finished_runs_of_one_model_on_the_same_turns_make_noise(run: Runs):
+    one, other = run("one", "good"), run("other", "bad")
+    short = run("short", "good", words=("--limit-sessions", "35"))
+    for sides, problem in (
+        ((one,), "expected two or more different runs, got one"),
+        ((one, one), "expected two or more different runs, got one, one"),
+        ((one, other), "is of bad, not of good"),
+        ((one, short), "in turns: "),
+    ):
+        with pytest.raises(UserError, match=problem):
+            noise(*sides)
+    path = other / "outcomes.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match="is unfinished"):
+        noise(one, other)
+    assert not (one / "noise.json").exists()
