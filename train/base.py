@@ -94,7 +94,8 @@ def _texts(lessons: int) -> Iterator[str]:
     template = TEMPLATE.read_text(encoding="utf-8")
     for _ in range(lessons):
         made = lesson(rng, rng.choice((DENSE, MEDIUM, FULL)))
-        rendered, _ = render_jinja_template([template_messages(made.messages)], made.tools, chat_template=template)
+        tools: list[Any] = list(made.tools or ())
+        rendered, _ = render_jinja_template([template_messages(made.messages)], tools, chat_template=template)
         yield from re.split("|".join(map(re.escape, (*MARKS, *SPECIAL))), rendered[0])
 
 

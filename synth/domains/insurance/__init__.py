@@ -1,4 +1,4 @@
-"""The domain of a Swiss insurer; `wishes.txt` is what its customers ask for, `answers.txt` what its assistant says."""
+"""The domain of a Swiss insurer; its customers' words are in `wishes.txt`, its assistant's in `answers.txt`."""
 
 from pathlib import Path
 
