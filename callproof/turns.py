@@ -125,4 +125,4 @@ def read_turns(path: Path) -> Iterator[Turn]:
 def digest(value: object) -> str:
     """A short stable hash of any JSON value, for the identity of turns, catalogs, prompts and templates."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

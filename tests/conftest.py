@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: two adapters trained for a few steps, served with their base by one real vLLM."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 DOMAINS = ("car_sales", "insurance")
 STEPS = 80
+
+# A shell's background job ignores Ctrl-C and so would every program that a test starts; a handler here undoes that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
