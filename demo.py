@@ -18,7 +18,6 @@ from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
 
 CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
-HEADLINES = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
 
 
 def main() -> int:
@@ -33,8 +32,8 @@ def main() -> int:
     summary: dict[str, Any] = {"train": {config.name: _train(path) for config, path in _pairs(configs)}}
     with _server(args.port):
         runs = _evaluate(configs, endpoint, args.sessions)
-        summary["evaluate"] = {name: _headlines(run) for name, run in runs.items()}
-        summary["gate"] = _gate(runs[configs[0].name], configs[0])
+        summary["evaluate"] = {name: run["models"] for name, run in runs.items()}
+        summary["gate"] = _gate(runs[configs[0].name]["run"], configs[0])
         summary["bench"] = _bench(configs, endpoint)
     summary["seconds"] = round(time.perf_counter() - begun, 1)
     print(json.dumps(summary))
@@ -84,36 +83,25 @@ def _server(port: int) -> Iterator[None]:
         process.wait(timeout=60)
 
 
-def _evaluate(configs: list[RunConfig], endpoint: str, sessions: int) -> dict[str, Path]:
-    """The cross matrix: base and both adapters on every domain; returns a run folder for each domain."""
+def _evaluate(configs: list[RunConfig], endpoint: str, sessions: int) -> dict[str, dict[str, Any]]:
+    """The cross matrix: base and both adapters on every domain; returns what `evaluate` prints of each domain's run."""
     models = [configs[0].model.served_name, *(config.name for config in configs)]
     chosen = [option for model in models for option in ("--model", model)]
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    runs = {config.name: Path("runs") / f"demo-{config.name}-{stamp}" for config in configs}
+    runs = {}
     for config, path in _pairs(configs):
-        where = ("--endpoint", endpoint, "--config", path, "--run-id", runs[config.name].name)
-        _run("evaluate", *where, *chosen, "--limit-sessions", str(sessions))
+        where = ("--endpoint", endpoint, "--config", path, "--run-id", f"demo-{config.name}-{stamp}")
+        printed = _run("evaluate", *where, *chosen, "--limit-sessions", str(sessions))
+        (runs[config.name],) = json.loads(printed.splitlines()[-1])["runs"]
     return runs
 
 
-def _headlines(run: Path) -> dict[str, Any]:
-    """Headline metrics of every model of a run, with the number of turns."""
-    models = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["models"]
-    return {
-        model: {
-            **{key: figures["metrics"][key]["value"] for key in HEADLINES},
-            "n": figures["metrics"]["turn_exact"]["n"],
-        }
-        for model, figures in models.items()
-    }
-
-
-def _gate(run: Path, config: RunConfig) -> dict[str, Any]:
+def _gate(run: str, config: RunConfig) -> dict[str, Any]:
     """Bless the run, then hold the adapter against the base's answers in it."""
     _run("evaluate", "bless", run, "--as", "demo")
     models = ("--baseline-model", config.model.served_name, "--candidate-model", config.name)
-    _run("evaluate", "gate", "demo", run, *models, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
-    return {"verdict": json.loads((run / "gate.json").read_text(encoding="utf-8"))["verdict"]}
+    printed = _run("evaluate", "gate", "demo", run, *models, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
+    return {"verdict": json.loads(printed.splitlines()[-1])["verdict"]}
 
 
 def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+from callproof.config import load
 from callproof.endpoint import Reply
 from evaluate.fleet import Fleet, Rest
 from evaluate.plan import Key, Plan, Question, plan
@@ -81,7 +82,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {"session": [], "random": []}
     overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
     with tempfile.TemporaryDirectory() as folder:
-        base = plan(args.config, Run(Path(folder)), [args.model], overrides)
+        base = plan(load(args.config), Run(Path(folder)), [args.model], overrides)
         for number in range(args.rounds):
             for order, kind in (("session", Plan), ("random", Shuffled)):
                 made = kind(base.config, base.turns, base.models, Run(Path(folder) / f"{order}-{number}"))

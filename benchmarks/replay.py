@@ -34,6 +34,7 @@ from typing import Any
 import yaml
 from instant_endpoint import MODEL, instant_endpoint
 
+from callproof.config import load
 from callproof.endpoint import Endpoint, request
 from evaluate.cli import main as evaluate
 from evaluate.plan import plan
@@ -94,7 +95,7 @@ class Bench:
 
     def __init__(self, config: Path, concurrency: int) -> None:
         self._config, self._concurrency = config, concurrency
-        self._plan = plan(config, self._run(), [MODEL], {})
+        self._plan = plan(load(config), self._run(), [MODEL], {})
         self._payloads = [request(turn, MODEL, max_tokens=256, temperature=0.0) for turn in self._plan.turns]
         self.turns = len(self._payloads)
 

@@ -163,7 +163,7 @@ class Endpoint:
                 again, pause_s = failure.again, failure.pause_s
                 return Reply(answer, failure.status, sent, tuple(chunk_times), finished, again, pause_s)
             finished = time.perf_counter()
-        return Reply(_answer(completion, finished - sent), status, sent, tuple(chunk_times), finished)
+        return Reply(Answer.of(completion, finished - sent), status, sent, tuple(chunk_times), finished)
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunk_times: list[float]) -> tuple[int, Completion]:
         status = None
@@ -252,16 +252,6 @@ async def _refusal(response: aiohttp.ClientResponse) -> _Failure:
     body, status = await response.read(), response.status
     again = may_succeed_later(status)
     return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
-
-
-def _answer(completion: Completion, latency_s: float) -> Answer:
-    return Answer(
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        usage=completion.usage,
-        tool_calls=completion.tool_calls,
-        latency_s=latency_s,
-    )
 
 
 def _root(base_url: str) -> str:

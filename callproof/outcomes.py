@@ -40,6 +40,7 @@ from callproof.calls import (
     writable_value,
 )
 from callproof.catalog import Catalog, Tool
+from callproof.completions import Completion
 from callproof.equality import shown
 from callproof.errors import UserError
 from callproof.match import Matching, match, pair_differences
@@ -79,6 +80,17 @@ class Answer(Record):
     tool_calls: tuple[dict[str, Any], ...] | None = None
     latency_s: float | None = Field(default=None, description="seconds from request to end of answer")
     error: str | None = None
+
+    @classmethod
+    def of(cls, completion: Completion, latency_s: float | None = None) -> "Answer":
+        """The answer that a chat completion holds."""
+        return cls(
+            text=completion.text,
+            finish_reason=completion.finish_reason,
+            usage=completion.usage,
+            tool_calls=completion.tool_calls,
+            latency_s=latency_s,
+        )
 
     @model_validator(mode="before")
     @classmethod

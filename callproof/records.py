@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -76,9 +77,24 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file in one step: a reader sees the old file or the new one, never a part."""
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` when the block ends well.
+
+    A reader sees the old file or the new one, never a part; a block that raises leaves the old one alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file in one step, see `replacing`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as file:
+        file.write(text.encode())

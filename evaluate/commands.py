@@ -5,10 +5,9 @@ import re
 import shlex
 from argparse import Namespace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from callproof.config import load
+from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INVALID, UserError
 from evaluate.bless import bless as bless_run
 from evaluate.bless import choose_model, find_run
@@ -28,10 +27,11 @@ from evaluate.tables import print_summary
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
     _check_models(args.model, args.baseline_model)
-    run_id = _run_id(args)
+    configs = [load(path) for path in args.config]
+    run_id = _run_id(args, configs)
     plans = [
-        plan(path, Run(args.out / folder), args.model, _eval_overrides(args))
-        for path, folder in zip(args.config, _folders(args.config, run_id), strict=True)
+        plan(config, Run(args.out / folder), args.model, _eval_overrides(args))
+        for config, folder in zip(configs, _folders(configs, run_id), strict=True)
     ]
     for each in plans:
         check_presence(each.run, args.resume)
@@ -57,19 +57,19 @@ def _eval_overrides(args: Namespace) -> dict[str, Any]:
     return {field: value for field, value in wanted.items() if value is not None}
 
 
-def _run_id(args: Namespace) -> str:
+def _run_id(args: Namespace, configs: list[RunConfig]) -> str:
     """--run-id; by default the time, after the configuration's name where there is but one."""
     if args.resume and not args.run_id:
         raise UserError("--resume", "needs the run to resume", f"give --run-id, see {args.out}/")
     if args.run_id and not re.match(RUN_ID_PATTERN, args.run_id):
         raise UserError(f"--run-id {args.run_id}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
     time = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    return args.run_id or (f"{load(args.config[0]).name}-{time}" if len(args.config) == 1 else time)
+    return args.run_id or (f"{configs[0].name}-{time}" if len(configs) == 1 else time)
 
 
-def _folders(configs: list[Path], run_id: str) -> list[str]:
+def _folders(configs: list[RunConfig], run_id: str) -> list[str]:
     """One a configuration: the id of the run, with the name added where there are several."""
-    names = [load(path).name for path in configs]
+    names = [config.name for config in configs]
     if len(set(names)) != len(names):
         raise UserError("--config", f"two configurations have one name ({', '.join(names)})", "rename one")
     return [run_id] if len(names) == 1 else [f"{run_id}-{name}" for name in names]

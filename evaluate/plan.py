@@ -3,11 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from callproof.catalog import read_catalog
-from callproof.config import RunConfig, load
+from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE
 from callproof.outcomes import Channel, Outcome
 from callproof.turns import Turn, eval_turns
@@ -125,8 +124,8 @@ def _strict_level(turns: Iterable[Turn]) -> Literal["none", "some", "all"]:
     return "some" if len(found) == 2 else "all" if True in found else "none"
 
 
-def plan(config_path: Path, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
-    """Read and check everything that a run needs but the endpoint.
+def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
+    """Read and check everything that a run of a configuration needs but the endpoint.
 
     Args:
         overrides: fields of `EvalConfig` that the command line sets.
@@ -134,6 +133,5 @@ def plan(config_path: Path, run: Run, models: Sequence[str], overrides: dict[str
     Raises:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects.
     """
-    config = load(config_path)
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
     return Plan(config, eval_turns(config, read_catalog(config.data.tools_path)), tuple(models), run)

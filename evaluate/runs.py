@@ -14,7 +14,6 @@ line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a 
 """
 
 import fcntl
-import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +24,10 @@ from pydantic_core import to_json
 
 from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
-from callproof.records import Record, explain, read_lines, read_text, write_json
+from callproof.records import Record, explain, read_lines, read_text, replacing, write_json
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
-RUNS = Path("runs")
 Form = TypeVar("Form", bound=BaseModel)
 Channels = Literal["raw", "served", "both"]
 RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -180,11 +178,6 @@ class Run:
     def turns(self) -> Iterator[Turn]:
         return read_turns(self.turns_path)
 
-    def outcomes(self) -> list[Outcome]:
-        """All outcomes in the order of session, position, model, channel, repeat, however they landed."""
-        outcomes = list(read_outcomes(self.outcomes_path)) if self.outcomes_path.exists() else []
-        return sorted(outcomes, key=lambda o: (o.session_id, o.position, o.turn_id, o.model, o.channel, o.repeat))
-
 
 class OutcomeLog:
     """Appends outcomes to a file; each is handed to the operating system before `append` returns."""
@@ -235,13 +228,11 @@ def keep_answered(path: Path) -> Iterator[Outcome]:
 
     Yields what is left. The file is replaced in one step, when all of it has been taken.
     """
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as file:
         for outcome, line in read_as(path, Outcome) if path.exists() else ():
             if outcome.outcome != "infra_error":
                 file.write(line)
                 yield outcome
-    os.replace(partial, path)
 
 
 def write_turns(path: Path, turns: Iterable[Turn]) -> None:

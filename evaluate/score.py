@@ -190,15 +190,10 @@ def _answer(value: dict[str, Any], where: str) -> Answer:
         if isinstance(value.get("answer"), dict):
             return Answer.model_validate(value["answer"])
         if "response" in value or "choices" in value:
-            return _completed(value.get("response", value))
+            return Answer.of(Completion.of_body(json.dumps(value.get("response", value)).encode()))
         fields = {key: value[key] for key in ("text", "finish_reason", "error") if key in value}
         return Answer.model_validate({"text": ""} | fields if "error" in fields else fields)
     except ValidationError as error:
         raise UserError(where, explain(error), _FORM) from None
     except NoCompletion as error:
         raise UserError(where, f"`response` is no chat completion: {error}", _FORM) from None
-
-
-def _completed(response: Any) -> Answer:
-    found = Completion.of_body(json.dumps(response).encode())
-    return Answer(text=found.text, finish_reason=found.finish_reason, usage=found.usage, tool_calls=found.tool_calls)

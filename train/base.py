@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class Stage:
     tokens: int
     levels: tuple[tuple[Level, float], ...]
     everything: int = 0  # every n-th batch has loss on all tokens
+    peak: float = 1.0  # highest learning rate, as a fraction; stages of one peak are one cycle of the schedule
+    sharpness: float = 1.0  # factor of the weights DECISION and NAME
 
 
 STAGES = (
@@ -50,9 +53,8 @@ STAGES = (
     Stage(800, 4096, ((BARE, 0.15), (DENSE, 0.85)), everything=3),
     Stage(700, 6144, ((DENSE, 0.35), (MEDIUM, 0.55), (FULL, 0.1)), everything=12),
     Stage(1000, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
-    Stage(440, 8192, ((DENSE, 0.1), (MEDIUM, 0.4), (FULL, 0.5))),
+    Stage(440, 8192, ((DENSE, 0.1), (MEDIUM, 0.4), (FULL, 0.5)), peak=0.5, sharpness=0.5),
 )
-CYCLES = ((3000, 1.0), (440, 0.5))  # steps, and the learning rate at their peak as a fraction of the highest
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY = 100
@@ -148,7 +150,7 @@ def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[lis
         yield from batches
 
 
-def _tensors(rows: list[Row], everything: bool, marks: dict[str, int]) -> dict[str, torch.Tensor]:
+def _tensors(rows: list[Row], everything: bool, sharpness: float, marks: dict[str, int]) -> dict[str, torch.Tensor]:
     """Padded on the right; causal attention needs no mask then, and runs 1.5 times as fast without."""
     longest = max(len(row.input_ids) for row in rows)
     ids = torch.full((len(rows), longest), marks["<|endoftext|>"])
@@ -156,23 +158,24 @@ def _tensors(rows: list[Row], everything: bool, marks: dict[str, int]) -> dict[s
     for at, row in enumerate(rows):
         size = len(row.input_ids)
         ids[at, :size] = torch.tensor(row.input_ids)
-        weights[at, :size] = torch.tensor(loss_weights(row, marks, COPY if everything else 0.0))
+        weights[at, :size] = torch.tensor(loss_weights(row, marks, COPY if everything else 0.0, sharpness))
     return {"input_ids": ids, "weights": weights}
 
 
-def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0) -> list[float]:
+def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0, sharpness: float = 1.0) -> list[float]:
     """The weight of each token of a row in the loss, see `DECISION`."""
     opens, closes, end = marks["<tool_call>"], marks["</tool_call>"], marks['",\u0120"']
+    decision, name = DECISION * sharpness, NAME * sharpness
     weights, kind, before = [], TEXT, IGNORED
     for token, label in zip(row.input_ids, row.labels, strict=True):
         if label == IGNORED:
             weights.append(unsupervised)
         elif before == IGNORED:
-            kind = NAME if token == opens else TEXT
-            weights.append(DECISION)
+            kind = name if token == opens else TEXT
+            weights.append(decision)
         else:
-            weights.append(DECISION if before == closes else kind)
-            kind = NAME if token == opens else COPY if kind == NAME and token == end else kind
+            weights.append(decision if before == closes else kind)
+            kind = name if token == opens else COPY if kind == name and token == end else kind
         before = label
     return weights
 
@@ -213,7 +216,7 @@ def _lessons(encoder: Encoder, marks: dict[str, int], done: int) -> Iterator[dic
         batches = _batches(encoder, stage, random.Random(f"{number}:{begin}"))
         for step in range(begin, stage.steps):
             everything = bool(stage.everything) and step % stage.everything == 0
-            yield _tensors(next(batches), everything, marks)
+            yield _tensors(next(batches), everything, stage.sharpness, marks)
 
 
 def _save_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], step: int) -> None:
@@ -235,7 +238,8 @@ def _load_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.o
 
 def _rate(step: int) -> float:
     """Fraction of the highest learning rate: in a cycle 100 steps of warm-up, a sixth at its peak, down to 1 %."""
-    for steps, peak in CYCLES:
+    for peak, stages in groupby(STAGES, key=lambda stage: stage.peak):
+        steps = sum(stage.steps for stage in stages)
         if step < steps:
             return peak * min((step + 1) / 100, max(0.01, 1.2 * (1 - step / steps)), 1.0)
         step -= steps

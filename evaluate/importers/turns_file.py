@@ -1,6 +1,5 @@
 """From imported turns to a turns file: gold is linted on the way, and lines that give no turn are counted."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from callproof.calls import RefusedJSON, ToolCall, writable_value
 from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.outcomes import catalog_of
-from callproof.records import read_jsonl
+from callproof.records import read_jsonl, replacing
 from callproof.turns import GoldCall, Turn
 
 
@@ -76,15 +75,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
         raise UserError(path, f"cannot be written ({error.strerror})", "choose another place") from None
 

@@ -35,11 +35,11 @@ class ServiceTool:
         verb, _, noun = name.partition("_")
         if rng.random() < RENAMED_SHARE:
             name = f"{invented(rng, False)}_{invented(rng, False)}"
-        optional = [param for param in self.params if param.required or rng.random() < 0.8]
-        known = {param.name for param in optional}
-        requests = tuple(text for text in self.requests if slots(text) <= known)
+        shown = tuple(param for param in self.params if param.required or rng.random() < 0.8)
+        names = {param.name for param in shown}
+        requests = tuple(text for text in self.requests if slots(text) <= names)
         spoken_of = noun.replace("_", " ") or verb
-        return LessonTool(name, (verb,), spoken_of, rng.choice(self.about), tuple(optional), requests)
+        return LessonTool(name, (verb,), spoken_of, rng.choice(self.about), shown, requests)
 
 
 @cache

@@ -1,9 +1,18 @@
-"""How the models of the gate's tests answer."""
+"""How the models of the gate's tests answer, and what a run then holds."""
 
 from collections.abc import Callable
 from typing import Any
 
 from weather import right, wrong
+
+from callproof.outcomes import Outcome
+from evaluate.runs import Run, read_outcomes
+
+
+def outcomes_of(run: Run) -> list[Outcome]:
+    """In the order of session, position, model, channel, repeat, however they landed."""
+    found = read_outcomes(run.outcomes_path) if run.outcomes_path.exists() else ()
+    return sorted(found, key=lambda o: (o.session_id, o.position, o.turn_id, o.model, o.channel, o.repeat))
 
 
 def slips(*cities: str) -> Callable[[dict[str, Any]], str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from fake_endpoint import FakeEndpoint, Script
+from oracles import outcomes_of
 from weather import Domain, right
 
 from evaluate.cli import main
@@ -95,4 +96,4 @@ def test_every_fault_is_tried_again_as_often_as_it_should_and_every_turn_is_scor
         assert main(["--endpoint", fake.url, *words, "--resume"]) == 0
     unanswered = {turn for turn, outcome in outcomes.items() if outcome.outcome == "infra_error"}
     assert stage.asked == {json.dumps(turn.messages): 1 for turn in turns if turn.turn_id in unanswered}
-    assert Counter(o.outcome for o in run.outcomes()) == {"ok": 78, "parse_error": 1, "missed_call": 1}
+    assert Counter(o.outcome for o in outcomes_of(run)) == {"ok": 78, "parse_error": 1, "missed_call": 1}

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from fake_endpoint import FakeEndpoint, Script
+from oracles import outcomes_of
 from weather import Domain, right, wrong
 
 from evaluate.runs import Run
@@ -63,7 +64,7 @@ def go_on(told: str) -> list[str]:
 
 def answers(run: Run) -> list[dict[str, Any]]:
     """The outcomes of a run, without what differs from run to run."""
-    return [outcome.model_dump(exclude={"answer": {"latency_s"}}) for outcome in run.outcomes()]
+    return [outcome.model_dump(exclude={"answer": {"latency_s"}}) for outcome in outcomes_of(run)]
 
 
 def figures(run: Run) -> dict[str, Any]:
@@ -82,12 +83,12 @@ def test_a_signal_lets_answers_land_and_the_command_that_is_told_finishes_the_ru
         assert "Traceback" not in told
         assert "s3cret" not in told
         run, before = Run(domain.runs / "r"), len(fake.requests)
-        assert len(run.outcomes()) == before < 80
+        assert len(outcomes_of(run)) == before < 80
         assert run.info().finished is None
         subprocess.run(go_on(told), env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     asked = Counter(json.dumps(request["messages"]) for request in fake.requests)
     assert set(asked.values()) == {1}
-    assert len(asked) == len(run.outcomes()) == 80
+    assert len(asked) == len(outcomes_of(run)) == 80
     assert run.info().finished is not None
 
 
@@ -102,7 +103,7 @@ def test_a_second_ctrl_c_drops_what_hangs(domain: Domain):
         told = ended(process)
     assert process.returncode == 130
     assert "Traceback" not in told
-    assert Run(domain.runs / "r").outcomes() == []
+    assert outcomes_of(Run(domain.runs / "r")) == []
 
 
 def test_a_run_out_of_time_is_no_run_to_trust_and_can_be_finished(domain: Domain):
@@ -113,12 +114,12 @@ def test_a_run_out_of_time_is_no_run_to_trust_and_can_be_finished(domain: Domain
         assert process.returncode == 3, told
         assert "out of time; to go on: python -m evaluate" in told
         [path] = domain.runs.iterdir()
-        landed = len(Run(path).outcomes())
+        landed = len(outcomes_of(Run(path)))
         assert 0 < landed < 80
         with started(domain, *words, "--run-id", path.name, "--resume") as process:
             told = ended(process)
         assert process.returncode == 0, told
-    assert len(Run(path).outcomes()) == 80
+    assert len(outcomes_of(Run(path))) == 80
 
 
 def test_a_run_killed_at_ten_random_moments_ends_as_one_that_was_left_in_peace(domain: Domain):
@@ -157,4 +158,4 @@ def test_a_process_killed_while_it_starts_leaves_nothing_in_the_way(domain: Doma
         with started(domain, *words) as process:
             told = ended(process)
         assert process.returncode == 0, told
-    assert len(Run(domain.runs / "r").outcomes()) == 4
+    assert len(outcomes_of(Run(domain.runs / "r"))) == 4

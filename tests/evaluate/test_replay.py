@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fake_endpoint import FakeEndpoint, Script, prompt_tokens
+from oracles import outcomes_of
 from weather import Domain, call, right, wrong
 
 from callproof.errors import UserError
@@ -57,7 +58,7 @@ def test_a_run_directory_tells_what_was_asked_of_whom_and_how(domain):
     assert info.finished is not None
     assert info.config is not None
     assert info.config["data"]["domain"] == str(domain.root)
-    assert [turn.turn_id for turn in run.turns()] == [outcome.turn_id for outcome in run.outcomes()]
+    assert [turn.turn_id for turn in run.turns()] == [outcome.turn_id for outcome in outcomes_of(run)]
     assert "secret" not in (run.path / "run.json").read_text()
 
 
@@ -172,7 +173,7 @@ def test_both_channels_are_asked_and_their_disagreement_is_told(domain):
     assert len(fake.requests) == 160
     assert [request["tool_choice"] for request in fake.requests].count("auto") == 80
     run = Run(domain.runs / "r")
-    outcomes = run.outcomes()
+    outcomes = outcomes_of(run)
     lost = {outcome.turn_id for outcome in outcomes if outcome.outcome == "missed_call"}
     assert {outcome.channel for outcome in outcomes if outcome.turn_id in lost and outcome.outcome == "ok"} == {"raw"}
     metrics = json.loads(run.metrics_path.read_text())
