@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from callproof.calls import RefusedJSON, ToolCall, decode
 from callproof.equality import Shape
 from callproof.errors import UserError
-from callproof.records import Record, explain, read_text
+from callproof.records import Record, explain, read_text, refuse_half_characters
 from callproof.schemas import BadSchema, CompiledSchema
 
 MAX_PROBLEMS = 20
@@ -60,6 +60,19 @@ class Tool(Record):
             _explain(error) for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
         ]
 
+    def refusing_keywords(self, arguments: dict[str, Any]) -> dict[str, str]:
+        """The schema keyword that refuses each place of `arguments`, by path; none where they cannot be checked.
+
+        Of alternatives (`anyOf`, `oneOf`), it is that of the first.
+        """
+        if isinstance(self.compiled, BadSchema):
+            return {}
+        try:
+            errors = islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS)
+            return {_place(error): _keyword(error) for error in errors}
+        except (RecursionError, ArithmeticError):
+            return {}
+
 
 class Catalog(Record):
     """Tools in the order of their file; names are unique."""
@@ -99,14 +112,16 @@ def read_catalog(path: Path) -> Catalog:
     """The catalog of a tools.json: a list of tools in OpenAI's form.
 
     Raises:
-        UserError: malformed JSON, no list of tools, an unknown key, a duplicate name, or parameters that are no JSON
-            Schema, refer to what is not in the document or hold a pattern that cannot be searched safely.
+        UserError: malformed JSON, half a surrogate pair, no list of tools, an unknown key, a duplicate name, or
+            parameters that are no JSON Schema, refer to what is not in the document or hold a pattern that cannot be
+            searched safely.
     """
     text = read_text(path)
     try:
         value = decode(text)
     except RefusedJSON as error:
         raise UserError(_line(path, text), f"malformed JSON ({error})", "mend the syntax") from None
+    refuse_half_characters(json.loads(text), path)
     if not isinstance(value, list) or not value:
         raise UserError(path, "expected a list of tools in OpenAI's form", 'write [{"type": "function", ...}]')
     _refuse_unknown_keys(value, path)
@@ -152,7 +167,16 @@ def _line(path: Path, text: str) -> str:
     return str(path)
 
 
+def _place(error: Refusal) -> str:
+    return error.json_path.removeprefix("$").removeprefix(".")
+
+
+def _keyword(error: Refusal) -> str:
+    while error.context:
+        error = error.context[0]
+    return str(error.validator)
+
+
 def _explain(error: Refusal) -> str:
-    where = error.json_path.removeprefix("$").removeprefix(".") or "arguments"
-    text = f"{where}: {error.message}"
+    text = f"{_place(error) or 'arguments'}: {error.message}"
     return text if len(text) <= MAX_PROBLEM_CHARACTERS else f"{text[: MAX_PROBLEM_CHARACTERS - 3]}..."

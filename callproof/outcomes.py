@@ -21,7 +21,7 @@ that expect no call, or any call, only whether the whole answer can be read and 
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
@@ -41,7 +41,7 @@ from callproof.calls import (
 )
 from callproof.catalog import Catalog, Tool
 from callproof.completions import Completion
-from callproof.equality import shown
+from callproof.equality import Difference, shown
 from callproof.errors import UserError
 from callproof.match import Matching, match, pair_differences
 from callproof.records import Record, explain
@@ -66,6 +66,10 @@ OutcomeLabel = Literal[
     "ok",
 ]
 LABELS: tuple[OutcomeLabel, ...] = get_args(OutcomeLabel)
+DIFFERENCES: dict[MatchProfile, Callable[[GoldCall, ToolCall, Catalog], Iterator[Difference]]] = {
+    "strict": pair_differences,
+    "bfcl": bfcl_differences,
+}
 
 
 class Answer(Record):
@@ -242,6 +246,17 @@ def judge(
     )
 
 
+def pair_calls(
+    calls: Sequence[ToolCall],
+    gold: Sequence[GoldCall],
+    catalog: Catalog,
+    order: Literal["any", "strict"],
+    profile: MatchProfile,
+) -> Matching:
+    """Pair calls with gold calls as the profile does."""
+    return match_bfcl(calls, gold, catalog) if profile == "bfcl" else match(calls, gold, catalog, order)
+
+
 def catalog_of(turn: Turn) -> Catalog:
     """The turn's own catalog; one object for all turns with the same tools in whatever order.
 
@@ -277,10 +292,7 @@ def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profil
     known = tuple(call for call in calls if call.name in catalog.by_name)
     problems = tuple((call, found) for call in known if (found := catalog.problems(call)))
     compared = () if turn.any_call else calls
-    if profile == "bfcl":
-        matching = match_bfcl(compared, turn.gold, catalog)
-    else:
-        matching = match(compared, turn.gold, catalog, turn.order)
+    matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
     return _Finding(turn, profile, answered, parsed, calls, known, problems, compared, matching)
 
 
@@ -325,14 +337,13 @@ def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
 
 def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
     gold, calls, matching = finding.turn.gold, finding.compared, finding.matching
-    differences = bfcl_differences if finding.profile == "bfcl" else pair_differences
     if finding.turn.any_call and not finding.parsed.attempts:
         yield "missing: any call"
     yield from (f"missing: {gold[index].name} {shown(gold[index].arguments)}" for index in matching.missing)
     yield from (f"unexpected: {shown(calls[index].name)} {shown(calls[index].arguments)}" for index in matching.surplus)
     for pair in matching.pairs:
         if not pair.exact:
-            found = differences(gold[pair.gold], calls[pair.predicted], catalog)
+            found = DIFFERENCES[finding.profile](gold[pair.gold], calls[pair.predicted], catalog)
             yield from (f"{gold[pair.gold].name}: {difference}" for difference in found)
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,17 +41,25 @@ def read_text(path: Path) -> str:
         raise UserError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line with its end) of a file, streamed.
+def open_lines(path: Path) -> BufferedReader:
+    """A file of lines, to be read.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or begins with a byte order mark.
     """
     try:
         file = path.open("rb")
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    with file:
+    if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+        file.close()
+        raise UserError(f"{path}:1", "begins with a byte order mark", "save the file as UTF-8 without it")
+    return file
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line with its end) of a file, streamed; raises as `open_lines`."""
+    with open_lines(path) as file:
         yield from enumerate(file, start=1)
 
 
@@ -69,28 +79,80 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(where, f"is not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        problem = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        raise UserError(where, f"malformed JSON ({problem})", "write one JSON object a line") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(where, f"malformed JSON ({_problem(error)})", "write one JSON object a line") from None
     if not isinstance(value, dict):
         raise UserError(where, f"expected a JSON object, got {type(value).__name__}", "write one object a line")
     return value
+
+
+def _problem(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
+
+
+def refuse_half_characters(value: object, where: object) -> None:
+    """Half a surrogate pair is valid JSON, but no text: it can be neither tokenised nor served nor written.
+
+    Raises:
+        UserError: a string or a key of the JSON value holds one (`where: path.in.the.value`).
+    """
+    for path, text in _texts(value):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            place = path.encode("ascii", "backslashreplace").decode()
+            problem = "holds half a surrogate pair (\\ud800 to \\udfff)"
+            raise UserError(f"{where}: {place}" if place else where, problem, "write the whole character") from None
+
+
+def _texts(value: object) -> Iterator[tuple[str, str]]:
+    """(path, text) of each string and each key of a JSON value, in order."""
+    waiting = [("", value)]
+    while waiting:
+        path, item = waiting.pop()
+        if isinstance(item, str):
+            yield path, item
+        inner = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        places = [(f"{path}.{key}".lstrip("."), key, child) for key, child in inner]
+        yield from ((place, key) for place, key, _ in places if isinstance(key, str))
+        waiting += [(place, child) for place, _, child in reversed(places)]
+
+
+@contextmanager
+def leaving_nothing(path: Path) -> Iterator[None]:
+    """If the block raises, the file `path` and the folders made for it go again; what was there before stays."""
+    new = [place for place in (path, *path.parents) if not os.path.exists(place)]
+    try:
+        yield
+    except BaseException:
+        for place in new:
+            with suppress(OSError):
+                place.rmdir() if place.is_dir() else place.unlink()
+        raise
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write, which takes the place of `path` when the block ends well.
 
-    A reader sees the old file or the new one, never a part; a block that raises leaves the old one alone.
+    A reader sees the old file or the new one, never a part; a block that raises leaves the old one alone, and no new
+    folder behind.
+
+    Raises:
+        UserError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
-            yield file
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        with leaving_nothing(partial):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                yield file
+            os.replace(partial, path)
+    except OSError as error:
+        mend = "choose another place, or free some space"
+        raise UserError(path, f"cannot be written ({error.strerror})", mend) from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -10,7 +10,6 @@ A call may also be written in OpenAI's form, `{"id", "type": "function", "functi
 arguments as an object or as JSON text. The system prompt and the catalog come from the domain (see `callproof.prompt`).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import ToolCall
 from callproof.errors import UserError
-from callproof.records import Record, explain, read_jsonl
+from callproof.records import Record, explain, read_jsonl, refuse_half_characters
 
 
 class Message(Record):
@@ -63,7 +62,7 @@ def read_sessions(path: Path) -> Iterator[tuple[int, Session]]:
     """
     seen: dict[str, int] = {}
     for number, value in read_jsonl(path):
-        _refuse_half_characters(value, f"{path}:{number}")
+        refuse_half_characters(value, f"{path}:{number}")
         try:
             session = Session.model_validate(value)
         except ValidationError as error:
@@ -75,12 +74,3 @@ def read_sessions(path: Path) -> Iterator[tuple[int, Session]]:
             )
         seen[session.session_id] = number
         yield number, session
-
-
-def _refuse_half_characters(value: object, where: str) -> None:
-    """Half a surrogate pair is valid JSON, but no text: it can be neither tokenised nor served."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        problem, mend = "holds half a surrogate pair (\\ud800 to \\udfff)", "write the whole character"
-        raise UserError(where, problem, mend) from None

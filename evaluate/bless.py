@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from callproof.errors import UserError
-from callproof.records import Record, explain, read_text, write_json
+from callproof.records import Record, explain, leaving_nothing, read_text, write_json
 from evaluate.noise import FILE as NOISE
-from evaluate.runs import Run, RunInfo, now
+from evaluate.runs import Run, RunInfo, check_folder_name, now
 
 _FILES = ("run.json", "outcomes.jsonl", "metrics.json", "report.html")
 
@@ -31,13 +31,14 @@ def bless(run: Run, runs: Path, name: str | None, model: str | None) -> Baseline
         model: the run's model that is to be beaten; see `choose_model`.
 
     Raises:
-        UserError: no run there, it is unfinished, or the model is not clear.
+        UserError: no run there, it is unfinished, the model is not clear, or the name is none for a folder.
     """
     info = run.info()
     model = choose_model(info, model, "--model")
     if info.finished is None:
         raise UserError(run.path, "the run is unfinished", "finish it with --resume")
     baseline = Baseline(name=name or info.name, run_id=info.run_id, model=model, blessed=now())
+    check_folder_name("--as", baseline.name)
     place = runs / "baselines" / baseline.name
     _copy(run.path, place, baseline)
     return baseline
@@ -46,19 +47,28 @@ def bless(run: Run, runs: Path, name: str | None, model: str | None) -> Baseline
 def _copy(source: Path, place: Path, baseline: Baseline) -> None:
     fresh, old = (place.with_name(f".{place.name}.{suffix}") for suffix in ("new", "old"))
     try:
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for name in (*_FILES, *([NOISE] if (source / NOISE).exists() else [])):
-            shutil.copyfile(source / name, fresh / name)
-        write_json(fresh / "baseline.json", baseline.model_dump())
-        if place.exists():
-            place.rename(old)
-        fresh.rename(place)
+        with leaving_nothing(fresh):
+            _fill(fresh, source, baseline)
+            shutil.rmtree(old, ignore_errors=True)
+            if place.exists():
+                place.rename(old)
+            fresh.rename(place)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         problem = f"cannot be copied ({error.strerror}: {error.filename})"
         raise UserError(place, problem, "finish the run, or free some space") from None
+
+
+def _fill(fresh: Path, source: Path, baseline: Baseline) -> None:
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        for name in (*_FILES, *([NOISE] if (source / NOISE).exists() else [])):
+            shutil.copyfile(source / name, fresh / name)
+        write_json(fresh / "baseline.json", baseline.model_dump())
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
 
 
 def find_run(name: str, runs: Path) -> tuple[Run, str | None]:

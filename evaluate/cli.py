@@ -1,9 +1,13 @@
 """The command line of evaluate; what a verb needs is imported when it runs, so that `--help` is quick."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from callproof.errors import UserError
 
 VERBS = ("replay", "score", "import", "gate", "noise", "bless")
 _EXAMPLES = """\
@@ -30,9 +34,15 @@ One JSON object a line: {"turn_id": .., "text": ..} with "model" and "finish_rea
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+    """Run one verb; returns the exit code.
+
+    Raises:
+        UserError: wrong usage, or what the verb raises.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or (words[0] not in VERBS and words[0] not in ("-h", "--help")):
+    if words and not words[0].startswith("-") and words[0] not in VERBS:
+        _refuse_verb(words[0])
+    if not words or words[0] not in (*VERBS, "-h", "--help"):
         words.insert(0, "replay")
     args = _parser().parse_args(words)
     args.words = words
@@ -41,8 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return getattr(commands, args.verb)(args)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is an error like any other: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(self.prog, message, f"see {self.prog} --help")
+
+
+def _refuse_verb(word: str) -> NoReturn:
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(f"python -m evaluate {word}", "unknown verb", f"{meant}verbs: {', '.join(VERBS)}")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m evaluate",
         description="Replay tool-eval turns against an endpoint, score, report, and gate one run against another.",
         epilog=_EXAMPLES,
@@ -145,6 +168,7 @@ def _add_channel(parser: argparse.ArgumentParser) -> None:
 
 
 def _bless(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(channel=None)
     add = parser.add_argument
     add("run", metavar="RUN", help="a run's folder or id")
     add("--as", dest="name", metavar="NAME", help="default: the name of the run's configuration")

@@ -9,8 +9,7 @@ from typing import Any
 
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INVALID, UserError
-from evaluate.bless import bless as bless_run
-from evaluate.bless import choose_model, find_run
+from evaluate.gate_command import bless as bless
 from evaluate.gate_command import gate as gate
 from evaluate.gate_command import noise as noise
 from evaluate.importers.command import import_turns as import_turns
@@ -18,7 +17,7 @@ from evaluate.plan import Plan, plan
 from evaluate.progress import say
 from evaluate.publish import publish
 from evaluate.replay import check_presence, run_all
-from evaluate.runs import RUN_ID_PATTERN, Run
+from evaluate.runs import Run, check_folder_name
 from evaluate.score import score_answers
 from evaluate.summary import Summary
 from evaluate.tables import print_summary
@@ -61,8 +60,8 @@ def _run_id(args: Namespace, configs: list[RunConfig]) -> str:
     """--run-id; by default the time, after the configuration's name where there is but one."""
     if args.resume and not args.run_id:
         raise UserError("--resume", "needs the run to resume", f"give --run-id, see {args.out}/")
-    if args.run_id and not re.match(RUN_ID_PATTERN, args.run_id):
-        raise UserError(f"--run-id {args.run_id}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
+    if args.run_id:
+        check_folder_name("--run-id", args.run_id)
     time = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     return args.run_id or (f"{configs[0].name}-{time}" if len(configs) == 1 else time)
 
@@ -107,27 +106,23 @@ def _validity(each: Plan, summary: Summary) -> int:
 
 def score(args: Namespace) -> int:
     """Score saved answers."""
-    run = Run(args.out)
+    run, baseline = Run(args.out), args.baseline_model
     with run:
         report = score_answers(
-            run, args.turns, args.answers, model=args.model, channel=args.channel, profile=args.match
+            run,
+            args.turns,
+            args.answers,
+            model=args.model,
+            channel=args.channel,
+            profile=args.match,
+            baseline=baseline,
         )
     for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
         if ids:
             say(f"{len(ids)} {kind}: {', '.join(ids[:10])}{' ...' if len(ids) > 10 else ''}")
     if report.other_channel:
         say(f"{report.other_channel} answers of the other channel are left out")
-    baseline = args.baseline_model
-    summary = _published(run, choose_model(run.info(), baseline, "--baseline-model") if baseline else None)
+    summary = _published(run, baseline)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown)}
     print(json.dumps({**_line(run, summary), **counts}))
-    return 0
-
-
-def bless(args: Namespace) -> int:
-    """Make a run the baseline."""
-    run, _ = find_run(args.run, args.runs)
-    baseline = bless_run(run, args.runs, args.name, args.model)
-    say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
-    print(json.dumps({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)}))
     return 0

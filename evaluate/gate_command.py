@@ -1,4 +1,4 @@
-"""What `gate` and `noise` do, from parsed arguments to exit code."""
+"""What `gate`, `noise` and `bless` do, from parsed arguments to exit code."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from callproof.errors import UserError
 from callproof.metrics import METRICS
 from callproof.outcomes import Channel
 from callproof.records import explain, write_json
+from evaluate.bless import bless as bless_run
 from evaluate.bless import choose_model, find_run
 from evaluate.gate import GateResult, judge_pair
 from evaluate.gate_text import junit, markdown
@@ -39,13 +40,21 @@ def noise(args: Namespace) -> int:
     sides = [_side(name, args, args.model, "--model") for name in args.run]
     found = measure(sides, _recorded(sides[0].info))
     path = args.out or Path(sides[0].path) / FILE
-    try:
-        write_json(path, found.model_dump(mode="json"))
-    except OSError as error:
-        raise UserError(path, f"cannot be written ({error.strerror})", "choose another --out") from None
+    write_json(path, found.model_dump(mode="json"))
     print_noise(found)
     say(f"bless takes {path} along" if not args.out else f"give it to the gate with --noise {path}")
     print(json.dumps({"noise": str(path), "runs": len(sides), "turn_exact": found.metrics["turn_exact"].noise}))
+    return 0
+
+
+def bless(args: Namespace) -> int:
+    """Make a run the baseline, if a gate can compare anything with it."""
+    side = _side(args.run, args, args.model, "--model")
+    for fault in side.faults(_recorded(side.info)):
+        raise UserError(side.path, fault, "bless a run that is whole")
+    baseline = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
+    say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
+    print(json.dumps({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)}))
     return 0
 
 
@@ -77,7 +86,7 @@ def _recorded(info: RunInfo) -> GateConfig:
     try:
         return GateConfig.model_validate((info.config or {}).get("gate", {}))
     except ValidationError as error:
-        raise UserError(f"run {info.run_id}", f"gate.{explain(error)}", "give --config") from None
+        raise UserError(f"run {info.run_id}: gate", explain(error), "give --config") from None
 
 
 def _margin(text: str) -> tuple[str, float]:

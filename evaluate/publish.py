@@ -11,6 +11,7 @@ from callproof.errors import UserError
 from callproof.outcomes import Outcome
 from callproof.records import write_json
 from callproof.tally import Countable, TallyCounter
+from evaluate.blessed import blessed_for
 from evaluate.channels import Disagreement
 from evaluate.report import MAX_TURNS, write_report
 from evaluate.runs import Run, RunInfo, read_as
@@ -32,7 +33,8 @@ def publish(run: Run, baseline: str | None = None) -> Summary:
         raise UserError(run.outcomes_path, "holds no outcomes of some model", "finish the run with --resume")
     summary = summarise_run(info, tallies, baseline, reading.disagreement.rates())
     write_json(run.metrics_path, summary.model_dump(mode="json"))
-    write_report(run.report_path, info, summary, run.turns(), reading.shown)
+    blessed = blessed_for(run, info, tallies)
+    write_report(run.report_path, info, summary, run.turns(), reading.shown, blessed)
     return summary
 
 

@@ -18,8 +18,10 @@ from typing import Any
 
 from callproof.errors import UserError
 from callproof.metrics import METRICS
-from callproof.outcomes import LABELS, Outcome
+from callproof.outcomes import LABELS, MatchProfile, Outcome, catalog_of
 from callproof.turns import Turn
+from evaluate.blessed import Blessed
+from evaluate.confusion import Confusion, Place
 from evaluate.runs import RunInfo
 from evaluate.summary import HEADLINE, Summary
 
@@ -29,13 +31,24 @@ PRIMARY = (
     "hallucination_rate unknown_tool_rate false_abstention infra_error_rate"
 ).split()
 _LONG = 200
-_SCRIPTS = ("dom.js", "charts.js", "overview.js", "turn.js", "explorer.js", "main.js")
+_SCRIPTS = (
+    "dom.js charts.js overview.js warnings.js flips.js decisions.js confusion.js turn.js explorer.js main.js"
+).split()
 
 
 def write_report(
-    path: Path, info: RunInfo, summary: Summary, turns: Iterable[Turn], outcomes: Mapping[str, Iterable[Outcome]]
+    path: Path,
+    info: RunInfo,
+    summary: Summary,
+    turns: Iterable[Turn],
+    outcomes: Mapping[str, Iterable[Outcome]],
+    blessed: Blessed | None = None,
 ) -> None:
-    """Write the report of a run; beyond MAX_TURNS its explorer shows the first ones, and says so.
+    """Write the report of a run; beyond MAX_TURNS all but its metrics is of the first ones, and it says so.
+
+    Args:
+        outcomes: by column, see `evaluate.summary.series`.
+        blessed: the baseline whose turns are compared with those of every model.
 
     Raises:
         UserError: the file cannot be written.
@@ -50,7 +63,8 @@ def write_report(
             for name, metric in METRICS.items()
         },
         "summary": summary.model_dump(mode="json"),
-        **Explorer(list(outcomes)).tables(islice(turns, MAX_TURNS), outcomes),
+        "blessed": blessed and blessed.model_dump(mode="json"),
+        **Explorer(list(outcomes), info.identity.match).tables(islice(turns, MAX_TURNS), outcomes),
     }
     try:
         path.write_text(page(f"{info.name}: {info.run_id}", data), encoding="utf-8")
@@ -104,29 +118,43 @@ class Table:
 class Explorer:
     """The explorer's data: turns and answers that point into tables of messages, tools, catalogs, lines and texts."""
 
-    def __init__(self, models: list[str]) -> None:
+    def __init__(self, models: list[str], profile: MatchProfile) -> None:
         self._models = models
+        self._confusion = Confusion(len(models), profile)
         self._lines, self._messages, self._tools = Table(), Table(), Table()
         self._catalogs, self._texts = Table(), Table()
 
     def tables(self, turns: Iterable[Turn], outcomes: Mapping[str, Iterable[Outcome]]) -> dict[str, Any]:
         """`answers` holds a list of models' answers for each turn, None where a model has none."""
-        found = {
-            (outcome.turn_id, model): self._answer(outcome) for model in self._models for outcome in outcomes[model]
-        }
-        rows, answers = [], []
+        rows: list[dict[str, Any]] = []
+        places: dict[str, Place] = {}
         for turn in turns:
+            places[turn.turn_id] = Place(len(rows), catalog_of(turn), turn.order)
             rows.append(self._turn(turn))
-            answers.append([found.get((turn.turn_id, model)) for model in self._models])
         return {
             "turns": rows,
-            "answers": answers,
+            "answers": self._answers(places, outcomes),
+            "confusion": self._confusion.table(),
             "lines": self._lines.rows,
             "messages": self._messages.rows,
             "tools": self._tools.rows,
             "catalogs": self._catalogs.rows,
             "texts": self._texts.rows,
         }
+
+    def _answers(
+        self, places: Mapping[str, Place], outcomes: Mapping[str, Iterable[Outcome]]
+    ) -> list[list[dict[str, Any] | None]]:
+        """Of repeated answers to a turn the first that is not `ok`, as the gate does (see `evaluate.sides.Judged`)."""
+        answers: list[list[dict[str, Any] | None]] = [[None] * len(self._models) for _ in places]
+        for model, name in enumerate(self._models):
+            for outcome in outcomes[name]:
+                place = places[outcome.turn_id]
+                self._confusion.add(model, place, outcome)
+                shown = answers[place.number][model]
+                if shown is None or shown["outcome"] == "ok":
+                    answers[place.number][model] = self._answer(outcome)
+        return answers
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         return {

@@ -14,23 +14,26 @@ line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a 
 """
 
 import fcntl
+import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
 from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
-from callproof.records import Record, explain, read_lines, read_text, replacing, write_json
+from callproof.records import Record, explain, leaving_nothing, read_lines, read_text, replacing, write_json
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
 Form = TypeVar("Form", bound=BaseModel)
 Channels = Literal["raw", "served", "both"]
-RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Identity(Record):
@@ -44,6 +47,14 @@ class Identity(Record):
     channel: Channels
     match: MatchProfile = "strict"
 
+    @field_validator("sampling")
+    @classmethod
+    def _repeats(cls, sampling: dict[str, Any]) -> dict[str, Any]:
+        repeats = sampling.get("repeats", 1)
+        if not isinstance(repeats, int) or repeats < 1:
+            raise ValueError(f"repeats: expected a number from 1, got {repeats!r}")
+        return sampling
+
     def differences(self, other: "Identity") -> list[str]:
         """The fields that differ, each as `field: ours, theirs`."""
         ours, theirs = self.model_dump(), other.model_dump()
@@ -56,10 +67,10 @@ class RunInfo(Record):
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
     name: str = Field(description="of the configuration, or of the scored answers")
-    models: tuple[str, ...]
+    models: tuple[str, ...] = Field(min_length=1)
     identity: Identity
-    turns: int
-    sessions: int
+    turns: int = Field(ge=1)
+    sessions: int = Field(ge=1)
     config: dict[str, Any] | None = None
     endpoints: tuple[str, ...] = Field(default=(), description="URLs without credentials")
     server_version: str | None = Field(default=None, description="as the endpoints tell it; joined where they differ")
@@ -76,6 +87,12 @@ class RunInfo(Record):
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_folder_name(option: str, name: str) -> None:
+    """Raise a UserError where `name`, given by `option`, would not be one folder."""
+    if not _FOLDER_NAME.fullmatch(name):
+        raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
 
 
 class Identifier:
@@ -116,11 +133,14 @@ def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels)
 
 
 class Run:
-    """A run directory; a context manager that holds its lock, so that one process at a time writes to it."""
+    """A run directory; a context manager that holds its lock, so that one process at a time writes to it.
+
+    A block that raises before it has written anything leaves no folder behind.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: IO[str] | None = None
+        self._held: AbstractContextManager[None] = nullcontext()
 
     @property
     def turns_path(self) -> Path:
@@ -144,25 +164,33 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        return (self.path / "run.json").is_file()
+        return os.path.isfile(self.path / "run.json")  # False also where the name is too long to be one
 
     def __enter__(self) -> Self:
         """Take the lock; raises a UserError while another process holds it, or where no folder can be made."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise UserError(self.path, f"cannot be written ({error.strerror})", "choose another folder") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise UserError(self.path, "another process writes to this run", "wait for it, or stop it") from None
+        self._held = self._locked()
+        self._held.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._lock:
-            self._lock.close()
+    def __exit__(self, *raised: Any) -> None:
+        self._held.__exit__(*raised)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self.path / ".lock"
+        with leaving_nothing(lock):
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                file = lock.open("w")
+            except OSError as error:
+                raise UserError(self.path, f"cannot be written ({error.strerror})", "choose another folder") from None
+            with file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    problem = "another process writes to this run"
+                    raise UserError(self.path, problem, "wait for it, or stop it") from None
+                yield
 
     def info(self) -> RunInfo:
         """run.json; raises a UserError where there is none, or it is of another form."""
@@ -179,6 +207,11 @@ class Run:
         return read_turns(self.turns_path)
 
 
+def outcome_line(outcome: Outcome) -> bytes:
+    """An outcome as it stands in outcomes.jsonl."""
+    return outcome.model_dump_json().encode("utf-8", "replace") + b"\n"
+
+
 class OutcomeLog:
     """Appends outcomes to a file; each is handed to the operating system before `append` returns."""
 
@@ -188,7 +221,7 @@ class OutcomeLog:
 
     def append(self, outcome: Outcome) -> None:
         """Raises a UserError when the disk is full or gone."""
-        line = outcome.model_dump_json().encode("utf-8", "replace") + b"\n"
+        line = outcome_line(outcome)
         try:
             while line:  # a disk that is nearly full takes a part, and refuses the rest
                 line = line[self._file.write(line) :]

@@ -1,21 +1,21 @@
-"""Score saved answers without an endpoint; the turns are read by their place in the file, never all at once."""
+"""Score saved answers without an endpoint; of the turns, one at a time is held."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from pydantic import ValidationError
 
 from callproof.completions import Completion, NoCompletion
 from callproof.errors import UserError
 from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
-from callproof.records import explain, read_jsonl, read_lines
+from callproof.records import explain, open_lines, read_jsonl, read_lines, refuse_half_characters, replacing
 from callproof.turns import Turn
-from evaluate.runs import Identifier, OutcomeLog, Run, RunInfo, now
+from evaluate.bless import choose_model
+from evaluate.runs import Identifier, Identity, Run, RunInfo, now, outcome_line
 
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
@@ -40,54 +40,71 @@ class _Saved(NamedTuple):
 
 
 class _Judge(NamedTuple):
-    """Logs outcomes; every answer is judged in one way."""
+    """Writes outcomes; every answer is judged in one way."""
 
-    log: OutcomeLog
+    file: IO[bytes]
     channel: Channel
     profile: MatchProfile
 
     def __call__(self, turn: Turn, answer: Answer, model: str, repeat: int = 0) -> None:
-        self.log.append(judge(turn, answer, model, catalog_of(turn), self.channel, repeat, self.profile))
+        outcome = judge(turn, answer, model, catalog_of(turn), self.channel, repeat, self.profile)
+        self.file.write(outcome_line(outcome))
 
 
 class TurnIndex:
-    """The turns of a file by id, read when asked for; a context manager.
+    """The turns of a file by id. Asked for in the order of the file, each is parsed once; one that has passed is read
+    again by its place in the file. A context manager.
 
     Raises:
-        UserError: unreadable file, malformed line, or an id that occurred before (`path:line`).
+        UserError: unreadable file; while it is read: a malformed line, or an id that occurred before (`path:line`).
     """
 
-    def __init__(self, path: Path, channel: Channel, profile: MatchProfile) -> None:
-        identifier = Identifier()
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, open_lines(path)
         self._offsets: dict[str, int] = {}
+        self._identifier = Identifier()
+        self._unread = self._read()
         self.sessions: set[str] = set()
-        for line, offset, turn in _located_turns(path):
-            if turn.turn_id in self._offsets:
-                raise UserError(f"{path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
-            self._offsets[turn.turn_id] = offset
-            self.sessions.add(turn.session_id)
-            identifier.add(turn)
-        if not self._offsets:
-            raise UserError(path, "holds no turns", "give a turns.jsonl")
-        self.identity = identifier.identity({}, channel).model_copy(update={"match": profile})
-        self._file = path.open("rb")
 
-    def __enter__(self) -> "TurnIndex":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def __contains__(self, turn_id: str) -> bool:
-        return turn_id in self._offsets
+    def get(self, turn_id: str) -> Turn | None:
+        """The turn of this id, or None where there is none."""
+        if turn_id in self._offsets:
+            return self._reread(turn_id)
+        return next((turn for turn in self._unread if turn.turn_id == turn_id), None)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._offsets)
+    def missing(self, answered: set[str]) -> Iterator[Turn]:
+        """The turns, in order, whose ids are not in `answered`; after `finish`."""
+        yield from (self._reread(turn_id) for turn_id in self._offsets if turn_id not in answered)
+
+    def finish(self) -> None:
+        """Read what nobody has asked for, so that length, sessions and identity are those of the whole file."""
+        for _ in self._unread:
+            pass
+        if not self._offsets:
+            raise UserError(self._path, "holds no turns", "give a turns.jsonl")
+
+    def identity(self, channel: Channel, profile: MatchProfile) -> Identity:
+        return self._identifier.identity({}, channel).model_copy(update={"match": profile})
 
     def __len__(self) -> int:
         return len(self._offsets)
 
-    def __getitem__(self, turn_id: str) -> Turn:
+    def _read(self) -> Iterator[Turn]:
+        for line, offset, turn in _located_turns(self._path):
+            if turn.turn_id in self._offsets:
+                raise UserError(f"{self._path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
+            self._offsets[turn.turn_id] = offset
+            self.sessions.add(turn.session_id)
+            self._identifier.add(turn)
+            yield turn
+
+    def _reread(self, turn_id: str) -> Turn:
         self._file.seek(self._offsets[turn_id])
         return Turn.model_validate_json(self._file.readline())
 
@@ -105,48 +122,55 @@ def _located_turns(path: Path) -> Iterator[tuple[int, int, Turn]]:
 
 
 def score_answers(
-    run: Run, turns_path: Path, answers_path: Path, *, model: str, channel: Channel, profile: MatchProfile = "strict"
+    run: Run,
+    turns_path: Path,
+    answers_path: Path,
+    *,
+    model: str,
+    channel: Channel,
+    profile: MatchProfile = "strict",
+    baseline: str | None = None,
 ) -> Scored:
     """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
 
     Args:
         model: the name for answers that carry none.
         profile: how calls are compared with gold; see `callproof.outcomes`.
+        baseline: the model that others will be compared with, if it is named.
 
     Raises:
-        UserError: a malformed line, a turn answered twice by one model (`path:line`), or no answer to any turn.
+        UserError: a malformed line, a turn answered twice by one model (`path:line`), no answer to any turn, or none of
+            the baseline's. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
     started, scored = now(), Scored()
-    partial = run.outcomes_path.with_name("outcomes.jsonl.partial")
-    partial.unlink(missing_ok=True)
-    with TurnIndex(turns_path, channel, profile) as turns, OutcomeLog(partial) as log:
-        judged = _Judge(log, channel, profile)
+    with TurnIndex(turns_path) as turns, replacing(run.outcomes_path) as file:
+        judged = _Judge(file, channel, profile)
         answered = _judge_saved(_answers(answers_path, model, scored, channel), turns, judged, scored)
+        turns.finish()
         if not answered:
             raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-        for name, keys in answered.items():
-            found = {turn_id for turn_id, _ in keys}
-            for turn_id in turns:
-                if turn_id not in found:
-                    scored.missing.append(turn_id)
-                    judged(turns[turn_id], Answer(error="no answer was given"), name)
-    os.replace(partial, run.outcomes_path)
+        info = _info(run, turns, tuple(answered), turns.identity(channel, profile), started)
+        if baseline:
+            choose_model(info, baseline, "--baseline-model")
+        _judge_missing(answered, turns, judged, scored)
     _copy_turns(turns_path, run.turns_path)
-    run.write_info(
-        RunInfo(
-            run_id=run.path.resolve().name,
-            name=run.path.resolve().name,
-            models=tuple(answered),
-            identity=turns.identity,
-            turns=len(turns),
-            sessions=len(turns.sessions),
-            started=started,
-            finished=now(),
-        )
-    )
+    run.write_info(info.model_copy(update={"finished": now()}))
     return scored
+
+
+def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], identity: Identity, started: str) -> RunInfo:
+    name = run.path.resolve().name
+    return RunInfo(
+        run_id=name,
+        name=name,
+        models=models,
+        identity=identity,
+        turns=len(turns),
+        sessions=len(turns.sessions),
+        started=started,
+    )
 
 
 def _judge_saved(
@@ -155,20 +179,34 @@ def _judge_saved(
     """Judge each answer to a known turn; returns the (turn id, repeat) that each model has answered."""
     answered: dict[str, set[tuple[str, int]]] = {}
     for where, turn_id, model, repeat, answer in saved:
-        if turn_id not in turns:
+        turn = turns.get(turn_id)
+        if turn is None:
             scored.unknown.append(turn_id)
             continue
+        if model not in answered:
+            refuse_half_characters({"model": model}, where)
         keys = answered.setdefault(model, set())
         if (turn_id, repeat) in keys:
             raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
         keys.add((turn_id, repeat))
-        judged(turns[turn_id], answer, model, repeat)
+        judged(turn, answer, model, repeat)
     return answered
+
+
+def _judge_missing(
+    answered: Mapping[str, set[tuple[str, int]]], turns: TurnIndex, judged: _Judge, scored: Scored
+) -> None:
+    """Each turn that a model has not answered is an infra error of its own."""
+    for model, keys in answered.items():
+        for turn in turns.missing({turn_id for turn_id, _ in keys}):
+            scored.missing.append(turn.turn_id)
+            judged(turn, Answer(error="no answer was given"), model)
 
 
 def _copy_turns(source: Path, target: Path) -> None:
     if source.resolve() != target.resolve():
-        shutil.copyfile(source, target)
+        with source.open("rb") as turns, replacing(target) as file:
+            shutil.copyfileobj(turns, file)
 
 
 def _answers(path: Path, model: str, scored: Scored, channel: Channel) -> Iterator[_Saved]:
@@ -180,7 +218,7 @@ def _answers(path: Path, model: str, scored: Scored, channel: Channel) -> Iterat
             scored.other_channel += 1
             continue
         name, repeat = value.get("model", model), value.get("repeat", 0)
-        if not isinstance(name, str) or not isinstance(repeat, int) or repeat < 0:
+        if not isinstance(name, str) or not name or type(repeat) is not int or repeat < 0:
             raise UserError(where, "expected `model` as text and `repeat` as a number from 0", _FORM)
         yield _Saved(where, turn_id, name, repeat, _answer(value, where))
 
@@ -192,6 +230,8 @@ def _answer(value: dict[str, Any], where: str) -> Answer:
         if "response" in value or "choices" in value:
             return Answer.of(Completion.of_body(json.dumps(value.get("response", value)).encode()))
         fields = {key: value[key] for key in ("text", "finish_reason", "error") if key in value}
+        if not fields.keys() & {"text", "error"}:
+            raise UserError(where, "expected `text`, `response`, `answer` or `error`", _FORM)
         return Answer.model_validate({"text": ""} | fields if "error" in fields else fields)
     except ValidationError as error:
         raise UserError(where, explain(error), _FORM) from None

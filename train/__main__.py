@@ -8,7 +8,7 @@ examples:
   python -m train --config configs/car_sales.yaml
   LLM_TRAIN__LEARNING_RATE=1e-3 python -m train --config configs/car_sales.yaml
   python -m train check-config --config configs/qwen3-4b.yaml     validate a configuration and its data, train nothing
-  python -m train base --out models/tiny                          make the embedded base model again (about an hour)
+  python -m train base --out models/tiny                          make the embedded base model again (about 80 minutes)
 """
 
 import argparse

@@ -11,7 +11,6 @@ steps, where AdamW was still on the plateau before it.
 
 import copy
 import random
-import re
 import shutil
 import sys
 import time
@@ -22,18 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from callproof.errors import UserError
-from callproof.prompt import template_messages
 from synth.curriculum.lessons import BARE, DENSE, FULL, MEDIUM, Level, lesson
+from train import attention
 from train.encode import IGNORED, Encoder, Row
-
-TEMPLATE = Path("models/tiny/chat_template.jinja")
-MARKS = ("<tools>", "</tools>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+from train.tokenizer import TEMPLATE, make_tokenizer
 
 
 @dataclass(frozen=True)
@@ -50,59 +44,17 @@ class Stage:
 
 STAGES = (
     Stage(500, 3072, ((BARE, 1.0),), everything=1),
-    Stage(800, 4096, ((BARE, 0.15), (DENSE, 0.85)), everything=3),
-    Stage(700, 6144, ((DENSE, 0.35), (MEDIUM, 0.55), (FULL, 0.1)), everything=12),
-    Stage(1000, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
-    Stage(440, 8192, ((DENSE, 0.1), (MEDIUM, 0.4), (FULL, 0.5)), peak=0.5, sharpness=0.5),
+    Stage(1200, 6144, ((BARE, 0.1), (DENSE, 0.9)), everything=4),
+    Stage(1000, 8192, ((DENSE, 0.4), (MEDIUM, 0.5), (FULL, 0.1)), everything=12),
+    Stage(1600, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
 )
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY = 100
 
 
-def make_tokenizer(vocabulary: int = 3072, lessons: int = 5000) -> PreTrainedTokenizerFast:
-    """A byte-level BPE in which a word is the same tokens wherever it stands.
-
-    Letters, single digits and runs of everything else are split before merging, so that a value in the user's sentence
-    and the same value inside JSON quotes are one token sequence, and copying is learnable.
-    """
-    tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}|[^\p{L}\p{N}]+"), "isolated")
-    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(SPECIAL))
-    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKS])
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(MARKS),
-        special_tokens=list(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_texts(lessons), trainer)
-    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKS])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        model_max_length=4096,
-        chat_template=TEMPLATE.read_text(encoding="utf-8"),
-    )
-
-
-def _texts(lessons: int) -> Iterator[str]:
-    """Lessons as plain text, marks left out, for counting merges."""
-    rng = random.Random(1)
-    template = TEMPLATE.read_text(encoding="utf-8")
-    for _ in range(lessons):
-        made = lesson(rng, rng.choice((DENSE, MEDIUM, FULL)))
-        tools: list[Any] = list(made.tools or ())
-        rendered, _ = render_jinja_template([template_messages(made.messages)], tools, chat_template=template)
-        yield from re.split("|".join(map(re.escape, (*MARKS, *SPECIAL))), rendered[0])
-
-
 def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
-    """Qwen3-shaped, 3.2 million parameters, randomly initialised."""
+    """Qwen3-shaped, 3.4 million parameters, randomly initialised."""
     torch.manual_seed(7)
     vocabulary = tokenizer.get_vocab()
     config = Qwen3Config(
@@ -110,9 +62,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=4,
-        num_attention_heads=8,
+        num_attention_heads=4,
         num_key_value_heads=4,
-        head_dim=32,
+        head_dim=64,
         max_position_embeddings=4096,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         tie_word_embeddings=True,
@@ -121,7 +73,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
         eos_token_id=vocabulary["<|im_end|>"],
         pad_token_id=vocabulary["<|endoftext|>"],
     )
-    return Qwen3ForCausalLM(config)
+    model = Qwen3ForCausalLM(config)
+    model.set_attn_implementation(attention.register())
+    return model
 
 
 def make_optimizers(model: Qwen3ForCausalLM, peak: float) -> list[torch.optim.Optimizer]:

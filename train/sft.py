@@ -51,9 +51,13 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
 
+    from train import attention
+
     on_gpu = torch.cuda.is_available()
     model = from_pretrained(AutoModelForCausalLM, config, dtype=_dtype(config, on_gpu))
     model.config.pad_token_id = tokenizer.pad_token_id
+    if _attends_in_blocks(model.config, config, on_gpu):
+        model.set_attn_implementation(attention.register())
     data = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
     return _trainer_class(on_gpu)(
         model=model,
@@ -62,6 +66,12 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
         processing_class=tokenizer,
         peft_config=_lora(config),
     )
+
+
+def _attends_in_blocks(model: Any, config: RunConfig, on_gpu: bool) -> bool:
+    """Whether `train.attention` stands for the model's own attention: plain causal, without packing, on a CPU."""
+    plain = model.model_type in ("qwen3", "llama") and not getattr(model, "sliding_window", None)
+    return plain and not on_gpu and not config.train.packing
 
 
 def _trainer_class(on_gpu: bool) -> Any:

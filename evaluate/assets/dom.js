@@ -23,14 +23,18 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// Text in which control, bidi and invisible characters are spelled out.
+// A control, bidi or invisible character by its number.
+function spelled(character) {
+  return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+// Text in which such characters are spelled out.
 function visible(text) {
   const parts = [];
   let last = 0;
   for (const found of text.matchAll(HIDDEN)) {
     if (found.index > last) parts.push(text.slice(last, found.index));
-    const code = found[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-    parts.push(h("span", { class: "control", title: "a character that is not shown" }, `U+${code}`));
+    parts.push(h("span", { class: "control", title: "a character that is not shown" }, spelled(found[0])));
     last = found.index + found[0].length;
   }
   if (last < text.length) parts.push(text.slice(last));
@@ -57,7 +61,7 @@ function lazy(summary, make, open = false) {
 }
 
 function select(label, options, onchange) {
-  const choices = options.map(([value, text]) => h("option", { value }, text));
+  const choices = options.map(([value, text]) => h("option", { value }, text.replace(HIDDEN, spelled)));
   return h("label", { class: "field" }, h("span", {}, label), h("select", { onchange: (event) => onchange(event.target.value) }, choices));
 }
 

@@ -2,12 +2,13 @@
 
 const ROW = 54;
 const MARGIN_ROWS = 8;
+const NO_FILTER = { model: "", outcome: "", tool: "", tag: "", text: "", differ: false, turns: null, title: "" };
 
 class Explorer {
   constructor(data) {
     this.data = data;
     this.models = Object.keys(data.summary.models);
-    this.filter = { model: "", outcome: "", tool: "", tag: "", text: "", differ: false };
+    this.filter = { ...NO_FILTER };
     this.shown = [];
     this.current = null;
     this.inner = h("div", { class: "rows" });
@@ -32,33 +33,48 @@ class Explorer {
     const labels = data.labels.filter((label) => Object.values(data.summary.models).some((found) => found.outcomes[label]));
     const outcomes = [["", "any"], ["not ok", "not ok"], ...labels.map((label) => [label, words(label)])];
     const names = (values) => [["", "any"], ...[...new Set(values)].sort().map((value) => [value, value])];
-    const tools = data.turns.flatMap((turn) => turn.gold.map((call) => call.name));
-    let timer = null;
-    const search = h("input", { type: "search", placeholder: "in conversations and answers", oninput: (event) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => set("text")(event.target.value.toLowerCase()), 120);
-    } });
+    const tools = names(data.turns.flatMap((turn) => turn.gold.map((call) => call.name)));
     this.pickers = {
       model: select("model", [["", "any"], ...this.models.map((model) => [model, model])], set("model")),
       outcome: select("outcome", outcomes, set("outcome")),
+      tool: select("expected tool", [tools[0], ["no call", "no call"], ...tools.slice(1)], set("tool")),
+      tag: select("tag", names(data.turns.flatMap((turn) => turn.tags)), set("tag")),
+      text: h("label", { class: "field grow" }, h("span", {}, "text"), this.search(set("text"))),
     };
-    return h("div", { class: "controls" }, this.pickers.model, this.pickers.outcome,
-      select("expected tool", [...names(tools).slice(0, 1), ["no call", "no call"], ...names(tools).slice(1)], set("tool")),
-      select("tag", names(data.turns.flatMap((turn) => turn.tags)), set("tag")),
-      h("label", { class: "field grow" }, h("span", {}, "text"), search),
-      this.models.length > 1 ? h("label", { class: "check" }, h("input", { type: "checkbox", onchange: (event) => set("differ")(event.target.checked) }), "models differ") : null);
+    this.differ = h("input", { type: "checkbox", onchange: (event) => set("differ")(event.target.checked) });
+    this.chosen = h("div", { class: "chosen" });
+    return h("div", { class: "controls" }, Object.values(this.pickers),
+      this.models.length > 1 ? h("label", { class: "check" }, this.differ, "models differ") : null, this.chosen);
   }
 
-  pick(model, outcome) {
-    Object.assign(this.filter, { model, outcome });
-    for (const [name, picker] of Object.entries(this.pickers)) picker.querySelector("select").value = this.filter[name];
+  search(set) {
+    let timer = null;
+    return h("input", { type: "search", placeholder: "in conversations and answers", oninput: (event) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => set(event.target.value.toLowerCase()), 120);
+    } });
+  }
+
+  // Show the turns that fit a filter and no others; `turns` are numbers, `title` says which they are.
+  show(filter, title = "") {
+    this.filter = { ...NO_FILTER, ...filter, turns: filter.turns ? new Set(filter.turns) : null, title };
+    for (const [name, picker] of Object.entries(this.pickers)) picker.querySelector("select, input").value = this.filter[name];
+    this.differ.checked = this.filter.differ;
     this.apply();
     this.element.scrollIntoView();
+  }
+
+  // What the turns were chosen by elsewhere in the report, with a button that undoes it.
+  chip() {
+    const { turns, title } = this.filter;
+    const undo = () => { Object.assign(this.filter, { turns: null, title: "" }); this.apply(); };
+    this.chosen.replaceChildren(...(turns ? [h("span", {}, visible(title)), h("button", { class: "quiet", onclick: undo }, "show all turns")] : []));
   }
 
   apply() {
     const { data } = this;
     this.shown = data.turns.map((_, number) => number).filter((number) => this.accepts(number));
+    this.chip();
     this.count.textContent = `${this.shown.length.toLocaleString("en")} of ${data.turns.length.toLocaleString("en")}`;
     this.inner.style.height = `${this.shown.length * ROW}px`;
     this.list.scrollTop = 0;
@@ -69,6 +85,7 @@ class Explorer {
   accepts(number) {
     const { filter, data } = this;
     const turn = data.turns[number];
+    if (filter.turns && !filter.turns.has(number)) return false;
     if (filter.tag && !turn.tags.includes(filter.tag)) return false;
     if (filter.tool === "no call" ? turn.gold.length || turn.any_call : filter.tool && !turn.gold.some((call) => call.name === filter.tool)) return false;
     const answers = data.answers[number];

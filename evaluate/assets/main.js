@@ -1,9 +1,14 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const explorer = new Explorer(data);
+const show = (filter, title) => explorer.show(filter, title);
 const sections = [
   header(data),
+  warningList(data, show),
   headlineCards(data),
-  outcomeSection(data, (model, outcome) => explorer.pick(model, outcome)),
+  outcomeSection(data, (model, outcome) => show({ model, outcome })),
+  flipsSection(data, show, (hash) => explorer.follow(hash)),
+  decisionSection(data, show),
+  confusionSection(data, show),
   metricsSection(data),
   sliceSection(data),
   explorer.element,

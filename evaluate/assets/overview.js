@@ -17,12 +17,13 @@ function header(data) {
     ["sessions", run.sessions.toLocaleString("en")],
     ["models", String(Object.keys(summary.models).length)],
     ["server version", run.server_version],
+    ["tools in the prompt", run.endpoints.length ? { true: "yes", false: "no" }[run.catalog_in_prompt] ?? "not told" : null],
     ["finished", run.finished ? run.finished.replace("T", " ").replace("+00:00", " UTC") : "no"],
   ];
   return h("header", {},
     h("p", { class: "mark" }, "callproof evaluation"),
     h("h1", {}, visible(run.name), " ", h("small", {}, visible(run.run_id))),
-    h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
+    h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, visible(value))))));
 }
 
 function headlineCards(data) {

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -45,13 +45,13 @@ def read_questions(questions: Path, answers: Path | None) -> Iterator[Imported]:
     for where, row in read_rows(questions):
         turn_id = _id(row, where, _FORM)
         category = turn_id.rpartition("_")[0]
-        gold: Any = None
+        gold_where, gold = where, None
         if not category.endswith("relevance"):
             if turn_id not in possible:
                 mend = "give --answers" if answers is None else f"complete {answers}"
                 raise UserError(where, f"no possible answer to {turn_id!r}", mend)
-            where, gold = possible[turn_id]
-        yield Imported(where, _turn(row, turn_id, category, gold, where, _FORM))
+            gold_where, gold = possible[turn_id]
+        yield Imported(where, _turn(row, turn_id, category, _Gold(gold_where, gold), where, _FORM), gold_where)
 
 
 def read_results(path: Path) -> Iterator[Imported]:
@@ -60,7 +60,8 @@ def read_results(path: Path) -> Iterator[Imported]:
         turn_id = _id(row, where, _RESULT_FORM)
         answer = row.get("possible_answer")
         gold = answer.get("ground_truth") if isinstance(answer, dict) else answer
-        yield Imported(where, _turn(row, turn_id, str(row.get("category", "")), gold, where, _RESULT_FORM))
+        category = str(row.get("category", ""))
+        yield Imported(where, _turn(row, turn_id, category, _Gold(where, gold), where, _RESULT_FORM))
 
 
 def read_outputs(path: Path) -> Iterator[dict[str, Any]]:
@@ -73,7 +74,10 @@ def read_outputs(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row.get("output"), str):
             raise UserError(where, "expected `output` as text", _RESULT_FORM)
         turn_id = _id(row, where, _RESULT_FORM)
-        yield {"turn_id": turn_id, "model": row.get("model") or path.stem, "text": row["output"]}
+        model = row.get("model") or path.stem
+        if not isinstance(model, str):
+            raise UserError(where, "expected `model` as text", _RESULT_FORM)
+        yield {"turn_id": turn_id, "model": model, "text": row["output"]}
 
 
 def json_schema(declared: Any) -> Any:
@@ -140,7 +144,12 @@ def _product(options: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
     return product(*options)
 
 
-def _turn(row: dict[str, Any], turn_id: str, category: str, gold: Any, where: str, mend: str) -> Turn:
+class _Gold(NamedTuple):
+    where: str
+    calls: Any
+
+
+def _turn(row: dict[str, Any], turn_id: str, category: str, gold: _Gold, where: str, mend: str) -> Turn:
     functions = row.get("function")
     functions = [functions] if isinstance(functions, dict) else functions
     if not isinstance(functions, list) or not all(isinstance(f, dict) and _named(f) for f in functions):
@@ -156,7 +165,7 @@ def _turn(row: dict[str, Any], turn_id: str, category: str, gold: Any, where: st
             position=sum(message.get("role") != "system" for message in messages),
             messages=messages,
             tools=tuple(_tool(function, names) for function in functions),
-            gold=tuple(gold_call(_wire_name(key, names), accepted) for key, accepted in _calls(gold)),
+            gold=tuple(gold_call(_wire_name(key, names), accepted) for key, accepted in _calls(gold.calls)),
             any_call=category == "live_relevance",
             tags=(category,) if category else (),
             source_names={wire: source for source, wire in names.items() if wire != source},
@@ -164,7 +173,7 @@ def _turn(row: dict[str, Any], turn_id: str, category: str, gold: Any, where: st
     except ValidationError as error:
         raise UserError(where, explain(error), mend) from None
     except ValueError as error:
-        raise UserError(where, str(error), "list fewer values") from None
+        raise UserError(gold.where, str(error), "list fewer values") from None
 
 
 def _messages(question: Any, where: str, mend: str) -> tuple[dict[str, Any], ...]:
@@ -222,7 +231,9 @@ def _read_answers(path: Path) -> dict[str, tuple[str, Any]]:
     for where, row in read_rows(path):
         if not isinstance(row.get("ground_truth"), list | dict):
             raise UserError(where, "expected `ground_truth` as a list of calls", mend)
-        found[_id(row, where, mend)] = where, row["ground_truth"]
+        if (turn_id := _id(row, where, mend)) in found:
+            raise UserError(where, f"the possible answer to {turn_id!r} occurs twice", "keep one")
+        found[turn_id] = where, row["ground_truth"]
     return found
 
 

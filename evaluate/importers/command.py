@@ -3,8 +3,9 @@
 import json
 from argparse import Namespace
 
+from callproof.records import replacing
 from evaluate.importers import bfcl, openai_log
-from evaluate.importers.turns_file import Import, write_imported, write_lines
+from evaluate.importers.turns_file import Import, write_imported
 from evaluate.progress import say
 
 
@@ -28,7 +29,6 @@ def _write(args: Namespace) -> Import:
         return write_imported(bfcl.read_questions(args.questions, args.answers), args.out, drop_bad_gold=drop)
     if args.source == "openai-log":
         return write_imported(openai_log.read_log(args.file), args.out, drop_bad_gold=drop)
-    result = write_imported(bfcl.read_results(args.file), args.out / "turns.jsonl", drop_bad_gold=drop)
-    outputs = (json.dumps(row, ensure_ascii=False) for row in bfcl.read_outputs(args.file))
-    write_lines(args.out / "answers.jsonl", outputs)
-    return result
+    with replacing(args.out / "answers.jsonl") as answers:  # around the turns: both files are written, or neither
+        answers.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in bfcl.read_outputs(args.file))
+        return write_imported(bfcl.read_results(args.file), args.out / "turns.jsonl", drop_bad_gold=drop)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from callproof.calls import MalformedCall, ParsedAnswer, parse_answer, parse_served
+from callproof.calls import MalformedCall, ParsedAnswer, RefusedJSON, parse_answer, parse_served, writable_value
 from callproof.catalog import Catalog
 from callproof.completions import Completion, NoCompletion, StreamedCompletion, load_json
 from callproof.records import explain
@@ -55,7 +55,7 @@ def read_log(path: Path) -> Iterator[Imported | Skipped]:
     for number, (where, row) in enumerate(read_rows(path), start=1):
         try:
             turn = _turn(row, str(number))
-        except (_NoTurn, NoCompletion) as error:
+        except (_NoTurn, NoCompletion, RefusedJSON) as error:
             yield Skipped(where, str(error))
         except ValidationError as error:
             yield Skipped(where, explain(error))
@@ -115,7 +115,7 @@ def _request(row: dict[str, Any]) -> dict[str, Any]:
 def _body(value: Any) -> Any:
     """A body out of JSON text and out of an object around it."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
-        value = load_json(value.encode())
+        value = writable_value(load_json(value.encode()))
     if isinstance(value, dict):
         status = value.get("status_code", value.get("status"))
         if isinstance(status, int) and status >= 400:

@@ -14,10 +14,11 @@ from callproof.turns import GoldCall, Turn
 
 
 class Imported(NamedTuple):
-    """A turn, and the `path:line` of its gold."""
+    """A turn and its `path:line`; `gold_where` is that of its gold, where it stands in a file of its own."""
 
     where: str
     turn: Turn
+    gold_where: str | None = None
 
 
 class Skipped(NamedTuple):
@@ -45,14 +46,18 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(`path:line`, object) of each line, streamed, in a form that UTF-8 can hold.
 
     Raises:
-        UserError: unreadable file, a line that is no JSON object, or one that is nested too deep (`path:line`).
+        UserError: unreadable or empty file, a line that is no JSON object, or one that is nested too deep
+            (`path:line`).
     """
+    where = ""
     for number, row in read_jsonl(path):
         where = f"{path}:{number}"
         try:
             yield where, writable_value(row)
         except RefusedJSON as error:
             raise UserError(where, f"cannot be imported ({error})", "take the line out") from None
+    if not where:
+        raise UserError(path, "is empty", "give one JSON object a line")
 
 
 def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:
@@ -65,21 +70,9 @@ def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_g
         UserError: two turns of one id (`path:line`), no turn at all, or `out` cannot be written.
     """
     result = Import()
-    write_lines(out, (turn.model_dump_json() for turn in _kept(found, result, drop_bad_gold)))
+    with replacing(out) as file:
+        file.writelines(f"{turn.model_dump_json()}\n".encode() for turn in _kept(found, result, drop_bad_gold))
     return result
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file in one step, when all lines have come; what they raise leaves no file behind.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        with replacing(path) as file:
-            file.writelines(f"{line}\n".encode() for line in lines)
-    except OSError as error:
-        raise UserError(path, f"cannot be written ({error.strerror})", "choose another place") from None
 
 
 def gold_problems(turn: Turn) -> Iterator[str]:
@@ -109,12 +102,13 @@ def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bo
         if isinstance(item, Skipped):
             result.skipped.append(f"{item.where}: {item.reason}")
             continue
-        where, turn = item
+        turn = item.turn
         if turn.turn_id in seen:
-            raise UserError(where, f"turn {turn.turn_id!r} occurs twice", "rename one")
+            raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
         problems = list(dict.fromkeys(gold_problems(turn)))
-        result.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+        gold_where = item.gold_where or item.where
+        result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in problems]
         result.bad_turns += bool(problems)
         if not (problems and drop_bad_gold):
             result.turns += 1

@@ -7,6 +7,7 @@ difficulty set by `Level`.
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from callproof.sessions import Message
 from synth.curriculum import phrases, services
 from synth.curriculum.lexicon import NOUNS, invented
 from synth.curriculum.toolmaker import LessonTool, Param, Said, make_tool
-from synth.curriculum.values import code, title
+from synth.curriculum.values import code, codes, title
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Level:
 
 
 BARE = Level(tools=(1, 1), exchanges=(1, 1), bare=True, simple=True, service=0.3)
-DENSE = Level(tools=(2, 6), exchanges=(4, 8), simple=True)
-MEDIUM = Level(tools=(2, 6), exchanges=(2, 4))
-FULL = Level(tools=(5, 10), exchanges=(3, 6), system=True, service=0.6)
+DENSE = Level(tools=(2, 6), exchanges=(5, 9), simple=True, service=0.65)
+MEDIUM = Level(tools=(2, 6), exchanges=(3, 6), service=0.7)
+FULL = Level(tools=(6, 11), exchanges=(4, 7), system=True, service=0.8)
 
 
 @dataclass
@@ -51,6 +52,7 @@ class _Lesson:
     brief: bool
     messages: list[Message] = field(default_factory=list)
     last_id: str = ""
+    items: list[tuple[str, str]] = field(default_factory=list)  # (name, id) of what a search has listed
 
     def user(self, text: str) -> None:
         self.messages.append(Message(role="user", content=text))
@@ -96,7 +98,7 @@ def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[L
 def _exchange(state: _Lesson) -> None:
     tool = state.rng.choice(state.tools)
     kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick, _refer]
-    kind = state.rng.choices(kinds, weights=(32, 14, 8, 14, 8, 8, 10, 10))[0]
+    kind = state.rng.choices(kinds, weights=(26, 20, 6, 14, 9, 9, 12, 12))[0]
     kind(state, tool)
 
 
@@ -125,7 +127,7 @@ def _result(state: _Lesson, tool: LessonTool, values: dict[str, Any]) -> None:
         key = rng.choice(scalars)
         body[key] = values[key]
     state.messages.append(Message(role="tool", name=tool.name, content=json.dumps(body, ensure_ascii=False)))
-    return state.reply(phrases.done(rng, tool.noun, list(body.values())))
+    return state.reply(phrases.done(rng, tool.noun, list(body.values())) if rng.random() < 0.4 else "Done.")
 
 
 def _request(state: _Lesson, tool: LessonTool) -> None:
@@ -143,7 +145,7 @@ def _missing(state: _Lesson, tool: LessonTool) -> None:
     lacking = rng.choice(required)
     first = {param: value for param, value in said.items() if param is not lacking}
     if lacking.kind == "code" and rng.random() < 0.4:
-        first[lacking] = (phrases.vague(rng), None)
+        first[lacking] = (phrases.vague(rng, title(rng)), None)
     state.user(phrases.request(rng, tool, first, lacking if lacking in first else None))
     state.reply(phrases.ask(rng, lacking))
     state.user(phrases.supply(rng, lacking, said[lacking]))
@@ -174,16 +176,34 @@ def _out_of_scope(state: _Lesson, tool: LessonTool) -> None:
 def _parallel(state: _Lesson, tool: LessonTool) -> None:
     rng = state.rng
     second = rng.choice(state.tools)
+    if tool.id_param and rng.random() < 0.3:
+        return _each(state, tool, tool.id_param)
     first_said, second_said = tool.fill(rng), second.fill(rng)
+    if tool.id_param and second.id_param and tool is not second and rng.random() < 0.6:
+        second_said[second.id_param] = (phrases.it(rng), first_said[tool.id_param][1])
     first, then = tool.arguments(first_said), second.arguments(second_said)
     if first == then and tool is second:
         return _request(state, tool)
     state.user(phrases.both(rng, phrases.request(rng, tool, first_said), phrases.request(rng, second, second_said)))
-    state.call(ToolCall(name=tool.name, arguments=first), ToolCall(name=second.name, arguments=then))
-    ids = [code(rng), code(rng)]
-    for made, answered in zip(ids, (tool, second), strict=True):
-        state.messages.append(Message(role="tool", name=answered.name, content=json.dumps({"id": made})))
-    return state.reply(phrases.done(rng, f"{tool.noun} and {second.noun}", list(ids)))
+    return _make_both(state, (tool, second), (first, then))
+
+
+def _each(state: _Lesson, tool: LessonTool, id_param: Param) -> None:
+    """The same for two things: two calls that differ in the id."""
+    rng, said = state.rng, tool.fill(state.rng)
+    known = [*state.items, *((each, each) for each in codes(rng, id_param.name, 2))]
+    one, other = rng.sample(known, 2)
+    text = phrases.request(rng, tool, {**said, id_param: (f"{one[0]} and {other[0]}", None)})
+    state.user(text)
+    return _make_both(state, (tool, tool), [tool.arguments({**said, id_param: each}) for each in (one, other)])
+
+
+def _make_both(state: _Lesson, tools: tuple[LessonTool, LessonTool], arguments: Sequence[dict[str, Any]]) -> None:
+    rng = state.rng
+    state.call(*(ToolCall(name=tool.name, arguments=given) for tool, given in zip(tools, arguments, strict=True)))
+    for tool in tools:
+        state.messages.append(Message(role="tool", name=tool.name, content=json.dumps({"id": code(rng)})))
+    return state.reply("Done.")
 
 
 def _correction(state: _Lesson, tool: LessonTool) -> None:
@@ -201,10 +221,15 @@ def _correction(state: _Lesson, tool: LessonTool) -> None:
 
 
 def _refer(state: _Lesson, tool: LessonTool) -> None:
-    """What the last call was about is now "it"."""
-    if not state.last_id or tool.id_param is None:
+    """What the last call was about is now "it"; what was listed has a name."""
+    rng = state.rng
+    if tool.id_param is None or not (state.last_id or state.items):
         return _request(state, tool)
-    said = {**tool.fill(state.rng), tool.id_param: (phrases.it(state.rng), state.last_id)}
+    known = (phrases.it(rng), state.last_id)
+    if state.items and (not state.last_id or rng.random() < 0.6):
+        name, known_id = rng.choice(state.items)
+        known = (rng.choice((name, f"the {name}", f"my {name}")), known_id)
+    said = {**tool.fill(rng), tool.id_param: known}
     _call(state, tool, said, spoken_last=tool.id_param)
     return _result(state, tool, tool.arguments(said))
 
@@ -216,10 +241,8 @@ def _search_then_pick(state: _Lesson, tool: LessonTool) -> None:
     if state.brief or picker is None or picker.id_param is None or picker is tool:
         return _request(state, tool)
     _call(state, tool, tool.fill(rng))
-    items = [(title(rng), code(rng)) for _ in range(rng.randint(1, 3))]
-    keys = rng.choice((("id", "name"), (picker.id_param.name, "title"), (invented(rng, False), "label")))
-    listed = [dict(zip(keys, (item[1], item[0]), strict=True)) for item in items]
-    body = {rng.choice(("results", "items", f"{tool.noun.replace(' ', '_')}s", rng.choice(NOUNS))): listed}
+    state.items = items = _items(rng, picker.id_param)
+    body = {rng.choice(("results", "items", f"{tool.noun.replace(' ', '_')}s", rng.choice(NOUNS))): _rows(rng, items)}
     state.messages.append(Message(role="tool", name=tool.name, content=json.dumps(body, ensure_ascii=False)))
     state.reply(phrases.listed(rng, tool.noun, [item[0] for item in items]))
     place = rng.randrange(len(items))
@@ -227,3 +250,21 @@ def _search_then_pick(state: _Lesson, tool: LessonTool) -> None:
     said = {**picker.fill(rng), picker.id_param: picked}
     _call(state, picker, said, spoken_last=picker.id_param)
     return _result(state, picker, picker.arguments(said))
+
+
+def _items(rng: random.Random, id_param: Param) -> list[tuple[str, str]]:
+    """(name, id) of one to four things, ids of one kind."""
+    names = list(dict.fromkeys(title(rng) for _ in range(rng.randint(1, 4))))
+    return list(zip(names, codes(rng, id_param.name, len(names)), strict=True))
+
+
+def _rows(rng: random.Random, items: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Items as a tool lists them: fields in any order, some that do not matter."""
+    keys = rng.choice((("name", "id"), ("title", "id"), ("name", "reference"), ("label", invented(rng, False))))
+    order = [*keys, *rng.sample(("price", "status", "size", "year", "place"), rng.randint(0, 2))]
+    rng.shuffle(order)
+    rows = []
+    for item in items:
+        known = dict(zip(keys, item, strict=True))
+        rows.append({key: known.get(key) or rng.choice((rng.randint(1, 2000), rng.choice(NOUNS))) for key in order})
+    return rows

@@ -114,6 +114,7 @@ Yara Zeno Amir Bea Carl Dana Emil Fay Gus Hana Ivo June Kim Lou Max Nora Otto Pi
 
 _ONSETS = "b c d f g h j k l m n p r s t v w z br ch cr dr fl fr gl gr kl kr pl pr sch sh sl st str th tr".split()
 _VOWELS = "a e i o u a e i o u ai au ei ie ou ü ö ä é".split()
+_ACCENTED = "à á â å ç è ê ë í î ñ ó ô õ ø ć č š ž ğ ł ń ő ș ů ý".split()
 _CODAS = "- - - - n r l s t m d k x ng nd rt ss ll ck st tz".split()
 
 
@@ -121,4 +122,7 @@ def invented(rng: random.Random, capital: bool = True) -> str:
     """A word that exists nowhere, of one to three syllables: what a model cannot remember it has to copy."""
     syllables = rng.choice((1, 2, 2, 2, 3, 3))
     word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS).strip("-") for _ in range(syllables))
+    if rng.random() < 0.1:
+        at = rng.randrange(len(word) + 1)
+        word = word[:at] + rng.choice(_ACCENTED) + word[at:]
     return word.capitalize() if capital else word

@@ -84,7 +84,7 @@ def opening(rng: random.Random, tool: LessonTool, said: dict[Param, Said]) -> tu
     else:
         article = rng.choice(("a", "the", "my", "one", "this"))
         text = rng.choice(_OPENINGS).format(v=rng.choice(tool.verbs), a=article, n=tool.noun)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         text = rng.choice(_HELLOS) + text[0].lower() + text[1:]
     return text, inside
 
@@ -105,9 +105,9 @@ def request(rng: random.Random, tool: LessonTool, said: dict[Param, Said], spoke
     joint = rng.choice((", ", ", ", " ", " and ", ". ", "; "))
     if parts:
         text += rng.choice((" ", " ", ", ", ": ", ". ")) + joint.join(parts)
-    if rng.random() < 0.15:
+    if rng.random() < 0.08:
         text += ". " + rng.choice(_ASIDES)
-    elif rng.random() < 0.1:
+    elif rng.random() < 0.06:
         text = rng.choice(_ASIDES) + " " + text
     return _typo(rng, text, said) if rng.random() < 0.1 else text + rng.choice(("", "", ".", "?", "!"))
 
@@ -171,7 +171,7 @@ def correct(rng: random.Random, param: Param, said: Said) -> str:
 def pick(rng: random.Random, name: str, place: int, count: int) -> str:
     if count == 1:
         return rng.choice(("that one", "take it", "this one", f"the {name}", "yes, that", name))
-    ordinal = ("first", "second", "third")[place]
+    ordinal = ("first", "second", "third", "fourth")[place]
     return rng.choice((f"the {name}", f"{name}", f"the {ordinal} one", f"number {place + 1}", f"the {name} one", name))
 
 
@@ -197,10 +197,15 @@ def it(rng: random.Random) -> str:
     return rng.choice(("it", "this one", "that one", "the same one", "the same"))
 
 
-def vague(rng: random.Random) -> str:
-    """Something that nobody can identify."""
+def vague(rng: random.Random, name: str) -> str:
+    """Something that nobody can identify; `name` has not been spoken of."""
     return rng.choice(
         (
+            name,
+            f"the {name}",
+            f"the {name}",
+            f"my {name}",
+            f"the {name} one",
             "the one from your website",
             "the one I had before",
             "the one I saw yesterday",

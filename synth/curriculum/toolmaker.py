@@ -55,7 +55,7 @@ class Param:
             said = {part: part.say(rng) for part in self.parts}
             words = [rng.choice(part.mentions or (part.label + " {}",)).format(said[part][0]) for part in said]
             return ", ".join(words), {part.name: value for part, (_, value) in said.items()}
-        return say(self.kind, rng)
+        return say(self.kind, rng, self.name)
 
     def _option(self, rng: random.Random, value: str) -> str:
         return rng.choice(dict(self.spoken).get(value, (value.replace("_", " "),)))

@@ -24,10 +24,18 @@ def title(rng: random.Random) -> str:
     return " ".join(word.capitalize() for word in words) if rng.random() < 0.8 else " ".join(words)
 
 
-def code(rng: random.Random) -> str:
-    letters = "".join(rng.choices(string.ascii_uppercase, k=rng.randint(1, 3)))
-    digits = "".join(rng.choices(string.digits, k=rng.randint(2, 6)))
-    return letters + rng.choice(("-", "", "-")) + digits
+def codes(rng: random.Random, owner: str, count: int) -> list[str]:
+    """Ids of one kind: they differ in their digits alone, and mostly begin with the first letter of `owner`."""
+    letters = (
+        owner[:1].upper() if rng.random() < 0.7 else "".join(rng.choices(string.ascii_uppercase, k=rng.randint(1, 3)))
+    )
+    start, size = letters + rng.choice(("-", "", "-")), rng.choice((3, 4, 4, 4, 5, 6))
+    return [f"{start}{number:0{size}}" for number in rng.sample(range(10**size), count)]
+
+
+def code(rng: random.Random, owner: str = "") -> str:
+    """An id of `owner`, a parameter or a thing; of nothing in particular without it."""
+    return codes(rng, owner or rng.choice(string.ascii_uppercase), 1)[0]
 
 
 def date(rng: random.Random) -> tuple[str, str]:
@@ -54,8 +62,13 @@ def clock(rng: random.Random) -> tuple[str, str]:
     return rng.choice((exact, exact, f"{hour:02}.{minute:02}")), exact
 
 
-def integer(rng: random.Random) -> tuple[str, int]:
-    value = rng.choice((rng.randint(1, 9), rng.randint(1, 99), rng.randint(100, 999), rng.randint(1000, 250000)))
+def integer(rng: random.Random, name: str = "") -> tuple[str, int]:
+    """A count, mostly small; a year where `name` says so."""
+    if name.endswith("year"):
+        value = rng.randint(1950, 2030)
+        return str(value), value
+    ranges = ((1, 9), (1, 9), (1, 99), (1, 99), (100, 999), (1000, 9999), (10000, 250000))
+    value = rng.randint(*rng.choice(ranges))
     return (_grouped(rng, value) if value >= 1000 and rng.random() < 0.7 else str(value)), value
 
 
@@ -64,7 +77,13 @@ def amount(rng: random.Random) -> tuple[str, float]:
         value = rng.randint(1, 999) + rng.choice((0.5, 0.25, 0.05, 0.9))
         return rng.choice(("CHF {}", "{}", "{} francs")).format(f"{value:.2f}".rstrip("0")), value
     value = rng.choice(
-        (rng.randint(5, 999), rng.randint(10, 99) * 100, rng.randint(5, 120) * 500, rng.randint(1000, 99999))
+        (
+            rng.randint(5, 999),
+            rng.randint(10, 99) * 100,
+            rng.randint(5, 120) * 500,
+            rng.randint(1000, 99999),
+            rng.randint(100, 3000) * 1000,
+        )
     )
     shape = rng.choice(("CHF {}", "{}", "{} francs", "{}.-", "{} CHF", "Fr. {}"))
     return shape.format(_grouped(rng, value) if value >= 1000 else value), value
@@ -106,7 +125,7 @@ SAYS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def say(kind: str, rng: random.Random) -> tuple[str, Any]:
-    """(what the customer writes, the value that the tool gets) for a scalar kind."""
-    made = SAYS[kind](rng)
+def say(kind: str, rng: random.Random, name: str) -> tuple[str, Any]:
+    """(what the customer writes, the value that the tool gets) for a scalar parameter of that kind and name."""
+    made = SAYS[kind](rng, name) if kind in ("int", "code") else SAYS[kind](rng)
     return made if isinstance(made, tuple) else (made, made)

@@ -254,6 +254,14 @@ BAD_FILES: dict[str, tuple[Any, str]] = {
     "malformed": ('[\n{"a": }]', "tools.json:2: malformed JSON"),
     "duplicate key": ('[{"type": "function", "type": "function"}]', "an object has a key twice"),
     "nested without end": ("[" * 100_000, "nested deeper"),
+    "half a character": (
+        [GOOD, tool({"properties": {"a": {"description": "\ud800"}}})],
+        "1.function.parameters.properties.a.description: holds half a surrogate pair",
+    ),
+    "half a character in a key": (
+        [tool({"properties": {"\ud83d": {}}})],
+        "0.function.parameters.properties.\\ud83d: holds half a surrogate pair",
+    ),
     "an object": ({}, "expected a list of tools"),
     "empty": ([], "expected a list of tools"),
     "no function": ([GOOD, {"name": "book"}], "tool 1 has no `function`"),
@@ -286,6 +294,12 @@ def test_a_bad_catalog_is_one_line_that_names_the_place(case: str, tmp_path: Pat
     assert expected in message
     assert message.startswith(str(path))
     assert "\n" not in message
+
+
+def test_whole_characters_written_in_halves_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "tools.json"
+    path.write_text(json.dumps([{"function": {"name": "book", "description": "\U0001f697"}}], ensure_ascii=True))
+    assert read_catalog(path).tools[0].description == "\U0001f697"
 
 
 def test_a_missing_catalog_is_a_user_error(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_every_form_of_a_call_reads_the_same_and_null_is_kept(tmp_path: Path, ca
     ("line", "problem"),
     [
         ("{nonsense", "malformed JSON"),
-        ('{"session_id": "a", "messages": [{"role": "user", "content": "\\ud83d"}]}', "half a surrogate pair"),
+        ('{"session_id": "a", "messages": [{"role": "user", "content": "\\ud83d"}]}', "messages.0.content: holds half"),
         ("[1]", "expected a JSON object, got list"),
         (session(), "messages"),
         (session({"role": "robot", "content": "x"}), "messages.0.role"),

@@ -35,11 +35,11 @@ def disagreements(profile: MatchProfile, replace: tuple[str, str] = ("", "")) ->
     published = {row["id"]: row["valid"] for row in map(json.loads, PUBLISHED.open(encoding="utf-8"))}
     assert len(published) == 1240
     found = {}
-    for (_, turn), output in zip(read_results(PUBLISHED), read_outputs(PUBLISHED), strict=True):
+    for imported, output in zip(read_results(PUBLISHED), read_outputs(PUBLISHED), strict=True):
         answer = Answer(text=output["text"].replace(*replace) if replace[0] else output["text"])
-        outcome = judge(turn, answer, "m", catalog_of(turn), profile=profile).outcome
-        if (outcome == "ok") != published[turn.turn_id]:
-            found[turn.turn_id] = outcome
+        outcome = judge(imported.turn, answer, "m", catalog_of(imported.turn), profile=profile).outcome
+        if (outcome == "ok") != published[imported.turn.turn_id]:
+            found[imported.turn.turn_id] = outcome
     return found
 
 

@@ -8,35 +8,14 @@ from pathlib import Path
 
 import pytest
 from fake_endpoint import FakeEndpoint
-from weather import Domain, right, session
+from weather import Domain, Refused, right, session
 
-from callproof.errors import exit_with
 from evaluate.cli import main
 
 pytest_plugins = ["weather_plugin"]
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "pandas", "vllm", "datasets", "openai")
-
-
-Refused = Callable[..., str]
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Words of a command that must exit with 2 -> its one line on stderr."""
-
-    def run(*words: object) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exited:
-            exit_with(lambda: main([str(word) for word in words]))
-        assert exited.value.code == 2
-        lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 1, lines
-        assert lines[0].startswith("error: ")
-        return lines[0]
-
-    return run
 
 
 def test_help_answers_in_under_a_second_with_nothing_heavy():
@@ -118,6 +97,29 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(
     domain: Domain, refused: Refused, spoil: Callable[[Domain], str]
 ):
     assert spoil(domain) in refused("--config", domain.config, "--model", "tiny")
+
+
+def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Refused):
+    verbs = "verbs: replay, score, import, gate, noise, bless"
+    assert refused("scroe", "--out", "x") == (
+        f"error: python -m evaluate scroe: unknown verb; did you mean 'score'? {verbs}"
+    )
+    assert refused("frobnicate") == f"error: python -m evaluate frobnicate: unknown verb; {verbs}"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ([], "replay: the following arguments are required: --config, --model; see python -m evaluate replay --help"),
+        (["--limit-sessions", "0"], "--limit-sessions: expected a number from 1"),
+        (["score", "--turns", "t", "--answers", "a", "--out", "o", "--match", "fuzzy"], "invalid choice: 'fuzzy'"),
+        (["score", "--turns", "t"], "score: the following arguments are required: --answers, --out"),
+        (["import", "bflc"], "invalid choice: 'bflc'"),
+        (["import"], "import: the following arguments are required"),
+    ],
+)
+def test_wrong_usage_is_one_line(refused: Refused, words: list[str], problem: str):
+    assert problem in refused(*words)
 
 
 def test_mistakes_on_the_command_line_are_one_line_each(domain: Domain, refused: Refused):

@@ -3,7 +3,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -30,15 +29,15 @@ HOSTILE = [
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
-def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]]) -> Run:
-    """A run whose models answer as told."""
+def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]], **told: object) -> Run:
+    """A run whose models answer as told; `told` are further fields of run.json."""
     config, catalog = RunConfig(name="weather", data=DataConfig(domain=path)), Catalog.from_wire(TOOLS)
     made = (Session.model_validate(session(number)) for number in range(sessions))
     turns = [turn for each in made for turn in session_turns(each, "Tell the weather.", catalog, config)]
-    info = RunInfo(
-        run_id=path.name, name="weather", models=tuple(answers), identity=identify(turns, {}, "raw"), turns=len(turns),
-        sessions=sessions, started=now(), finished=now(),
-    )  # fmt: skip
+    info = RunInfo.model_validate({
+        "run_id": path.name, "name": "weather", "models": tuple(answers), "identity": identify(turns, {}, "raw"),
+        "turns": len(turns), "sessions": sessions, "started": now(), "finished": now(), **told,
+    })  # fmt: skip
     run = Run(path)
     with run:
         write_turns(run.turns_path, turns)
@@ -146,22 +145,3 @@ def test_a_link_opens_its_turn_and_filters_find_it(hostile: Run, tmp_path: Path)
         await page.run("document.querySelector('.segment.wrong_args')?.click()")
 
     visit(hostile, look, tmp_path / "profile", fragment="#turn=weather-004%2F5")
-
-
-@needs_browser
-def test_ten_thousand_turns_open_in_two_seconds_and_filter_without_lag(tmp_path: Path):
-    run = make_run(tmp_path / "large", 5000, {"tiny": lambda _: "Hm.", "good": gold})
-
-    async def look(page: Page) -> None:
-        drawn = await page.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
-        assert 0 < drawn < 2000
-        assert await page.run("document.querySelectorAll('.row').length") < 60
-        began = time.perf_counter()
-        await page.run(
-            "(() => { const box = document.querySelectorAll('#turns ~ .controls select')[1]; box.value = 'missed_call';"
-            " box.dispatchEvent(new Event('change')); })()"
-        )
-        assert await page.run("document.querySelector('#turns .hint').textContent") == "5,000 of 10,000"
-        assert time.perf_counter() - began < 0.3
-
-    visit(run, look, tmp_path / "profile")

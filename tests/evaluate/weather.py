@@ -1,11 +1,13 @@
 """A small domain, and oracles that answer its turns."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 SESSIONS = 40
+Refused = Callable[..., str]
 TOOLS = [
     {
         "type": "function",

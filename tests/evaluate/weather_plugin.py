@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from weather import SESSIONS, TOOLS, Domain, session
+from weather import SESSIONS, TOOLS, Domain, Refused, session
+
+from callproof.errors import exit_with
+from evaluate.cli import main
 
 
 @pytest.fixture
@@ -28,6 +31,23 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         return Domain(root, config, path, tmp_path / "runs")
 
     return make
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Words of a command that must exit with 2 -> its one line on stderr."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            exit_with(lambda: main([str(word) for word in words]))
+        assert exited.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+    return run
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ class Customer(Story):
         prices = [d.number(top // 2, top, 100) for _ in self.shown]
         return {
             "vehicles": [
-                {"id": vehicle.id, "model": vehicle.title, "price": price}
+                {"model": vehicle.title, "id": vehicle.id, "price": price}
                 for vehicle, price in zip(self.shown, prices, strict=True)
             ]
         }

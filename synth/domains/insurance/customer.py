@@ -123,7 +123,7 @@ class Customer(Story):
         products = d.rng.sample(PRODUCTS, d.rng.choice((2, 3, 3)))
         self.listed = [Policy(d.identifier("P"), product) for product in products]
         self.focus = None
-        return {"policies": [{"number": policy.number, "product": policy.product} for policy in self.listed]}
+        return {"policies": [{"product": policy.product, "number": policy.number} for policy in self.listed]}
 
     def policies_in_words(self) -> str:
         return listing([f"{policy.product} {policy.number}" for policy in self.listed])

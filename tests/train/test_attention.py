@@ -1,0 +1,33 @@
+"""Attention in blocks is the attention of the model, for rows of any length and padding on the right."""
+
+import pytest
+from conftest import ROOT
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 600])
+def test_logits_equal_those_of_the_usual_attention(length: int) -> None:
+    from train import attention
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(str(ROOT / "models/tiny"), dtype=torch.float32).eval()
+    torch.manual_seed(length)
+    ids = torch.randint(0, model.config.vocab_size, (2, length))
+    with torch.no_grad():
+        usual = model(ids).logits
+        model.set_attn_implementation(attention.register())
+        in_blocks = model(ids).logits
+    assert torch.allclose(usual, in_blocks, atol=1e-3)
+
+
+def test_padding_on_the_right_changes_nothing_before_it() -> None:
+    from train import attention
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(str(ROOT / "models/tiny"), dtype=torch.float32).eval()
+    model.set_attn_implementation(attention.register())
+    ids = torch.randint(0, model.config.vocab_size, (1, 300))
+    padded = torch.cat([ids, torch.zeros(1, 90, dtype=torch.long)], dim=1)
+    mask = torch.cat([torch.ones(1, 300), torch.zeros(1, 90)], dim=1)
+    with torch.no_grad():
+        assert torch.allclose(model(ids).logits, model(padded, attention_mask=mask).logits[:, :300], atol=1e-3)
