@@ -5,7 +5,6 @@ import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,8 +40,8 @@ def read_text(path: Path) -> str:
         raise UserError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
 
-def open_lines(path: Path) -> BufferedReader:
-    """A file of lines, to be read.
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line with its end) of a file, streamed.
 
     Raises:
         UserError: the file cannot be read, or begins with a byte order mark.
@@ -51,15 +50,9 @@ def open_lines(path: Path) -> BufferedReader:
         file = path.open("rb")
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
-        file.close()
-        raise UserError(f"{path}:1", "begins with a byte order mark", "save the file as UTF-8 without it")
-    return file
-
-
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line with its end) of a file, streamed; raises as `open_lines`."""
-    with open_lines(path) as file:
+    with file:
+        if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+            raise UserError(f"{path}:1", "begins with a byte order mark", "save the file as UTF-8 without it")
         yield from enumerate(file, start=1)
 
 

@@ -1,21 +1,21 @@
-"""Score saved answers without an endpoint; of the turns, one at a time is held."""
+"""Score saved answers without an endpoint; the turns are read by their place in the file, never all at once."""
 
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from callproof.completions import Completion, NoCompletion
 from callproof.errors import UserError
 from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
-from callproof.records import explain, open_lines, read_jsonl, read_lines, refuse_half_characters, replacing
+from callproof.records import explain, read_jsonl, read_lines, refuse_half_characters, replacing
 from callproof.turns import Turn
 from evaluate.bless import choose_model
-from evaluate.runs import Identifier, Identity, Run, RunInfo, now, outcome_line
+from evaluate.runs import Identifier, Run, RunInfo, now, outcome_line
 
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
@@ -52,59 +52,43 @@ class _Judge(NamedTuple):
 
 
 class TurnIndex:
-    """The turns of a file by id. Asked for in the order of the file, each is parsed once; one that has passed is read
-    again by its place in the file. A context manager.
+    """The turns of a file by id, read when asked for; a context manager.
 
     Raises:
-        UserError: unreadable file; while it is read: a malformed line, or an id that occurred before (`path:line`).
+        UserError: unreadable file, malformed line, or an id that occurred before (`path:line`).
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._file = path, open_lines(path)
+    def __init__(self, path: Path, channel: Channel, profile: MatchProfile) -> None:
+        identifier = Identifier()
         self._offsets: dict[str, int] = {}
-        self._identifier = Identifier()
-        self._unread = self._read()
         self.sessions: set[str] = set()
+        for line, offset, turn in _located_turns(path):
+            if turn.turn_id in self._offsets:
+                raise UserError(f"{path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
+            self._offsets[turn.turn_id] = offset
+            self.sessions.add(turn.session_id)
+            identifier.add(turn)
+        if not self._offsets:
+            raise UserError(path, "holds no turns", "give a turns.jsonl")
+        self.identity = identifier.identity({}, channel).model_copy(update={"match": profile})
+        self._file = path.open("rb")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TurnIndex":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def get(self, turn_id: str) -> Turn | None:
-        """The turn of this id, or None where there is none."""
-        if turn_id in self._offsets:
-            return self._reread(turn_id)
-        return next((turn for turn in self._unread if turn.turn_id == turn_id), None)
+    def __contains__(self, turn_id: str) -> bool:
+        return turn_id in self._offsets
 
-    def missing(self, answered: set[str]) -> Iterator[Turn]:
-        """The turns, in order, whose ids are not in `answered`; after `finish`."""
-        yield from (self._reread(turn_id) for turn_id in self._offsets if turn_id not in answered)
-
-    def finish(self) -> None:
-        """Read what nobody has asked for, so that length, sessions and identity are those of the whole file."""
-        for _ in self._unread:
-            pass
-        if not self._offsets:
-            raise UserError(self._path, "holds no turns", "give a turns.jsonl")
-
-    def identity(self, channel: Channel, profile: MatchProfile) -> Identity:
-        return self._identifier.identity({}, channel).model_copy(update={"match": profile})
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offsets)
 
     def __len__(self) -> int:
         return len(self._offsets)
 
-    def _read(self) -> Iterator[Turn]:
-        for line, offset, turn in _located_turns(self._path):
-            if turn.turn_id in self._offsets:
-                raise UserError(f"{self._path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
-            self._offsets[turn.turn_id] = offset
-            self.sessions.add(turn.session_id)
-            self._identifier.add(turn)
-            yield turn
-
-    def _reread(self, turn_id: str) -> Turn:
+    def __getitem__(self, turn_id: str) -> Turn:
         self._file.seek(self._offsets[turn_id])
         return Turn.model_validate_json(self._file.readline())
 
@@ -145,13 +129,12 @@ def score_answers(
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
     started, scored = now(), Scored()
-    with TurnIndex(turns_path) as turns, replacing(run.outcomes_path) as file:
+    with TurnIndex(turns_path, channel, profile) as turns, replacing(run.outcomes_path) as file:
         judged = _Judge(file, channel, profile)
         answered = _judge_saved(_answers(answers_path, model, scored, channel), turns, judged, scored)
-        turns.finish()
         if not answered:
             raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-        info = _info(run, turns, tuple(answered), turns.identity(channel, profile), started)
+        info = _info(run, turns, tuple(answered), started)
         if baseline:
             choose_model(info, baseline, "--baseline-model")
         _judge_missing(answered, turns, judged, scored)
@@ -160,13 +143,13 @@ def score_answers(
     return scored
 
 
-def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], identity: Identity, started: str) -> RunInfo:
+def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], started: str) -> RunInfo:
     name = run.path.resolve().name
     return RunInfo(
         run_id=name,
         name=name,
         models=models,
-        identity=identity,
+        identity=turns.identity,
         turns=len(turns),
         sessions=len(turns.sessions),
         started=started,
@@ -179,8 +162,7 @@ def _judge_saved(
     """Judge each answer to a known turn; returns the (turn id, repeat) that each model has answered."""
     answered: dict[str, set[tuple[str, int]]] = {}
     for where, turn_id, model, repeat, answer in saved:
-        turn = turns.get(turn_id)
-        if turn is None:
+        if turn_id not in turns:
             scored.unknown.append(turn_id)
             continue
         if model not in answered:
@@ -189,7 +171,7 @@ def _judge_saved(
         if (turn_id, repeat) in keys:
             raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
         keys.add((turn_id, repeat))
-        judged(turn, answer, model, repeat)
+        judged(turns[turn_id], answer, model, repeat)
     return answered
 
 
@@ -198,9 +180,11 @@ def _judge_missing(
 ) -> None:
     """Each turn that a model has not answered is an infra error of its own."""
     for model, keys in answered.items():
-        for turn in turns.missing({turn_id for turn_id, _ in keys}):
-            scored.missing.append(turn.turn_id)
-            judged(turn, Answer(error="no answer was given"), model)
+        found = {turn_id for turn_id, _ in keys}
+        for turn_id in turns:
+            if turn_id not in found:
+                scored.missing.append(turn_id)
+                judged(turns[turn_id], Answer(error="no answer was given"), model)
 
 
 def _copy_turns(source: Path, target: Path) -> None:

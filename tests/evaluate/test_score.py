@@ -8,10 +8,8 @@ from fake_endpoint import FakeEndpoint
 from weather import Domain, call, right
 
 from callproof.errors import UserError
-from callproof.turns import Turn, read_turns
 from evaluate.cli import main
 from evaluate.runs import Run, read_outcomes
-from evaluate.score import TurnIndex
 
 pytest_plugins = ["weather_plugin"]
 
@@ -153,21 +151,6 @@ def test_answers_in_any_order_give_the_same_figures(score):
     figures = Run(Path("scored")).metrics_path.read_text()
     assert score(right_rows()[::-1]) == 0
     assert Run(Path("scored")).metrics_path.read_text() == figures
-
-
-def test_each_turn_is_parsed_once_where_answers_follow_the_order_of_the_turns(
-    turns: Path, monkeypatch: pytest.MonkeyPatch
-):
-    parsed = []
-    parse = Turn.model_validate_json
-    monkeypatch.setattr(Turn, "model_validate_json", lambda line: parsed.append(line) or parse(line))
-    with TurnIndex(turns) as index:
-        for turn in read_turns(turns):
-            assert index.get(turn.turn_id) == turn
-        index.finish()
-        assert len(parsed) == len(index) == 6
-        assert index.get("elsewhere") is None
-        assert len(parsed) == 6
 
 
 def test_a_replayed_run_is_not_overwritten(turns):
