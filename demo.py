@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from callproof.command_line import Parser
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
 
@@ -21,9 +22,7 @@ CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=60, help="eval sessions a domain (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="of the vLLM server (default %(default)s)")
     args = parser.parse_args()

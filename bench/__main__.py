@@ -23,6 +23,7 @@ from bench.report import make_report
 from bench.run import Bench
 from bench.table import print_tables
 from callproof.catalog import read_catalog
+from callproof.command_line import Parser
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError, exit_with
 from callproof.records import write_json
@@ -104,9 +105,7 @@ def _levels(text: str) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of the first --config")
     parser.add_argument("--config", type=Path, action="append", required=True, metavar="FILE", help="repeat it")
     parser.add_argument("--model", action="append", required=True, metavar="NAME", help="as served; repeat it")

@@ -48,14 +48,9 @@ class Tool(Record):
 
     def problems(self, arguments: dict[str, Any]) -> list[str]:
         """Why `arguments` are not valid, the first `MAX_PROBLEMS` by path; see `Catalog.problems`."""
-        if isinstance(self.compiled, BadSchema):
-            return [f"schema of {self.name!r}: {self.compiled}"]
-        try:
-            errors = list(islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS))
-        except RecursionError:
-            return ["arguments: nested too deep for the schema"]
-        except ArithmeticError as error:
-            return [f"arguments: a number is too large to be checked ({error})"]
+        errors = self._refusals(arguments)
+        if isinstance(errors, str):
+            return [errors]
         return [
             _explain(error) for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
         ]
@@ -65,13 +60,19 @@ class Tool(Record):
 
         Of alternatives (`anyOf`, `oneOf`), it is that of the first.
         """
+        errors = self._refusals(arguments)
+        return {} if isinstance(errors, str) else {_place(error): _keyword(error) for error in errors}
+
+    def _refusals(self, arguments: dict[str, Any]) -> list[Refusal] | str:
+        """The first `MAX_PROBLEMS` of what the schema refuses, or why that cannot be told."""
         if isinstance(self.compiled, BadSchema):
-            return {}
+            return f"schema of {self.name!r}: {self.compiled}"
         try:
-            errors = islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS)
-            return {_place(error): _keyword(error) for error in errors}
-        except (RecursionError, ArithmeticError):
-            return {}
+            return list(islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS))
+        except RecursionError:
+            return "arguments: nested too deep for the schema"
+        except ArithmeticError as error:
+            return f"arguments: a number is too large to be checked ({error})"
 
 
 class Catalog(Record):

@@ -29,7 +29,11 @@ class Completion:
     @classmethod
     def of_body(cls, body: bytes) -> "Completion":
         """Read a whole body; raises NoCompletion."""
-        value = load_json(body)
+        return cls.of_value(load_json(body))
+
+    @classmethod
+    def of_value(cls, value: Any) -> "Completion":
+        """Take the JSON value of a body; raises NoCompletion."""
         choice = _first_choice(value)
         if choice is None:
             raise NoCompletion("the answer has no choices")

@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Of what becomes a folder's name."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -154,7 +157,7 @@ class RunConfig(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LLM_", env_nested_delimiter="__")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="of the adapter, and served so")
+    name: str = Field(pattern=NAME_PATTERN, description="of the adapter, and served so")
     data: DataConfig
     prompt: PromptConfig = PromptConfig()
     model: ModelConfig = ModelConfig()

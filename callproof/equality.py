@@ -146,7 +146,7 @@ def compare(expected: Any, got: Any, shape: Shape) -> int:
         return _compare_objects(expected, got, shape)
     if isinstance(expected, list | tuple) and isinstance(got, list | tuple):
         return _compare_lists(expected, got, shape)
-    if _is_number(expected) and _is_number(got):
+    if is_number(expected) and is_number(got):
         return _compare_numbers(expected, got, shape)
     return EQUAL if expected is got else DIFFERENT
 
@@ -191,7 +191,7 @@ def differing(expected: Any, got: Any, shape: Shape, path: str) -> Iterator[Diff
         yield from differences(expected, got, shape, path)
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
+def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -46,8 +46,7 @@ def blessed_for(run: Run, info: RunInfo, tallies: Mapping[str, Tally]) -> Blesse
     name = {"name": info.name, "run_id": theirs.run_id, "model": model}
     if problems := info.identity.differences(theirs.identity):
         return Blessed.model_validate({**name, "problem": f"the runs differ in {problems[0]}"})
-    channel = "raw" if info.identity.channel == "both" else info.identity.channel
-    side = read_side(held, theirs, str(model), channel)
+    side = read_side(held, theirs, str(model), info.identity.main_channel)
     found = {column: differences(tally, side.tally)["turn_exact"] for column, tally in tallies.items()}
     outcomes = {turn_id: judged.outcome for turn_id, judged in side.judged.items()}
     return Blessed.model_validate({**name, "outcomes": outcomes, "differences": found})

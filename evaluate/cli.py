@@ -1,13 +1,11 @@
 """The command line of evaluate; what a verb needs is imported when it runs, so that `--help` is quick."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from callproof.errors import UserError
+from callproof.command_line import Parser, with_verb
 
 VERBS = ("replay", "score", "import", "gate", "noise", "bless")
 _EXAMPLES = """\
@@ -39,11 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: wrong usage, or what the verb raises.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words and not words[0].startswith("-") and words[0] not in VERBS:
-        _refuse_verb(words[0])
-    if not words or words[0] not in (*VERBS, "-h", "--help"):
-        words.insert(0, "replay")
+    words = with_verb("python -m evaluate", sys.argv[1:] if argv is None else argv, VERBS, "replay")
     args = _parser().parse_args(words)
     args.words = words
     from evaluate import commands
@@ -51,21 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return getattr(commands, args.verb)(args)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error like any other: one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(self.prog, message, f"see {self.prog} --help")
-
-
-def _refuse_verb(word: str) -> NoReturn:
-    near = difflib.get_close_matches(word, VERBS, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(f"python -m evaluate {word}", "unknown verb", f"{meant}verbs: {', '.join(VERBS)}")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m evaluate",
         description="Replay tool-eval turns against an endpoint, score, report, and gate one run against another.",
         epilog=_EXAMPLES,

@@ -17,7 +17,7 @@ import numpy as np
 
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
-from callproof.equality import Difference, shown
+from callproof.equality import Difference, is_number, shown
 from callproof.metrics import proportion
 from callproof.outcomes import DIFFERENCES, MatchProfile, Outcome, pair_calls
 from callproof.turns import GoldCall
@@ -94,8 +94,7 @@ def _kind(difference: Difference, refused_by: str | None) -> Kind:
 
 
 def _json_type(value: Any) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return "number" if number else type(value).__name__
+    return "number" if is_number(value) else type(value).__name__
 
 
 def _short(name: str) -> str:

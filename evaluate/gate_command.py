@@ -69,7 +69,7 @@ def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
     held = info.identity.channel
     if wanted not in (None, held) and held != "both":
         raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {held}")
-    return wanted or ("raw" if held == "both" else held)
+    return wanted or info.identity.main_channel
 
 
 def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:

@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from callproof.errors import UserError
 from callproof.metrics import METRICS
 from callproof.outcomes import LABELS, MatchProfile, Outcome, catalog_of
+from callproof.records import replacing
 from callproof.turns import Turn
 from evaluate.blessed import Blessed
 from evaluate.confusion import Confusion, Place
@@ -66,10 +66,8 @@ def write_report(
         "blessed": blessed and blessed.model_dump(mode="json"),
         **Explorer(list(outcomes), info.identity.match).tables(islice(turns, MAX_TURNS), outcomes),
     }
-    try:
-        path.write_text(page(f"{info.name}: {info.run_id}", data), encoding="utf-8")
-    except OSError as error:
-        raise UserError(path, f"cannot be written ({error.strerror})", "free some space") from None
+    with replacing(path) as file:
+        file.write(page(f"{info.name}: {info.run_id}", data).encode())
 
 
 def page(title: str, data: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
+from callproof.config import NAME_PATTERN
 from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
 from callproof.records import Record, explain, leaving_nothing, read_lines, read_text, replacing, write_json
@@ -33,7 +34,6 @@ from callproof.turns import Turn, digest, read_turns
 SCHEMA_VERSION = 1
 Form = TypeVar("Form", bound=BaseModel)
 Channels = Literal["raw", "served", "both"]
-_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Identity(Record):
@@ -46,6 +46,11 @@ class Identity(Record):
     sampling: dict[str, Any] = Field(description="request parameters that change answers")
     channel: Channels
     match: MatchProfile = "strict"
+
+    @property
+    def main_channel(self) -> Channel:
+        """The one that figures are of; the raw one where both were scored."""
+        return "raw" if self.channel == "both" else self.channel
 
     @field_validator("sampling")
     @classmethod
@@ -91,7 +96,7 @@ def now() -> str:
 
 def check_folder_name(option: str, name: str) -> None:
     """Raise a UserError where `name`, given by `option`, would not be one folder."""
-    if not _FOLDER_NAME.fullmatch(name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
 
 

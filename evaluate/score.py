@@ -1,6 +1,5 @@
 """Score saved answers without an endpoint; the turns are read by their place in the file, never all at once."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -212,7 +211,7 @@ def _answer(value: dict[str, Any], where: str) -> Answer:
         if isinstance(value.get("answer"), dict):
             return Answer.model_validate(value["answer"])
         if "response" in value or "choices" in value:
-            return Answer.of(Completion.of_body(json.dumps(value.get("response", value)).encode()))
+            return Answer.of(Completion.of_value(value.get("response", value)))
         fields = {key: value[key] for key in ("text", "finish_reason", "error") if key in value}
         if not fields.keys() & {"text", "error"}:
             raise UserError(where, "expected `text`, `response`, `answer` or `error`", _FORM)

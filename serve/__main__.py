@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callproof.command_line import Parser
 from callproof.config import load
 from callproof.errors import exit_with
 from serve.command import environment, installed_wheel, require_wheel, shell_line, start_command, vllm_yaml
@@ -105,9 +106,7 @@ def _announce(plan: Plan, seconds: float, console: "Console") -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--config", type=Path, action="append", required=True, metavar="FILE", help="one per adapter; repeat it"
     )

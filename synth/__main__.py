@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from callproof.command_line import Parser
 from callproof.errors import EXIT_PASS, UserError, exit_with
 
 EXIT_STALE = 1
@@ -31,7 +32,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m synth",
         description=__doc__,
         epilog=EXAMPLES,

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from callproof.catalog import read_catalog
+from callproof.command_line import Parser, with_verb
 from callproof.config import RunConfig, load
 from callproof.errors import exit_with
 from callproof.sessions import read_sessions
@@ -27,17 +28,12 @@ COMMANDS = ("run", "check-config", "base")
 
 
 def main() -> int:
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help"):
-        arguments = ["run", *arguments]
-    args = _parser().parse_args(arguments)
+    args = _parser().parse_args(with_verb("python -m train", sys.argv[1:], COMMANDS, "run"))
     return args.handler(args)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="command", required=True)
     run = commands.add_parser("run", help="train an adapter (the default)")
     run.add_argument("--config", type=Path, required=True, help="YAML of the run")

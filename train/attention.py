@@ -29,6 +29,12 @@ def causal_blocks(
     return torch.cat(blocks, 2).transpose(1, 2), None
 
 
+def stands_for(config: Any) -> bool:
+    """Whether a model of that configuration attends as `causal_blocks` does: to all before, without dropout."""
+    plain = config.model_type in ("qwen3", "llama") and not getattr(config, "sliding_window", None)
+    return plain and not getattr(config, "attention_dropout", 0.0)
+
+
 def register() -> str:
     """Make it known to transformers; returns its name for `attn_implementation`."""
     AttentionInterface.register(NAME, causal_blocks)

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,6 @@ class Stage:
     tokens: int
     levels: tuple[tuple[Level, float], ...]
     everything: int = 0  # every n-th batch has loss on all tokens
-    peak: float = 1.0  # highest learning rate, as a fraction; stages of one peak are one cycle of the schedule
-    sharpness: float = 1.0  # factor of the weights DECISION and NAME
 
 
 STAGES = (
@@ -50,7 +47,7 @@ STAGES = (
 )
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
-SAVE_EVERY = 100
+SAVE_EVERY, WARM_UP = 100, 100  # steps
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
@@ -104,7 +101,7 @@ def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[lis
         yield from batches
 
 
-def _tensors(rows: list[Row], everything: bool, sharpness: float, marks: dict[str, int]) -> dict[str, torch.Tensor]:
+def _tensors(rows: list[Row], everything: bool, marks: dict[str, int]) -> dict[str, torch.Tensor]:
     """Padded on the right; causal attention needs no mask then, and runs 1.5 times as fast without."""
     longest = max(len(row.input_ids) for row in rows)
     ids = torch.full((len(rows), longest), marks["<|endoftext|>"])
@@ -112,24 +109,23 @@ def _tensors(rows: list[Row], everything: bool, sharpness: float, marks: dict[st
     for at, row in enumerate(rows):
         size = len(row.input_ids)
         ids[at, :size] = torch.tensor(row.input_ids)
-        weights[at, :size] = torch.tensor(loss_weights(row, marks, COPY if everything else 0.0, sharpness))
+        weights[at, :size] = torch.tensor(loss_weights(row, marks, COPY if everything else 0.0))
     return {"input_ids": ids, "weights": weights}
 
 
-def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0, sharpness: float = 1.0) -> list[float]:
+def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0) -> list[float]:
     """The weight of each token of a row in the loss, see `DECISION`."""
     opens, closes, end = marks["<tool_call>"], marks["</tool_call>"], marks['",\u0120"']
-    decision, name = DECISION * sharpness, NAME * sharpness
     weights, kind, before = [], TEXT, IGNORED
     for token, label in zip(row.input_ids, row.labels, strict=True):
         if label == IGNORED:
             weights.append(unsupervised)
         elif before == IGNORED:
-            kind = name if token == opens else TEXT
-            weights.append(decision)
+            kind = NAME if token == opens else TEXT
+            weights.append(DECISION)
         else:
-            weights.append(decision if before == closes else kind)
-            kind = name if token == opens else COPY if kind == name and token == end else kind
+            weights.append(DECISION if before == closes else kind)
+            kind = NAME if token == opens else COPY if kind == NAME and token == end else kind
         before = label
     return weights
 
@@ -150,7 +146,7 @@ def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every
     for step, batch in enumerate(_lessons(encoder, tokenizer.get_vocab(), done), start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = peak * _rate(step)
+                group["lr"] = peak * _rate(step, total)
         losses.append(_step(model, batch, optimizers))
         if (step + 1) % report_every == 0:
             recent = sum(losses[-report_every:]) / report_every
@@ -170,7 +166,7 @@ def _lessons(encoder: Encoder, marks: dict[str, int], done: int) -> Iterator[dic
         batches = _batches(encoder, stage, random.Random(f"{number}:{begin}"))
         for step in range(begin, stage.steps):
             everything = bool(stage.everything) and step % stage.everything == 0
-            yield _tensors(next(batches), everything, stage.sharpness, marks)
+            yield _tensors(next(batches), everything, marks)
 
 
 def _save_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], step: int) -> None:
@@ -190,14 +186,9 @@ def _load_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.o
     return state["step"]
 
 
-def _rate(step: int) -> float:
-    """Fraction of the highest learning rate: in a cycle 100 steps of warm-up, a sixth at its peak, down to 1 %."""
-    for peak, stages in groupby(STAGES, key=lambda stage: stage.peak):
-        steps = sum(stage.steps for stage in stages)
-        if step < steps:
-            return peak * min((step + 1) / 100, max(0.01, 1.2 * (1 - step / steps)), 1.0)
-        step -= steps
-    raise ValueError("a step after the last cycle")
+def _rate(step: int, total: int) -> float:
+    """Fraction of the highest learning rate: warm-up, up to a sixth of all steps at the peak, then down to 1 %."""
+    return min((step + 1) / WARM_UP, max(0.01, 1.2 * (1 - step / total)), 1.0)
 
 
 def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:

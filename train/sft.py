@@ -56,22 +56,17 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
     on_gpu = torch.cuda.is_available()
     model = from_pretrained(AutoModelForCausalLM, config, dtype=_dtype(config, on_gpu))
     model.config.pad_token_id = tokenizer.pad_token_id
-    if _attends_in_blocks(model.config, config, on_gpu):
+    bf16 = _has_bf16(on_gpu) if config.train.bf16 == "auto" else config.train.bf16
+    if bf16 and not on_gpu and not config.train.packing and attention.stands_for(model.config):
         model.set_attn_implementation(attention.register())
     data = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
     return _trainer_class(on_gpu)(
         model=model,
-        args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
+        args=_arguments(config, on_gpu, bf16, max(len(row.input_ids) for row in rows)),
         train_dataset=Dataset.from_dict({**data, "length": [len(row.input_ids) for row in rows]}),
         processing_class=tokenizer,
         peft_config=_lora(config),
     )
-
-
-def _attends_in_blocks(model: Any, config: RunConfig, on_gpu: bool) -> bool:
-    """Whether `train.attention` stands for the model's own attention: plain causal, without packing, on a CPU."""
-    plain = model.model_type in ("qwen3", "llama") and not getattr(model, "sliding_window", None)
-    return plain and not on_gpu and not config.train.packing
 
 
 def _trainer_class(on_gpu: bool) -> Any:
@@ -106,7 +101,7 @@ def _lora(config: RunConfig) -> Any:
     )
 
 
-def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> Any:
+def _arguments(config: RunConfig, on_gpu: bool, bf16: bool, longest: int) -> Any:
     from trl.trainer.sft_config import SFTConfig
 
     settings = config.train
@@ -123,7 +118,7 @@ def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> Any:
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         gradient_checkpointing=settings.gradient_checkpointing,
-        bf16=_has_bf16(on_gpu) if settings.bf16 == "auto" else settings.bf16,
+        bf16=bf16,
         use_cpu=not on_gpu,
         packing=settings.packing,
         max_length=config.data.max_context_length if settings.packing else longest,

@@ -33,10 +33,8 @@ function confusionTable(data, models, index, show) {
   const body = h("tbody", {}, draw(rows.slice(0, ARGUMENTS_SHOWN)));
   const head = [["argument"], ["wrong", "plot"], ["n", "number dim"], ["how"], ["expected → got"]].map(([name, kind]) => h("th", { class: kind }, name));
   const table = scrolling(h("table", { class: "confusion" }, h("thead", {}, h("tr", {}, head)), body));
-  const rest = rows.slice(ARGUMENTS_SHOWN);
-  if (!rest.length) return table;
-  const more = h("button", { class: "quiet", onclick: () => { body.append(...draw(rest)); more.remove(); } }, `${rest.length} more arguments`);
-  return h("div", {}, table, h("p", {}, more));
+  const more = moreButton(rows.slice(ARGUMENTS_SHOWN), (rest) => body.append(...draw(rest)), "more arguments");
+  return more ? h("div", {}, table, h("p", {}, more)) : table;
 }
 
 // What one model got wrong, the most frequent first.
@@ -57,11 +55,8 @@ function argumentRow(data, row, model, index, show) {
   const pairs = h("div", { class: "pairs" });
   const draw = (some) => pairs.append(...some.map((mistake) => pairButton(mistake, argument, place, show)));
   draw(found.slice(0, PAIRS_SHOWN));
-  const rest = found.slice(PAIRS_SHOWN);
-  if (rest.length) {
-    const more = h("button", { class: "quiet", onclick: () => { more.remove(); draw(rest); } }, `${rest.length} more`);
-    pairs.append(more);
-  }
+  const more = moreButton(found.slice(PAIRS_SHOWN), draw);
+  if (more) pairs.append(more);
   return h("tr", {}, h("th", { scope: "row" }, h("code", { class: "name" }, visible(argument)), h("code", { class: "tool" }, visible(tool))),
     h("td", { class: "plot", title: intervalText(rate) }, h("div", { class: "plot-row" }, h("b", {}, percent(rate.value)), intervalPlot(rate, modelColor(index)))),
     h("td", { class: "number dim" }, rate.n.toLocaleString("en")),

@@ -36,7 +36,7 @@ function decisionCard(data, { model, found, index, tag }, show) {
   };
   const metrics = tag ? found.slices[tag] : found.metrics;
   return h("article", { class: "card" }, h("h3", {}, modelTag(model, index)),
-    scrollingBare(h("table", {}, h("thead", {}, h("tr", {}, h("th", {}), used.map((name) => h("th", { class: "number" }, name)))),
+    h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}), used.map((name) => h("th", { class: "number" }, name)))),
       h("tbody", {}, row("call", "call expected", ["called"]), row("none", "none expected", ["abstained"])))),
     rateLine("false-call rate", metrics?.hallucination_rate, index), rateLine("missed-call rate", metrics?.false_abstention, index));
 }
@@ -57,8 +57,4 @@ function rateLine(name, estimate, index) {
   if (!estimate || estimate.value === null) return null;
   return h("div", { class: "rate" }, h("span", {}, name), h("b", {}, percent(estimate.value)), intervalPlot(estimate, modelColor(index)),
     h("small", {}, `${percent(estimate.low)} – ${percent(estimate.high)}, n ${estimate.n.toLocaleString("en")}`));
-}
-
-function scrollingBare(table) {
-  return h("div", { class: "scroll", tabindex: "0" }, table);
 }

@@ -60,6 +60,13 @@ function lazy(summary, make, open = false) {
   return box;
 }
 
+// A button that has the rest drawn and goes; null where there is no rest.
+function moreButton(rest, draw, noun = "more") {
+  if (!rest.length) return null;
+  const button = h("button", { class: "quiet", onclick: () => { button.remove(); draw(rest); } }, `${rest.length} ${noun}`);
+  return button;
+}
+
 function select(label, options, onchange) {
   const choices = options.map(([value, text]) => h("option", { value }, text.replace(HIDDEN, spelled)));
   return h("label", { class: "field" }, h("span", {}, label), h("select", { onchange: (event) => onchange(event.target.value) }, choices));

@@ -70,9 +70,7 @@ function flipList(data, compared, each, kind, follow) {
   const rows = (numbers) => numbers.map((number) => flipRow(data, compared, each.index, number, follow));
   const build = () => {
     const list = h("ol", { class: "flip-list" }, rows(turns.slice(0, FLIPS_SHOWN)));
-    if (turns.length <= FLIPS_SHOWN) return list;
-    const more = h("button", { class: "quiet", onclick: () => { list.append(...rows(turns.slice(FLIPS_SHOWN))); more.remove(); } }, `${turns.length - FLIPS_SHOWN} more`);
-    return h("div", {}, list, more);
+    return h("div", {}, list, moreButton(turns.slice(FLIPS_SHOWN), (rest) => list.append(...rows(rest))));
   };
   return h("div", { class: "panel" }, lazy(title, build));
 }

@@ -1,0 +1,30 @@
+"""What the command lines of the verbs have in common: wrong usage is an error like any other, one line."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import NoReturn
+
+from callproof.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises a UserError where argparse prints usage and exits."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(self.prog, message, f"see {self.prog} --help")
+
+
+def with_verb(prog: str, words: Sequence[str], verbs: Sequence[str], default: str) -> list[str]:
+    """The words of a command line, with the default verb before those that begin with an option.
+
+    Raises:
+        UserError: the first word is neither a verb nor an option.
+    """
+    if words and (words[0] in verbs or words[0] in ("-h", "--help")):
+        return list(words)
+    if words and not words[0].startswith("-"):
+        near = difflib.get_close_matches(words[0], verbs, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"{prog} {words[0]}", "unknown verb", f"{meant}verbs: {', '.join(verbs)}")
+    return [default, *words]

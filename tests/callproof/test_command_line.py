@@ -1,0 +1,38 @@
+"""Wrong usage of any verb is one line: the place, what is wrong, what to do."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from callproof.command_line import with_verb
+from callproof.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "frobnicate"], "error: python -m train frobnicate: unknown verb; verbs: run, check-config, base"),
+        (["train", "chek-config"], "did you mean 'check-config'?"),
+        (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
+        (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
+        (["bench", "--frob"], "error: python -m bench: "),
+        (["evaluate", "gat"], "error: python -m evaluate gat: unknown verb; did you mean 'gate'?"),
+        (["synth", "--frob"], "error: python -m synth: unrecognized arguments: --frob; see python -m synth --help"),
+    ],
+)
+def test_wrong_usage_is_one_line(words: list[str], expected: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert expected in done.stderr
+
+
+def test_the_default_verb_stands_before_options() -> None:
+    assert with_verb("p", ["--config", "x"], ("run", "other"), "run") == ["run", "--config", "x"]
+    assert with_verb("p", [], ("run",), "run") == ["run"]
+    assert with_verb("p", ["other", "--x"], ("run", "other"), "run") == ["other", "--x"]
+    assert with_verb("p", ["-h"], ("run",), "run") == ["-h"]
+    with pytest.raises(UserError):
+        with_verb("p", ["x"], ("run",), "run")
