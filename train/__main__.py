@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(handler=_check_config)
     base = commands.add_parser("base", help="make the embedded base model again")
     base.add_argument("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
+    base.add_argument(
+        "--from", type=Path, dest="start", metavar="MODEL", help="a second pass over the model in this folder"
+    )
     base.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     base.set_defaults(handler=_base)
     return parser
@@ -78,7 +81,7 @@ def _check_data(config: RunConfig) -> dict[str, int]:
 def _base(args: argparse.Namespace) -> int:
     from train.base import train_base
 
-    train_base(args.out, resume=args.resume)
+    train_base(args.out, args.start, args.resume)
     print(json.dumps({"base_model": str(args.out)}))
     return 0
 

@@ -1,6 +1,7 @@
 """Make the embedded base model `models/tiny` from nothing: tokenizer, random weights, curriculum.
 
-    python -m train base --out models/tiny
+    python -m train base --out models/tiny                       from nothing
+    python -m train base --from models/tiny --out models/tiny    a second pass, with the tokenizer of the first
 
 The curriculum has stages: one request and one call; many small decisions among plain tools; more tools, parameters and
 turns; full catalogs with a system prompt. At first all tokens carry loss: names that recur in a catalog are what
@@ -45,6 +46,7 @@ STAGES = (
     Stage(1000, 8192, ((DENSE, 0.4), (MEDIUM, 0.5), (FULL, 0.1)), everything=12),
     Stage(1600, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
 )
+SECOND_PASS = (Stage(4200, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY, WARM_UP = 100, 100  # steps
@@ -130,20 +132,25 @@ def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0) -> 
     return weights
 
 
-def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every: int = 25) -> None:
+def train_base(out: Path, start: Path | None = None, resume: bool = False, report_every: int = 25) -> None:
     """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors).
 
-    Every `SAVE_EVERY` steps the state goes to `<out>-partial`; with `resume` training goes on from there.
+    `start` is the model of a first pass, which a second one goes on from. Every `SAVE_EVERY` steps the state goes to
+    `<out>-partial`; with `resume` training goes on from there.
     """
     partial = out.with_name(out.name + "-partial")
-    tokenizer = make_tokenizer()
+    stages, peak = (SECOND_PASS, 3e-3) if start else (STAGES, 4e-3)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(start) if start else make_tokenizer()
     model, encoder = make_model(tokenizer), Encoder(tokenizer)
+    if start:
+        model.load_state_dict(Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict())
     optimizers = make_optimizers(model, peak)
-    total, done, begun = sum(stage.steps for stage in STAGES), 0, time.time()
+    total, done, begun = sum(stage.steps for stage in stages), 0, time.time()
     if resume:
         done = _load_state(partial, model, optimizers)
     losses: list[float] = []
-    for step, batch in enumerate(_lessons(encoder, tokenizer.get_vocab(), done), start=done):
+    batches = _lessons(stages, encoder, tokenizer.get_vocab(), done)
+    for step, batch in enumerate(batches, start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * _rate(step, total)
@@ -158,9 +165,11 @@ def train_base(out: Path, peak: float = 4e-3, resume: bool = False, report_every
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _lessons(encoder: Encoder, marks: dict[str, int], done: int) -> Iterator[dict[str, torch.Tensor]]:
+def _lessons(
+    stages: tuple[Stage, ...], encoder: Encoder, marks: dict[str, int], done: int
+) -> Iterator[dict[str, torch.Tensor]]:
     """The batches of all stages after the first `done`, in order; drawn afresh from where they begin."""
-    for number, stage in enumerate(STAGES):
+    for number, stage in enumerate(stages):
         begin = min(done, stage.steps)
         done -= begin
         batches = _batches(encoder, stage, random.Random(f"{number}:{begin}"))

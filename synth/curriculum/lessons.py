@@ -98,7 +98,7 @@ def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[L
 def _exchange(state: _Lesson) -> None:
     tool = state.rng.choice(state.tools)
     kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick, _refer]
-    kind = state.rng.choices(kinds, weights=(26, 20, 6, 14, 9, 9, 12, 12))[0]
+    kind = state.rng.choices(kinds, weights=(26, 20, 6, 14, 12, 9, 12, 12))[0]
     kind(state, tool)
 
 
@@ -176,7 +176,7 @@ def _out_of_scope(state: _Lesson, tool: LessonTool) -> None:
 def _parallel(state: _Lesson, tool: LessonTool) -> None:
     rng = state.rng
     second = rng.choice(state.tools)
-    if tool.id_param and rng.random() < 0.3:
+    if tool.id_param and rng.random() < 0.45:
         return _each(state, tool, tool.id_param)
     first_said, second_said = tool.fill(rng), second.fill(rng)
     if tool.id_param and second.id_param and tool is not second and rng.random() < 0.6:

@@ -1,6 +1,8 @@
 """Plain words of everyday services for the curriculum of the base model; neither of the two domains is among them."""
 
 import random
+import re
+from pathlib import Path
 
 # One line a group of verbs that ask for the same thing; the first is the one that tool names use most.
 VERBS = [
@@ -118,11 +120,39 @@ _ACCENTED = "à á â å ç è ê ë í î ñ ó ô õ ø ć č š ž ğ ł ń �
 _CODAS = "- - - - n r l s t m d k x ng nd rt ss ll ck st tz".split()
 
 
+SPLICED_SHARE = 0.35
+
+
+def _long_words() -> tuple[str, ...]:
+    """All words of four letters or more that the businesses and their customers use."""
+    files = sorted(Path(__file__).with_name("services").iterdir())
+    text = " ".join(path.read_text(encoding="utf-8") for path in files)
+    return tuple(sorted(set(re.findall(r"[^\W\d_]{4,}", text.lower()))))
+
+
+_LONG_WORDS = _long_words()
+
+
 def invented(rng: random.Random, capital: bool = True) -> str:
-    """A word that exists nowhere, of one to three syllables: what a model cannot remember it has to copy."""
-    syllables = rng.choice((1, 2, 2, 2, 3, 3))
-    word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS).strip("-") for _ in range(syllables))
+    """A word that exists nowhere: what a model cannot remember it has to copy.
+
+    One to three syllables, or the beginning of one word and a part of another: so the model also meets, alone, the
+    tokens that are otherwise only steps on the way to a longer one.
+    """
+    word = _spliced(rng) if rng.random() < SPLICED_SHARE else _syllables(rng)
     if rng.random() < 0.1:
         at = rng.randrange(len(word) + 1)
         word = word[:at] + rng.choice(_ACCENTED) + word[at:]
     return word.capitalize() if capital else word
+
+
+def _syllables(rng: random.Random) -> str:
+    count = rng.choice((1, 2, 2, 2, 3, 3))
+    return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS).strip("-") for _ in range(count))
+
+
+def _spliced(rng: random.Random) -> str:
+    """Two to five letters that a word begins with, and as many from anywhere in another."""
+    first, second = rng.choice(_LONG_WORDS), rng.choice(_LONG_WORDS)
+    begin = rng.randint(0, len(second) - 2)
+    return first[: rng.randint(2, 5)] + second[begin : begin + rng.randint(2, 5)]

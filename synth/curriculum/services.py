@@ -5,7 +5,7 @@ what random tools cannot teach: that a wish and its tool often share no word.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 
 from synth.curriculum.lexicon import invented
 from synth.curriculum.phrases import slots
-from synth.curriculum.toolmaker import LessonTool, Param
+from synth.curriculum.toolmaker import LessonTool, Param, loosened
 
 FOLDER = Path(__file__).with_name("services")
 RENAMED_SHARE = 0.1
@@ -35,7 +35,11 @@ class ServiceTool:
         verb, _, noun = name.partition("_")
         if rng.random() < RENAMED_SHARE:
             name = f"{invented(rng, False)}_{invented(rng, False)}"
-        shown = tuple(param for param in self.params if param.required or rng.random() < 0.8)
+        shown = tuple(
+            replace(param, parts=loosened(rng, param.parts))
+            for param in self.params
+            if param.required or rng.random() < 0.8
+        )
         names = {param.name for param in shown}
         requests = tuple(text for text in self.requests if slots(text) <= names)
         spoken_of = noun.replace("_", " ") or verb

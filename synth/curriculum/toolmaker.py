@@ -1,7 +1,7 @@
 """Tools of lessons: a name, a description and parameters of every JSON type, and how a customer speaks of each."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from callproof.catalog import Tool
@@ -52,7 +52,7 @@ class Param:
             spoken = [self._option(rng, value) for value in values] if self.options else values
             return (" and ".join([", ".join(spoken[:-1]), spoken[-1]]) if len(spoken) > 1 else spoken[0]), values
         if self.kind == "object":
-            said = {part: part.say(rng) for part in self.parts}
+            said = {part: part.say(rng) for part in self.parts if part.required or rng.random() < 0.5}
             words = [rng.choice(part.mentions or (part.label + " {}",)).format(said[part][0]) for part in said]
             return ", ".join(words), {part.name: value for part, (_, value) in said.items()}
         return say(self.kind, rng, self.name)
@@ -153,10 +153,15 @@ def _param(rng: random.Random, kind: str, nested: bool) -> Param:
     elif kind == "object":
         kinds = rng.sample(["text", "person", "date", "email", "phone", "int", "enum"], rng.randint(2, 3))
         made = {part.name: part for part in (_param(rng, each, nested=True) for each in kinds)}
-        parts = tuple(made.values())
+        parts = loosened(rng, tuple(made.values()))
     default = _default(rng, kind, options) if not required and rng.random() < 0.5 else None
     described = f"{rng.choice(('The', 'Wanted', 'In Swiss francs:', 'Optional'))} {name}" if rng.random() < 0.1 else ""
     return Param(name, kind, required, options, parts, default, described)
+
+
+def loosened(rng: random.Random, parts: tuple[Param, ...]) -> tuple[Param, ...]:
+    """The parts of an object, some of them optional, never the first."""
+    return tuple(replace(part, required=at == 0 or rng.random() < 0.65) for at, part in enumerate(parts))
 
 
 def _name(rng: random.Random, kind: str) -> str:
