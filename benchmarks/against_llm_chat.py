@@ -1,0 +1,144 @@
+"""What the server and the client cost: wall time of evaluate's replay against vLLM's own offline `LLM.chat`.
+
+    python benchmarks/against_llm_chat.py --config configs/car_sales.yaml --limit-sessions 30
+
+Same turns, same adapter, same engine options, greedy, prefix caching on; every round begins with an empty prefix cache
+(a salt for the server, `reset_prefix_cache` offline), and the arms take turns. `LLM.chat` takes one list of tools for
+all conversations, so the catalog is not shuffled here. Starts its own server; nothing else may use the machine.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefix_cache import Salted
+
+from callproof.config import RunConfig, load
+from callproof.turns import Turn
+from evaluate.plan import Plan, plan
+from evaluate.replay import ask
+from evaluate.runs import Run, read_outcomes
+from serve.command import require_wheel
+from serve.plan import Plan as Server
+from serve.plan import make_plan
+
+SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules")
+
+
+class Offline:
+    """vLLM in this process, with the options of the server."""
+
+    def __init__(self, server: Server, config: RunConfig, turns: list[Turn]) -> None:
+        from vllm import LLM, SamplingParams
+        from vllm.lora.request import LoRARequest
+
+        options = {key.replace("-", "_"): value for key, value in server.options.items() if key not in SERVER_ONLY}
+        self._llm = LLM(model=server.base, **options)
+        self._sampling = SamplingParams(temperature=config.eval.temperature, max_tokens=config.eval.max_tokens)
+        self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))
+        self._messages: list[Any] = [list(turn.messages) for turn in turns]
+        self._tools = list(turns[0].tools or ())
+
+    def run(self) -> tuple[float, list[str]]:
+        """(seconds, the answers)."""
+        assert self._llm.reset_prefix_cache()
+        began = time.perf_counter()
+        found = self._llm.chat(
+            self._messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools
+        )
+        return time.perf_counter() - began, [each.outputs[0].text for each in found]
+
+
+def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
+    """(seconds, the answers in the order of the turns) of evaluate's replay."""
+    run = Run(made.run.path.with_name(f"replay-{number}"))
+
+    async def asked() -> float:
+        fleet = Salted([url], made.config.eval)
+        fleet.salt = f"{number}-{time.time_ns()}"
+        async with fleet:
+            began = time.perf_counter()
+            with redirect_stderr(io.StringIO()):
+                await ask(Plan(made.config, made.turns, made.models, run), fleet)
+            return time.perf_counter() - began
+
+    seconds = asyncio.run(asked())
+    texts = {outcome.turn_id: outcome.text for outcome in read_outcomes(run.outcomes_path)}
+    return seconds, [texts[turn.turn_id] for turn in made.turns]
+
+
+@contextmanager
+def served(config: Path) -> Iterator[str]:
+    """The URL of a server for one configuration."""
+    command = [sys.executable, "-m", "serve", "--config", str(config), "--log", str(config.with_suffix(".log"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said, _, url = process.stdout.readline().strip().partition(" ")
+            assert said == "ready", "the server did not start"
+            yield url
+        finally:
+            process.terminate()
+
+
+def unshuffled(source: Path, folder: Path) -> Path:
+    """The configuration of a file, with one order of tools for all sessions."""
+    values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    values["prompt"] = {**(values.get("prompt") or {}), "shuffle_tools": False}
+    path = folder / source.name
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, type=Path, metavar="YAML")
+    parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
+    parser.add_argument("--rounds", type=int, default=3, help="of each arm (default %(default)s)")
+    args = parser.parse_args()
+    overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = unshuffled(args.config, Path(folder))
+        config = load(path)
+        made = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
+        offline = Offline(make_plan([(path, config)], require_wheel().device), config, made.turns)
+        seconds: dict[str, list[float]] = {"LLM.chat": [], "evaluate": []}
+        same = 0.0
+        with served(path) as url:
+            for number in range(-1, args.rounds):
+                chat, expected = offline.run()
+                replayed, texts = replay(made, url, number)
+                same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
+                print(f"round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s", file=sys.stderr, flush=True)
+                if number >= 0:
+                    seconds["LLM.chat"].append(chat)
+                    seconds["evaluate"].append(replayed)
+    tell(seconds, len(made.turns), same)
+
+
+def tell(seconds: dict[str, list[float]], turns: int, same: float) -> None:
+    """Medians and the ratio, paired by round; then JSON."""
+    ratios = [ours / theirs for ours, theirs in zip(seconds["evaluate"], seconds["LLM.chat"], strict=True)]
+    medians = {arm: round(statistics.median(values), 2) for arm, values in seconds.items()}
+    for arm, median in medians.items():
+        print(f"{arm:<9} {median:8.2f} s for {turns} turns")
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(
+        f"evaluate takes {statistics.median(ratios):.2f} times as long ({spread}); {same:.1%} of the answers are equal"
+    )
+    print(json.dumps({"turns": turns, "seconds": medians, "ratio": round(statistics.median(ratios), 3), "same": same}))
+
+
+if __name__ == "__main__":
+    main()
