@@ -22,7 +22,6 @@ from typing import Any
 from bench.report import make_report
 from bench.run import Bench
 from bench.table import print_tables
-from callproof.catalog import read_catalog
 from callproof.command_line import Parser
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError, exit_with
@@ -90,7 +89,7 @@ def _turns(configs: list[RunConfig], models: list[str]) -> dict[str, list[Turn]]
     """The turns of each model: of the configuration of its name, or else of the first."""
     named = {config.name: config for config in reversed(configs)}
     chosen = {model: named.get(model, configs[0]) for model in models}
-    made = {config.name: eval_turns(config, read_catalog(config.data.tools_path)) for config in chosen.values()}
+    made = {config.name: eval_turns(config) for config in chosen.values()}
     return {model: made[config.name] for model, config in chosen.items()}
 
 

@@ -7,9 +7,10 @@ Every key is documented where it is declared; an unknown key is refused. Paths a
 import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from callproof.errors import UserError
@@ -21,12 +22,27 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+Split = Literal["train", "eval"]
+
+
 class DataConfig(Record):
-    """Where sessions, system prompt and catalog lie."""
+    """Where sessions, system prompt and catalog lie; see docs/data.md.
+
+    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
+    `hf:owner/name[:split]` is a Hugging Face dataset.
+    """
 
     domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
-    train: str = Field(default="sessions/train.jsonl", description="training sessions, inside the domain folder")
-    eval: str = Field(default="sessions/eval.jsonl", description="evaluation sessions, inside the domain folder")
+    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
+    eval: str | None = Field(
+        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
+    )
+    eval_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
+    )
+    load_module: str | None = Field(
+        default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
+    )
     max_context_length: int = Field(
         default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
     )
@@ -39,22 +55,40 @@ class DataConfig(Record):
     def prompt_path(self) -> Path:
         return self.domain / "system_prompt.md"
 
-    @property
-    def train_path(self) -> Path:
-        return self.domain / self.train
+    @model_validator(mode="after")
+    def _one_evaluation(self) -> "DataConfig":
+        if self.eval is not None and self.eval_share:
+            raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
+        return self
 
-    @property
-    def eval_path(self) -> Path:
-        return self.domain / self.eval
+    def source(self, split: Split) -> str:
+        """Where the sessions of a split come from, as a path or `hf:...`."""
+        shared = self.eval is None and self.eval_share > 0
+        given = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        return given if given.startswith(("hf:", "./")) else str(self.domain / given)
 
 
 class PromptConfig(Record):
     """How the system turn is assembled; see callproof.prompt."""
 
+    preamble: Path | None = Field(default=None, description="text file, put before every system prompt")
+    catalog: Literal["tools", "text", "none"] = Field(
+        default="tools",
+        description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
+    )
     timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
     date_line: bool = Field(default=True, description="add the current date and time of the session")
     shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
     shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError("expected a time zone such as Europe/Zurich") from None
+        return timezone
 
 
 class ModelConfig(Record):

@@ -159,7 +159,7 @@ class Explorer:
             "id": turn.turn_id,
             "session": turn.session_id,
             "messages": [self._messages.number(self._message(message)) for message in turn.messages],
-            "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.tools or ()]),
+            "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.catalog]),
             "gold": [call.model_dump(mode="json", exclude_defaults=True) for call in turn.gold],
             "any_call": turn.any_call,
             "order": turn.order,

@@ -8,6 +8,7 @@ examples:
   python -m train --config configs/car_sales.yaml
   LLM_TRAIN__LEARNING_RATE=1e-3 python -m train --config configs/car_sales.yaml
   python -m train check-config --config configs/qwen3-4b.yaml     validate a configuration and its data, train nothing
+  python -m train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
   python -m train base --out models/tiny                          make the embedded base model again (about 80 minutes)
 """
 
@@ -17,14 +18,16 @@ import os
 import sys
 from pathlib import Path
 
-from callproof.catalog import read_catalog
 from callproof.command_line import Parser, with_verb
 from callproof.config import RunConfig, load
+from callproof.domain import Domain, split_sessions
 from callproof.errors import exit_with
+from callproof.records import replacing
 from callproof.sessions import read_sessions
 from callproof.turns import check_gold, eval_turns
+from train.hub_data import read_records
 
-COMMANDS = ("run", "check-config", "base")
+COMMANDS = ("run", "check-config", "convert", "base")
 
 
 def main() -> int:
@@ -41,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="validate a configuration and its data, train nothing")
     check.add_argument("--config", type=Path, required=True, help="YAML of the run")
     check.set_defaults(handler=_check_config)
+    convert = commands.add_parser("convert", help="write sessions of any form as callproof's own JSON lines")
+    convert.add_argument("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
+    convert.add_argument("--out", type=Path, required=True, help="file to write")
+    convert.set_defaults(handler=_convert)
     base = commands.add_parser("base", help="make the embedded base model again")
     base.add_argument("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
     base.add_argument(
@@ -69,13 +76,26 @@ def _check_config(args: argparse.Namespace) -> int:
 
 
 def _check_data(config: RunConfig) -> dict[str, int]:
-    """Read everything that training will read, before anything slow begins."""
-    catalog = read_catalog(config.data.tools_path)
-    count = 0
-    for line, session in read_sessions(config.data.train_path):
-        check_gold(session, catalog, f"{config.data.train_path}:{line}")
+    """Read everything that training will read, before anything slow begins; `tools` counts distinct names."""
+    domain = Domain(config)
+    count, tools = 0, set[str]()
+    for where, session in split_sessions(config, "train", read_records):
         count += 1
-    return {"train_sessions": count, "eval_turns": len(eval_turns(config, catalog)), "tools": len(catalog.tools)}
+        catalog = domain.catalog(session, where)
+        check_gold(session, catalog, where)
+        domain.conversation(session, where)
+        tools.update(catalog.by_name)
+    return {"train_sessions": count, "eval_turns": len(eval_turns(config, read_records)), "tools": len(tools)}
+
+
+def _convert(args: argparse.Namespace) -> int:
+    count = 0
+    with replacing(args.out) as file:
+        for _, session in read_sessions(args.source, read_records):
+            file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+            count += 1
+    print(json.dumps({"out": str(args.out), "sessions": count}))
+    return 0
 
 
 def _base(args: argparse.Namespace) -> int:

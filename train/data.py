@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callproof.catalog import read_catalog
-from callproof.config import RunConfig
+from callproof.config import RunConfig, Split
+from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
-from callproof.prompt import conversation
 from callproof.records import read_text
-from callproof.sessions import read_sessions
 from callproof.turns import check_gold
 from train.encode import Encoder, Row
+from train.hub_data import read_records
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,19 @@ class Rows:
         }
 
 
-def encode_sessions(path: Path, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
-    """All (or the first `limit`) sessions of a file as rows; sessions over the context length are dropped whole.
+def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
+    """All (or the first `limit`) sessions of a split as rows; sessions over the context length are dropped whole.
 
     Raises:
         UserError: bad file or line, gold calls that the catalog rejects, or nothing left to train on.
     """
-    template, catalog = read_text(config.data.prompt_path), read_catalog(config.data.tools_path)
+    domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
     count = 0
-    for line, session in read_sessions(path):
-        check_gold(session, catalog, f"{path}:{line}")
-        made = encoder.rows(conversation(session, template, catalog, config.prompt))
+    for where, session in split_sessions(config, split, read_records):
+        check_gold(session, domain.catalog(session, where), where)
+        made = encoder.rows(domain.conversation(session, where))
         count += 1
         if any(len(row.input_ids) > config.data.max_context_length for row in made):
             dropped.append(session.session_id)
@@ -60,7 +59,8 @@ def encode_sessions(path: Path, config: RunConfig, encoder: Encoder, limit: int 
     if not any(row.supervised for row in rows):
         longest = config.data.max_context_length
         problem = f"no assistant turn left of {count} sessions ({len(dropped)} over {longest} tokens)"
-        raise UserError(path, problem, "give sessions, or raise data.max_context_length")
+        mend = "give sessions, or raise data.max_context_length"
+        raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
 
 

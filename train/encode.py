@@ -60,8 +60,17 @@ class Encoder:
 
     def render(self, messages: list[dict[str, Any]], tools: Iterable[dict[str, Any]] | None, ask: bool = False) -> str:
         """The text of a conversation; with `ask`, up to where the assistant begins to speak."""
+        from jinja2 import TemplateError
+
         given = list(tools) if tools else None
-        return self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, add_generation_prompt=ask)
+        try:
+            return self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, add_generation_prompt=ask)
+        except TemplateError as error:
+            roles = ", ".join(message["role"] for message in messages[:8])
+            where = f"chat template of {self.tokenizer.name_or_path}"
+            raise UserError(
+                where, f"refuses a conversation of {roles} ({error})"[:300], "use another template"
+            ) from None
 
     def _spoken(self, messages: list[dict[str, Any]], index: int, tools: Any) -> tuple[str, Span]:
         prompt = self.render(messages[:index], tools, ask=True)

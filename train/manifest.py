@@ -1,15 +1,18 @@
 """The manifest of an adapter: everything that is needed to trust it, to serve it and to train it again."""
 
 import hashlib
+import json
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, Split
+from callproof.domain import split_sessions
 from callproof.records import write_json
 from train.data import Rows
+from train.hub_data import read_records
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 SCHEMA_VERSION = 1
@@ -27,10 +30,9 @@ def write_manifest(
         figures: what training measured: losses (nats a token), perplexity, steps, seconds.
     """
     files = {
-        "train": config.data.train_path,
-        "eval": config.data.eval_path,
         "catalog": config.data.tools_path,
         "system_prompt": config.data.prompt_path,
+        "preamble": config.prompt.preamble,
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -39,7 +41,9 @@ def write_manifest(
         "data": {split: rows.counts() for split, rows in data.items()},
         "dropped_sessions": {split: rows.dropped for split, rows in data.items()},
         "sha256": {
-            **{name: sha256(path) for name, path in files.items()},
+            "train": split_sha256(config, "train"),
+            "eval": split_sha256(config, "eval"),
+            **{name: sha256(path) for name, path in files.items() if path and path.exists()},
             "chat_template": hashlib.sha256(chat_template.encode()).hexdigest(),
         },
         "serve": {
@@ -54,6 +58,18 @@ def write_manifest(
     }
     write_json(config.output_dir / "manifest.json", manifest)
     return manifest
+
+
+def split_sha256(config: RunConfig, split: Split) -> str:
+    """That of the one file that a split is; else over its sessions, a line of JSON for each."""
+    source = config.data.source(split)
+    alone = not config.data.load_module and not config.data.eval_share and Path(source).is_file()
+    if alone:
+        return sha256(Path(source))
+    found = hashlib.sha256()
+    for _, session in split_sessions(config, split, read_records):
+        found.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+    return found.hexdigest()
 
 
 def sha256(path: Path) -> str:

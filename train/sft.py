@@ -26,8 +26,8 @@ def train_adapter(config: RunConfig) -> dict[str, Any]:
     begun = time.perf_counter()
     tokenizer = load_tokenizer(config)
     encoder = Encoder(tokenizer)
-    train_rows = encode_sessions(config.data.train_path, config, encoder)
-    eval_rows = encode_sessions(config.data.eval_path, config, encoder, limit=PERPLEXITY_SESSIONS)
+    train_rows = encode_sessions("train", config, encoder)
+    eval_rows = encode_sessions("eval", config, encoder, limit=PERPLEXITY_SESSIONS)
     _say(f"{config.name}: {train_rows.counts()}")
     trainer = make_trainer(config, tokenizer, train_rows.rows)
     with contextlib.redirect_stdout(sys.stderr):

@@ -13,7 +13,10 @@ from callproof.errors import UserError
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["train", "frobnicate"], "error: python -m train frobnicate: unknown verb; verbs: run, check-config, base"),
+        (
+            ["train", "frobnicate"],
+            "error: python -m train frobnicate: unknown verb; verbs: run, check-config, convert, base",
+        ),
         (["train", "chek-config"], "did you mean 'check-config'?"),
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
         (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
