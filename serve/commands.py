@@ -30,6 +30,7 @@ from serve.platforms.text import Output
 from serve.process import Server, check_port
 from serve.run import run_server
 from serve.sources import of_config, of_option
+from serve.versions import publish
 
 PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
     "write": lambda plan, file, _: Output(text=f"# {_how_to(plan, file)}\n{vllm_yaml(plan)}"),
@@ -112,7 +113,7 @@ def run_list(args: Namespace) -> int:
 
 
 def run_load(args: Namespace) -> int:
-    version = lifecycle.publish(args.name, args.path, args.versions)
+    version = publish(args.name, args.path, args.versions)
     asyncio.run(lifecycle.load(args.endpoint, version))
     say(f"loaded {version.name}; it answers under this name, {args.name} is as it was")
     print(json.dumps({"loaded": version.name, "path": str(version.path)}))
@@ -136,7 +137,7 @@ def run_promote(args: Namespace) -> int:
         limit_sessions=args.limit_sessions,
         turns=args.turns,
     )
-    version = lifecycle.publish(args.name, args.path, args.versions)
+    version = publish(args.name, args.path, args.versions)
     result = asyncio.run(lifecycle.promote(promotion, args.name, version, say))
     print(json.dumps(result.model_dump(mode="json")))
     return result.exit_code

@@ -1,7 +1,7 @@
 """Adapters as a running server gets them: immutable copies whose name holds the hash of what is in them.
 
-vLLM tells adapters apart, in its prefix cache too, by name and path; one version at one path, for ever, is what keeps a cached
-prefix from being that of other weights. The server reads the copy, so it needs the same file system.
+vLLM tells adapters apart, in its prefix cache too, by name and path; one version at one path, for ever, is what keeps a
+cached prefix from being that of other weights. The server reads the copy, so it needs the same file system.
 """
 
 import hashlib

@@ -62,24 +62,20 @@ def _service(plan: Plan, name: str, place: Store | None) -> dict[str, Any]:
 
 
 def _base_uri(plan: Plan, place: Store | None) -> str:
-    if plan.base_is_local:
-        assert place is not None
+    if plan.base_is_local and place:
         return place.place(plan.served_name)
     return f"hf://{plan.base}" + (f":{plan.revision}" if plan.revision else "")
 
 
 def _lora(plan: Plan, place: Store | None) -> dict[str, Any]:
-    adapters = []
-    for adapter in plan.adapters:
-        hub_id = plan.hub_ids.get(adapter.name)
-        assert hub_id or place is not None
-        adapters.append({"name": adapter.name, "uri": f"hf://{hub_id}" if hub_id else place.place(adapter.name)})
-    options = plan.options
+    uris = {name: f"hf://{hub_id}" for name, hub_id in plan.hub_ids.items()}
+    if place:
+        uris = {adapter.name: place.place(adapter.name) for adapter in plan.adapters} | uris
     return {
-        "adapters": adapters,
-        "maxRank": options["max-lora-rank"],
-        "maxAdapters": options["max-loras"],
-        "maxCpuAdapters": options["max-cpu-loras"],
+        "adapters": [{"name": adapter.name, "uri": uris[adapter.name]} for adapter in plan.adapters],
+        "maxRank": plan.options["max-lora-rank"],
+        "maxAdapters": plan.options["max-loras"],
+        "maxCpuAdapters": plan.options["max-cpu-loras"],
     }
 
 
