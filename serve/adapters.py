@@ -27,13 +27,14 @@ class Adapter(Record):
     rank: int
 
 
-def check_adapter(config_path: Path, config: RunConfig) -> Adapter:
-    """The adapter of a configuration.
+def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = None) -> Adapter:
+    """The adapter of a configuration, in its own folder or in another one.
 
     Raises:
         UserError: it is not there yet, is broken, is of another base, or is one that vLLM refuses.
     """
-    folder, file = config.adapter_dir, config.adapter_dir / "adapter_config.json"
+    folder = folder or config.adapter_dir
+    file = folder / "adapter_config.json"
     if not folder.is_dir():
         raise UserError(folder, "there is no adapter", f"train it: python -m train --config {config_path}")
     settings = _read_settings(file)

@@ -22,7 +22,8 @@ class Script:
     `text` is streamed in `chunks` (default: one piece a word) and carried whole otherwise. Delays are in seconds:
     before the first byte, and before each chunk of text. Faults: `status` other than 200; `body` sent as it is;
     `drop` closes the connection without an answer; `drop_after` closes it after that many streamed chunks (or half of
-    a whole body); `garbage` is sent in place of HTTP; `hang` never answers.
+    a whole body); `garbage` is sent in place of HTTP; `hang` never answers. Where token ids are asked for, they are the
+    bytes of the text, each with `logprob`; None: they are not told.
     """
 
     text: str = ""
@@ -30,6 +31,7 @@ class Script:
     finish_reason: str | None = "stop"
     tool_calls: tuple[dict[str, Any], ...] | None = None
     usage: dict[str, Any] | None = None
+    logprob: float | None = -0.5
     first_delay_s: float = 0.0
     chunk_delay_s: float = 0.0
     status: int = 200
@@ -106,6 +108,7 @@ class FakeEndpoint:
             app.router.add_post("/tokenize", self._tokenize)
             app.router.add_post("/detokenize", self._detokenize)
         app.router.add_post("/v1/chat/completions", self._chat)
+        self._add_routes(app)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -113,6 +116,17 @@ class FakeEndpoint:
         self._started.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def _add_routes(self, app: web.Application) -> None:
+        """For servers that do more; see fake_vllm.py."""
+
+    async def _admit(self, payload: dict[str, Any]) -> Script | None:
+        """The refusal of a request, if it is refused."""
+        if payload.get("model") in self._models:
+            return None
+        message = f"The model `{payload.get('model')}` does not exist."
+        error = {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
+        return Script(status=404, body=json.dumps(error).encode())
 
     @web.middleware
     async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -146,18 +160,14 @@ class FakeEndpoint:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._play(request, payload, self._script(payload))
+            return await self._play(request, payload, await self._script(payload))
         finally:
             self.in_flight -= 1
 
-    def _script(self, payload: dict[str, Any]) -> Script:
-        fault = next(self._faults, None)
+    async def _script(self, payload: dict[str, Any]) -> Script:
+        fault = next(self._faults, None) or await self._admit(payload)
         if fault is not None:
             return fault
-        if payload.get("model") not in self._models:
-            message = f"The model `{payload.get('model')}` does not exist."
-            error = {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
-            return Script(status=404, body=json.dumps(error).encode())
         answer = self._answer(payload) if callable(self._answer) else self._answer
         return Script(text=answer) if isinstance(answer, str) else answer
 
@@ -211,7 +221,11 @@ def _message(script: Script) -> dict[str, Any]:
 
 
 def _completion(payload: dict[str, Any], script: Script) -> dict[str, Any]:
-    choice = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
+    choice: dict[str, Any] = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
+    if payload.get("return_token_ids") and script.logprob is not None:
+        tokens = list(choice["message"]["content"].encode())
+        content = [{"token": chr(token), "logprob": script.logprob} for token in tokens]
+        choice |= {"token_ids": tokens, "logprobs": {"content": content}}
     head = {"id": "fake", "object": "chat.completion", "model": payload["model"]}
     return {**head, "choices": [choice], "usage": script.counted}
 

