@@ -9,14 +9,22 @@ from urllib.parse import urlsplit
 
 from bench.run import Bench
 from bench.stats import level_figures, samples_of
+from callproof.outcomes import SCORER_VERSION
 from callproof.turns import digest
 
 SCHEMA_VERSION = 1
 CPU_NOTE = "functional, not performance"
 
 
-def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str, Any]:
-    """Everything that is saved; `device` is the user's label, otherwise it is found out where the server is local."""
+def make_report(
+    bench: Bench, device: str | None, interrupted: bool, tool_call_parser: str | None = None
+) -> dict[str, Any]:
+    """Everything that is saved.
+
+    Args:
+        device: the user's label; otherwise it is found out where the server is local.
+        tool_call_parser: of the server, as the configuration names it.
+    """
     levels = []
     for level in bench.levels:
         samples = samples_of(level)
@@ -27,15 +35,21 @@ def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str
         "schema_version": SCHEMA_VERSION,
         "endpoint": _without_credentials(bench.url),
         "device": device,
-        "note": CPU_NOTE if device.startswith("cpu") else None,
+        "note": note_of(device),
         "partial": interrupted,
         "loop": "closed",
         "prefix_cache": "cold at each level" if bench.cold_cache else "as the server had it",
         "sampling": {"max_tokens": bench.settings.max_tokens, "temperature": bench.settings.temperature, "seed": 0},
         "turns": {model: digest(turns) for model, turns in bench.asked.items()},
         "versions": _versions(bench.server_version),
+        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
         "levels": levels,
     }
+
+
+def note_of(device: str) -> str | None:
+    """What every output must say of figures taken on this device."""
+    return CPU_NOTE if device.startswith("cpu") else None
 
 
 def detect_device(url: str) -> str:

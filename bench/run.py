@@ -15,12 +15,19 @@ class Bench:
         turns: of each model.
         levels: concurrencies, in order.
         requests: turns of each model at each level, at most.
+        blocks: how many times the levels are run, one round after another.
     """
 
     def __init__(
-        self, url: str, settings: EvalConfig, turns: dict[str, list[Turn]], levels: list[int], requests: int
+        self,
+        url: str,
+        settings: EvalConfig,
+        turns: dict[str, list[Turn]],
+        levels: list[int],
+        requests: int,
+        blocks: int = 1,
     ) -> None:
-        self.url, self.turns, self.concurrencies = url, turns, levels
+        self.url, self.turns, self.concurrencies, self.blocks = url, turns, levels, blocks
         self.settings = settings
         self.jobs = make_jobs(turns, requests, max(levels), settings)
         self.levels: list[Level] = []
@@ -34,16 +41,27 @@ class Bench:
 
     async def run(self) -> None:
         """Check the endpoint, warm up, and run every level; `levels` holds what there is when it is cancelled."""
-        limit = max(self.concurrencies)
-        async with Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit) as endpoint:
-            await require_models(endpoint, self.turns)
-            self.server_version = await endpoint.version()
-            self.cold_cache = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
-            await warm_up(endpoint, self._jobs("warm-up"))
-            for concurrency in self.concurrencies:
-                level = Level(concurrency, planned=len(self.jobs))
-                self.levels.append(level)
-                await self._level(endpoint, level)
+        async with self.connect() as endpoint:
+            await self.prepare(endpoint)
+            for _ in range(self.blocks):
+                await self.block(endpoint)
+
+    def connect(self) -> Endpoint:
+        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=max(self.concurrencies))
+
+    async def prepare(self, endpoint: Endpoint) -> None:
+        """Check the endpoint, and warm up."""
+        await require_models(endpoint, self.turns)
+        self.server_version = await endpoint.version()
+        self.cold_cache = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
+        await warm_up(endpoint, self._jobs("warm-up"))
+
+    async def block(self, endpoint: Endpoint) -> None:
+        """Run every level once."""
+        for concurrency in self.concurrencies:
+            level = Level(concurrency, planned=len(self.jobs))
+            self.levels.append(level)
+            await self._level(endpoint, level)
 
     def _jobs(self, name: str) -> list[Job]:
         return salted(self.jobs, f"{name}-{time.time_ns()}") if self.cold_cache else self.jobs

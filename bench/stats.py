@@ -27,7 +27,10 @@ LATENCIES = ("ttft", "tpot", "itl", "e2e")
 
 
 class Sample(Record):
-    """One request. Times in milliseconds, `started_s` in seconds after the level began."""
+    """One request. Times in milliseconds, `started_s` in seconds after the level began.
+
+    `outcome` is None where nothing judged it (imported results).
+    """
 
     model: str
     turn_id: str
@@ -36,14 +39,19 @@ class Sample(Record):
     e2e_ms: float | None
     itl_ms: tuple[float, ...]
     output_tokens: int
-    outcome: OutcomeLabel
+    outcome: OutcomeLabel | None
     error: str | None
 
     @property
     def tpot_ms(self) -> float | None:
-        if self.ttft_ms is None or self.e2e_ms is None or self.output_tokens < 2:
-            return None
-        return (self.e2e_ms - self.ttft_ms) / (self.output_tokens - 1)
+        return tpot_ms(self.ttft_ms, self.e2e_ms, self.output_tokens)
+
+
+def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> float | None:
+    """Milliseconds for each token after the first; None for fewer than two tokens."""
+    if ttft_ms is None or e2e_ms is None or output_tokens < 2:
+        return None
+    return (e2e_ms - ttft_ms) / (output_tokens - 1)
 
 
 def samples_of(level: Level) -> list[Sample]:

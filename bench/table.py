@@ -37,7 +37,7 @@ def _table(
         table.add_column(column, justify="right")
     for level in report["levels"]:
         rows = [*level["models"].items(), *([("overall", level["overall"])] if len(level["models"]) > 1 else [])]
-        mark = f"{level['concurrency']}{' (partial)' if level['partial'] else ''}"
+        mark = f"{level['concurrency'] or '-'}{' (partial)' if level['partial'] else ''}"
         for number, (model, row) in enumerate(rows, start=1):
             table.add_row(mark, model, *cells(row), end_section=number == len(rows))
     return table
