@@ -72,11 +72,14 @@ def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
     return f"{server.url}: with tool_choice none the prompt does not hold the tools: start the server without {flag}"
 
 
-async def _tokens(endpoint: Endpoint, turn: Turn, model: str, with_tools: bool) -> list[Any]:
+def tokenize_request(turn: Turn, model: str, with_tools: bool = True) -> dict[str, Any]:
+    """What vLLM's POST /tokenize takes to tell the prompt of a turn in tokens."""
     tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
-    tokens = (await endpoint.probe("/tokenize", {"model": model, "messages": list(turn.messages), **tools})).get(
-        "tokens"
-    )
+    return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools}
+
+
+async def _tokens(endpoint: Endpoint, turn: Turn, model: str, with_tools: bool) -> list[Any]:
+    tokens = (await endpoint.probe("/tokenize", tokenize_request(turn, model, with_tools))).get("tokens")
     return tokens if isinstance(tokens, list) else []
 
 
