@@ -156,9 +156,11 @@ def _merge(args: argparse.Namespace) -> int:
 
 
 def _adapter_folder(args: argparse.Namespace, config: RunConfig | None) -> Path:
-    if not (args.adapter or config):
+    if args.adapter:
+        return args.adapter
+    if config is None:
         raise UserError(f"python -m train {args.command}", "no adapter is given", "give --adapter or --config")
-    return args.adapter or config.adapter_dir
+    return config.adapter_dir
 
 
 def _infer(args: argparse.Namespace) -> int:

@@ -2,10 +2,18 @@
 
 Both are given the same rows, in float32 arithmetic, and their next-token distributions are compared where the model
 speaks. A merge rounds each weight to bfloat16, so the two cannot agree exactly. How much rounding explains is measured
-with the same rows: the base with the adapter on, in bfloat16 arithmetic, against itself in float32. A merge that moves
-the distributions by more than `LIMIT` times as much is wrong. Measured with models/tiny and its car-sales adapter
-(mean KL divergence over that of rounding): right merges 0.2 to 0.4; one of the 28 matrices left out 11 to
-7,000; the adapter scaled by 1.1, 200; merged into a 4-bit copy of the base, 4,000.
+with the same rows: base and adapter in bfloat16 arithmetic, against themselves in float32. A merge may not move the
+distributions further than that.
+
+Measured with models/tiny and the adapter of configs/car_sales.yaml: mean KL divergence of a merge over that of
+rounding, on 4 eval sessions and on `TEXTS`. All 28 cases of one matrix left out are beyond the limit.
+
+    right merge                                    0.03     0.08
+    adapter scaled by 1.01                         0.6      0.8
+    adapter scaled by 1.03                         5.7      5.9
+    one of the 28 matrices left out, the least     35       52
+    merged into a 4-bit copy of the base (nf4)     118      188
+    not merged at all                              84,000   3,600
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +24,7 @@ import torch
 
 from train.encode import IGNORED, Row
 
-LIMIT = 2.0
+LIMIT = 1.0
 MAX_POSITIONS = 128
 TEXTS = (
     "The museum is open from Tuesday to Sunday, and on Thursdays until eight in the evening. Tickets cost 18 francs.",

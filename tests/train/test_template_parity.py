@@ -37,7 +37,10 @@ def tokenizer_of(name: str) -> Any:
     model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     model.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=600,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     model.train_from_iterator([read_text(ROOT / "datasets/car_sales/system_prompt.md")] * 3, trainer)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=model, **roles)
@@ -91,7 +94,9 @@ def test_every_eval_prompt_of_the_embedded_base_is_that_of_its_template(config: 
     catalog, template = read_catalog(config.data.tools_path), read_text(config.data.prompt_path)
     for _, session in islice(read_sessions(config.data.eval_path), 40):
         talk = conversation(session, template, catalog, config.prompt)
-        spoken = {f"{session.session_id}/{index - 1}": as_served(tokenizer, talk, index) for index in spoken_indices(talk)}
+        spoken = {
+            f"{session.session_id}/{index - 1}": as_served(tokenizer, talk, index) for index in spoken_indices(talk)
+        }
         asked = {turn_id: tokens for turn_id, tokens in spoken.items() if turn_id in prompts}
         assert asked
         assert asked == {turn_id: prompts[turn_id] for turn_id in asked}
