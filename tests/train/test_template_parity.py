@@ -27,7 +27,7 @@ TEMPLATES: dict[str, tuple[list[str], dict[str, str]]] = {
 
 
 def tokenizer_of(name: str) -> Any:
-    """A byte-level tokenizer with the family's special tokens, trained on a few words, and TRL's copy of its template."""
+    """A byte-level tokenizer with the family's special tokens, and TRL's copy of its template."""
     from importlib.resources import files
 
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

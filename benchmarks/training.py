@@ -1,7 +1,7 @@
 """What training costs: supervised tokens per second of `train`, and of the usual ways to train on the same sessions.
 
-    python benchmarks/train.py                   # all arms, interleaved in one run
-    python benchmarks/train.py --quick           # about a minute: fewer sessions, one round
+    python benchmarks/training.py                   # all arms, interleaved in one run
+    python benchmarks/training.py --quick           # about a minute: fewer sessions, one round
 
 Arms, each a fresh adapter on the same base, over the same sessions, once:
     ours       train.sft as the configuration says
