@@ -27,7 +27,6 @@ from bench.publish import stamped, writable
 from bench.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from bench.report import make_report
 from bench.run import Bench
-from callproof.catalog import read_catalog
 from callproof.ci import write_verdict
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, UserError
@@ -142,7 +141,7 @@ def _bench(args: Namespace, config: RunConfig, place: Place) -> Bench:
     url = place.url or args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     if not model:
         raise UserError(place.url or "A or B", "names no model", "give --model, or write MODEL@URL")
-    turns = eval_turns(config, read_catalog(config.data.tools_path))
+    turns = eval_turns(config)
     return Bench(url, config.eval, {model: turns}, [args.concurrency or 4], args.requests)
 
 

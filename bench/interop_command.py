@@ -12,7 +12,6 @@ from bench.importers.files import import_report
 from bench.prometheus import exposition
 from bench.publish import publish, stamped, writable
 from bench.saved import SavedBench
-from callproof.catalog import read_catalog
 from callproof.config import load
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import replacing
@@ -37,7 +36,7 @@ def export(args: Namespace) -> int:
     if args.requests is not None and args.requests < 1:
         raise UserError(f"--requests {args.requests}", "is less than 1", "give how many turns of each model")
     config = load(args.config)
-    turns = eval_turns(config, read_catalog(config.data.tools_path))[: args.requests]
+    turns = eval_turns(config)[: args.requests]
     asked = dict.fromkeys(args.model or [config.name], turns)
     if args.format == "aiperf":
         count = export_aiperf(args.out, asked, config.eval)

@@ -215,6 +215,18 @@ class RunConfig(BaseSettings):
     def adapter_dir(self) -> Path:
         return self.output_dir / "adapter"
 
+    @property
+    def eval_prompts_path(self) -> Path:
+        """Lines of `callproof.turns.TurnPrompt`: written by training, compared with a server by `evaluate parity`."""
+        return self.output_dir / "eval_prompts.jsonl"
+
+
+def same_model(one: str, other: str) -> bool:
+    """Equal ids, or the same folder written in two ways."""
+    return one.rstrip("/") == other.rstrip("/") or (
+        Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
+    )
+
 
 def load(path: Path | str) -> RunConfig:
     """The validated configuration of a file, with `LLM_*` overrides applied.

@@ -62,6 +62,10 @@ class _Failure(Exception):
         self.status, self.again, self.pause_s = status, again, pause_s
 
 
+class NoAnswer(Exception):
+    """A request for something other than a chat completion that brought nothing, and why."""
+
+
 class Endpoint:
     """An asynchronous context manager over one shared session.
 
@@ -148,6 +152,25 @@ class Endpoint:
             if status == 200 and isinstance(value, dict):
                 return value
         return {}
+
+    async def post(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that POST `path` answers, one of the requests in flight.
+
+        Raises:
+            NoAnswer: the server is gone, refuses, or answers with something else.
+        """
+        try:
+            async with self._slots, self._open.post(self.root + path, data=to_json(payload), headers=_JSON) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                value = load_json(await response.read())
+        except (_Failure, NoCompletion) as error:
+            raise NoAnswer(f"{self.root}{path}: {self._safe(str(error))}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
+        if not isinstance(value, dict):
+            raise NoAnswer(f"{self.root}{path}: expected a JSON object, got {type(value).__name__}")
+        return value
 
     async def version(self) -> str | None:
         """The server's version where it tells (vLLM's GET /version), otherwise None."""

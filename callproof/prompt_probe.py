@@ -7,10 +7,15 @@ from callproof.outcomes import catalog_of
 from callproof.turns import Turn
 
 
+def tokenize_request(turn: Turn, model: str, *, with_tools: bool = True) -> dict[str, Any]:
+    """What vLLM's POST /tokenize takes to tell the prompt of a turn in tokens."""
+    tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
+    return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools}
+
+
 async def prompt_tokens(endpoint: Endpoint, turn: Turn, model: str, *, with_tools: bool) -> list[Any]:
     """The tokens of a turn's prompt, with its tools or without; none where the endpoint does not tell."""
-    tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
-    payload = {"model": model, "messages": list(turn.messages), **tools}
+    payload = tokenize_request(turn, model, with_tools=with_tools)
     tokens = (await endpoint.probe("/tokenize", payload)).get("tokens")
     return tokens if isinstance(tokens, list) else []
 

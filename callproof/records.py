@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -162,6 +163,38 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         mend = "choose another place, or free some space"
         raise UserError(path, f"cannot be written ({error.strerror})", mend) from None
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `path` when the block ends well; see `replacing`.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    partial, old = (path.absolute().with_name(path.absolute().name + ending) for ending in (".partial", ".old"))
+    try:
+        _remove_folder(partial)
+        with leaving_nothing(partial):
+            partial.mkdir(parents=True)
+            try:
+                yield partial
+            except BaseException:
+                _remove_folder(partial)
+                raise
+        if path.exists():
+            _remove_folder(old)
+            path.rename(old)
+        partial.rename(path)
+        _remove_folder(old)
+    except OSError as error:
+        mend = "choose another place, or free some space"
+        raise UserError(path, f"cannot be written ({error.strerror or error})", mend) from None
+
+
+def _remove_folder(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -71,6 +71,13 @@ class Turn(Record):
         return bool(self.gold) or self.any_call
 
 
+class TurnPrompt(Record):
+    """The prompt of a turn in tokens, as training encodes it: all that stands before the answer."""
+
+    turn_id: str
+    input_ids: tuple[int, ...]
+
+
 def session_turns(session: Session, whole: Conversation, config: RunConfig) -> Iterator[Turn]:
     """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get."""
     answers = [index for index, message in enumerate(session.messages) if message.role == "assistant"]

@@ -13,6 +13,7 @@ from evaluate.gate_command import bless as bless
 from evaluate.gate_command import gate as gate
 from evaluate.gate_command import noise as noise
 from evaluate.importers.command import import_turns as import_turns
+from evaluate.parity import parity as parity
 from evaluate.plan import Plan, plan
 from evaluate.progress import say
 from evaluate.publish import publish

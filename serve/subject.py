@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callproof.catalog import read_catalog
 from callproof.completions import Completion, NoCompletion, load_json
 from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, request
@@ -104,7 +103,7 @@ class Subject:
 
 def pool(configs: Sequence[RunConfig], count: int) -> list[Turn]:
     """`count` eval turns, taken from each configuration in turn; raises what `eval_turns` raises."""
-    each = [eval_turns(config, read_catalog(config.data.tools_path)) for config in configs]
+    each = [eval_turns(config) for config in configs]
     unique = {
         turn.turn_id: turn for row in range(max(map(len, each))) for turns in each for turn in turns[row : row + 1]
     }

@@ -60,7 +60,10 @@ class FakeEndpoint:
         models: ids of /v1/models; another model in a request gets 404, as vLLM says it.
         faults: scripts used up first, one a request, before `answer` is asked.
         api_key: where given, requests without it get 401.
-        template: whether /tokenize puts the tools into the prompt; None: there is no /tokenize.
+        template: whether /tokenize puts the tools into the prompt, or a function from its payload to what it does put
+            there; None: there is no /tokenize.
+        tokenized: a body that /tokenize answers with in place of tokens.
+        tokenize_delay_s: before /tokenize answers, seconds.
         version: what /version tells.
     """
 
@@ -70,11 +73,15 @@ class FakeEndpoint:
         models: Iterable[str] = ("tiny",),
         faults: Iterable[Script] = (),
         api_key: str | None = None,
-        template: Literal["with tools", "without tools"] | None = "with tools",
+        template: Literal["with tools", "without tools"] | Callable[[dict[str, Any]], Any] | None = "with tools",
+        tokenized: bytes | None = None,
+        tokenize_delay_s: float = 0.0,
         version: str = "fake",
     ) -> None:
         self._answer, self._models, self._api_key = answer, list(models), api_key
         self._template, self._told_version = template, version
+        self._tokenized, self._tokenize_delay_s = tokenized, tokenize_delay_s
+        self._tokenizing = self.most_tokenizing = 0
         self._faults: Iterator[Script] = iter(list(faults))
         self.requests: list[dict[str, Any]] = []
         self.authorizations: set[str | None] = set()
@@ -143,12 +150,24 @@ class FakeEndpoint:
 
     async def _tokenize(self, request: web.Request) -> web.Response:
         payload = await request.json()
+        self._tokenizing += 1
+        self.most_tokenizing = max(self.most_tokenizing, self._tokenizing)
+        await asyncio.sleep(self._tokenize_delay_s)
+        self._tokenizing -= 1
+        if self._tokenized is not None:
+            return web.Response(body=self._tokenized, content_type="application/json")
+        tokens = prompt_tokens(self._shown(payload))
+        strings = [f"<{token:02x}>" for token in tokens] if payload.get("return_token_strs") else None
+        return web.json_response({"tokens": tokens, "count": len(tokens), "token_strs": strings})
+
+    def _shown(self, payload: dict[str, Any]) -> Any:
+        if callable(self._template):
+            return self._template(payload)
         shown = ("messages", "tools") if self._template == "with tools" else ("messages",)
-        tokens = prompt_tokens({key: payload[key] for key in shown if key in payload})
-        return web.json_response({"tokens": tokens, "count": len(tokens), "max_model_len": 4096})
+        return {key: payload[key] for key in shown if key in payload}
 
     async def _detokenize(self, request: web.Request) -> web.Response:
-        return web.json_response({"prompt": bytes((await request.json())["tokens"]).decode()})
+        return web.json_response({"prompt": bytes((await request.json())["tokens"]).decode(errors="replace")})
 
     async def _list_models(self, _: web.Request) -> web.Response:
         cards = [{"id": name, "object": "model", "owned_by": "fake", "parent": None} for name in self._models]
@@ -204,8 +223,8 @@ class FakeEndpoint:
         return response
 
 
-def prompt_tokens(shown: dict[str, Any]) -> list[int]:
-    """The tokens of a prompt that shows these messages and tools."""
+def prompt_tokens(shown: Any) -> list[int]:
+    """The tokens of a prompt that shows these messages and tools: the bytes of its JSON."""
     return list(json.dumps(shown, ensure_ascii=False).encode())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig, Split
+from callproof.config import ModelConfig, RunConfig, Split
 from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
 from callproof.records import read_text
@@ -64,7 +64,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     return Rows(rows, count, dropped)
 
 
-def load_tokenizer(config: RunConfig) -> Any:
+def load_tokenizer(model: ModelConfig) -> Any:
     """The base model's tokenizer, with the configured chat template.
 
     Raises:
@@ -72,23 +72,23 @@ def load_tokenizer(config: RunConfig) -> Any:
     """
     from transformers import AutoTokenizer
 
-    tokenizer = from_pretrained(AutoTokenizer, config)
-    if config.model.chat_template:
-        tokenizer.chat_template = read_text(config.model.chat_template)
+    tokenizer = from_pretrained(AutoTokenizer, model)
+    if model.chat_template:
+        tokenizer.chat_template = read_text(model.chat_template)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def from_pretrained(auto_class: Any, config: RunConfig, **options: Any) -> Any:
+def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
     """`auto_class.from_pretrained` of the configured base, its failures as one line."""
-    name = config.model.base_model
+    name = model.base_model
     if name.startswith((".", "/", "models/")) and not Path(name).is_dir():
         raise UserError(name, "base model folder not found", "check model.base_model, or run `make base`")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return auto_class.from_pretrained(name, revision=config.model.revision or "main", **options)
+            return auto_class.from_pretrained(name, revision=model.revision or "main", **options)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model") from None
