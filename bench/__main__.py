@@ -23,7 +23,7 @@ from bench.report import make_report
 from bench.run import Bench
 from bench.table import print_tables
 from callproof.catalog import read_catalog
-from callproof.command_line import Parser
+from callproof.command_line import Parser, add_overrides
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError, exit_with
 from callproof.records import write_json
@@ -32,7 +32,7 @@ from callproof.turns import Turn, eval_turns
 
 def main() -> int:
     arguments = _parser().parse_args()
-    configs = {path: load(path) for path in arguments.config}
+    configs = {path: load(path, arguments.overrides) for path in arguments.config}
     first = next(iter(configs.values()))
     url = arguments.endpoint or f"http://{first.serve.host}:{first.serve.port}"
     levels = _levels(arguments.concurrency)
@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--device", metavar="LABEL", help="what the server runs on; default: found out where it is local"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/bench-<time>.json")
+    add_overrides(parser)
     return parser
 
 

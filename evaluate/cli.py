@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, with_verb
+from callproof.command_line import Parser, add_overrides, with_verb
 
 VERBS = ("replay", "score", "import", "gate", "noise", "bless")
 _EXAMPLES = """\
@@ -14,6 +14,7 @@ examples:
   python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
+  python -m evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
   python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
   python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
@@ -78,6 +79,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
+    add_overrides(parser)
     parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 

@@ -2,6 +2,7 @@
 
     python -m serve --config configs/car_sales.yaml --config configs/insurance.yaml
     python -m serve --config configs/car_sales.yaml --print       # the vLLM command line instead
+    python -m serve --config configs/car_sales.yaml serve.max_num_seqs=8
 
 Checks the configurations and adapters, writes vLLM's configuration, starts vLLM, waits until it is healthy, prints
 `ready <url>` on standard output, and stops every process of it on Ctrl-C or SIGTERM. A client picks an adapter by
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from callproof.command_line import Parser
+from callproof.command_line import Parser, add_overrides
 from callproof.config import load
 from callproof.errors import exit_with
 from serve.command import environment, installed_wheel, require_wheel, shell_line, start_command, vllm_yaml
@@ -32,7 +33,7 @@ QUIET_PROGRESS_S = 15.0
 
 def main() -> int:
     arguments = _parser().parse_args()
-    configs = [(path, load(path)) for path in arguments.config]
+    configs = [(path, load(path, arguments.overrides)) for path in arguments.config]
     wheel = installed_wheel() if arguments.print else require_wheel()
     plan = make_plan(configs, wheel.device if wheel else "gpu", arguments.host, arguments.port)
     if arguments.print:
@@ -117,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--timeout", type=float, default=1800.0, metavar="SECONDS", help="for the start (1800)")
     parser.add_argument("--print", action="store_true", help="print the equivalent vLLM command line, start nothing")
+    add_overrides(parser)
     return parser
 
 
