@@ -15,6 +15,13 @@ class Parser(argparse.ArgumentParser):
         raise UserError(self.prog, message, f"see {self.prog} --help")
 
 
+def count(text: str) -> int:
+    """The type of an option that takes a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number")
+    return int(text)
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Let `KEY=VALUE` words follow the options; `overrides` of the parsed arguments goes to `callproof.config.load`."""
     parser.add_argument(

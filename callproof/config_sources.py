@@ -6,8 +6,8 @@
     LLM_SECTION__KEY      of the environment, for instance LLM_MODEL__BASE_MODEL
     command line          after the options: train.learning_rate=1e-4 lora.r=8
 
-Values of the last three are YAML; where only their text as it stands fits the key (`*.jsonl`, `007` for a string), it is
-taken so. A mapping that is given whole takes the place of the one below it; `gate.margins.name_f1=0.01` changes one
+Values of the last three are YAML; where only their text as it stands fits the key (`*.jsonl`, `007` for a string), it
+is taken so. A mapping that is given whole takes the place of the one below it; `gate.margins.name_f1=0.01` changes one
 entry and leaves the others. Every unknown key is refused, except for environment variables that look like none of
 ours (`LLM_API_KEY`).
 """
@@ -19,6 +19,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
@@ -76,7 +77,7 @@ class Resolved(Generic[Model]):
         lines: list[tuple[str, str]] = []
         above: Key = ()
         for key, value, source in self.entries():
-            shared = len(os.path.commonprefix([above, key[:-1]]))
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(above, key[:-1], strict=False)))
             lines += [("  " * depth + f"{_scalar(key[depth])}:", "") for depth in range(shared, len(key) - 1)]
             lines.append(("  " * (len(key) - 1) + f"{_scalar(key[-1])}: {_scalar(value)}", f"# {source}"))
             above = key[:-1]
@@ -275,7 +276,9 @@ def _suggestion(model: type[BaseModel], key: Key) -> str | None:
     if beside:
         return beside[0]
     everywhere = {name: leaf for leaf in _keys(model) for name in (leaf[-1], "_".join(leaf))}
-    near = [found for name in (key[-1], "_".join(key)) for found in difflib.get_close_matches(name, everywhere, 1, 0.85)]
+    near = [
+        found for name in (key[-1], "_".join(key)) for found in difflib.get_close_matches(name, everywhere, 1, 0.85)
+    ]
     return ".".join(everywhere[near[0]]) if near else None
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, with_verb
+from callproof.command_line import Parser, add_overrides, count, with_verb
 
 VERBS = ("replay", "score", "import", "gate", "noise", "bless")
 _EXAMPLES = """\
@@ -75,7 +75,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--concurrency", type=_positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
     add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
-    add("--retries", type=_count, metavar="N", help="after transport errors, 429 and 5xx")
+    add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
@@ -159,14 +159,8 @@ def _bless(parser: argparse.ArgumentParser) -> None:
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number")
-    return int(text)
-
-
 def _positive(text: str) -> int:
-    if _count(text) < 1:
+    if count(text) < 1:
         raise argparse.ArgumentTypeError("expected a number from 1")
     return int(text)
 

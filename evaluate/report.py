@@ -5,8 +5,6 @@ script element, drawn with text nodes only, and a content security policy admits
 script, by hash.
 """
 
-import base64
-import hashlib
 import html
 import json
 import re
@@ -16,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from callproof.csp import source_hash
 from callproof.metrics import METRICS
 from callproof.outcomes import LABELS, MatchProfile, Outcome, catalog_of
 from callproof.records import replacing
@@ -76,7 +75,7 @@ def page(title: str, data: dict[str, Any]) -> str:
     script = f'"use strict";\n(() => {{\n{script}\n}})();'
     parts = {
         "title": html.escape(title),
-        "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "policy": f"default-src 'none'; style-src {source_hash(style)}; script-src {source_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         "style": style,
         "data": embedded(data),
@@ -92,10 +91,6 @@ def embedded(data: object) -> str:
 
 def _asset(name: str) -> str:
     return files("evaluate").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 class Table:

@@ -13,6 +13,7 @@ from callproof.records import read_text
 from callproof.sessions import read_sessions
 from callproof.turns import check_gold
 from train.encode import Encoder, Row
+from train.progress import counted
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def encode_sessions(path: Path, config: RunConfig, encoder: Encoder, limit: int 
     rows: list[Row] = []
     dropped: list[str] = []
     count = 0
-    for line, session in read_sessions(path):
+    for line, session in counted(read_sessions(path), f"encoding {path}"):
         check_gold(session, catalog, f"{path}:{line}")
         made = encoder.rows(conversation(session, template, catalog, config.prompt))
         count += 1

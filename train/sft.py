@@ -7,11 +7,10 @@ import time
 from typing import Any
 
 from callproof.config import RunConfig
-from train.data import encode_sessions, from_pretrained, load_tokenizer
+from train.data import from_pretrained, load_tokenizer
 from train.encode import Encoder, Row
 from train.manifest import write_manifest
-
-PERPLEXITY_SESSIONS = 40
+from train.prepare import training_rows
 
 
 def train_adapter(config: RunConfig) -> dict[str, Any]:
@@ -26,8 +25,7 @@ def train_adapter(config: RunConfig) -> dict[str, Any]:
     begun = time.perf_counter()
     tokenizer = load_tokenizer(config)
     encoder = Encoder(tokenizer)
-    train_rows = encode_sessions(config.data.train_path, config, encoder)
-    eval_rows = encode_sessions(config.data.eval_path, config, encoder, limit=PERPLEXITY_SESSIONS)
+    train_rows, eval_rows = training_rows(config, encoder)
     _say(f"{config.name}: {train_rows.counts()}")
     trainer = make_trainer(config, tokenizer, train_rows.rows)
     with contextlib.redirect_stdout(sys.stderr):

@@ -158,7 +158,7 @@ def test_a_wrong_environment_variable_is_one_line_with_its_name(variable: str, n
     assert named in refusal()
 
 
-def test_the_dotenv_file_is_held_to_the_same_rules(monkeypatch) -> None:
+def test_the_dotenv_file_is_held_to_the_same_rules() -> None:
     write("A=b\n\nLLM_TRAIN__LERNING_RATE=1\n", ".env")
     assert refusal().startswith(".env:3: unknown key 'train.lerning_rate'; did you mean 'learning_rate'?")
     write("A=b\nLLM_NAME='x\n", ".env")
