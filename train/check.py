@@ -78,12 +78,12 @@ class Report(Record):
     def spoiled(self) -> list[str]:
         """What would spoil the training, one line each; empty if nothing does."""
         found = [
-            f"{len(split.rejected)} gold calls of {name} are rejected by their schema"
+            f"gold calls in {name} that their schema rejects: {len(split.rejected)} problems"
             for name, split in self.splits.items()
             if split.rejected
         ]
         if self.leaks:
-            found.append(f"{len(self.leaks)} eval sessions are nearly training sessions")
+            found.append(f"eval sessions that are nearly training sessions: {len(self.leaks)}")
         return found + [f"nothing is left of {name}" for name, split in self.splits.items() if _nothing_left(split)]
 
 

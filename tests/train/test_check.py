@@ -108,14 +108,14 @@ def test_every_rejected_gold_call_is_listed_with_its_line(tmp_path: Path, encode
     rejected = report.splits["train"].rejected
     assert [line.split(":")[1] for line in rejected] == ["4", "5", "5"]
     assert all(f"{tmp_path / 'sessions/train.jsonl'}:" in line for line in rejected)
-    assert report.spoiled == ["3 gold calls of train are rejected by their schema"]
+    assert report.spoiled == ["gold calls in train that their schema rejects: 3 problems"]
 
 
 def test_an_eval_session_that_is_nearly_a_training_session_spoils(tmp_path: Path, encoder: Encoder) -> None:
     leaked = session("e2", "today " + words("b"), call(city="Bern"))
     report = found_in(tmp_path, encoder, {**GOOD, "eval": [*GOOD["eval"], leaked]}).report
     assert [(pair.session_id, pair.like) for pair in report.leaks] == [("e2", "t2")]
-    assert report.spoiled == ["1 eval sessions are nearly training sessions"]
+    assert report.spoiled == ["eval sessions that are nearly training sessions: 1"]
 
 
 def test_duplicates_within_training_are_told_and_spoil_nothing(tmp_path: Path, encoder: Encoder) -> None:
@@ -254,4 +254,4 @@ def test_the_page_admits_its_own_style_alone_and_marks_what_is_learnt(tmp_path: 
     marked = [html.unescape(text) for text in re.findall("<mark>(.*?)</mark>", page, re.DOTALL)]
     assert marked[0] == "Which city?<|im_end|>"
     assert len(marked) == 3
-    assert not re.search("(src|href|on[a-z]+) *=", page)
+    assert not re.search(r"<[^>]*\s(src|href|on\w+)\s*=", page)
