@@ -26,7 +26,7 @@ from bench.importers import files
 from bench.publish import publish, stamped, writable
 from bench.report import make_report
 from bench.run import Bench
-from callproof.command_line import Parser, with_verb
+from callproof.command_line import Parser, add_overrides, with_verb
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn, eval_turns
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    configs = {path: load(path) for path in arguments.config}
+    configs = {path: load(path, arguments.overrides) for path in arguments.config}
     first = next(iter(configs.values()))
     url = arguments.endpoint or f"http://{first.serve.host}:{first.serve.port}"
     levels = _levels(arguments.concurrency)
@@ -123,6 +123,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--blocks", type=int, default=1, metavar="N", help="rounds over the levels, for compare (1)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/bench-<time>.json")
+    add_overrides(parser)
 
 
 if __name__ == "__main__":

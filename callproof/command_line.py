@@ -15,6 +15,23 @@ class Parser(argparse.ArgumentParser):
         raise UserError(self.prog, message, f"see {self.prog} --help")
 
 
+def count(text: str) -> int:
+    """The type of an option that takes a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number")
+    return int(text)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Let `KEY=VALUE` words follow the options; `overrides` of the parsed arguments goes to `callproof.config.load`."""
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="set keys of the configuration, after the options: train.learning_rate=1e-4 lora.r=8",
+    )
+
+
 def with_verb(prog: str, words: Sequence[str], verbs: Sequence[str], default: str) -> list[str]:
     """The words of a command line, with the default verb before those that begin with an option.
 

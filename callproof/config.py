@@ -1,20 +1,18 @@
 """One YAML file describes the whole pipeline of one adapter; this is its schema.
 
 Every key is documented where it is declared; an unknown key is refused. Paths are relative to the working directory.
-`LLM_SECTION__KEY=value` in the environment overrides the file, for instance `LLM_TRAIN__LEARNING_RATE=1e-4`.
+`.env`, the environment and the command line override the file, see callproof.config_sources.
 """
 
-import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
 
-from callproof.errors import UserError
-from callproof.records import Record, explain, read_text
+from callproof.config_sources import resolve
+from callproof.records import Record
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Of what becomes a folder's name."""
@@ -42,6 +40,9 @@ class DataConfig(Record):
     )
     load_module: str | None = Field(
         default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
+    )
+    prepared: Path | None = Field(
+        default=None, description="folder that `python -m train prepare` wrote; its rows are trained on as they are"
     )
     max_context_length: int = Field(
         default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
@@ -186,10 +187,8 @@ class GateConfig(Record):
     min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
 
 
-class RunConfig(BaseSettings):
+class RunConfig(Record):
     """One adapter, from sessions to gate."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LLM_", env_nested_delimiter="__")
 
     name: str = Field(pattern=NAME_PATTERN, description="of the adapter, and served so")
     data: DataConfig
@@ -200,12 +199,6 @@ class RunConfig(BaseSettings):
     serve: ServeConfig = ServeConfig()
     eval: EvalConfig = EvalConfig()
     gate: GateConfig = GateConfig()
-
-    @classmethod
-    def settings_customise_sources(  # pyright: ignore[reportIncompatibleMethodOverride]
-        cls, settings_cls: type[BaseSettings], init_settings: Any, **_: Any
-    ) -> Any:
-        return EnvSettingsSource(settings_cls), init_settings
 
     @property
     def output_dir(self) -> Path:
@@ -228,39 +221,10 @@ def same_model(one: str, other: str) -> bool:
     )
 
 
-def load(path: Path | str) -> RunConfig:
-    """The validated configuration of a file, with `LLM_*` overrides applied.
+def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
+    """The validated configuration of a file, with what the environment and `KEY=VALUE` words give on top.
 
     Raises:
         UserError: missing file, malformed YAML, unknown key (with the nearest valid one), wrong type.
     """
-    path = Path(path)
-    try:
-        value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(where, f"malformed YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
-    if not isinstance(value, dict):
-        raise UserError(path, f"expected a mapping, got {type(value).__name__}", "see configs/car_sales.yaml")
-    try:
-        return RunConfig(**value)
-    except ValidationError as error:
-        raise UserError(path, *_explain_key(error)) from None
-
-
-def _explain_key(error: ValidationError) -> tuple[str, str]:
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value"
-    valid = _keys_beside(first["loc"])
-    near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
-    return f"unknown key {path!r}", f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    model: Any = RunConfig
-    for part in loc[:-1]:
-        model = model.model_fields[str(part)].annotation
-    return list(model.model_fields)
+    return resolve(RunConfig, Path(path), overrides).config

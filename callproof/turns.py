@@ -121,13 +121,18 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     return turns
 
 
-def check_gold(session: Session, catalog: Catalog, where: str) -> None:
-    """Refuse a session whose recorded calls its own catalog rejects."""
+def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
+    """Why the catalog rejects recorded calls of a session, every problem of every call."""
     for index, message in enumerate(session.messages):
         for call in message.tool_calls:
             for problem in catalog.problems(call):
-                mend = "correct the call or the schema"
-                raise UserError(where, f"message {index}: call of {call.name!r} is rejected: {problem}", mend)
+                yield f"message {index}: call of {call.name!r} is rejected: {problem}"
+
+
+def check_gold(session: Session, catalog: Catalog, where: str) -> None:
+    """Refuse a session whose recorded calls its own catalog rejects."""
+    for problem in gold_problems(session, catalog):
+        raise UserError(where, problem, "correct the call or the schema")
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, with_verb
+from callproof.command_line import Parser, add_overrides, count, with_verb
 
 VERBS = ("replay", "score", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
@@ -14,6 +14,7 @@ examples:
   python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
+  python -m evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
   python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
   python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
@@ -77,10 +78,11 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--concurrency", type=_positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
     add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
-    add("--retries", type=_count, metavar="N", help="after transport errors, 429 and 5xx")
+    add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
+    add_overrides(parser)
     parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 
@@ -168,14 +170,8 @@ def _parity(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="F.json", help="write what was found: every turn that differs")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number")
-    return int(text)
-
-
 def _positive(text: str) -> int:
-    if _count(text) < 1:
+    if count(text) < 1:
         raise argparse.ArgumentTypeError("expected a number from 1")
     return int(text)
 

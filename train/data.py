@@ -12,6 +12,7 @@ from callproof.records import read_text
 from callproof.turns import check_gold
 from train.encode import Encoder, Row
 from train.hub_data import read_records
+from train.progress import counted
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     rows: list[Row] = []
     dropped: list[str] = []
     count = 0
-    for where, session in split_sessions(config, split, read_records):
+    for where, session in counted(split_sessions(config, split, read_records), f"encoding {config.data.source(split)}"):
         check_gold(session, domain.catalog(session, where), where)
         made = encoder.rows(domain.conversation(session, where))
         count += 1

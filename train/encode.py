@@ -19,10 +19,14 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training row: two lists of one length; a label is its token, or -100 where the loss does not look."""
+    """One training row: two lists of one length; a label is its token, or -100 where the loss does not look.
+
+    `text` is what was tokenised.
+    """
 
     input_ids: list[int]
     labels: list[int]
+    text: str
 
     @property
     def supervised(self) -> int:
@@ -93,4 +97,4 @@ class Encoder:
             for at in inside:
                 if at <= ends[0]:
                     labels[at] = ids[at]
-        return Row(ids, labels)
+        return Row(ids, labels, text)

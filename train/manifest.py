@@ -5,14 +5,13 @@ import json
 import platform
 import subprocess
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, Split
 from callproof.domain import split_sessions
 from callproof.records import write_json
 from train.data import Rows
-from train.hub_data import read_records
+from train.prepared import data_hashes
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 SCHEMA_VERSION = 1
@@ -29,11 +28,6 @@ def write_manifest(
         data: rows of the `train` and `eval` sessions.
         figures: what training measured: losses (nats a token), perplexity, steps, seconds.
     """
-    files = {
-        "catalog": config.data.tools_path,
-        "system_prompt": config.data.prompt_path,
-        "preamble": config.prompt.preamble,
-    }
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": config.name,
@@ -41,9 +35,7 @@ def write_manifest(
         "data": {split: rows.counts() for split, rows in data.items()},
         "dropped_sessions": {split: rows.dropped for split, rows in data.items()},
         "sha256": {
-            "train": split_sha256(config, "train"),
-            "eval": split_sha256(config, "eval"),
-            **{name: sha256(path) for name, path in files.items() if path and path.exists()},
+            **data_hashes(config),
             "chat_template": hashlib.sha256(chat_template.encode()).hexdigest(),
         },
         "serve": {
@@ -58,22 +50,6 @@ def write_manifest(
     }
     write_json(config.output_dir / "manifest.json", manifest)
     return manifest
-
-
-def split_sha256(config: RunConfig, split: Split) -> str:
-    """That of the one file that a split is; else over its sessions, a line of JSON for each."""
-    source = config.data.source(split)
-    alone = not config.data.load_module and not config.data.eval_share and Path(source).is_file()
-    if alone:
-        return sha256(Path(source))
-    found = hashlib.sha256()
-    for _, session in split_sessions(config, split, read_records):
-        found.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
-    return found.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def git_commit() -> str | None:

@@ -7,12 +7,11 @@ import time
 from typing import Any
 
 from callproof.config import RunConfig
-from train.data import encode_sessions, from_pretrained, load_tokenizer
+from train.data import from_pretrained, load_tokenizer
 from train.encode import Encoder, Row
 from train.manifest import write_manifest
+from train.prepare import training_rows
 from train.prompts import write_eval_prompts
-
-PERPLEXITY_SESSIONS = 40
 
 
 def train_adapter(config: RunConfig) -> dict[str, Any]:
@@ -27,8 +26,7 @@ def train_adapter(config: RunConfig) -> dict[str, Any]:
     begun = time.perf_counter()
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder(tokenizer)
-    train_rows = encode_sessions("train", config, encoder)
-    eval_rows = encode_sessions("eval", config, encoder, limit=PERPLEXITY_SESSIONS)
+    train_rows, eval_rows = training_rows(config, encoder)
     write_eval_prompts(config, encoder)
     _say(f"{config.name}: {train_rows.counts()}")
     trainer = make_trainer(config, tokenizer, train_rows.rows)

@@ -15,9 +15,9 @@ from callproof.errors import UserError
     [
         (
             ["train", "frobnicate"],
-            "error: python -m train frobnicate: unknown verb; verbs: run, check-config, convert, base",
+            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, prepare, base",
         ),
-        (["train", "chek-config"], "did you mean 'check-config'?"),
+        (["train", "prepar"], "did you mean 'prepare'?"),
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
         (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
         (["bench", "--frob"], "error: python -m bench: "),
