@@ -9,7 +9,8 @@ from typing import Any, Literal
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.records import Record, read_text
-from serve.adapters import ALLOWED_RANKS, Adapter, check_adapter
+from callproof.servable import ALLOWED_RANKS
+from serve.adapters import Adapter, check_adapter
 
 Device = Literal["cpu", "gpu"]
 ONE_PER_SERVER = ("model.base_model", "model.name", "model.revision", "model.chat_template")
