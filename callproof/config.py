@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
+from callproof.servable import REFUSED_KEYS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Of what becomes a folder's name."""
@@ -65,6 +66,12 @@ class ModelConfig(Record):
     revision: str | None = Field(default=None, description="hub revision")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
     chat_template: Path | None = Field(default=None, description=".jinja file; default: the tokenizer's own")
+    quantization: Literal["none", "nf4"] = Field(
+        default="none", description="of the base while training; nf4 (QLoRA) needs CUDA and bitsandbytes"
+    )
+    lora_path: Path | None = Field(
+        default=None, description="folder of an adapter to train on, with the settings of section lora"
+    )
 
     @property
     def served_name(self) -> str:
@@ -78,7 +85,26 @@ class LoraConfig(Record):
     alpha: int = Field(default=32, gt=0, description="scale is alpha / r")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(default="all-linear")
-    use_rslora: bool = Field(default=False)
+    use_rslora: bool = Field(default=False, description="scale is alpha / sqrt(r)")
+    init: str = Field(default="default", description="default, gaussian or orthogonal")
+    rank_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own rank")
+    alpha_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own alpha")
+
+    @property
+    def peft_settings(self) -> dict[str, Any]:
+        """Keyword arguments of peft.LoraConfig; JSON values, as in adapter_config.json."""
+        targets = self.target_modules
+        return {
+            "r": self.r,
+            "lora_alpha": self.alpha,
+            "lora_dropout": self.dropout,
+            "target_modules": targets if isinstance(targets, str) else list(targets),
+            "use_rslora": self.use_rslora,
+            "init_lora_weights": True if self.init == "default" else self.init,
+            "rank_pattern": dict(self.rank_pattern),
+            "alpha_pattern": dict(self.alpha_pattern),
+            "bias": "none",
+        }
 
 
 class TrainConfig(Record):
@@ -100,6 +126,26 @@ class TrainConfig(Record):
     packing: bool = Field(default=False, description="pack rows up to max_context_length")
     logging_steps: int = Field(default=10, ge=1)
     report_to: Literal["none", "wandb", "tensorboard", "trackio"] = Field(default="none")
+    save_steps: int | None = Field(
+        default=None,
+        ge=0,
+        description="steps between checkpoints, 0: none; default: eval_steps with metric_for_best_model, else a third",
+    )
+    save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
+    eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")
+    per_device_eval_batch_size: int = Field(default=8, ge=1)
+    metric_for_best_model: Literal["eval_tool_f1", "eval_turn_exact", "eval_perplexity"] | None = Field(
+        default=None, description="the evaluation with the best one becomes the adapter; default: the last step does"
+    )
+    early_stopping_patience: int | None = Field(
+        default=None, ge=1, description="stop after as many evaluations without a better metric_for_best_model"
+    )
+    check_with_vllm: bool = Field(
+        default=False, description="let vLLM's own code check the adapter besides; its import takes some seconds"
+    )
+    push_to_hub: bool = Field(default=False, description="upload the adapter with its model card in the end")
+    hub_model_id: str | None = Field(default=None, description="repository on the hub, such as owner/name")
+    hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
 
 
 class ServeConfig(Record):
@@ -208,6 +254,8 @@ def _explain_key(error: ValidationError) -> tuple[str, str]:
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         return f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value"
+    if first["loc"][0] == "lora" and first["loc"][-1] in REFUSED_KEYS:
+        return f"no key {path!r}: vLLM refuses an adapter that has it", "leave it out"
     valid = _keys_beside(first["loc"])
     near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
     return f"unknown key {path!r}", f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"

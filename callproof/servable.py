@@ -41,6 +41,11 @@ def highest_rank(settings: dict[str, Any]) -> int:
     return max(_ranks(settings))
 
 
+def allowed_rank(rank: int) -> int:
+    """The smallest `--max-lora-rank` that holds an adapter of that rank."""
+    return next(each for each in ALLOWED_RANKS if each >= rank)
+
+
 def check_adapter_folder(folder: Path, base_model: str) -> dict[str, Any]:
     """The settings of an adapter that vLLM will accept on that base.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.records import Record, read_text
-from callproof.servable import ALLOWED_RANKS
+from callproof.servable import allowed_rank
 from serve.adapters import Adapter, check_adapter
 
 Device = Literal["cpu", "gpu"]
@@ -77,7 +77,7 @@ def _lora(adapters: tuple[Adapter, ...], config: RunConfig, device: Device) -> d
         "lora-modules": [json.dumps(module, ensure_ascii=False) for module in modules],
         "max-loras": slots,
         "max-cpu-loras": slots,
-        "max-lora-rank": next(rank for rank in ALLOWED_RANKS if rank >= highest),
+        "max-lora-rank": allowed_rank(highest),
     }
 
 
