@@ -129,7 +129,7 @@ class TrainConfig(Record):
     save_steps: int | None = Field(
         default=None,
         ge=0,
-        description="steps between checkpoints, 0: none; default: eval_steps with metric_for_best_model, else a third",
+        description="steps between checkpoints, 0: none; default: a third of the run, or what the best step needs",
     )
     save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
     eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")

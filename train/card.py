@@ -57,13 +57,14 @@ def _metadata(config: RunConfig, name: str, scores: dict[str, float]) -> ModelCa
         )
         for metric, value in scores.items()
     ]
+    options: dict[str, Any] = {} if Path(base).is_dir() else {"base_model": base, "base_model_relation": "adapter"}
     return ModelCardData(
         model_name=name,
         library_name="peft",
         pipeline_tag=TASK[0],
         tags=["lora", "tool-calling", "vllm", "callproof"],
         eval_results=results,
-        **({} if Path(base).is_dir() else {"base_model": base, "base_model_relation": "adapter"}),
+        **options,
     )
 
 

@@ -63,15 +63,12 @@ class Estimate:
 
     def table(self) -> str:
         """For people."""
-        lines = [f"{name:<12} {size / GIB:9.2f} GiB" for name, size in (*self.parts.items(), ("total", self._total))]
+        sizes = {name: size / GIB for name, size in self.parts.items()} | {"total": self.total_gib}
+        lines = [f"{name:<12} {size:9.2f} GiB" for name, size in sizes.items()]
         verdict = {None: "", True: ": fits", False: ": does not fit"}[self.fits]
         gpu = "" if self.gpu_gib is None else f" of {self.gpu_gib:g} GiB{verdict}"
         counts = f"{self.base_parameters:,} parameters of the base, {self.lora_parameters:,} of the adapter"
         return "\n".join([counts, *lines]) + gpu
-
-    @property
-    def _total(self) -> float:
-        return self.total_gib * GIB
 
 
 def estimate(config: RunConfig, gpu_gib: float | None = None) -> Estimate:

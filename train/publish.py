@@ -43,13 +43,12 @@ def _upload(folder: Path, repo_id: str, private: bool) -> str:
     api = HfApi()
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
-        return api.upload_folder(
-            repo_id=repo_id, folder_path=folder, commit_message="Adapter and model card"
-        ).commit_url
+        done = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Adapter and model card")
     except (HTTPError, OSError, HFValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         mend = f"the adapter is safe in {folder}; upload it later: python -m train push"
         raise UserError(repo_id, f"upload failed ({type(error).__name__}: {reason})", mend) from None
+    return done.commit_url
 
 
 def _metrics(run: Path, name: str) -> dict[str, Any]:

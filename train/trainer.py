@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import RNGType, synchronize_rng_state
 from datasets import Dataset
@@ -15,6 +16,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
+from typing_extensions import override
 
 from callproof.config import RunConfig, TrainConfig
 from train.checkpoints import seal
@@ -79,7 +81,9 @@ class AdapterTrainer(SFTTrainer):
         """Figures of the evaluator, which the best step and early stopping look at."""
         figures = self.evaluator.figures(self)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
-        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=self.evaluator.turns)
+        return EvalLoopOutput(
+            predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=self.evaluator.turns
+        )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(train_dataset)
@@ -124,7 +128,8 @@ class RowOrder(Sampler[int]):
 class LogWhereSaved(TrainerCallback):
     """Losses are logged up to every checkpoint and the end, so that none is lost when a run is resumed."""
 
-    def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_log |= control.should_save or control.should_training_stop
 
 
@@ -150,8 +155,8 @@ def evaluations(history: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def _ended(state: TrainerState) -> bool:
-    control = state.stateful_callbacks.get("TrainerControl", {})
-    return state.global_step >= state.max_steps or bool(control.get("args", {}).get("should_training_stop"))
+    callbacks: Any = state.stateful_callbacks
+    return state.global_step >= state.max_steps or callbacks["TrainerControl"]["args"]["should_training_stop"]
 
 
 def _dataset(rows: list[Row]) -> Dataset:
