@@ -9,7 +9,7 @@ intermediate, a width of all queries, k of all keys, s sum of the ranks of its L
     activations  t (16 h + 16 i + 12 a + 12 k + 4 s) a layer in float32, t (18 h + 8 i + 10 a + 8 k + 2 s) in bfloat16:
                  what autograd keeps of a Qwen3 layer; attention keeps no scores (flash or SDPA). With gradient
                  checkpointing one layer of it, and 4 t h or 2 t h for each
-    logits       10 V for each of `HEAD_TOKENS` tokens, since TRL's fused head never holds more
+    head         4 h t, and 4 for each logit of a tile: at most `TILE_TOKENS` by `TILE_VOCABULARY` in TRL's fused head
     runtime      `RUNTIME` for CUDA's context and the allocator's gaps
 
 Dense decoders only: of a mixture of experts the activations come out too small.
@@ -29,7 +29,7 @@ from train.model import check_modules, fresh_lora
 
 GIB = 2**30
 NF4_BYTES = 0.516
-HEAD_TOKENS = 256
+TILE_TOKENS, TILE_VOCABULARY = 4096, 32768
 RUNTIME = 1.5 * GIB
 
 
@@ -77,7 +77,8 @@ def estimate(config: RunConfig, gpu_gib: float | None = None) -> Estimate:
     Raises:
         UserError: the base's config.json cannot be had, or section lora names a module that the base lacks.
     """
-    model = _on_meta(config)
+    model, tokens = _on_meta(config), _tokens(config)
+    text = model.config.get_text_config()
     linear = sum(module.weight.numel() for module in _linears(model))
     total = sum(parameter.numel() for parameter in model.parameters())
     adapted = get_peft_model(model, fresh_lora(config))
@@ -91,8 +92,9 @@ def estimate(config: RunConfig, gpu_gib: float | None = None) -> Estimate:
             "adapter": 4 * adapter,
             "gradients": 4 * adapter,
             "optimizer": 8 * adapter,
-            "activations": _activations(config, model.config.get_text_config(), _ranks(adapted), wide),
-            "logits": 10.0 * model.config.get_text_config().vocab_size * HEAD_TOKENS,
+            "activations": _activations(config, text, _ranks(adapted), wide),
+            "head": 4 * text.hidden_size * tokens
+            + 4 * min(tokens, TILE_TOKENS) * min(text.vocab_size, TILE_VOCABULARY),
             "runtime": RUNTIME,
         },
         base_parameters=total,
@@ -116,12 +118,15 @@ def layer_bytes(text: Any, ranks: float, wide: bool) -> float:
 
 
 def _activations(config: RunConfig, text: Any, ranks: int, wide: bool) -> float:
-    tokens = config.train.per_device_train_batch_size * config.data.max_context_length
-    layers = text.num_hidden_layers
+    tokens, layers = _tokens(config), text.num_hidden_layers
     layer = layer_bytes(text, ranks / layers, wide)
     if not config.train.gradient_checkpointing:
         return tokens * layer * layers
     return tokens * (layer + layers * text.hidden_size * (4 if wide else 2))
+
+
+def _tokens(config: RunConfig) -> int:
+    return config.train.per_device_train_batch_size * config.data.max_context_length
 
 
 def _on_meta(config: RunConfig) -> Any:

@@ -134,7 +134,8 @@ def test_a_run_is_not_resumed_with_other_data_or_processes(begun: tuple[Path, Ch
         Checkpoints(config, processes=1).state()
 
 
-def test_what_does_not_touch_learning_may_change(begun: tuple[Path, Checkpoints], small_run: SmallRun) -> None:
+@pytest.mark.usefixtures("begun")
+def test_what_does_not_touch_learning_may_change(small_run: SmallRun) -> None:
     state = Checkpoints(load(small_run(train={"logging_steps": 1, "save_steps": 1})), processes=1).state()
     assert state is not None
     assert state.resumed_from == ()
