@@ -52,7 +52,7 @@ class Evaluator:
         self, encoder: Encoder, rows: Sequence[Row], turns: Sequence[Turn], max_tokens: int, batch_size: int
     ) -> None:
         self._encoder, self._max_tokens, self._batch_size = encoder, max_tokens, batch_size
-        self._rows = sorted(rows, key=lambda row: len(row.input_ids))
+        self.rows = sorted(rows, key=lambda row: len(row.input_ids))
         self._turns = {turn.turn_id: turn for turn in turns}
 
     @property
@@ -71,7 +71,7 @@ class Evaluator:
         """Mean cross-entropy a supervised token (nats), each token weighing the same."""
         trainer.model.eval()
         total = count = 0.0
-        for rows, counted in _share(_chunks(self._rows, self._batch_size), trainer.accelerator):
+        for rows, counted in _share(_chunks(self.rows, self._batch_size), trainer.accelerator):
             batch = trainer.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in rows])
             with torch.no_grad(), trainer.compute_loss_context_manager():
                 loss = trainer.model(**trainer._prepare_inputs(batch)).loss.item()

@@ -71,14 +71,16 @@ def read_manifest(config: RunConfig) -> dict[str, Any]:
 
 
 def data_hashes(config: RunConfig) -> dict[str, str]:
-    """SHA-256 of the files that sessions and prompts come from."""
+    """SHA-256 of the files that sessions and prompts come from, and of the weights that training begins with."""
     files = {
         "train": config.data.train_path,
         "eval": config.data.eval_path,
         "catalog": config.data.tools_path,
         "system_prompt": config.data.prompt_path,
     }
-    return {name: sha256(path) for name, path in files.items()}
+    start = config.model.lora_path
+    weights = {"lora_path": start / "adapter_model.safetensors"} if start else {}
+    return {name: sha256(path) for name, path in {**files, **weights}.items()}
 
 
 def sha256(path: Path) -> str:

@@ -62,6 +62,8 @@ def _check_start(config: RunConfig, settings: dict[str, object]) -> None:
     if not folder.is_dir():
         raise UserError("model.lora_path", f"there is no folder {folder}", "correct the path")
     saved = check_adapter_folder(folder, model.base_model)
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise UserError(folder, "holds no adapter_model.safetensors", "save the adapter again with PEFT")
     check_trained_on(folder, saved, model.base_model, model.revision, "the configuration")
     for key in ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern"):
         if (saved.get(key) or False) != (settings[key] or False):

@@ -79,9 +79,9 @@ def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str
 
     settings = config.train
     turns = eval_turns(config, read_catalog(config.data.tools_path)) if settings.eval_steps else []
-    rows = data["eval"].rows
-    evaluator = Evaluator(encoder, rows, turns, config.eval.max_tokens, settings.per_device_eval_batch_size)
-    return make_trainer(config, tokenizer, data["train"].rows, rows, evaluator)
+    batch_size = settings.per_device_eval_batch_size
+    evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
+    return make_trainer(config, tokenizer, data["train"].rows, evaluator)
 
 
 def _begin(

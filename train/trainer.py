@@ -27,8 +27,11 @@ from train.model import load_base, use_bf16, with_adapter
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 
 
-def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], eval_rows: list[Row], evaluator: Evaluator) -> Any:
-    """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes."""
+def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
+    """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes.
+
+    The evaluator may be None where `train.eval_steps` is 0.
+    """
     on_gpu = torch.cuda.is_available()
     model, lora = with_adapter(config, load_base(config, on_gpu))
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -38,7 +41,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], eval_rows: 
         model=model,
         args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
         train_dataset=_dataset(rows),
-        eval_dataset=_dataset(eval_rows) if config.train.eval_steps else None,
+        eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.eval_steps else None,
         processing_class=tokenizer,
         peft_config=lora,
         callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
@@ -48,7 +51,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], eval_rows: 
 class AdapterTrainer(SFTTrainer):
     """TRL's trainer; `evaluator` replaces its evaluation loop."""
 
-    def __init__(self, evaluator: Evaluator, **options: Any) -> None:
+    def __init__(self, evaluator: Evaluator | None, **options: Any) -> None:
         self.evaluator = evaluator
         self._order: RowOrder | None = None
         self._resumed_order: torch.Tensor | None = None
@@ -79,6 +82,7 @@ class AdapterTrainer(SFTTrainer):
 
     def evaluation_loop(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> EvalLoopOutput:
         """Figures of the evaluator, which the best step and early stopping look at."""
+        assert self.evaluator is not None
         figures = self.evaluator.figures(self)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         return EvalLoopOutput(

@@ -31,7 +31,7 @@ class Workplace:
         self.encoder = Encoder(tokenizer)
         self.turns = eval_turns(self.config, read_catalog(self.config.data.tools_path))
         self.rows = encode_sessions(self.config.data.eval_path, self.config, self.encoder).rows
-        self.trainer = make_trainer(self.config, tokenizer, self.rows, self.rows, self.evaluator(8))
+        self.trainer = make_trainer(self.config, tokenizer, self.rows)
 
     def evaluator(self, batch_size: int) -> Evaluator:
         return Evaluator(self.encoder, self.rows, self.turns, MAX_TOKENS, batch_size)

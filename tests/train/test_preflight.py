@@ -61,7 +61,8 @@ def test_an_adapter_to_go_on_from_must_have_the_settings_of_the_section(small_ru
     saved = {"r": 8, "lora_alpha": 32, "target_modules": ["q_proj"], "base_model_name_or_path": "models/tiny"}
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "adapter_config.json").write_text(json.dumps(saved))
-    (tmp_path / "old" / "adapter_model.bin").write_bytes(b"")
+    header = json.dumps({"x.lora_A.weight": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "old" / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(UserError, match="its r is 8, but section lora makes it 16"):
         check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")})))
     check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")}, lora={"r": 8})))

@@ -26,9 +26,8 @@ def first_batch(path: Path) -> tuple[Any, dict[str, Any]]:
     """A trainer of a configuration, and its first batch."""
     config = load(path)
     tokenizer = load_tokenizer(config)
-    encoder = Encoder(tokenizer)
-    rows = encode_sessions(config.data.train_path, config, encoder).rows
-    trainer = make_trainer(config, tokenizer, rows, [], Evaluator(encoder, [], [], 1, 1))
+    rows = encode_sessions(config.data.train_path, config, Encoder(tokenizer)).rows
+    trainer = make_trainer(config, tokenizer, rows)
     return trainer, next(iter(trainer.get_train_dataloader()))
 
 
