@@ -16,7 +16,7 @@ from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.prompt import conversation
-from callproof.records import Record, explain, read_jsonl, read_text
+from callproof.records import Number, Record, explain, read_jsonl, read_text
 from callproof.sessions import Session, read_sessions
 
 SCHEMA_VERSION = 1
@@ -42,7 +42,7 @@ class Turn(Record):
     schema_version: Literal[1] = SCHEMA_VERSION
     turn_id: str
     session_id: str
-    position: int = Field(ge=0, description="index of the assistant message in its session, from 0")
+    position: Number = Field(description="index of the assistant message in its session, from 0")
     messages: tuple[dict[str, Any], ...]
     tools: tuple[dict[str, Any], ...] | None
     gold: tuple[GoldCall, ...]

@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from callproof.metrics import METRICS
 from callproof.outcomes import LABELS, MatchProfile, Outcome, catalog_of
 from callproof.records import replacing
@@ -86,8 +88,11 @@ def page(title: str, data: dict[str, Any]) -> str:
 
 
 def embedded(data: object) -> str:
-    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment.
+
+    NaN and Infinity, which no browser reads, become null.
+    """
+    return to_json(data).decode().replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:
@@ -183,6 +188,7 @@ class Explorer:
             "calls": [call.model_dump(mode="json") for call in outcome.calls],
             "text": self._texts.number(answer.text),
             "finish": answer.finish_reason,
+            "requests": answer.requests if answer.requests != 1 else None,
             "seconds": answer.latency_s and round(answer.latency_s, 3),
             "served": answer.tool_calls,
             "error": answer.error,

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callproof.calls import ToolCall, render
+from callproof.counts import Counts
 from callproof.errors import UserError
-from callproof.outcomes import LABELS, MAX_REASONS, Answer, Counts, Outcome, catalog_of, judge
+from callproof.outcomes import LABELS, MAX_REASONS, Answer, Outcome, catalog_of, judge
 from callproof.turns import GoldCall, Turn
 
 BOOK: dict[str, Any] = {
@@ -139,24 +140,25 @@ def test_a_turn_without_answer_counts_and_is_neither_exact_nor_an_abstention(gol
 def test_counts_of_calls_and_arguments() -> None:
     text = f"{call('book', day='2026-03-06', seats=2)} {call('book', day=5)} {call('reserve')} {block('{')} Done"
     outcome = judged(turn(GOLD, NOW), text)
-    expected = Counts(
-        call_turn=1,
-        answered_call_turn=1,
-        attempted=1,
-        attempted_call_turn=1,
-        text_beside=1,
-        attempts=4,
-        parsed=3,
-        known=2,
-        schema_valid=1,
-        gold_calls=2,
-        predicted_calls=3,
-        name_matches=1,
-        gold_args=1,
-        predicted_args=2,
-        matched_args=1,
-    )
-    assert outcome.counts == expected
+    expected = dict.fromkeys(Counts.model_fields, 0) | {
+        "turn": 1,
+        "call_turn": 1,
+        "answered_call_turn": 1,
+        "attempted": 1,
+        "attempted_call_turn": 1,
+        "text_beside": 1,
+        "attempts": 4,
+        "parsed": 3,
+        "known": 2,
+        "schema_valid": 1,
+        "gold_calls": 2,
+        "predicted_calls": 3,
+        "name_matches": 1,
+        "gold_args": 1,
+        "predicted_args": 2,
+        "matched_args": 1,
+    }
+    assert outcome.counts.model_dump() == expected
     assert {tool: (c.gold_calls, c.predicted_calls, c.name_matches) for tool, c in outcome.per_tool.items()} == {
         "book": (1, 2, 1),
         "now": (1, 0, 0),
