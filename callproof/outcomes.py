@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import to_json
@@ -45,7 +45,7 @@ from callproof.counts import Counts, ToolCounts
 from callproof.equality import Difference, shown
 from callproof.errors import UserError
 from callproof.match import Matching, match, pair_differences
-from callproof.records import Number, Record, explain
+from callproof.records import Number, Positive, Record, explain
 from callproof.turns import GoldCall, Turn
 
 SCORER_VERSION = 1
@@ -83,7 +83,7 @@ class Answer(Record):
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
     tool_calls: tuple[dict[str, Any], ...] | None = None
-    requests: Annotated[Number, Field(ge=1)] | None = Field(
+    requests: Positive | None = Field(
         default=None, description="how many requests it took, those that failed included; None where nobody counted"
     )
     latency_s: float | None = Field(

@@ -15,6 +15,7 @@ from callproof.errors import UserError
 MAX_NUMBER = 2**31 - 1
 
 Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
 class Record(BaseModel):

@@ -92,7 +92,7 @@ def embedded(data: object) -> str:
 
     NaN and Infinity, which no browser reads, become null.
     """
-    return to_json(data).decode().replace("<", "\\u003c")
+    return to_json(data, inf_nan_mode="null").decode().replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

@@ -30,7 +30,7 @@ from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
 from callproof.records import (
     MAX_NUMBER,
-    Number,
+    Positive,
     Record,
     explain,
     leaving_nothing,
@@ -84,8 +84,8 @@ class RunInfo(Record):
     name: str = Field(description="of the configuration, or of the scored answers")
     models: tuple[str, ...] = Field(min_length=1)
     identity: Identity
-    turns: Number = Field(ge=1)
-    sessions: Number = Field(ge=1)
+    turns: Positive
+    sessions: Positive
     config: dict[str, Any] | None = None
     endpoints: tuple[str, ...] = Field(default=(), description="URLs without credentials")
     server_version: str | None = Field(default=None, description="as the endpoints tell it; joined where they differ")

@@ -1,3 +1,4 @@
+import json
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callproof.calls import ToolCall, render
-from callproof.counts import Counts
+from callproof.counts import Counts, contradiction
 from callproof.errors import UserError
 from callproof.outcomes import LABELS, MAX_REASONS, Answer, Outcome, catalog_of, judge
 from callproof.turns import GoldCall, Turn
@@ -205,6 +206,24 @@ def test_an_outcome_is_read_back_as_it_was_written() -> None:
     line = outcome.model_dump_json()
     assert Outcome.model_validate_json(line) == outcome
     assert line.encode("utf-8").decode("utf-8") == line
+
+
+def test_an_outcome_of_the_first_version_is_read_and_nothing_is_known_of_its_requests() -> None:
+    row = judged(turn(GOLD), BOOKED, requests=3).model_dump(mode="json") | {"schema_version": 1}
+    assert row["answer"].pop("requests") == 3
+    assert Outcome.model_validate_json(json.dumps(row)).answer.requests is None
+    with pytest.raises(ValidationError, match="schema_version"):
+        Outcome.model_validate(row | {"schema_version": 3})
+
+
+@given(st.text() | st.lists(st.sampled_from([BOOKED, "<tool_call>{", "</tool_call>", "x"])).map("".join), st.data())
+def test_no_answer_has_counts_that_contradict_each_other(text: str, data: st.DataObject) -> None:
+    gold = data.draw(st.lists(st.sampled_from([GOLD, NOW]), max_size=3))
+    profile = data.draw(st.sampled_from(["strict", "bfcl"]))
+    asked = turn(*gold) if gold else turn(any_call=data.draw(st.booleans()))
+    error = data.draw(st.sampled_from([None, "gone"]))
+    outcome = judge(asked, Answer(text=text, error=error), "m", catalog_of(asked), profile=profile)
+    assert contradiction(outcome.counts, outcome.per_tool, len(gold), outcome.outcome) is None
 
 
 @pytest.mark.parametrize("field", ["text", "finish_reason", "error"])

@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -114,14 +114,14 @@ def check_figures(value: Any) -> None:
         check_figures(inner)
 
 
-def use(runs: Path, run: Path, words: Iterable[object]) -> None:
-    """Report, a table, and one of the commands that compare runs."""
+def use(runs: Path, run: Path, words: Sequence[object]) -> None:
+    """Report, a table, and perhaps one of the commands that compare runs."""
     if attempt("report", run):
         check_figures(strict((run / "metrics.json").read_text())["models"])
         data = re.search(r'id="data">(.*?)</script>', (run / "report.html").read_text(encoding="utf-8"), re.DOTALL)
         assert data
         strict(data[1])
-    if attempt(*words) and "gate" in words:
+    if words and attempt(*words) and "gate" in words:
         strict((runs / "gate.json").read_text())
     with contextlib.suppress(UserError):
         load_run(run)
@@ -137,6 +137,7 @@ def test_whatever_stands_in_a_field_is_refused_in_one_line_or_does_no_harm(runs:
         ("gate", spoilt, base, "--json", runs / "gate.json"),
         ("noise", base, spoilt, "--out", runs / "noise.json"),
         ("bless", spoilt, "--as", "fuzzed", "--runs", runs),
+        (), (), (),
     ])  # fmt: skip
     assert len(list(places(row))) > 50
     for keys in places(row):
