@@ -85,7 +85,7 @@ class Hub(BaseHTTPRequestHandler):
     refuse = False
 
     def do_GET(self) -> None:
-        self._answer({"type": "user", "name": "me"})
+        self._answer({"error": "there is no such repository"}, 404)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -93,7 +93,7 @@ class Hub(BaseHTTPRequestHandler):
             self._answer({"error": "no write access"}, 403)
         elif self.path == "/api/repos/create":
             type(self).made = json.loads(body)
-            self._answer({"url": "http://hub/me/small-lora"})
+            self._answer({"url": f"http://{self.headers['Host']}/me/small-lora"})
         elif "/preupload/" in self.path:
             names = [file["path"] for file in json.loads(body)["files"]]
             self._answer({"files": [{"path": n, "uploadMode": "regular", "shouldIgnore": False} for n in names]})
@@ -104,7 +104,8 @@ class Hub(BaseHTTPRequestHandler):
                 for part in parts
                 if part["key"] == "file"
             }
-            self._answer({"success": True, "commitOid": "1" * 40, "commitUrl": "http://hub/commit", "hookOutput": ""})
+            url = f"http://{self.headers['Host']}/me/small-lora/commit/1"
+            self._answer({"success": True, "commitOid": "1" * 40, "commitUrl": url, "hookOutput": ""})
         else:
             self._answer({"valid": True})
 
@@ -138,7 +139,7 @@ def push(config: Path, url: str) -> subprocess.CompletedProcess[str]:
 def test_the_hub_gets_the_whole_folder_into_a_private_repository(trained: Path, hub: tuple[str, type[Hub]]) -> None:
     done = push(trained, hub[0])
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["commit"] == "http://hub/commit"
+    assert json.loads(done.stdout)["commit"] == f"{hub[0]}/me/small-lora/commit/1"
     folder = load(trained).adapter_dir
     assert hub[1].files == {path.name: path.read_bytes() for path in folder.iterdir()}
     assert (hub[1].made["name"], hub[1].made["private"]) == ("small-lora", True)
