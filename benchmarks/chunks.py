@@ -1,10 +1,11 @@
-"""What the load generator costs: streamed chunks per second of one core, against an endpoint that answers at once.
+"""What the load generator costs: streamed chunks per second of one core, against an endpoint that only writes.
 
     python benchmarks/chunks.py                  # three rounds after a warm-up
     python benchmarks/chunks.py --requests 100 --rounds 1
 
-Each event is written, sent and read on its own. The rate is that of CPU time of this process: the endpoint runs in
-another, and a busy machine does not count. Wanted are 1,500 chunks/s. Writes a table to stdout, and one line of JSON.
+Events come 2 ms apart in each stream and are read one by one, unless the machine is so busy that this process comes
+too late and finds several. The rate is that of its CPU time: the endpoint runs in another process. Wanted are 1,500
+chunks/s. Writes a line to stdout, and one of JSON.
 """
 
 import argparse

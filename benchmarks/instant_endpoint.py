@@ -1,6 +1,6 @@
 """An OpenAI-compatible endpoint that answers at once: every chat completion is the same bytes, nothing is parsed.
 
-A streamed completion is CHUNKS events, each written on its own.
+A streamed completion is CHUNKS events, PACE_S apart, so that a client that keeps up reads each on its own.
 
     python benchmarks/instant_endpoint.py        # writes its URL to stdout, serves until stdin ends
 
@@ -36,7 +36,7 @@ _ROUTES = {
     b"/v1/models": _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]}),
     b"/version": _response({"version": "instant"}),
 }
-CHUNKS = 64
+CHUNKS, PACE_S = 64, 0.002
 
 
 def _event(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
@@ -85,11 +85,11 @@ class _Connection(asyncio.Protocol):
             self._write(iter(_STREAM if streamed else [_ROUTES.get(path, _NOT_FOUND)]))
 
     def _write(self, pieces: Iterator[bytes]) -> None:
-        """One piece now, and the next when the loop comes round again."""
+        """One piece now, and the next a little later."""
         assert self._transport is not None
         if (piece := next(pieces, None)) is not None and not self._transport.is_closing():
             self._transport.write(piece)
-            asyncio.get_running_loop().call_soon(self._write, pieces)
+            asyncio.get_running_loop().call_later(PACE_S, self._write, pieces)
 
 
 async def _serve() -> None:
