@@ -137,13 +137,13 @@ def tell(found: dict[str, list[Medians]], device: str) -> None:
     """Medians over rounds and their ratios, paired by round; then JSON."""
     theirs, ours = found["vllm bench serve"], found["bench"]
     note = f", {CPU_NOTE}" if device.startswith("cpu") else ""
-    print(f"device {device}{note}\n{'median':<8}{'vllm bench serve':>18}{'bench':>12}{'ratio':>22}")
+    print(f"device {device}{note}\n{'median':<8}{'vllm bench serve':>18}{'bench':>12}{'ratio':>26}")
     summary: dict[str, Any] = {"device": device, "rounds": len(ours)}
     for name in METRICS:
         left, right = (statistics.median(each[name] for each in arm) for arm in (theirs, ours))
         ratios = [mine[name] / other[name] for mine, other in zip(ours, theirs, strict=True)]
         spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        print(f"{name.upper():<8}{left:>15.1f} ms{right:>9.1f} ms{spread:>22}")
+        print(f"{name.upper():<8}{left:>15.1f} ms{right:>9.1f} ms{spread:>26}")
         summary[name] = {"vllm_ms": round(left, 3), "bench_ms": round(right, 3), "ratio": statistics.median(ratios)}
     print(json.dumps(summary))
 
