@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from bench.arrivals import parse_arrival
 from bench.mix import parse_mix
 from bench.run import Options
 from bench.slo import parse_slo
-from callproof.catalog import read_catalog
+from callproof.command_line import add_overrides
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
@@ -26,13 +25,15 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", metavar="LABEL", help="what the server runs on; default: found out where it is local"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/bench-<time>.json")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/<kind>-<time>.json")
+    add_overrides(parser)
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:
     """The options that say how it is asked."""
     parser.add_argument("--model", action="append", required=True, metavar="NAME", help="as served; repeat it")
     parser.add_argument("--requests", type=int, default=200, metavar="N", help="of each model at each level (200)")
+    parser.add_argument("--blocks", type=int, default=1, metavar="N", help="rounds over the levels, for compare (1)")
     parser.add_argument("--mix", metavar="MIX", help="shares: car_sales=3,insurance=1 or zipf:1.1 (default: equal)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the mix and of arrivals (0)")
     parser.add_argument(
@@ -71,6 +72,7 @@ def read_options(given: argparse.Namespace) -> Options:
         slo=parse_slo(given.slo) if given.slo else None,
         find_rate=given.find_rate,
         live=tuple(live),
+        blocks=given.blocks,
     )
 
 
@@ -79,6 +81,7 @@ def _refuse_conflicts(given: argparse.Namespace) -> None:
     unpaced = given.arrival and not (given.rate or given.find_rate or given.arrival.startswith("trace:"))
     problems = [
         (given.requests < 1, f"--requests {given.requests}", "is less than 1", "give the turns of a model at a level"),
+        (given.blocks < 1, f"--blocks {given.blocks}", "is less than 1", "give how many rounds over the levels"),
         (given.seed < 0, f"--seed {given.seed}", "is less than 0", "give a whole number from 0"),
         (opened and given.concurrency, "--concurrency", "is of a closed loop, --rate of an open one", "leave one out"),
         (unpaced, f"--arrival {given.arrival}", "has no rate", "add --rate"),
@@ -86,6 +89,7 @@ def _refuse_conflicts(given: argparse.Namespace) -> None:
         (cap is not None and cap < 1, f"--max-in-flight {cap}", "is less than 1", "leave it out for no limit"),
         (given.find_rate and not given.slo, "--find-rate", "has no service level", "add --slo ttft=200,e2e=2000"),
         (given.find_rate and given.live, "--find-rate", "does not go with --live", "search each number alone"),
+        (given.find_rate and given.blocks > 1, "--find-rate", "does not go with --blocks", "search once"),
     ]
     for wrong, where, problem, mend in problems:
         if wrong:
@@ -112,17 +116,5 @@ def turns_of(configs: list[RunConfig], models: list[str]) -> dict[str, list[Turn
     """The turns of each model: of the configuration of its name, or else of the first."""
     named = {config.name: config for config in reversed(configs)}
     chosen = {model: named.get(model, configs[0]) for model in models}
-    made = {config.name: eval_turns(config, read_catalog(config.data.tools_path)) for config in chosen.values()}
+    made = {config.name: eval_turns(config) for config in chosen.values()}
     return {model: made[config.name] for model, config in chosen.items()}
-
-
-def writable(out: Path) -> Path:
-    """The path, once it is clear that a file can be written there."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        problem = "is a folder" if out.is_dir() else None if os.access(out.parent, os.W_OK) else "cannot be written"
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror})"
-    if problem:
-        raise UserError(f"--out {out}", problem, "give another file")
-    return out

@@ -6,13 +6,12 @@
 `base` and `adapter` are models at --endpoint; `nolora` is the URL of a server of the base alone, and may be left out.
 The arms take turns, block by block, in rotating order, with the same turns; every answer is --tokens long
 (`ignore_eos`), so that arms differ in speed and not in what they say. Ratios are geometric means over blocks, with 95 %
-limits from a bootstrap over blocks. The last line of standard output is JSON. Exit codes: 0 measured, 2 wrong usage, 3
-requests failed, 130 interrupted; whole blocks are saved in any case.
+limits from a bootstrap over blocks (bench/ratios.py). The last line of standard output is JSON. Exit codes: 0 measured,
+2 wrong usage, 3 requests failed, 130 interrupted; whole blocks are saved in any case.
 """
 
 import argparse
 import json
-import math
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -21,20 +20,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bench.cli import run_until_interrupted
 from bench.load import Job, Level, make_jobs, run_level, salted, warm_up
-from bench.options import add_target, turns_of, writable
+from bench.options import add_target, turns_of
 from bench.progress import Progress, say
+from bench.publish import stamped, writable
+from bench.ratios import paired_ratio
 from bench.report import SCHEMA_VERSION, device_of, sampling, versions
+from bench.run import run_until_interrupted
 from bench.stats import figures, samples_of
 from bench.table import print_overhead
-from callproof.command_line import Parser
 from callproof.config import EvalConfig, load
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
-from callproof.intervals import resampled_sums
 from callproof.records import write_json
 from callproof.turns import Turn
 
@@ -135,22 +132,30 @@ def _ratio(blocks: list[Block], top: str, bottom: str, name: str) -> dict[str, f
     values = [(block[top][name], block[bottom][name]) for block in blocks]
     if len(values) < 2 or not all(above and below for above, below in values):
         return None
-    logs = np.array([[math.log(above / below)] for above, below in values])
-    draws = np.concatenate(list(resampled_sums(logs))) / len(logs)
-    low, high = np.exp(np.quantile(draws, (0.025, 0.975)))
-    return {"ratio": round(math.exp(logs.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+    ratio, low, high = paired_ratio([above / below for above, below in values])
+    return {"ratio": ratio, "low": low, "high": high}
 
 
-def main(words: list[str]) -> int:
-    given = _parser().parse_args(words)
-    configs = [load(path) for path in given.config]
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument("--arms", required=True, metavar="ARMS", help="nolora=URL,base=NAME,adapter=NAME")
+    parser.add_argument("--blocks", type=int, default=6, metavar="N", help="of each arm (6)")
+    parser.add_argument("--requests", type=int, default=50, metavar="N", help="of each arm in a block (50)")
+    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests in flight (8)")
+    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="of each answer (64)")
+    add_target(parser)
+
+
+def act(given: argparse.Namespace) -> int:
+    """Measure; whole blocks are saved before the exit code is returned."""
+    configs = [load(path, given.overrides) for path in given.config]
     config = configs[0]
     url = given.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     arms = parse_arms(given.arms, url)
     for option in ("blocks", "requests", "concurrency", "tokens"):
         if (value := getattr(given, option)) < 1:
             raise UserError(f"--{option} {value}", "is less than 1", "give a whole number from 1")
-    out = writable(given.out or Path("runs") / f"overhead-{time.strftime('%Y%m%d-%H%M%S')}.json")
+    out = writable(given.out or stamped("overhead"))
     settings = config.eval.model_copy(update={"max_tokens": given.tokens})
     turns = turns_of(configs, [arms[-1].model])[arms[-1].model]
     made = Overhead(arms, turns, settings, given.requests, given.concurrency, given.blocks)
@@ -186,15 +191,3 @@ def _finish(report: dict[str, Any], out: Path) -> int:
     if failed:
         print(f"{failed} requests failed: the ratios compare different loads", file=sys.stderr)
     return EXIT_INVALID if failed else EXIT_PASS
-
-
-def _parser() -> argparse.ArgumentParser:
-    shape = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog="python -m bench overhead", description=__doc__, formatter_class=shape)
-    add_target(parser)
-    parser.add_argument("--arms", required=True, metavar="ARMS", help="nolora=URL,base=NAME,adapter=NAME")
-    parser.add_argument("--blocks", type=int, default=6, metavar="N", help="of each arm (6)")
-    parser.add_argument("--requests", type=int, default=50, metavar="N", help="of each arm in a block (50)")
-    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests in flight (8)")
-    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="of each answer (64)")
-    return parser

@@ -13,15 +13,15 @@ def quality_against_lowest(levels: Sequence[tuple[Level, list[Outcome]]]) -> lis
     """Of each level, `turn_exact` minus that of the level with the lowest load, paired by turn.
 
     With 95 % limits from a bootstrap over sessions (see callproof.metrics), overall and per model; None for the lowest
-    level itself.
+    level itself and its repetitions.
     """
     if not levels:
         return []
     lowest = min(range(len(levels)), key=lambda number: _load(levels[number][0]))
     name, reference = levels[lowest][0].name, levels[lowest][1]
     return [
-        None if number == lowest else {"against": name, **_compared(outcomes, reference)}
-        for number, (_, outcomes) in enumerate(levels)
+        None if level.name == name else {"against": name, **_compared(outcomes, reference)}
+        for level, outcomes in levels
     ]
 
 

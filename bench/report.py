@@ -13,15 +13,22 @@ from bench.run import Bench
 from bench.stats import judged, level_figures, samples_of
 from callproof.config import EvalConfig
 from callproof.endpoint import without_credentials
-from callproof.outcomes import Outcome
+from callproof.outcomes import SCORER_VERSION, Outcome
 from callproof.turns import digest
 
 SCHEMA_VERSION = 1
 CPU_NOTE = "functional, not performance"
 
 
-def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str, Any]:
-    """Everything that is saved; `device` is the user's label, otherwise it is found out where the server is local."""
+def make_report(
+    bench: Bench, device: str | None, interrupted: bool, tool_call_parser: str | None = None
+) -> dict[str, Any]:
+    """Everything that is saved.
+
+    Args:
+        device: the user's label; otherwise it is found out where the server is local.
+        tool_call_parser: of the server, as the configuration names it.
+    """
     options = bench.options
     outcomes = [(level, judged(level)) for level in bench.levels]
     quality = [None] * len(outcomes) if options.find_rate else quality_against_lowest(outcomes)
@@ -45,6 +52,7 @@ def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str
         "sampling": sampling(bench.settings),
         "turns": {model: digest(turns) for model, turns in bench.asked.items()},
         "versions": versions(bench.server_version),
+        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
         "max_loras": bench.max_loras,
         "find_rate": bench.found and {**bench.found.model_dump(mode="json"), "words": bench.found.words},
         "warnings": _warnings(levels),
@@ -80,7 +88,12 @@ def sampling(settings: EvalConfig) -> dict[str, Any]:
 def device_of(url: str, label: str | None) -> dict[str, str | None]:
     """The device, and what its figures are worth."""
     device = label or detect_device(url)
-    return {"device": device, "note": CPU_NOTE if device.startswith("cpu") else None}
+    return {"device": device, "note": note_of(device)}
+
+
+def note_of(device: str) -> str | None:
+    """What every output must say of figures taken on this device."""
+    return CPU_NOTE if device.startswith("cpu") else None
 
 
 def detect_device(url: str) -> str:

@@ -1,10 +1,12 @@
 """One bench from warm-up to the last level."""
 
+import asyncio
 import re
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from bench.arrivals import Arrival
 from bench.find_rate import Found, find_rate
@@ -34,6 +36,7 @@ class Options:
         slo: the service level that goodput counts.
         find_rate: search the highest rate that keeps it, from the first of `rates`.
         live: how many of the models share a level, a level each; empty: all.
+        blocks: how many times the levels are run, one round after another.
     """
 
     mix: dict[str, float] | None = None
@@ -45,6 +48,7 @@ class Options:
     slo: Slo | None = None
     find_rate: bool = False
     live: tuple[int, ...] = ()
+    blocks: int = 1
 
 
 @dataclass
@@ -110,20 +114,29 @@ class Bench:
 
     async def run(self) -> None:
         """Check the endpoint, warm up, and run every level; `levels` holds what there is when it is cancelled."""
+        async with self.connect() as endpoint:
+            await self.prepare(endpoint)
+            for _ in range(self.options.blocks):
+                await self.block(endpoint)
+
+    def connect(self) -> Endpoint:
         cap = self.options.max_in_flight or len(self.jobs)
         limit = max(self.concurrencies, default=1) if self.options.arrival is None else cap
-        async with Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit) as endpoint:
-            await self._prepare(endpoint)
-            if self.options.find_rate:
-                await self._search(endpoint)
-            else:
-                for load in self._loads():
-                    if self.stopped is None:
-                        await self._measure(endpoint, load)
-            found = _MAX_LORAS.search(await endpoint.read("/metrics"))
-            self.max_loras = int(found[1]) if found else None
+        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit)
 
-    async def _prepare(self, endpoint: Endpoint) -> None:
+    async def block(self, endpoint: Endpoint) -> None:
+        """Run every level once, or the search; nothing once the server is gone."""
+        if self.options.find_rate:
+            await self._search(endpoint)
+        else:
+            for load in self._loads():
+                if self.stopped is None:
+                    await self._measure(endpoint, load)
+        found = _MAX_LORAS.search(await endpoint.read("/metrics"))
+        self.max_loras = int(found[1]) if found else self.max_loras
+
+    async def prepare(self, endpoint: Endpoint) -> None:
+        """Check the endpoint, and warm up."""
         await require_models(endpoint, self.turns)
         self.server_version = await endpoint.version()
         vllm = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
@@ -176,3 +189,13 @@ class Bench:
 
 class _ServerGone(Exception):
     """A search cannot go on."""
+
+
+def run_until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Run a coroutine; whether Ctrl-C or SIGTERM ended it. Requests in flight are dropped."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        return True
+    return False

@@ -32,6 +32,7 @@ from callproof.records import Record
 
 PERCENTILES = (50, 90, 99)
 LATENCIES = ("ttft", "tpot", "itl", "e2e")
+FURTHER = ("ttfvc", "e2e_from_schedule")
 LATE_MS = 20.0
 
 
@@ -40,6 +41,7 @@ class Sample(Record):
 
     `delay_ms`: from the moment at which it was due until it was sent, 0 in a closed loop; of it, `late_ms` is the load
     generator's own, and the rest was spent waiting for a slot (`--max-in-flight`).
+    `outcome` is None where nothing judged it (imported results).
     """
 
     model: str
@@ -49,7 +51,7 @@ class Sample(Record):
     e2e_ms: float | None
     itl_ms: tuple[float, ...]
     output_tokens: int
-    outcome: OutcomeLabel
+    outcome: OutcomeLabel | None
     error: str | None
     prompt_tokens: int | None = None
     ttfvc_ms: float | None = None
@@ -59,13 +61,18 @@ class Sample(Record):
 
     @property
     def tpot_ms(self) -> float | None:
-        if self.ttft_ms is None or self.e2e_ms is None or self.output_tokens < 2:
-            return None
-        return (self.e2e_ms - self.ttft_ms) / (self.output_tokens - 1)
+        return tpot_ms(self.ttft_ms, self.e2e_ms, self.output_tokens)
 
     @property
     def e2e_from_schedule_ms(self) -> float | None:
         return None if self.e2e_ms is None or self.due_s is None else self.e2e_ms + self.delay_ms
+
+
+def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> float | None:
+    """Milliseconds for each token after the first; None for fewer than two tokens."""
+    if ttft_ms is None or e2e_ms is None or output_tokens < 2:
+        return None
+    return (e2e_ms - ttft_ms) / (output_tokens - 1)
 
 
 def judged(level: Level) -> list[Outcome]:

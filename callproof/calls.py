@@ -118,7 +118,7 @@ def parse_answer(text: str, finish_reason: str | None = None) -> ParsedAnswer:
         text: the raw answer.
         finish_reason: as the server gave it; "length" means that the token limit cut the answer.
     """
-    body = _without_think(writable(text))
+    body = without_think(writable(text))
     if body is None:
         return ParsedAnswer(calls=(), text="", attempts=0, truncated=True, unclosed=0, decoded_strings=0)
     reader = _Reader(body, cut=finish_reason == "length")
@@ -166,7 +166,7 @@ def calls_with_ends(text: str, finish_reason: str | None = None) -> list[tuple[T
         text: the raw answer, `writable`.
         finish_reason: as the server gave it.
     """
-    body = _without_think(text)
+    body = without_think(text)
     if body is None:
         return []
     reader = _Reader(body, cut=finish_reason == "length")
@@ -204,6 +204,17 @@ def writable_value(value: Any, depth: int = MAX_DEPTH + 1) -> Any:
     if isinstance(value, dict):
         return {writable_value(key): writable_value(item, depth - 1) for key, item in value.items()}
     return value
+
+
+def without_think(text: str) -> str | None:
+    """The text after leading thinking, or None if the thinking never ends."""
+    position = 0
+    while text.startswith(_THINK_OPEN, begin := _skip_space(text, position)):
+        end = text.find(_THINK_CLOSE, begin)
+        if end < 0:
+            return None
+        position = end + len(_THINK_CLOSE)
+    return text[position:]
 
 
 def decode(text: str) -> Any:
@@ -289,17 +300,6 @@ class _Call(NamedTuple):
     end: int
 
 
-def _without_think(text: str) -> str | None:
-    """The text after leading thinking, or None if the thinking never ends."""
-    position = 0
-    while text.startswith(_THINK_OPEN, begin := _skip_space(text, position)):
-        end = text.find(_THINK_CLOSE, begin)
-        if end < 0:
-            return None
-        position = end + len(_THINK_CLOSE)
-    return text[position:]
-
-
 def _skip_space(text: str, position: int) -> int:
     found = _SPACE.match(text, position)
     return found.end() if found else position
@@ -352,7 +352,7 @@ def _decode_at(text: str, start: int, tags: list[int], index: int) -> tuple[Any,
         if window.startswith("{") and '"' not in window and "}" not in window:
             raise RefusedJSON("invalid_json", "an object without an end")
         try:
-            value, length = _DECODER.raw_decode(window)
+            value, length = DECODER.raw_decode(window)
             return _checked(value, window, length), start + length
         except json.JSONDecodeError as error:
             if stop == len(text) or not error.msg.startswith("Unterminated string"):
@@ -391,4 +391,4 @@ def _constant(name: str) -> Any:
     raise RefusedJSON("not_finite", f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)

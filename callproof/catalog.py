@@ -125,17 +125,37 @@ def read_catalog(path: Path) -> Catalog:
     refuse_half_characters(json.loads(text), path)
     if not isinstance(value, list) or not value:
         raise UserError(path, "expected a list of tools in OpenAI's form", 'write [{"type": "function", ...}]')
-    _refuse_unknown_keys(value, path)
     try:
-        catalog = Catalog.from_wire(value)
+        return usable_catalog(value)
+    except BadCatalog as error:
+        raise UserError(f"{path}{error.place and ': '}{error.place}", error.problem, error.mend) from None
+
+
+class BadCatalog(ValueError):
+    """Tools that make no catalog. `place` names the tool, as far as it is known."""
+
+    def __init__(self, place: str, problem: str, mend: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place, self.problem, self.mend = place, problem, mend
+
+
+def usable_catalog(tools: list[Any]) -> Catalog:
+    """The catalog of tools that a person or a log has written: nothing in it may be meaningless.
+
+    Raises:
+        BadCatalog: no tools in OpenAI's form, an unknown key, a duplicate name, or a schema that cannot be used.
+    """
+    _refuse_unknown_keys(tools)
+    try:
+        catalog = Catalog.from_wire(tools)
     except ValidationError as error:
-        raise UserError(path, explain(error), "see OpenAI's function form") from None
+        raise BadCatalog("", explain(error), "see OpenAI's function form") from None
     except ValueError as error:
-        raise UserError(path, str(error), 'write {"type": "function", "function": {...}}') from None
+        raise BadCatalog("", str(error), 'write {"type": "function", "function": {...}}') from None
     for tool in catalog.tools:
         if isinstance(bad := tool.compiled, BadSchema):
-            place = f"{path}: tool {tool.name!r}, parameters{bad.path and '.'}{bad.path}"
-            raise UserError(place, f"is no usable JSON Schema ({bad.problem})", "mend the schema")
+            place = f"tool {tool.name!r}, parameters{bad.path and '.'}{bad.path}"
+            raise BadCatalog(place, f"is no usable JSON Schema ({bad.problem})", "mend the schema")
     return catalog
 
 
@@ -146,15 +166,13 @@ def _tool(number: int, tool: Any) -> Tool:
     return Tool.model_validate({key: function[key] for key in Tool.model_fields if key in function})
 
 
-def _refuse_unknown_keys(tools: list[Any], path: Path) -> None:
+def _refuse_unknown_keys(tools: list[Any]) -> None:
     """In a file, an unknown key is a mistake; `strict` is OpenAI's own and has no meaning here."""
     for number, tool in enumerate(tools):
         function = tool.get("function") if isinstance(tool, dict) else None
         for key in function if isinstance(function, dict) else ():
             if key not in (*Tool.model_fields, "strict"):
-                raise UserError(
-                    f"{path}: tool {number}", f"unknown key {key!r}", f"valid: {', '.join(Tool.model_fields)}"
-                )
+                raise BadCatalog(f"tool {number}", f"unknown key {key!r}", f"valid: {', '.join(Tool.model_fields)}")
 
 
 def _line(path: Path, text: str) -> str:

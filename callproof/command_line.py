@@ -3,16 +3,43 @@
 import argparse
 import difflib
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from callproof.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises a UserError where argparse prints usage and exits."""
+    """Raises a UserError where argparse prints usage and exits; overrides (below) may stand anywhere."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Words that argparse leaves over, since it takes positional ones from one place only, are overrides too."""
+        found, rest = super().parse_known_args(args, namespace)
+        if hasattr(found, "overrides"):
+            found.overrides = [*found.overrides, *(word for word in rest if not word.startswith("-"))]
+            rest = [word for word in rest if word.startswith("-")]
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(self.prog, message, f"see {self.prog} --help")
+
+
+def count(text: str) -> int:
+    """The type of an option that takes a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number")
+    return int(text)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Let `KEY=VALUE` words follow the options; `overrides` of the parsed arguments goes to `callproof.config.load`."""
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="set keys of the configuration, after the options: train.learning_rate=1e-4 lora.r=8",
+    )
 
 
 def with_verb(prog: str, words: Sequence[str], verbs: Sequence[str], default: str) -> list[str]:

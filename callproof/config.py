@@ -1,19 +1,18 @@
 """One YAML file describes the whole pipeline of one adapter; this is its schema.
 
 Every key is documented where it is declared; an unknown key is refused. Paths are relative to the working directory.
-`LLM_SECTION__KEY=value` in the environment overrides the file, for instance `LLM_TRAIN__LEARNING_RATE=1e-4`.
+`.env`, the environment and the command line override the file, see callproof.config_sources.
 """
 
-import difflib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
 
-from callproof.errors import UserError
-from callproof.records import Record, explain, read_text
+from callproof.config_sources import resolve
+from callproof.records import Record
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Of what becomes a folder's name."""
@@ -21,12 +20,30 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+Split = Literal["train", "eval"]
+
+
 class DataConfig(Record):
-    """Where sessions, system prompt and catalog lie."""
+    """Where sessions, system prompt and catalog lie; see docs/data.md.
+
+    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
+    `hf:owner/name[:split]` is a Hugging Face dataset.
+    """
 
     domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
-    train: str = Field(default="sessions/train.jsonl", description="training sessions, inside the domain folder")
-    eval: str = Field(default="sessions/eval.jsonl", description="evaluation sessions, inside the domain folder")
+    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
+    eval: str | None = Field(
+        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
+    )
+    eval_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
+    )
+    load_module: str | None = Field(
+        default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
+    )
+    prepared: Path | None = Field(
+        default=None, description="folder that `python -m train prepare` wrote; its rows are trained on as they are"
+    )
     max_context_length: int = Field(
         default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
     )
@@ -39,22 +56,40 @@ class DataConfig(Record):
     def prompt_path(self) -> Path:
         return self.domain / "system_prompt.md"
 
-    @property
-    def train_path(self) -> Path:
-        return self.domain / self.train
+    @model_validator(mode="after")
+    def _one_evaluation(self) -> "DataConfig":
+        if self.eval is not None and self.eval_share:
+            raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
+        return self
 
-    @property
-    def eval_path(self) -> Path:
-        return self.domain / self.eval
+    def source(self, split: Split) -> str:
+        """Where the sessions of a split come from, as a path or `hf:...`."""
+        shared = self.eval is None and self.eval_share > 0
+        given = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        return given if given.startswith(("hf:", "./")) else str(self.domain / given)
 
 
 class PromptConfig(Record):
     """How the system turn is assembled; see callproof.prompt."""
 
+    preamble: Path | None = Field(default=None, description="text file, put before every system prompt")
+    catalog: Literal["tools", "text", "none"] = Field(
+        default="tools",
+        description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
+    )
     timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
     date_line: bool = Field(default=True, description="add the current date and time of the session")
     shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
     shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError("expected a time zone such as Europe/Zurich") from None
+        return timezone
 
 
 class ModelConfig(Record):
@@ -152,10 +187,8 @@ class GateConfig(Record):
     min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
 
 
-class RunConfig(BaseSettings):
+class RunConfig(Record):
     """One adapter, from sessions to gate."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LLM_", env_nested_delimiter="__")
 
     name: str = Field(pattern=NAME_PATTERN, description="of the adapter, and served so")
     data: DataConfig
@@ -167,12 +200,6 @@ class RunConfig(BaseSettings):
     eval: EvalConfig = EvalConfig()
     gate: GateConfig = GateConfig()
 
-    @classmethod
-    def settings_customise_sources(  # pyright: ignore[reportIncompatibleMethodOverride]
-        cls, settings_cls: type[BaseSettings], init_settings: Any, **_: Any
-    ) -> Any:
-        return EnvSettingsSource(settings_cls), init_settings
-
     @property
     def output_dir(self) -> Path:
         return self.train.output_dir or Path("outputs") / self.name
@@ -181,40 +208,23 @@ class RunConfig(BaseSettings):
     def adapter_dir(self) -> Path:
         return self.output_dir / "adapter"
 
+    @property
+    def eval_prompts_path(self) -> Path:
+        """Lines of `callproof.turns.TurnPrompt`: written by training, compared with a server by `evaluate parity`."""
+        return self.output_dir / "eval_prompts.jsonl"
 
-def load(path: Path | str) -> RunConfig:
-    """The validated configuration of a file, with `LLM_*` overrides applied.
+
+def same_model(one: str, other: str) -> bool:
+    """Equal ids, or the same folder written in two ways."""
+    return one.rstrip("/") == other.rstrip("/") or (
+        Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
+    )
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
+    """The validated configuration of a file, with what the environment and `KEY=VALUE` words give on top.
 
     Raises:
         UserError: missing file, malformed YAML, unknown key (with the nearest valid one), wrong type.
     """
-    path = Path(path)
-    try:
-        value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(where, f"malformed YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
-    if not isinstance(value, dict):
-        raise UserError(path, f"expected a mapping, got {type(value).__name__}", "see configs/car_sales.yaml")
-    try:
-        return RunConfig(**value)
-    except ValidationError as error:
-        raise UserError(path, *_explain_key(error)) from None
-
-
-def _explain_key(error: ValidationError) -> tuple[str, str]:
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value"
-    valid = _keys_beside(first["loc"])
-    near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
-    return f"unknown key {path!r}", f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    model: Any = RunConfig
-    for part in loc[:-1]:
-        model = model.model_fields[str(part)].annotation
-    return list(model.model_fields)
+    return resolve(RunConfig, Path(path), overrides).config

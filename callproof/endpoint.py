@@ -65,6 +65,10 @@ class _Failure(Exception):
         self.status, self.again, self.pause_s = status, again, pause_s
 
 
+class NoAnswer(Exception):
+    """A request for something other than a chat completion that brought nothing, and why."""
+
+
 class Endpoint:
     """An asynchronous context manager over one shared session.
 
@@ -115,12 +119,7 @@ class Endpoint:
             UserError: nothing answers there, the key is refused, or it is no OpenAI-compatible endpoint.
         """
         url = f"{self.root}/v1/models"
-        try:
-            async with self._open.get(url, timeout=aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            mend = "start it (python -m serve --config ...) or correct --endpoint"
-            raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
+        status, body = await self.ask("/v1/models")
         if status in (401, 403):
             mend = f"set {API_KEY_VARIABLES[0]}, or the variable that `eval.api_key_env` names"
             raise UserError(url, f"the endpoint refuses the API key (HTTP {status})", mend)
@@ -131,23 +130,57 @@ class Endpoint:
         problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self._safe(_excerpt(body))})"
         raise UserError(url, problem, "correct --endpoint")
 
+    async def ask(
+        self, path: str, payload: dict[str, Any] | None = None, timeout_s: float = PROBE_TIMEOUT_S
+    ) -> tuple[int, bytes]:
+        """Status and body that GET `path`, or POST with a payload, answers.
+
+        Raises:
+            UserError: nothing answers there.
+        """
+        method, url = "GET" if payload is None else "POST", self.root + path
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._open.request(method, url, json=payload, timeout=timeout) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            mend = "start it (python -m serve --config ...) or correct --endpoint"
+            raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
+
     async def read(self, path: str) -> str:
         """The text that GET `path` answers; empty where there is no such thing."""
-        timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
-        with contextlib.suppress(aiohttp.ClientError, OSError):
-            async with self._open.get(self.root + path, timeout=timeout) as response:
-                return (await response.read()).decode("utf-8", "replace") if response.status == 200 else ""
+        with contextlib.suppress(UserError):
+            status, body = await self.ask(path)
+            return body.decode("utf-8", "replace") if status == 200 else ""
         return ""
 
     async def probe(self, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that GET `path`, or POST with a payload, answers; empty where there is no such thing."""
-        method, timeout = "POST" if payload else "GET", aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
-        with contextlib.suppress(aiohttp.ClientError, OSError, NoCompletion):
-            async with self._open.request(method, self.root + path, json=payload, timeout=timeout) as response:
-                value = load_json(await response.read())
-                if response.status == 200 and isinstance(value, dict):
-                    return value
+        with contextlib.suppress(UserError, NoCompletion):
+            status, body = await self.ask(path, payload)
+            value = load_json(body)
+            if status == 200 and isinstance(value, dict):
+                return value
         return {}
+
+    async def post(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that POST `path` answers, one of the requests in flight.
+
+        Raises:
+            NoAnswer: the server is gone, refuses, or answers with something else.
+        """
+        try:
+            async with self._slots, self._open.post(self.root + path, data=to_json(payload), headers=_JSON) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                value = load_json(await response.read())
+        except (_Failure, NoCompletion) as error:
+            raise NoAnswer(f"{self.root}{path}: {self._safe(str(error))}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
+        if not isinstance(value, dict):
+            raise NoAnswer(f"{self.root}{path}: expected a JSON object, got {type(value).__name__}")
+        return value
 
     async def version(self) -> str | None:
         """The server's version where it tells (vLLM's GET /version), otherwise None."""

@@ -264,7 +264,7 @@ def catalog_of(turn: Turn) -> Catalog:
         UserError: a tool without a name, or a name twice.
     """
     try:
-        return _catalog(tuple(sorted(map(to_json, turn.tools or ()))))
+        return _catalog(tuple(sorted(map(to_json, turn.catalog))))
     except ValueError as error:
         problem = explain(error) if isinstance(error, ValidationError) else str(error)
         raise UserError(f"turn {turn.turn_id!r}", f"tools: {problem}", "see OpenAI's function form") from None

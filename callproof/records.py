@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,20 +70,36 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(where, f"is not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
+        value = json.loads(utf8(line, where))
     except (ValueError, RecursionError) as error:
-        raise UserError(where, f"malformed JSON ({_problem(error)})", "write one JSON object a line") from None
+        raise malformed(where, error) from None
     if not isinstance(value, dict):
         raise UserError(where, f"expected a JSON object, got {type(value).__name__}", "write one object a line")
     return value
 
 
-def _problem(error: ValueError | RecursionError) -> str:
+def utf8(line: bytes, where: object) -> str:
+    """The text of a line.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(where, f"is not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
+
+
+def malformed(where: object, error: ValueError | RecursionError) -> UserError:
+    """What is wrong with JSON text that cannot be decoded."""
+    problem = str(error)
     if isinstance(error, json.JSONDecodeError):
-        return error.msg
-    return "nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
+        problem = error.msg
+    elif isinstance(error, RecursionError):
+        problem = "nested too deep"
+    elif type(error) is ValueError:
+        problem = "a number of too many digits"
+    return UserError(where, f"malformed JSON ({problem})", "write one JSON object a line")
 
 
 def refuse_half_characters(value: object, where: object) -> None:
@@ -146,6 +163,38 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         mend = "choose another place, or free some space"
         raise UserError(path, f"cannot be written ({error.strerror})", mend) from None
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `path` when the block ends well; see `replacing`.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    partial, old = (path.absolute().with_name(path.absolute().name + ending) for ending in (".partial", ".old"))
+    try:
+        _remove_folder(partial)
+        with leaving_nothing(partial):
+            partial.mkdir(parents=True)
+            try:
+                yield partial
+            except BaseException:
+                _remove_folder(partial)
+                raise
+        if path.exists():
+            _remove_folder(old)
+            path.rename(old)
+        partial.rename(path)
+        _remove_folder(old)
+    except OSError as error:
+        mend = "choose another place, or free some space"
+        raise UserError(path, f"cannot be written ({error.strerror or error})", mend) from None
+
+
+def _remove_folder(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def write_json(path: Path, value: object) -> None:

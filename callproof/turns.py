@@ -14,10 +14,12 @@ from pydantic import Field, ValidationError, model_validator
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
 from callproof.config import RunConfig
+from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
-from callproof.prompt import conversation
-from callproof.records import Record, explain, read_jsonl, read_text
-from callproof.sessions import Session, read_sessions
+from callproof.prompt import Conversation, Tools
+from callproof.records import Record, explain, read_jsonl
+from callproof.sessions import Session
+from callproof.sources import Reader, read_records
 
 SCHEMA_VERSION = 1
 
@@ -36,7 +38,8 @@ class Turn(Record):
     """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call.
 
     `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
-    importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source.
+    importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source. `unsent_tools`:
+    the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it all the same.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -44,12 +47,13 @@ class Turn(Record):
     session_id: str
     position: int = Field(ge=0, description="index of the assistant message in its session, from 0")
     messages: tuple[dict[str, Any], ...]
-    tools: tuple[dict[str, Any], ...] | None
+    tools: Tools
     gold: tuple[GoldCall, ...]
     any_call: bool = False
     order: Literal["any", "strict"] = "any"
     tags: tuple[str, ...] = ()
     source_names: dict[str, str] = Field(default_factory=dict)
+    unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
 
     @model_validator(mode="after")
     def _one_expectation(self) -> "Turn":
@@ -58,16 +62,28 @@ class Turn(Record):
         return self
 
     @property
+    def catalog(self) -> tuple[dict[str, Any], ...]:
+        """The tools that answers are judged by."""
+        return self.tools or self.unsent_tools or ()
+
+    @property
     def expects_call(self) -> bool:
         return bool(self.gold) or self.any_call
 
 
-def session_turns(session: Session, template: str, catalog: Catalog, config: RunConfig) -> Iterator[Turn]:
-    """The tool-eval turns of one session, in order (see `EvalConfig.turns`)."""
-    whole = conversation(session, template, catalog, config.prompt)
-    for index, message in enumerate(session.messages):
-        if message.role != "assistant":
-            continue
+class TurnPrompt(Record):
+    """The prompt of a turn in tokens, as training encodes it: all that stands before the answer."""
+
+    turn_id: str
+    input_ids: tuple[int, ...]
+
+
+def session_turns(session: Session, whole: Conversation, config: RunConfig) -> Iterator[Turn]:
+    """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get."""
+    answers = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+    starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
+    for index, start in zip(answers, starts, strict=True):
+        message = session.messages[index]
         replies_to_user = session.messages[index - 1].role == "user"
         if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls):
             continue
@@ -75,38 +91,48 @@ def session_turns(session: Session, template: str, catalog: Catalog, config: Run
             turn_id=f"{session.session_id}/{index}",
             session_id=session.session_id,
             position=index,
-            messages=whole.messages[: index + 1],
+            messages=whole.messages[:start],
             tools=whole.tools,
             gold=tuple(GoldCall(name=call.name, arguments=call.arguments) for call in message.tool_calls),
             tags=session.tags,
+            unsent_tools=whole.unsent_tools,
         )
 
 
-def eval_turns(config: RunConfig, catalog: Catalog) -> list[Turn]:
+def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     """All tool-eval turns of a configuration's eval sessions.
+
+    Args:
+        read: what finds the records of the sessions, see `callproof.sessions.read_sessions`.
 
     Raises:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
     """
-    template, path = read_text(config.data.prompt_path), config.data.eval_path
+    domain = Domain(config)
     turns: list[Turn] = []
-    for count, (line, session) in enumerate(read_sessions(path), start=1):
-        check_gold(session, catalog, f"{path}:{line}")
-        turns += session_turns(session, template, catalog, config)
+    for count, (where, session) in enumerate(split_sessions(config, "eval", read), start=1):
+        check_gold(session, domain.catalog(session, where), where)
+        turns += session_turns(session, domain.conversation(session, where), config)
         if count == config.eval.max_sessions:
             break
     if not turns:
-        raise UserError(path, "holds no tool-eval turns", "give sessions with assistant messages")
+        source = config.data.source("eval")
+        raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
     return turns
+
+
+def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
+    """Why the catalog rejects recorded calls of a session, every problem of every call."""
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            for problem in catalog.problems(call):
+                yield f"message {index}: call of {call.name!r} is rejected: {problem}"
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
     """Refuse a session whose recorded calls its own catalog rejects."""
-    for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
-            for problem in catalog.problems(call):
-                mend = "correct the call or the schema"
-                raise UserError(where, f"message {index}: call of {call.name!r} is rejected: {problem}", mend)
+    for problem in gold_problems(session, catalog):
+        raise UserError(where, problem, "correct the call or the schema")
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

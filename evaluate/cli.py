@@ -5,25 +5,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, with_verb
+from callproof.command_line import Parser, add_overrides, count, with_verb
 
-VERBS = ("replay", "score", "import", "gate", "noise", "bless")
+VERBS = ("replay", "score", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
 examples:
   python -m evaluate --config configs/car_sales.yaml --model tiny --model car_sales
   python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
+  python -m evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
   python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
   python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
   python -m evaluate bless runs/nightly
   python -m evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
+  python -m evaluate parity --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
 
 Without a verb it replays; `replay --help` lists its options. The table goes to stdout, whose last line is one JSON
-object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression; 2 usage or configuration; 3 invalid
-run, or out of time; 4 inconclusive; 130 interrupted. An API key is taken from the variable that `eval.api_key_env`
-names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or OPENAI_API_KEY, and sent to every endpoint.
+object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression, or no parity; 2 usage or
+configuration; 3 invalid run, out of time, or an endpoint that parity cannot ask; 4 inconclusive; 130 interrupted. An
+API key is taken from the variable that `eval.api_key_env` names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or
+OPENAI_API_KEY, and sent to every endpoint.
 """
 _ANSWERS = """\
 One JSON object a line: {"turn_id": .., "text": ..} with "model" and "finish_reason" where known, or {"turn_id": ..,
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _gate(verbs.add_parser("gate", help="may the candidate replace the baseline? the exit code tells"))
     _noise(verbs.add_parser("noise", help="how far metrics move between runs of one model; no margin may be below it"))
     _bless(verbs.add_parser("bless", help="make a run the baseline that gate knows by name"))
+    _parity(verbs.add_parser("parity", help="does the server feed the tokens that training showed the model?"))
     return parser
 
 
@@ -74,10 +78,11 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--concurrency", type=_positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
     add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
-    add("--retries", type=_count, metavar="N", help="after transport errors, 429 and 5xx")
+    add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
+    add_overrides(parser)
     parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 
@@ -157,14 +162,16 @@ def _bless(parser: argparse.ArgumentParser) -> None:
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number")
-    return int(text)
+def _parity(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", required=True, type=Path, metavar="YAML", help="of the run that was trained")
+    add("--endpoint", metavar="URL", help="default: `serve` of --config")
+    add("--model", metavar="NAME", help="as served; default: the configuration's name")
+    add("--out", type=Path, metavar="F.json", help="write what was found: every turn that differs")
 
 
 def _positive(text: str) -> int:
-    if _count(text) < 1:
+    if count(text) < 1:
         raise argparse.ArgumentTypeError("expected a number from 1")
     return int(text)
 

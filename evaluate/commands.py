@@ -13,6 +13,7 @@ from evaluate.gate_command import bless as bless
 from evaluate.gate_command import gate as gate
 from evaluate.gate_command import noise as noise
 from evaluate.importers.command import import_turns as import_turns
+from evaluate.parity import parity as parity
 from evaluate.plan import Plan, plan
 from evaluate.progress import say
 from evaluate.publish import publish
@@ -26,7 +27,7 @@ from evaluate.tables import print_summary
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
     _check_models(args.model, args.baseline_model)
-    configs = [load(path) for path in args.config]
+    configs = [load(path, args.overrides) for path in args.config]
     run_id = _run_id(args, configs)
     plans = [
         plan(config, Run(args.out / folder), args.model, _eval_overrides(args))

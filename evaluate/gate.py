@@ -14,22 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from callproof.ci import EXIT_CODES, Status, Verdict
 from callproof.config import GateConfig
-from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, EXIT_USAGE
 from callproof.metrics import METRICS, Difference, Estimate, differences, slices, summarise
 from callproof.records import Record
 from evaluate.noise import Noise
 from evaluate.sides import Flip, Side, flips
 
-Status = Literal["pass", "fail", "inconclusive"]
-Verdict = Literal["pass", "regression", "refused", "invalid", "inconclusive"]
-EXIT_CODES: dict[Verdict, int] = {
-    "pass": EXIT_PASS,
-    "regression": EXIT_REGRESSION,
-    "refused": EXIT_USAGE,
-    "invalid": EXIT_INVALID,
-    "inconclusive": EXIT_INCONCLUSIVE,
-}
 HEADLINE = "turn_exact"
 
 

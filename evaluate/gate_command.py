@@ -1,12 +1,12 @@
 """What `gate`, `noise` and `bless` do, from parsed arguments to exit code."""
 
 import json
-import os
 from argparse import Namespace
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from callproof.ci import write_verdict
 from callproof.config import GateConfig, load
 from callproof.errors import UserError
 from callproof.metrics import METRICS
@@ -102,13 +102,5 @@ def _margin(text: str) -> tuple[str, float]:
 
 def _write_results(result: GateResult, path: Path, args: Namespace) -> None:
     """JSON always, Markdown and JUnit XML where asked; a CI job's own summary is added to, other files are replaced."""
-    try:
-        write_json(path, result.model_dump(mode="json"))
-        for target, text in ((args.summary, markdown), (args.junit, junit)):
-            if target:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
-                with target.open("a" if shared else "w", encoding="utf-8") as file:
-                    file.write(text(result))
-    except OSError as error:
-        raise UserError(error.filename, f"cannot be written ({error.strerror})", "choose another place") from None
+    texts = {args.summary: markdown, args.junit: junit}
+    write_verdict(path, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})

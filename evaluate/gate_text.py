@@ -1,11 +1,9 @@
 """A gate's result for people (terminal, Markdown) and for CI (JUnit XML)."""
 
-from xml.etree import ElementTree
-
+from callproof.ci import MARKS, Suite, code, escape
 from evaluate.gate import Check, GateResult, SliceRow
 from evaluate.sides import Flip
 
-_MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _ROWS_SHOWN = 50
 
 
@@ -16,8 +14,8 @@ def markdown(result: GateResult) -> str:
     if result.turns:
         lines[-1] += f", {result.turns} turns of {result.sessions} sessions"
     lines[-1] += "."
-    lines += ["", *(f"- **{result.verdict.capitalize()}:** {_escape(problem)}" for problem in result.problems)]
-    lines += [f"- **Warning:** {_escape(warning)}" for warning in result.warnings]
+    lines += ["", *(f"- **{result.verdict.capitalize()}:** {escape(problem)}" for problem in result.problems)]
+    lines += [f"- **Warning:** {escape(warning)}" for warning in result.warnings]
     if result.checks:
         lines += [
             "",
@@ -32,9 +30,9 @@ def markdown(result: GateResult) -> str:
 def _check_row(check: Check) -> str:
     gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
     limit = f"{check.kind} {100 * check.limit:g}" + ("" if check.noise is None else f", noise {100 * check.noise:.1f}")
-    where = f" of `{_code(check.slice)}`" if check.slice else ""
+    where = f" of `{code(check.slice)}`" if check.slice else ""
     sides = [percent(check.baseline), percent(check.candidate)]
-    cells = [_MARKS[check.status], f"`{check.metric}`{where}", *sides, gain, limit, explain(check)]
+    cells = [MARKS[check.status], f"`{check.metric}`{where}", *sides, gain, limit, explain(check)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -57,7 +55,7 @@ def _slice_lines(rows: tuple[SliceRow, ...]) -> list[str]:
         return []
     told = sorted(rows, key=lambda row: (row.candidate or 0) - (row.baseline or 0))
     shown = [
-        f"| `{_code(row.slice)}` | {row.n} | {percent(row.baseline)} | {percent(row.candidate)} |"
+        f"| `{code(row.slice)}` | {row.n} | {percent(row.baseline)} | {percent(row.candidate)} |"
         for row in told[:_ROWS_SHOWN]
     ]
     head = ["| slice | n | baseline | candidate |", "|---|---|---|---|"]
@@ -72,26 +70,13 @@ def _details(title: str, lines: list[str], more: int) -> list[str]:
 def _flip_lines(title: str, flips: tuple[Flip, ...]) -> list[str]:
     if not flips:
         return []
-    shown = [f"- `{_code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_ROWS_SHOWN]]
+    shown = [f"- `{code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_ROWS_SHOWN]]
     return _details(f"{title}: {len(flips)} turns", shown, len(flips) - len(shown))
 
 
 def _change(flip: Flip) -> str:
-    reason = f" ({_escape(flip.reasons[0])})" if flip.reasons else ""
+    reason = f" ({escape(flip.reasons[0])})" if flip.reasons else ""
     return f"{flip.baseline} → {flip.candidate}{reason}"
-
-
-def _escape(text: str) -> str:
-    """Text as Markdown shows it: a model's words must not become markup."""
-    flat = " ".join(text.split())[:300]
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        flat = flat.replace(character, entity)
-    return "".join(f"\\{character}" if character in "\\`*_[]()#|!~" else character for character in flat)
-
-
-def _code(text: str) -> str:
-    """Text between back quotes in a table."""
-    return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
 
 
 def junit(result: GateResult) -> str:
@@ -99,31 +84,16 @@ def junit(result: GateResult) -> str:
 
     Inconclusive checks are failures; what is invalid or refused is an error. Slices without a floor only tell.
     """
-    suite = ElementTree.Element("testsuite", name="evaluate gate")
-    validity = _case(suite, "gate", "the runs can be judged")
+    suite = Suite("evaluate gate")
+    validity = suite.case("gate", "the runs can be judged")
     if result.problems:
-        ElementTree.SubElement(validity, "error", message=_xml("; ".join(result.problems)))
+        suite.error(validity, "; ".join(result.problems))
     for check in result.checks:
-        where = f" of {_xml(check.slice)}" if check.slice else ""
-        case = _case(suite, f"gate.{check.kind}", check.metric + where)
+        where = f" of {check.slice}" if check.slice else ""
+        case = suite.case(f"gate.{check.kind}", check.metric + where)
         if check.status != "pass":
-            ElementTree.SubElement(case, "failure", type=check.status, message=_xml(explain(check)))
+            suite.failure(case, check.status, explain(check))
     for row in result.slices:
-        case = _case(suite, "slice", _xml(row.slice))
         told = f"turn_exact {percent(row.baseline)} -> {percent(row.candidate)}, n={row.n}"
-        ElementTree.SubElement(case, "system-out").text = told
-    cases = suite.findall("testcase")
-    suite.set("tests", str(len(cases)))
-    for kind in ("failure", "error"):
-        suite.set(f"{kind}s", str(len(suite.findall(f"testcase/{kind}"))))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", classname=classname, name=name)
-
-
-def _xml(text: str) -> str:
-    """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(character if character >= " " and character not in "\ufffe\uffff" else " " for character in text)
+        suite.case("slice", row.slice, told)
+    return suite.xml()

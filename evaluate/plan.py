@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from callproof.catalog import read_catalog
 from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE
 from callproof.outcomes import Channel, Outcome
@@ -134,4 +133,4 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
         UserError: a file is missing or malformed, or a gold call that its catalog rejects.
     """
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
-    return Plan(config, eval_turns(config, read_catalog(config.data.tools_path)), tuple(models), run)
+    return Plan(config, eval_turns(config), tuple(models), run)

@@ -1,21 +1,12 @@
-"""report.html: one static file with every figure and every turn of a run, which opens from disk.
+"""report.html: one static file with every figure and every turn of a run (see `callproof.html`)."""
 
-What models, customers and tools said is hostile until proven otherwise: it is embedded as JSON that cannot end its
-script element, drawn with text nodes only, and a content security policy admits nothing but the page's own style and
-script, by hash.
-"""
-
-import base64
-import hashlib
-import html
 import json
-import re
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from callproof.html import page
 from callproof.metrics import METRICS
 from callproof.outcomes import LABELS, MatchProfile, Outcome, catalog_of
 from callproof.records import replacing
@@ -31,9 +22,7 @@ PRIMARY = (
     "hallucination_rate unknown_tool_rate false_abstention infra_error_rate"
 ).split()
 _LONG = 200
-_SCRIPTS = (
-    "dom.js charts.js overview.js warnings.js flips.js decisions.js confusion.js turn.js explorer.js main.js"
-).split()
+_SCRIPTS = "charts.js overview.js warnings.js flips.js decisions.js confusion.js turn.js explorer.js main.js".split()
 
 
 def write_report(
@@ -67,35 +56,7 @@ def write_report(
         **Explorer(list(outcomes), info.identity.match).tables(islice(turns, MAX_TURNS), outcomes),
     }
     with replacing(path) as file:
-        file.write(page(f"{info.name}: {info.run_id}", data).encode())
-
-
-def page(title: str, data: dict[str, Any]) -> str:
-    """The whole page around `data`."""
-    style, script = _asset("report.css"), "\n".join(_asset(name) for name in _SCRIPTS)
-    script = f'"use strict";\n(() => {{\n{script}\n}})();'
-    parts = {
-        "title": html.escape(title),
-        "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
-        "style": style,
-        "data": embedded(data),
-        "script": script,
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("report.html"))
-
-
-def embedded(data: object) -> str:
-    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _asset(name: str) -> str:
-    return files("evaluate").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        file.write(page("evaluate", f"{info.name}: {info.run_id}", data, ["report.css"], _SCRIPTS).encode())
 
 
 class Table:
@@ -159,7 +120,7 @@ class Explorer:
             "id": turn.turn_id,
             "session": turn.session_id,
             "messages": [self._messages.number(self._message(message)) for message in turn.messages],
-            "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.tools or ()]),
+            "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.catalog]),
             "gold": [call.model_dump(mode="json", exclude_defaults=True) for call in turn.gold],
             "any_call": turn.any_call,
             "order": turn.order,

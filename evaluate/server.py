@@ -1,10 +1,10 @@
 """What the endpoints tell of themselves before a run, and whether they show the model its tools at all."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from callproof.endpoint import Endpoint
-from callproof.outcomes import Outcome, catalog_of
+from callproof.outcomes import Outcome
+from callproof.prompt_probe import prompt_tokens, shows_catalog
 from callproof.records import Record
 from callproof.turns import Turn, digest
 
@@ -30,14 +30,14 @@ class Server(Record):
 async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
     """Ask an endpoint about itself, with the prompt of one turn; no answer is generated."""
     template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
-    shown = await _tokens(endpoint, turn, model, with_tools=True)
-    bare = await _tokens(endpoint, turn, model, with_tools=False)
+    shown = await prompt_tokens(endpoint, turn, model, with_tools=True)
+    bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
     return Server(
         url=endpoint.root,
         version=await endpoint.version(),
         template_hash=digest(template) if template else None,
         prompt_hash=digest(shown) if shown else None,
-        catalog_in_prompt=await _shows_catalog(endpoint, turn, model, shown, bare),
+        catalog_in_prompt=await shows_catalog(endpoint, turn, model, shown, bare),
         bare_tokens=len(bare) if turn.tools and bare else None,
     )
 
@@ -70,22 +70,3 @@ def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
         return None
     flag = "--exclude-tools-when-tool-choice-none"
     return f"{server.url}: with tool_choice none the prompt does not hold the tools: start the server without {flag}"
-
-
-async def _tokens(endpoint: Endpoint, turn: Turn, model: str, with_tools: bool) -> list[Any]:
-    tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
-    tokens = (await endpoint.probe("/tokenize", {"model": model, "messages": list(turn.messages), **tools})).get(
-        "tokens"
-    )
-    return tokens if isinstance(tokens, list) else []
-
-
-async def _shows_catalog(endpoint: Endpoint, turn: Turn, model: str, shown: list[Any], bare: list[Any]) -> bool | None:
-    if not turn.tools or not shown:
-        return None
-    if shown == bare:
-        return False
-    text = (await endpoint.probe("/detokenize", {"model": model, "tokens": shown})).get("prompt")
-    if not isinstance(text, str):
-        return True if bare else None
-    return all(name in text for name in catalog_of(turn).by_name)

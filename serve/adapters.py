@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, same_model
 from callproof.errors import UserError
 from callproof.records import Record, read_text
 
@@ -27,13 +27,14 @@ class Adapter(Record):
     rank: int
 
 
-def check_adapter(config_path: Path, config: RunConfig) -> Adapter:
-    """The adapter of a configuration.
+def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = None) -> Adapter:
+    """The adapter of a configuration, in its own folder or in another one.
 
     Raises:
         UserError: it is not there yet, is broken, is of another base, or is one that vLLM refuses.
     """
-    folder, file = config.adapter_dir, config.adapter_dir / "adapter_config.json"
+    folder = folder or config.adapter_dir
+    file = folder / "adapter_config.json"
     if not folder.is_dir():
         raise UserError(folder, "there is no adapter", f"train it: python -m train --config {config_path}")
     settings = _read_settings(file)
@@ -93,20 +94,13 @@ def _wrong_ranks(settings: dict[str, Any]) -> list[str]:
 
 def _check_base(file: Path, settings: dict[str, Any], config_path: Path, config: RunConfig) -> None:
     trained_on, wanted = settings.get("base_model_name_or_path"), config.model.base_model
-    if trained_on and not _same_model(trained_on, wanted):
+    if trained_on and not same_model(trained_on, wanted):
         problem = f"the adapter was trained on base {trained_on!r}, but {config_path} says model.base_model {wanted!r}"
         raise UserError(file, problem, "correct model.base_model, or train again")
     revision = settings.get("revision")
     if revision and config.model.revision and revision != config.model.revision:
         problem = f"the adapter was trained on revision {revision!r}, but {config_path} says {config.model.revision!r}"
         raise UserError(file, problem, "correct model.revision, or train again")
-
-
-def _same_model(one: str, other: str) -> bool:
-    """Equal ids, or the same folder written in two ways."""
-    return one.rstrip("/") == other.rstrip("/") or (
-        Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
-    )
 
 
 def _check_weights(folder: Path, config: RunConfig) -> None:

@@ -1,8 +1,10 @@
 """How vLLM is started here: which wheel is installed, its configuration file, its environment and its command line."""
 
+import ipaddress
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from callproof.records import Record
 from serve.plan import Device, Plan
 
 CPU_MODULE = "vllm.entrypoints.openai.api_server"
+VLLM_VERSION = "0.32.0"
+"""The one that the rules and options of this package were read in; also that of container images."""
+
+API_KEY = "VLLM_API_KEY"
 
 
 class Wheel(Record):
@@ -50,9 +56,45 @@ def require_wheel() -> Wheel:
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """Variables that vLLM gets beside the user's own: nothing is reported to anyone, a local base needs no network."""
+    """Variables that vLLM gets beside the user's own: nothing is reported to anyone, a local base needs no network.
+
+    The API key is not among them: vLLM takes it from the user's own `VLLM_API_KEY`.
+    """
     offline = {"HF_HUB_OFFLINE": "1"} if plan.base_is_local else {}
-    return {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **offline}
+    loading = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"} if plan.runtime_loads else {}
+    return {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **offline, **loading}
+
+
+def check_environment(plan: Plan, variables: Mapping[str, str]) -> list[str]:
+    """What a user should know of the variables that vLLM will get; `variables` are the user's.
+
+    Raises:
+        UserError: one makes vLLM answer wrongly without a word, or opens what everyone may then use.
+    """
+    if _is_set(variables, "VLLM_SKIP_MODEL_NAME_VALIDATION"):
+        problem = "makes vLLM answer requests for an unknown adapter with the base"
+        raise UserError("VLLM_SKIP_MODEL_NAME_VALIDATION", problem, "unset it")
+    if _is_loopback(plan.host):
+        return []
+    if _is_set(variables, "VLLM_SERVER_DEV_MODE"):
+        raise UserError("VLLM_SERVER_DEV_MODE", f"opens vLLM's inner works on {plan.host}", "unset it")
+    if variables.get(API_KEY, "").strip():
+        return []
+    if plan.runtime_loads:
+        problem = f"on {plan.host} and without a key anyone could load adapters"
+        raise UserError("--runtime-loads", problem, f"export {API_KEY}=..., or serve on 127.0.0.1")
+    return [f"anyone who reaches {plan.host}:{plan.port} may use the server: export {API_KEY}=... to ask for a key"]
+
+
+def _is_set(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").strip().lower() not in ("", "0", "false")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def vllm_yaml(plan: Plan) -> str:
@@ -70,12 +112,13 @@ def shell_line(plan: Plan, wheel: Wheel | None) -> str:
     """The same server as one line for a shell; the `vllm serve` form where no wheel, or one with a script, is here."""
     script = wheel is None or wheel.has_script
     program = ["vllm", "serve", plan.base] if script else [sys.executable, "-P", "-m", CPU_MODULE, "--model", plan.base]
-    words = [*program, *_flags(plan.options)]
+    words = [*program, *flags(plan.options)]
     assignments = [f"{name}={value}" for name, value in environment(plan).items()]
     return " ".join([*assignments, shlex.join(words)])
 
 
-def _flags(options: dict[str, Any]) -> list[str]:
+def flags(options: dict[str, Any]) -> list[str]:
+    """vLLM's options as the words of a command line."""
     words: list[str] = []
     for name, value in options.items():
         words.append(f"--{name}")

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,18 +57,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return configs
 
 
-@pytest.fixture(scope="session")
-def deployment(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One vLLM with both adapters for all end-to-end tests."""
-    port, log = free_port(), tmp_path_factory.mktemp("serve") / "vllm.log"
-    options = [option for path in trained.values() for option in ("--config", str(path))]
-    command = [sys.executable, "-m", "serve", *options, "--port", str(port), "--log", str(log)]
+@contextmanager
+def serving(configs: dict[str, Path], log: Path, *options: str) -> Iterator[Deployment]:
+    """One vLLM with the adapters of these configurations, healthy inside the block."""
+    port = free_port()
+    chosen = [option for path in configs.values() for option in ("--config", str(path))]
+    command = [sys.executable, "-m", "serve", *chosen, "--port", str(port), "--log", str(log), *options]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         ready = server.stdout.readline()
         assert ready.startswith("ready"), log.read_text() if log.exists() else ready
-        yield Deployment(f"http://127.0.0.1:{port}", trained)
+        yield Deployment(f"http://127.0.0.1:{port}", configs)
     finally:
         server.terminate()
         server.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def deployment(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One vLLM with both adapters for all end-to-end tests."""
+    with serving(trained, tmp_path_factory.mktemp("serve") / "vllm.log") as running:
+        yield running

@@ -23,7 +23,8 @@ class Script:
     `text` is streamed in `chunks` (default: one piece a word) and carried whole otherwise. Delays are in seconds:
     before the first byte, and before each chunk of text. Faults: `status` other than 200; `body` sent as it is;
     `drop` closes the connection without an answer; `drop_after` closes it after that many streamed chunks (or half of
-    a whole body); `garbage` is sent in place of HTTP; `hang` never answers.
+    a whole body); `garbage` is sent in place of HTTP; `hang` never answers. Where token ids are asked for, they are the
+    bytes of the text, each with `logprob`; None: they are not told.
     """
 
     text: str = ""
@@ -31,6 +32,7 @@ class Script:
     finish_reason: str | None = "stop"
     tool_calls: tuple[dict[str, Any], ...] | None = None
     usage: dict[str, Any] | None = None
+    logprob: float | None = -0.5
     first_delay_s: float = 0.0
     chunk_delay_s: float = 0.0
     status: int = 200
@@ -59,7 +61,10 @@ class FakeEndpoint:
         models: ids of /v1/models; another model in a request gets 404, as vLLM says it.
         faults: scripts used up first, one a request, before `answer` is asked.
         api_key: where given, requests without it get 401.
-        template: whether /tokenize puts the tools into the prompt; None: there is no /tokenize.
+        template: whether /tokenize puts the tools into the prompt, or a function from its payload to what it does put
+            there; None: there is no /tokenize.
+        tokenized: a body that /tokenize answers with in place of tokens.
+        tokenize_delay_s: before /tokenize answers, seconds.
         version: what /version tells.
 
     Attributes:
@@ -73,11 +78,15 @@ class FakeEndpoint:
         models: Iterable[str] = ("tiny",),
         faults: Iterable[Script] = (),
         api_key: str | None = None,
-        template: Literal["with tools", "without tools"] | None = "with tools",
+        template: Literal["with tools", "without tools"] | Callable[[dict[str, Any]], Any] | None = "with tools",
+        tokenized: bytes | None = None,
+        tokenize_delay_s: float = 0.0,
         version: str = "fake",
     ) -> None:
         self._answer, self._models, self._api_key = answer, list(models), api_key
         self._template, self._told_version = template, version
+        self._tokenized, self._tokenize_delay_s = tokenized, tokenize_delay_s
+        self._tokenizing = self.most_tokenizing = 0
         self._faults: Iterator[Script] = iter(list(faults))
         self.requests: list[dict[str, Any]] = []
         self.arrivals: list[float] = []
@@ -114,6 +123,7 @@ class FakeEndpoint:
             app.router.add_post("/tokenize", self._tokenize)
             app.router.add_post("/detokenize", self._detokenize)
         app.router.add_post("/v1/chat/completions", self._chat)
+        self._add_routes(app)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -121,6 +131,17 @@ class FakeEndpoint:
         self._started.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def _add_routes(self, app: web.Application) -> None:
+        """For servers that do more; see fake_vllm.py."""
+
+    async def _admit(self, payload: dict[str, Any]) -> Script | None:
+        """The refusal of a request, if it is refused."""
+        if payload.get("model") in self._models:
+            return None
+        message = f"The model `{payload.get('model')}` does not exist."
+        error = {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
+        return Script(status=404, body=json.dumps(error).encode())
 
     @web.middleware
     async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -137,12 +158,24 @@ class FakeEndpoint:
 
     async def _tokenize(self, request: web.Request) -> web.Response:
         payload = await request.json()
+        self._tokenizing += 1
+        self.most_tokenizing = max(self.most_tokenizing, self._tokenizing)
+        await asyncio.sleep(self._tokenize_delay_s)
+        self._tokenizing -= 1
+        if self._tokenized is not None:
+            return web.Response(body=self._tokenized, content_type="application/json")
+        tokens = prompt_tokens(self._shown(payload))
+        strings = [f"<{token:02x}>" for token in tokens] if payload.get("return_token_strs") else None
+        return web.json_response({"tokens": tokens, "count": len(tokens), "token_strs": strings})
+
+    def _shown(self, payload: dict[str, Any]) -> Any:
+        if callable(self._template):
+            return self._template(payload)
         shown = ("messages", "tools") if self._template == "with tools" else ("messages",)
-        tokens = prompt_tokens({key: payload[key] for key in shown if key in payload})
-        return web.json_response({"tokens": tokens, "count": len(tokens), "max_model_len": 4096})
+        return {key: payload[key] for key in shown if key in payload}
 
     async def _detokenize(self, request: web.Request) -> web.Response:
-        return web.json_response({"prompt": bytes((await request.json())["tokens"]).decode()})
+        return web.json_response({"prompt": bytes((await request.json())["tokens"]).decode(errors="replace")})
 
     async def _list_models(self, _: web.Request) -> web.Response:
         cards = [{"id": name, "object": "model", "owned_by": "fake", "parent": None} for name in self._models]
@@ -156,18 +189,14 @@ class FakeEndpoint:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._play(request, payload, self._script(payload))
+            return await self._play(request, payload, await self._script(payload))
         finally:
             self.in_flight -= 1
 
-    def _script(self, payload: dict[str, Any]) -> Script:
-        fault = next(self._faults, None)
+    async def _script(self, payload: dict[str, Any]) -> Script:
+        fault = next(self._faults, None) or await self._admit(payload)
         if fault is not None:
             return fault
-        if payload.get("model") not in self._models:
-            message = f"The model `{payload.get('model')}` does not exist."
-            error = {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
-            return Script(status=404, body=json.dumps(error).encode())
         answer = self._answer(payload) if callable(self._answer) else self._answer
         return Script(text=answer) if isinstance(answer, str) else answer
 
@@ -206,8 +235,8 @@ class FakeEndpoint:
         return response
 
 
-def prompt_tokens(shown: dict[str, Any]) -> list[int]:
-    """The tokens of a prompt that shows these messages and tools."""
+def prompt_tokens(shown: Any) -> list[int]:
+    """The tokens of a prompt that shows these messages and tools: the bytes of its JSON."""
     return list(json.dumps(shown, ensure_ascii=False).encode())
 
 
@@ -223,7 +252,11 @@ def _message(script: Script) -> dict[str, Any]:
 
 
 def _completion(payload: dict[str, Any], script: Script) -> dict[str, Any]:
-    choice = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
+    choice: dict[str, Any] = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
+    if payload.get("return_token_ids") and script.logprob is not None:
+        tokens = list(choice["message"]["content"].encode())
+        content = [{"token": chr(token), "logprob": script.logprob} for token in tokens]
+        choice |= {"token_ids": tokens, "logprobs": {"content": content}}
     head = {"id": "fake", "object": "chat.completion", "model": payload["model"]}
     return {**head, "choices": [choice], "usage": script.counted}
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callproof.catalog import read_catalog
-from callproof.config import RunConfig
+from callproof.config import ModelConfig, RunConfig, Split
+from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
-from callproof.prompt import conversation
 from callproof.records import read_text
-from callproof.sessions import read_sessions
 from callproof.turns import check_gold
 from train.encode import Encoder, Row
+from train.hub_data import read_records
+from train.progress import counted
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Rows:
         }
 
 
-def encode_sessions(path: Path, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
-    """All (or the first `limit`) sessions of a file as rows; sessions over the context length are dropped whole.
+def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
+    """All (or the first `limit`) sessions of a split as rows; sessions over the context length are dropped whole.
 
     Raises:
         UserError: bad file or line, gold calls that the catalog rejects, or nothing left to train on.
     """
-    template, catalog = read_text(config.data.prompt_path), read_catalog(config.data.tools_path)
+    domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
     count = 0
-    for line, session in read_sessions(path):
-        check_gold(session, catalog, f"{path}:{line}")
-        made = encoder.rows(conversation(session, template, catalog, config.prompt))
+    for where, session in counted(split_sessions(config, split, read_records), f"encoding {config.data.source(split)}"):
+        check_gold(session, domain.catalog(session, where), where)
+        made = encoder.rows(domain.conversation(session, where))
         count += 1
         if any(len(row.input_ids) > config.data.max_context_length for row in made):
             dropped.append(session.session_id)
@@ -60,11 +60,12 @@ def encode_sessions(path: Path, config: RunConfig, encoder: Encoder, limit: int 
     if not any(row.supervised for row in rows):
         longest = config.data.max_context_length
         problem = f"no assistant turn left of {count} sessions ({len(dropped)} over {longest} tokens)"
-        raise UserError(path, problem, "give sessions, or raise data.max_context_length")
+        mend = "give sessions, or raise data.max_context_length"
+        raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
 
 
-def load_tokenizer(config: RunConfig) -> Any:
+def load_tokenizer(model: ModelConfig) -> Any:
     """The base model's tokenizer, with the configured chat template.
 
     Raises:
@@ -72,23 +73,23 @@ def load_tokenizer(config: RunConfig) -> Any:
     """
     from transformers import AutoTokenizer
 
-    tokenizer = from_pretrained(AutoTokenizer, config)
-    if config.model.chat_template:
-        tokenizer.chat_template = read_text(config.model.chat_template)
+    tokenizer = from_pretrained(AutoTokenizer, model)
+    if model.chat_template:
+        tokenizer.chat_template = read_text(model.chat_template)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def from_pretrained(auto_class: Any, config: RunConfig, **options: Any) -> Any:
+def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
     """`auto_class.from_pretrained` of the configured base, its failures as one line."""
-    name = config.model.base_model
+    name = model.base_model
     if name.startswith((".", "/", "models/")) and not Path(name).is_dir():
         raise UserError(name, "base model folder not found", "check model.base_model, or run `make base`")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return auto_class.from_pretrained(name, revision=config.model.revision or "main", **options)
+            return auto_class.from_pretrained(name, revision=model.revision or "main", **options)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model") from None

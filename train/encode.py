@@ -19,10 +19,14 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training row: two lists of one length; a label is its token, or -100 where the loss does not look."""
+    """One training row: two lists of one length; a label is its token, or -100 where the loss does not look.
+
+    `text` is what was tokenised.
+    """
 
     input_ids: list[int]
     labels: list[int]
+    text: str
 
     @property
     def supervised(self) -> int:
@@ -60,8 +64,17 @@ class Encoder:
 
     def render(self, messages: list[dict[str, Any]], tools: Iterable[dict[str, Any]] | None, ask: bool = False) -> str:
         """The text of a conversation; with `ask`, up to where the assistant begins to speak."""
+        from jinja2 import TemplateError
+
         given = list(tools) if tools else None
-        return self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, add_generation_prompt=ask)
+        try:
+            return self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, add_generation_prompt=ask)
+        except TemplateError as error:
+            roles = ", ".join(message["role"] for message in messages[:8])
+            where = f"chat template of {self.tokenizer.name_or_path}"
+            raise UserError(
+                where, f"refuses a conversation of {roles} ({error})"[:300], "use another template"
+            ) from None
 
     def _spoken(self, messages: list[dict[str, Any]], index: int, tools: Any) -> tuple[str, Span]:
         prompt = self.render(messages[:index], tools, ask=True)
@@ -84,4 +97,4 @@ class Encoder:
             for at in inside:
                 if at <= ends[0]:
                     labels[at] = ids[at]
-        return Row(ids, labels)
+        return Row(ids, labels, text)

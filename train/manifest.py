@@ -1,15 +1,17 @@
 """The manifest of an adapter: everything that is needed to trust it, to serve it and to train it again."""
 
 import hashlib
+import json
 import platform
 import subprocess
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, Split
+from callproof.domain import split_sessions
 from callproof.records import write_json
 from train.data import Rows
+from train.prepared import data_hashes
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 SCHEMA_VERSION = 1
@@ -26,12 +28,6 @@ def write_manifest(
         data: rows of the `train` and `eval` sessions.
         figures: what training measured: losses (nats a token), perplexity, steps, seconds.
     """
-    files = {
-        "train": config.data.train_path,
-        "eval": config.data.eval_path,
-        "catalog": config.data.tools_path,
-        "system_prompt": config.data.prompt_path,
-    }
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": config.name,
@@ -39,7 +35,7 @@ def write_manifest(
         "data": {split: rows.counts() for split, rows in data.items()},
         "dropped_sessions": {split: rows.dropped for split, rows in data.items()},
         "sha256": {
-            **{name: sha256(path) for name, path in files.items()},
+            **data_hashes(config),
             "chat_template": hashlib.sha256(chat_template.encode()).hexdigest(),
         },
         "serve": {
@@ -54,10 +50,6 @@ def write_manifest(
     }
     write_json(config.output_dir / "manifest.json", manifest)
     return manifest
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def git_commit() -> str | None:

@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 from callproof.config import RunConfig
-from train.data import encode_sessions, from_pretrained, load_tokenizer
+from train.data import from_pretrained, load_tokenizer
 from train.encode import Encoder, Row
 from train.manifest import write_manifest
-
-PERPLEXITY_SESSIONS = 40
+from train.prepare import training_rows
+from train.prompts import write_eval_prompts
 
 
 def train_adapter(config: RunConfig) -> dict[str, Any]:
@@ -24,10 +24,10 @@ def train_adapter(config: RunConfig) -> dict[str, Any]:
         UserError: wrong data, base model or configuration.
     """
     begun = time.perf_counter()
-    tokenizer = load_tokenizer(config)
+    tokenizer = load_tokenizer(config.model)
     encoder = Encoder(tokenizer)
-    train_rows = encode_sessions(config.data.train_path, config, encoder)
-    eval_rows = encode_sessions(config.data.eval_path, config, encoder, limit=PERPLEXITY_SESSIONS)
+    train_rows, eval_rows = training_rows(config, encoder)
+    write_eval_prompts(config, encoder)
     _say(f"{config.name}: {train_rows.counts()}")
     trainer = make_trainer(config, tokenizer, train_rows.rows)
     with contextlib.redirect_stdout(sys.stderr):
@@ -54,7 +54,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
     from train import attention
 
     on_gpu = torch.cuda.is_available()
-    model = from_pretrained(AutoModelForCausalLM, config, dtype=_dtype(config, on_gpu))
+    model = from_pretrained(AutoModelForCausalLM, config.model, dtype=_dtype(config, on_gpu))
     model.config.pad_token_id = tokenizer.pad_token_id
     bf16 = _has_bf16(on_gpu) if config.train.bf16 == "auto" else config.train.bf16
     if bf16 and not on_gpu and not config.train.packing and attention.stands_for(model.config):

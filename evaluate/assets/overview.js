@@ -1,15 +1,5 @@
 // The figures: headline, outcomes, all metrics, slices.
 
-const MODEL_COLORS = ["--model-1", "--model-2", "--model-3", "--model-4", "--model-5", "--model-6"];
-
-function modelColor(index) {
-  return `var(${MODEL_COLORS[index % MODEL_COLORS.length]})`;
-}
-
-function modelTag(model, index) {
-  return h("span", { class: "model", color: modelColor(index) }, visible(model));
-}
-
 function header(data) {
   const { run, summary } = data;
   const facts = [
@@ -86,10 +76,6 @@ function differenceCell(found, higher) {
   const verdict = !sure ? "" : (found.value > 0) === higher ? "better" : "worse";
   const interval = found.low === null ? "" : `[${signed(found.low)}, ${signed(found.high)}]`;
   return h("td", { class: `number ${verdict}` }, h("b", {}, signed(found.value)), h("span", { class: "range-text" }, interval));
-}
-
-function scrolling(table) {
-  return h("div", { class: "panel scroll", tabindex: "0" }, table);
 }
 
 // Slices are keyed `group=value`; one group and one metric at a time.

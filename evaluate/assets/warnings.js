@@ -13,10 +13,6 @@ function showButton(content, filter, title, show, name = "quiet") {
   return h("button", { class: name, onclick: () => show(filter, title) }, content);
 }
 
-function counted(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 function modelWarnings(data) {
   const { run, summary } = data;
   return Object.entries(summary.models).flatMap(([model, found], index) => {

@@ -13,8 +13,11 @@ from callproof.errors import UserError
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["train", "frobnicate"], "error: python -m train frobnicate: unknown verb; verbs: run, check-config, base"),
-        (["train", "chek-config"], "did you mean 'check-config'?"),
+        (
+            ["train", "frobnicate"],
+            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, prepare, base",
+        ),
+        (["train", "prepar"], "did you mean 'prepare'?"),
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
         (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
         (["bench", "--frob"], "error: python -m bench: "),

@@ -57,3 +57,18 @@ def test_environment_overrides_the_file_and_leaves_the_keys_beside_it(tmp_path: 
 
 def test_a_hub_model_is_served_under_the_last_part_of_its_id() -> None:
     assert load(ROOT / "configs/qwen3-4b.yaml").model.served_name == "Qwen3-4B-Instruct-2507"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("  eval: a.jsonl\n  eval_share: 0.1\n", "so `eval` must not be given beside it"),
+        ("  eval_share: 0.6\n", "data.eval_share: Input should be less than or equal to 0.5"),
+        ("prompt:\n  timezone: Europe/Zurch\n", "expected a time zone such as Europe/Zurich, got 'Europe/Zurch'"),
+        ("prompt:\n  catalog: json\n", "prompt.catalog: Input should be 'tools', 'text' or 'none'"),
+    ],
+)
+def test_data_and_prompt_that_contradict_themselves_are_refused(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(write(tmp_path, GOOD + text))
+    assert named in str(caught.value)

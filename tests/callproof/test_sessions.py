@@ -51,7 +51,8 @@ def test_every_form_of_a_call_reads_the_same_and_null_is_kept(tmp_path: Path, ca
         (session({**USER, "tool_calls": CALL["tool_calls"]}), "only the assistant calls tools"),
         (session(USER, {"role": "assistant", "tool_calls": [{"name": "f", "arguments": "{"}]}), "no JSON object"),
         (session({**USER, "extra": 1}), "messages.0.extra"),
-        ({"messages": [USER]}, "session_id"),
+        ({"session_id": "", "messages": [USER]}, "session_id: expected an id"),
+        ({"session_id": "a"}, "a record of no known form, its keys are 'session_id'"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, line: object, problem: str) -> None:
@@ -63,7 +64,7 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, line: object, pro
 
 
 def test_a_repeated_session_id_is_refused_with_both_lines(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r":2: session_id 's1' is already on line 1"):
+    with pytest.raises(UserError, match=r":2: session_id 's1' is already at .*:1; rename it"):
         list(read_sessions(write(tmp_path, session(USER), session(USER))))
 
 

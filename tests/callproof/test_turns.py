@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from callproof.catalog import Catalog, Tool, read_catalog
 from callproof.config import load
 from callproof.errors import UserError
 from callproof.turns import GoldCall, Turn, eval_turns, read_turns
@@ -44,21 +43,21 @@ def config_of(tmp_path: Path):
 @pytest.mark.parametrize(("turns", "positions"), [("decisions", [1, 3]), ("all", [1, 3, 5])])
 def test_decisions_are_replies_to_the_user_and_calls(config_of, turns: str, positions: list[int]) -> None:
     config = config_of([{"session_id": "s", "messages": MESSAGES}], turns)
-    made = eval_turns(config, read_catalog(config.data.tools_path))
+    made = eval_turns(config)
     assert [turn.position for turn in made] == positions
     assert [len(turn.gold) for turn in made][:2] == [0, 1]
 
 
 def test_a_turn_holds_the_conversation_up_to_its_answer_and_not_further(config_of) -> None:
     config = config_of([{"session_id": "s", "messages": MESSAGES}])
-    _, second = eval_turns(config, read_catalog(config.data.tools_path))
+    _, second = eval_turns(config)
     assert [message["role"] for message in second.messages] == ["system", "user", "assistant", "user"]
     assert "Bern" not in json.dumps([message for message in second.messages if message["role"] == "assistant"])
 
 
 def test_turns_survive_a_file(config_of, tmp_path: Path) -> None:
     config = config_of([{"session_id": "s", "messages": MESSAGES}])
-    turns = eval_turns(config, read_catalog(config.data.tools_path))
+    turns = eval_turns(config)
     path = tmp_path / "turns.jsonl"
     path.write_text("".join(turn.model_dump_json() + "\n" for turn in turns))
     assert list(read_turns(path)) == turns
@@ -96,9 +95,8 @@ def test_gold_that_its_catalog_rejects_is_an_error_with_its_line(config_of, call
     wrong = [*MESSAGES[:3], {"role": "assistant", "tool_calls": [call]}]
     sessions = [{"session_id": "a", "messages": MESSAGES}, {"session_id": "b", "messages": wrong}]
     config = config_of(sessions)
-    catalog = read_catalog(config.data.tools_path)
     with pytest.raises(UserError) as caught:
-        eval_turns(config, catalog)
+        eval_turns(config)
     assert "eval.jsonl:2: message 3" in str(caught.value)
     assert problem in str(caught.value)
 
@@ -111,5 +109,10 @@ def test_a_malformed_turn_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_an_empty_eval_file_is_refused(config_of) -> None:
+    with pytest.raises(UserError, match="is empty, holds no sessions"):
+        eval_turns(config_of([]))
+
+
+def test_eval_sessions_without_an_answer_are_refused(config_of) -> None:
     with pytest.raises(UserError, match="holds no tool-eval turns"):
-        eval_turns(config_of([]), Catalog(tools=(Tool(name="find", parameters=FIND),)))
+        eval_turns(config_of([{"session_id": "s", "messages": MESSAGES[:1]}]))

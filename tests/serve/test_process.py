@@ -39,15 +39,15 @@ http.server.HTTPServer(("127.0.0.1", port), Health).serve_forever()
 """
 
 OWNER = """
-import argparse, sys
+import sys
 from pathlib import Path
-from serve.__main__ import _serve
+from serve.run import run_server
 from serve.plan import Plan
 from serve.process import Server
 from callproof.errors import exit_with
 port, log, command = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
-plan = Plan(base="b", served_name="b", host="127.0.0.1", port=port, adapters=(), options={})
-exit_with(lambda: _serve(plan, Server(command, {}, log, grace_s=1.0), argparse.Namespace(timeout=30.0)))
+plan = Plan(base="b", served_name="b", host="127.0.0.1", port=port, device="cpu", adapters=(), options={})
+exit_with(lambda: run_server(plan, Server(command, {}, log, grace_s=1.0), 30.0))
 """
 
 

@@ -49,14 +49,60 @@ def test_help_shows_examples() -> None:
     assert "python -m serve --config configs/car_sales.yaml --print" in done.stdout
 
 
-def test_print_gives_one_line_that_starts_the_server_and_starts_nothing(tmp_path: Path) -> None:
-    write_config(tmp_path, "name: a\ndata: {domain: d}\nmodel: {base_model: owner/base}\n")
-    folder = tmp_path / "outputs/a/adapter"
-    folder.mkdir(parents=True)
+def write_model(folder: Path) -> None:
+    """A configuration and its adapter, on a hub base."""
+    write_config(folder, "name: a\ndata: {domain: d}\nmodel: {base_model: owner/base}\n")
+    adapter = folder / "outputs/a/adapter"
+    adapter.mkdir(parents=True)
     settings = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}
-    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
     header = json.dumps({"q_proj.lora_A.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    (folder / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    (adapter / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+
+
+@pytest.mark.parametrize("verb", ["start", "doctor", "list", "load", "unload", "promote"])
+def test_help_shows_an_example_of_every_verb(verb: str) -> None:
+    examples = serve(REPOSITORY, "--help").stdout.partition("examples:")[2]
+    assert f"python -m serve {'--config' if verb == 'start' else verb}" in examples
+
+
+def test_every_platform_is_written_at_once_and_nothing_is_started(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    files = {"--write": "v.yaml", "--compose": "c.yml", "--kserve": "k.yaml", "--ray": "r.yaml"}
+    options = [word for pair in files.items() for word in pair]
+    done = serve(tmp_path, "--config", "a.yaml", "--device", "gpu", "--store", "s3://b/x", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"written": list(files.values())}
+    assert "r.yaml: Ray names adapters after the base" in done.stderr
+    assert all((tmp_path / file).read_text().startswith("# ") for file in files.values())
+    assert not (tmp_path / "outputs/serve").exists()
+
+
+def test_a_store_that_is_missing_leaves_no_file_behind(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    done = serve(tmp_path, "--config", "a.yaml", "--compose", "c.yml", "--ray", "r.yaml")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert not (tmp_path / "c.yml").exists()
+
+
+WRONG_USE = {
+    "nothing to serve": ([], "has nothing to serve"),
+    "unknown verb": (["docter"], "did you mean 'doctor'?"),
+    "no port": (["--config", "a.yaml", "--port", "70000"], "from 1 to 65535"),
+    "no such adapter": (["--adapter", "a=b/c/d"], "there is no folder b/c/d"),
+    "load of nothing": (["load", "a", "nowhere"], "there is no folder nowhere"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG_USE.values(), ids=WRONG_USE)
+def test_wrong_use_is_one_line_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
+    done = serve(tmp_path, *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert message in done.stderr
+
+
+def test_print_gives_one_line_that_starts_the_server_and_starts_nothing(tmp_path: Path) -> None:
+    write_model(tmp_path)
     done = serve(tmp_path, "--config", "a.yaml", "--print", "--port", "8123")
     assert done.returncode == 0
     assert done.stdout.count("\n") == 1

@@ -2,16 +2,15 @@
 
 import json
 import random
+from itertools import islice
 
 import pytest
 from conftest import ROOT
 
-from callproof.catalog import read_catalog
 from callproof.config import load
+from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
-from callproof.prompt import conversation, template_messages
-from callproof.records import read_text
-from callproof.sessions import read_sessions
+from callproof.prompt import template_messages
 from synth.curriculum.lessons import FULL, lesson
 from train.encode import IGNORED, Encoder
 
@@ -45,9 +44,9 @@ def spoken(row, tokenizer) -> list[str]:
 def test_supervised_tokens_are_exactly_the_assistant_turns_with_their_end(tokenizer, name, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     config = load(f"configs/{name}.yaml")
-    catalog, template = read_catalog(config.data.tools_path), read_text(config.data.prompt_path)
-    for _, session in list(read_sessions(config.data.eval_path))[:30]:
-        (row,) = Encoder(tokenizer).rows(conversation(session, template, catalog, config.prompt))
+    domain = Domain(config)
+    for where, session in islice(split_sessions(config, "eval"), 30):
+        (row,) = Encoder(tokenizer).rows(domain.conversation(session, where))
         expected = [message for message in session.messages if message.role == "assistant"]
         runs = spoken(row, tokenizer)
         assert len(runs) == len(expected)
@@ -94,3 +93,9 @@ def test_a_template_whose_prompt_is_no_prefix_of_the_answer_is_refused() -> None
     )
     with pytest.raises(UserError, match="does not follow its own prompt"):
         Encoder(shifting).rows(lesson(random.Random(8), FULL))
+
+
+def test_a_template_that_refuses_a_conversation_is_one_line() -> None:
+    strict = with_template("{{ raise_exception('roles must alternate') }}")
+    with pytest.raises(UserError, match=r"refuses a conversation of .*roles must alternate"):
+        Encoder(strict).rows(lesson(random.Random(8), FULL))

@@ -1,0 +1,11 @@
+const data = JSON.parse(document.getElementById("data").textContent);
+const sections = [
+  benchHeader(data),
+  benchWarnings(data),
+  ...curvesSection(data),
+  levelsSection(data),
+  ...requestsSection(data),
+  errorsSection(data),
+  benchFooter(data.run),
+];
+document.getElementById("page").replaceChildren(...sections.filter(Boolean));

@@ -1,0 +1,77 @@
+"""The requests of a bench in the forms of other load generators, so that they load a server with the same turns.
+
+`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends as
+they are, with the model and the tools of each. `vllm-custom`: JSONL of `vllm bench serve --dataset-name custom`, one
+prompt a line and the largest number of tokens to answer with. A prompt there is text: with an endpoint it is what the
+server's own chat template makes of the turn (for `--backend openai --skip-chat-template`), without one the tools and
+messages written out plainly, about as long and as much shared between turns as the real one, but not the same.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from callproof.config import EvalConfig
+from callproof.endpoint import Endpoint, request
+from callproof.errors import UserError
+from callproof.records import replacing, write_json
+from callproof.turns import Turn
+
+Turns = Mapping[str, Sequence[Turn]]
+
+
+def export_aiperf(out: Path, turns: Turns, settings: EvalConfig) -> int:
+    """Write inputs.json; returns the number of requests. A session's turns stay together and in order.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    sessions: dict[str, list[dict[str, Any]]] = {}
+    for model, every in turns.items():
+        for turn in every:
+            body = request(turn, model, max_tokens=settings.max_tokens, temperature=settings.temperature, stream=True)
+            sessions.setdefault(f"{model}/{turn.session_id}", []).append(body)
+    write_json(out, {"data": [{"session_id": name, "payloads": bodies} for name, bodies in sessions.items()]})
+    return sum(map(len, sessions.values()))
+
+
+async def export_vllm_custom(out: Path, turns: Turns, settings: EvalConfig, url: str | None) -> int:
+    """Write the JSONL; returns the number of prompts.
+
+    Raises:
+        UserError: the file cannot be written, or the endpoint at `url` renders no prompts.
+    """
+    count = 0
+    with replacing(out) as file:
+        async for prompt in _prompts(turns, settings, url):
+            row = {"prompt": prompt, "output_tokens": settings.max_tokens}
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            count += 1
+    return count
+
+
+async def _prompts(turns: Turns, settings: EvalConfig, url: str | None) -> AsyncIterator[str]:
+    pairs = [(model, turn) for model, every in turns.items() for turn in every]
+    if url is None:
+        for _, turn in pairs:
+            yield _plain(turn)
+        return
+    async with Endpoint(url, timeout_s=settings.timeout_s) as endpoint:
+        for model, turn in pairs:
+            yield await _rendered(endpoint, model, turn)
+
+
+def _plain(turn: Turn) -> str:
+    parts = [*(turn.tools or ()), *turn.messages]
+    return "\n".join(json.dumps(part, ensure_ascii=False) for part in parts)
+
+
+async def _rendered(endpoint: Endpoint, model: str, turn: Turn) -> str:
+    tools = {"tools": list(turn.tools)} if turn.tools else {}
+    tokens = await endpoint.probe("/tokenize", {"model": model, "messages": list(turn.messages), **tools})
+    told = await endpoint.probe("/detokenize", {"model": model, "tokens": tokens.get("tokens")})
+    if not isinstance(told.get("prompt"), str):
+        problem = f"renders no prompt of {model} (/tokenize and /detokenize)"
+        raise UserError(endpoint.root, problem, "give a running vLLM and a model that it serves, or leave it out")
+    return told["prompt"]

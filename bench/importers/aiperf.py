@@ -1,0 +1,155 @@
+"""Results of NVIDIA AIPerf: profile_export_aiperf.json (aggregates), profile_export.jsonl (a record a request).
+
+AIPerf's TTFT ends at the first response that it could parse, its `inter_token_latency` is TPOT, its
+`inter_chunk_latency` is ITL, and its `request_count` leaves failed requests out.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bench.importers.levels import Foreign, level_of_figures, level_of_samples
+from bench.saved import Amount
+from bench.stats import PERCENTILES, Sample
+
+Nanoseconds = Annotated[int, Field(ge=0, le=2**63)]
+_MILLISECONDS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "sec": 1e3}
+_NAMES = {
+    "ttft": "time_to_first_token", "tpot": "inter_token_latency", "itl": "inter_chunk_latency",
+    "e2e": "request_latency",
+}  # fmt: skip
+
+
+class Duration(Foreign):
+    """A time, or statistics of one."""
+
+    unit: Literal["ns", "us", "ms", "sec"]
+    value: Amount | tuple[Amount, ...] | None = None
+    avg: Amount | None = None
+    p50: Amount | None = None
+    p90: Amount | None = None
+    p99: Amount | None = None
+
+    def ms(self, key: str) -> float | None:
+        value = getattr(self, key)
+        return None if value is None else round(value * _MILLISECONDS[self.unit], 3)
+
+
+class Number(Foreign):
+    """A count or a rate."""
+
+    value: Amount | None = None
+    avg: Amount | None = None
+
+
+class Aggregate(Foreign):
+    """profile_export_aiperf.json."""
+
+    request_latency: Duration
+    time_to_first_token: Duration | None = None
+    inter_token_latency: Duration | None = None
+    inter_chunk_latency: Duration | None = None
+    request_throughput: Number | None = None
+    output_token_throughput: Number | None = None
+    request_count: Number
+    error_request_count: Number | None = None
+    total_osl: Number | None = None
+    benchmark_duration: Duration | None = None
+    input_config: dict[str, Any] | None = None
+
+    def level(self, model: str | None) -> dict[str, Any]:
+        """One level; `model` overrides the name that the file has."""
+        failed = int(self.error_request_count.avg or 0) if self.error_request_count else 0
+        known = {
+            "requests": int(self.request_count.avg or 0) + failed,
+            "errors": failed,
+            "output_tokens": _average(self.total_osl),
+            "req_per_s": _average(self.request_throughput),
+            "tokens_per_s": _average(self.output_token_throughput),
+        }
+        for ours, theirs in _NAMES.items():
+            told = getattr(self, theirs)
+            known |= {f"{ours}_p{point}_ms": told and told.ms(f"p{point}") for point in PERCENTILES}
+        duration_ms = self.benchmark_duration.ms("avg") if self.benchmark_duration else None
+        return level_of_figures(self._concurrency(), (duration_ms or 0) / 1000, model or self._model(), known)
+
+    def _model(self) -> str:
+        names = self._section("endpoint").get("model_names")
+        return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else "aiperf"
+
+    def _concurrency(self) -> int | None:
+        told = self._section("loadgen").get("concurrency")
+        return told if isinstance(told, int) and told > 0 else None
+
+    def _section(self, name: str) -> dict[str, Any]:
+        section = (self.input_config or {}).get(name)
+        return section if isinstance(section, dict) else {}
+
+
+def _average(told: Number | None) -> float | None:
+    return None if told is None or told.avg is None else round(told.avg, 4)
+
+
+class Metadata(Foreign):
+    """When a request ran, epoch nanoseconds, and of which input it was."""
+
+    request_start_ns: Nanoseconds
+    request_end_ns: Nanoseconds
+    conversation_id: str | None = None
+    turn_index: int | None = None
+
+
+class Metrics(Foreign):
+    """The metrics of a request that are used here."""
+
+    request_latency: Duration | None = None
+    time_to_first_token: Duration | None = None
+    inter_chunk_latency: Duration | None = None
+    output_sequence_length: Number | None = None
+
+
+class Failure(Foreign):
+    type: str | None = None
+    message: str
+
+
+class RequestRecord(Foreign):
+    """A line of profile_export.jsonl."""
+
+    metadata: Metadata
+    metrics: Metrics = Metrics()
+    error: Failure | None = None
+
+    def sample(self, model: str, begun_ns: int) -> Sample:
+        metrics = Metrics() if self.error else self.metrics
+        gaps = metrics.inter_chunk_latency
+        return Sample(
+            model=model,
+            turn_id=f"{self.metadata.conversation_id}/{self.metadata.turn_index or 0}",
+            started_s=round((self.metadata.request_start_ns - begun_ns) / 1e9, 6),
+            ttft_ms=_value(metrics.time_to_first_token),
+            e2e_ms=_value(metrics.request_latency),
+            itl_ms=_values(gaps),
+            output_tokens=int((metrics.output_sequence_length and metrics.output_sequence_length.value) or 0),
+            outcome=None,
+            error=f"{self.error.type or 'error'}: {self.error.message}" if self.error else None,
+        )
+
+
+def _value(told: Duration | None) -> float | None:
+    return None if told is None or isinstance(told.value, tuple) else told.ms("value")
+
+
+def _values(told: Duration | None) -> tuple[float, ...]:
+    if told is None or not isinstance(told.value, tuple):
+        return ()
+    return tuple(round(value * _MILLISECONDS[told.unit], 3) for value in told.value)
+
+
+def level_of_records(records: Sequence[RequestRecord], model: str | None) -> dict[str, Any]:
+    """One level of all records of a file; a file does not tell how many were in flight."""
+    begun = min(record.metadata.request_start_ns for record in records)
+    ended = max(record.metadata.request_end_ns for record in records)
+    samples = [record.sample(model or "aiperf", begun) for record in records]
+    return level_of_samples(None, max(0, ended - begun) / 1e9, samples)

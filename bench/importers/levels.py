@@ -1,0 +1,60 @@
+"""A level of a bench's report, from what another load generator tells of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ConfigDict
+
+from bench.saved import Saved
+from bench.stats import Sample, figures
+
+UNJUDGED = {"exact": None, "turn_exact": None, "correct_per_s": None}
+
+
+class Foreign(Saved):
+    """Part of another tool's file; numbers are finite, and keys that are not needed are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+
+def level_of_samples(concurrency: int | None, duration_s: float, samples: Sequence[Sample]) -> dict[str, Any]:
+    """A level with every request."""
+    names = dict.fromkeys(sample.model for sample in samples)
+    models = {
+        name: {**figures([one for one in samples if one.model == name], duration_s), **UNJUDGED} for name in names
+    }
+    overall = {**figures(samples, duration_s), **UNJUDGED}
+    return _level(concurrency, duration_s, models, overall, samples)
+
+
+def level_of_figures(
+    concurrency: int | None, duration_s: float, model: str, known: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """A level of which only figures are told; those that are not `known` are None."""
+    nothing = dict.fromkeys(figures([], 0.0))
+    row = {**nothing, "requests": 0, "errors": 0, **known}
+    return _level(concurrency, duration_s, {model: row}, row, ())
+
+
+def _level(
+    concurrency: int | None,
+    duration_s: float,
+    models: dict[str, dict[str, Any]],
+    overall: dict[str, Any],
+    samples: Sequence[Sample],
+) -> dict[str, Any]:
+    return {
+        "load": "not told" if concurrency is None else f"{concurrency} in flight",
+        "concurrency": concurrency,
+        "rate": None,
+        "arrival": None,
+        "live": None,
+        "planned": overall["requests"],
+        "partial": False,
+        "duration_s": round(duration_s, 6),
+        "lateness": None,
+        "turn_exact_vs_lowest": None,
+        "overall": overall,
+        "models": models,
+        "samples": [sample.model_dump(mode="json") for sample in samples],
+    }

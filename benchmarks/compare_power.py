@@ -1,0 +1,115 @@
+"""How often `bench compare` errs, and how often it finds a slowdown: simulated benches of known effect.
+
+    python benchmarks/compare_power.py                                # prints the table
+    python benchmarks/compare_power.py --write docs/bench-compare.md  # puts it between the markers of that file
+
+A side is a server with `in_flight` requests at a time. A request waits for its first token and then for each further
+one; both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts:
+all times of a block are scaled by a random walk over the slots in which blocks run (3 % a step), and each slot has a
+mood of its own (3 %). Sides run their blocks in turns. The effect scales every time of the candidate.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.ratios import OVERALL, Figures, Ratio, block_figures, ratios
+from bench.saved import SavedRequest
+from callproof.errors import UserError, exit_with
+from callproof.records import read_text
+
+PAIRS = 200
+DRIFT, MOOD, STALLS = 0.03, 0.03, 0.02
+TTFT_MS, TPOT_MS, TOKENS = 80.0, 12.0, 40
+BEGIN, END = "<!-- written by benchmarks/compare_power.py -->", "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Pairs of benches of `blocks` blocks a side, each of `requests` requests."""
+
+    blocks: int
+    requests: int
+    in_flight: int = 4
+
+
+def pairs(scenario: Scenario, slowdown: float, count: int, seed: int) -> Iterator[tuple[list[Figures], list[Figures]]]:
+    """(baseline, candidate) figures by block, of `count` independent pairs of benches."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        steps = rng.normal(0, DRIFT, 2 * scenario.blocks).cumsum() + rng.normal(0, MOOD, 2 * scenario.blocks)
+        sides: tuple[list[Figures], list[Figures]] = ([], [])
+        for slot, step in enumerate(steps):
+            side = (slot + slot // 2) % 2  # A B, B A, A B, ...
+            sides[side].append(_block(scenario, float(np.exp(step)) * (slowdown if side else 1.0), rng))
+        yield sides
+
+
+def _block(scenario: Scenario, scale: float, rng: np.random.Generator) -> Figures:
+    count = scenario.requests
+    stall = np.where(rng.random(count) < STALLS, 1 + rng.pareto(1.5, count), 1.0)
+    ttft = scale * stall * TTFT_MS * rng.lognormal(0, 0.4, count)
+    e2e = ttft + scale * stall * TPOT_MS * (TOKENS - 1) * rng.lognormal(0, 0.2, count)
+    made = [
+        SavedRequest(model="m", started_s=0, ttft_ms=one, e2e_ms=two, output_tokens=TOKENS, error=None)
+        for one, two in zip(ttft.tolist(), e2e.tolist(), strict=True)
+    ]
+    return block_figures(made, float(e2e.sum()) / 1000 / scenario.in_flight)
+
+
+def verdicts(scenario: Scenario, slowdown: float, count: int = PAIRS, seed: int = 1) -> list[list[Ratio]]:
+    """The ratios that `compare` finds in each pair."""
+    return [ratios(before, after, paired=True) for before, after in pairs(scenario, slowdown, count, seed)]
+
+
+def shares(found: list[list[Ratio]], verdict: str) -> dict[str, float]:
+    """Of each metric, the share of pairs with that verdict."""
+    names = [each.metric for each in found[0]]
+    return {name: float(np.mean([one[at].verdict == verdict for one in found])) for at, name in enumerate(names)}
+
+
+def different(found: list[list[Ratio]], metric: str = OVERALL) -> float:
+    """The share of pairs that are called faster or slower."""
+    return shares(found, "faster")[metric] + shares(found, "slower")[metric]
+
+
+SCENARIOS = (Scenario(5, 50), Scenario(6, 50), Scenario(6, 100), Scenario(10, 50), Scenario(10, 100))
+EFFECTS = (1.05, 1.10, 1.20)
+
+
+def table() -> Iterator[str]:
+    yield f"Of {PAIRS} simulated pairs, in per cent: A/A called different, and a slowdown found, `overall`; and, of all"
+    yield "metrics by themselves, the largest share of A/A called different."
+    yield ""
+    yield "| blocks x requests | A/A different | worst metric | " + " | ".join(f"+{e - 1:.0%}" for e in EFFECTS) + " |"
+    yield "|---|---|---|" + "---|" * len(EFFECTS)
+    for each in SCENARIOS:
+        same = verdicts(each, 1.0)
+        worst = max(different(same, ratio.metric) for ratio in same[0][:-1])
+        power = [shares(verdicts(each, effect, seed=2), "slower")[OVERALL] for effect in EFFECTS]
+        cells = " | ".join(f"{100 * share:.1f}" for share in (different(same), worst, *power))
+        yield f"| {each.blocks} x {each.requests} | {cells} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path, metavar="F.md", help="replace what stands between the markers there")
+    args = parser.parse_args()
+    made = "\n".join(table())
+    if args.write is None:
+        print(made)
+        return 0
+    text = read_text(args.write)
+    if not (BEGIN in text and END in text):
+        raise UserError(args.write, f"expected the lines `{BEGIN}` and `{END}`", "add them")
+    found = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{made}\n{END}", text, flags=re.DOTALL)
+    args.write.write_text(found, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    exit_with(main)

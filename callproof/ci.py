@@ -1,0 +1,83 @@
+"""Verdicts as continuous integration reads them: JSON, Markdown for a job's summary page, JUnit XML."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, EXIT_USAGE, UserError
+from callproof.records import write_json
+
+Status = Literal["pass", "fail", "inconclusive"]
+Verdict = Literal["pass", "regression", "refused", "invalid", "inconclusive"]
+EXIT_CODES: dict[Verdict, int] = {
+    "pass": EXIT_PASS,
+    "regression": EXIT_REGRESSION,
+    "refused": EXIT_USAGE,
+    "invalid": EXIT_INVALID,
+    "inconclusive": EXIT_INCONCLUSIVE,
+}
+MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
+STYLES = {"pass": "green", "inconclusive": "yellow"}
+
+
+def write_verdict(path: Path, value: dict[str, Any], texts: dict[Path, str]) -> None:
+    """Write the JSON, and each text to its file; $GITHUB_STEP_SUMMARY is added to, other files are replaced.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    write_json(path, value)
+    try:
+        for target, text in texts.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
+            with target.open("a" if shared else "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise UserError(error.filename, f"cannot be written ({error.strerror})", "choose another place") from None
+
+
+def escape(text: str) -> str:
+    """Text as Markdown shows it: a model's words must not become markup."""
+    flat = " ".join(text.split())[:300]
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        flat = flat.replace(character, entity)
+    return "".join(f"\\{character}" if character in "\\`*_[]()#|!~" else character for character in flat)
+
+
+def code(text: str) -> str:
+    """Text between back quotes in a table."""
+    return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
+
+
+class Suite:
+    """A JUnit test suite; texts may hold any character."""
+
+    def __init__(self, name: str) -> None:
+        self._suite = ElementTree.Element("testsuite", name=name)
+
+    def case(self, classname: str, name: str, out: str | None = None) -> ElementTree.Element:
+        """Add a test case; `out` is what it tells."""
+        made = ElementTree.SubElement(self._suite, "testcase", classname=classname, name=_xml(name))
+        if out is not None:
+            ElementTree.SubElement(made, "system-out").text = _xml(out)
+        return made
+
+    def error(self, case: ElementTree.Element, message: str) -> None:
+        ElementTree.SubElement(case, "error", message=_xml(message))
+
+    def failure(self, case: ElementTree.Element, kind: str, message: str) -> None:
+        ElementTree.SubElement(case, "failure", type=kind, message=_xml(message))
+
+    def xml(self) -> str:
+        self._suite.set("tests", str(len(self._suite.findall("testcase"))))
+        for kind in ("failure", "error"):
+            self._suite.set(f"{kind}s", str(len(self._suite.findall(f"testcase/{kind}"))))
+        ElementTree.indent(self._suite)
+        return ElementTree.tostring(self._suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _xml(text: str) -> str:
+    """Text without the characters that XML 1.0 cannot hold."""
+    return "".join(character if character >= " " and character not in "\ufffe\uffff" else " " for character in text)

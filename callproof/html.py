@@ -1,0 +1,56 @@
+"""Reports as one static file each, which opens from disk.
+
+What models, customers, tools and servers said is hostile until proven otherwise: it is embedded as JSON that cannot end
+its script element, drawn with text nodes only (`assets/dom.js`), and a content security policy admits nothing but the
+page's own style and script, by hash.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
+
+_STYLES, _SCRIPTS = ("base.css",), ("dom.js", "models.js")
+
+
+def page(package: str, title: str, data: dict[str, Any], styles: Iterable[str], scripts: Iterable[str]) -> str:
+    """The whole page around `data`.
+
+    Args:
+        package: whose folder `assets` holds `styles` and `scripts`, which follow those that all reports share.
+        data: a JSON value; the scripts find it in the element `data`, and draw into the element `page`.
+    """
+    style = "\n".join([*map(_shared, _STYLES), *(_asset(package, name) for name in styles)])
+    script = "\n".join([*map(_shared, _SCRIPTS), *(_asset(package, name) for name in scripts)])
+    script = f'"use strict";\n(() => {{\n{script}\n}})();'
+    parts = {
+        "title": html.escape(title),
+        "policy": f"default-src 'none'; style-src {source_hash(style)}; script-src {source_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        "style": style,
+        "data": embedded(data),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _shared("page.html"))
+
+
+def embedded(data: object) -> str:
+    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _shared(name: str) -> str:
+    return _asset("callproof", name)
+
+
+def _asset(package: str, name: str) -> str:
+    return files(package).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def source_hash(text: str) -> str:
+    """How a content security policy names an inline style or script, so that the page admits that one alone."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,135 @@
+"""How alike two sessions are: Jaccard similarity of their sets of word 5-grams (Broder 1997, "resemblance").
+
+`nearest` finds alike sessions among 100,000 without comparing all pairs: MinHash signatures (Broder 1997), cut into
+bands so that sessions of similarity ALIKE share one almost surely (Leskovec, Rajaraman, Ullman, "Mining of Massive
+Datasets", 3.4); whatever shares a band is then compared exactly. ALIKE is the threshold at which Lee et al. (2022,
+"Deduplicating Training Data Makes Language Models Better") call documents near-duplicates.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHINGLE = 5
+ALIKE = 0.8
+BANDS, ROWS = 25, 6
+"""A pair of similarity 0.8 shares a band with probability 0.9995, of 0.9 with 0.99999999, of 0.5 with 0.33."""
+
+MOST_BESIDE = 32
+"""Of the sessions that share a band, so many are compared with each."""
+
+Shingles = NDArray[np.uint64]
+
+_ESTIMATE = ALIKE - 0.15
+"""Below it, a pair is not worth an exact comparison: more than four standard deviations of the estimate at ALIKE."""
+
+_RNG = np.random.default_rng(1997)
+_MULTIPLIERS = _RNG.integers(1, 2**63, BANDS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_OFFSETS = _RNG.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64)
+_PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+class Alike(NamedTuple):
+    """Session `number` and an `other` like it, by their numbers, with their similarity (ALIKE to 1)."""
+
+    number: int
+    other: int
+    similarity: float
+
+
+def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
+    """All runs of five words of a session as sorted hashes: contents, calls and tool results, nothing masked."""
+    words: list[str] = []
+    for message in messages:
+        text = message.get("content", "") + json.dumps(message.get("tool_calls", ()), ensure_ascii=False)
+        words += re.findall(r"\w+", text.lower())
+    hashes = np.array([_hash(word) for word in words], dtype=np.uint64)
+    runs = max(1, len(words) - SHINGLE + 1)
+    mixed = np.zeros(runs, dtype=np.uint64)
+    for place in range(min(SHINGLE, len(words))):
+        mixed += hashes[place : place + runs] * _PLACES[place]
+    return np.unique(mixed ^ (mixed >> np.uint64(29)))
+
+
+@cache
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def jaccard(one: Shingles, other: Shingles) -> float:
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared / (len(one) + len(other) - shared)
+
+
+def signature(found: Shingles) -> NDArray[np.uint32]:
+    """MinHash: of BANDS * ROWS random orders of all shingles, the first in each."""
+    ordered = found[:, None] * _MULTIPLIERS + _OFFSETS
+    return (ordered.min(axis=0) >> np.uint64(32)).astype(np.uint32)
+
+
+class Corpus:
+    """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS)."""
+
+    def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]]) -> None:
+        self.shingles = [shingles(messages) for messages in sessions]
+        made = [signature(each) for each in self.shingles]
+        self._signatures = np.stack(made) if made else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
+
+    def duplicates(self) -> list[Alike]:
+        """Every session that is like an earlier one, with the likest of those found."""
+        return _nearest(self, self, earlier=True)
+
+    def leaks_into(self, other: "Corpus") -> list[Alike]:
+        """Every session that is like one of another corpus, with the likest of those found."""
+        return _nearest(self, other, earlier=False)
+
+    def bands(self) -> Iterable[NDArray[np.uint64]]:
+        """For each band, a number for each session, equal where the band is."""
+        weights = _MULTIPLIERS[:ROWS]
+        for band in range(BANDS):
+            columns = self._signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
+            yield (columns * weights).sum(axis=1, dtype=np.uint64)
+
+    def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Similarities of pairs, from signatures alone."""
+        return (self._signatures[numbers] == other._signatures[others]).mean(axis=1)
+
+
+def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:
+    best: dict[int, Alike] = {}
+    for mine, theirs in zip(queries.bands(), base.bands(), strict=True):
+        order = np.argsort(theirs, kind="stable")
+        run = theirs[order]
+        first, last = np.searchsorted(run, mine, "left"), np.searchsorted(run, mine, "right")
+        for beside in range(MOST_BESIDE):
+            numbers = np.flatnonzero(first + beside < last)
+            others = order[first[numbers] + beside]
+            if earlier:
+                numbers, others = numbers[others < numbers], others[others < numbers]
+            if not len(numbers):
+                break
+            _compare(queries, base, numbers, others, best)
+    return [best[number] for number in sorted(best)]
+
+
+def _compare(
+    queries: Corpus, base: Corpus, numbers: NDArray[np.intp], others: NDArray[np.intp], best: dict[int, Alike]
+) -> None:
+    """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike."""
+    for start in range(0, len(numbers), 10_000):
+        some, beside = numbers[start : start + 10_000], others[start : start + 10_000]
+        estimates = queries.estimate(some, base, beside)
+        for at in np.flatnonzero(estimates >= _ESTIMATE):
+            number, other = int(some[at]), int(beside[at])
+            known = best[number].similarity if number in best else 0.0
+            if known == 1 or known - 0.15 > estimates[at]:
+                continue
+            similarity = jaccard(queries.shingles[number], base.shingles[other])
+            if similarity >= ALIKE and similarity > known:
+                best[number] = Alike(number, other, similarity)

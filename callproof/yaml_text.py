@@ -1,0 +1,100 @@
+"""YAML read with suspicion: one document, no key twice, of bounded size once its aliases are written out."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.constructor import ConstructorError
+from yaml.nodes import MappingNode, Node, SequenceNode
+
+MAX_VALUES = 10_000
+MAX_BITS = 512
+"""Of a whole number; more is no setting, and cannot even be printed."""
+
+
+class BadYaml(ValueError):
+    """Text that is no such YAML. `line` counts from 1, None where there is none to name."""
+
+    def __init__(self, problem: str, line: int | None) -> None:
+        super().__init__(problem)
+        self.problem, self.line = problem, line
+
+
+class Document(NamedTuple):
+    """A value, and for each path of keys in its mappings the line on which the key stands."""
+
+    value: Any
+    lines: dict[tuple[Any, ...], int]
+
+
+class _Loader(yaml.SafeLoader):
+    """Names the line of a scalar that Python cannot hold, such as a number of 5,000 digits or a 31st of April."""
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            told = "a number of too many digits" if "digits" in str(error) else str(error)
+            raise ConstructorError(None, None, told, node.start_mark) from None
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise ConstructorError(None, None, "a number of too many digits", node.start_mark)
+        return value
+
+
+def read_yaml(text: str) -> Document:
+    """The only document of a text; its value is None where there is nothing.
+
+    Raises:
+        BadYaml: malformed, nested too deep, a key given twice, or more than MAX_VALUES values.
+    """
+    loader = _Loader("")
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return Document(None, {})
+        _inspect(root)
+        return Document(loader.construct_document(root), _lines(root, loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise BadYaml(f"malformed YAML ({getattr(error, 'problem', error)})", mark and mark.line + 1) from None
+    except RecursionError:
+        raise BadYaml("malformed YAML (nested too deep)", None) from None
+    finally:
+        loader.dispose()
+
+
+def _inspect(root: Node) -> None:
+    """Count every value as often as it is used, and look for keys given twice."""
+    waiting, count = [root], 0
+    while waiting:
+        node = waiting.pop()
+        count += 1
+        if count > MAX_VALUES:
+            raise BadYaml(f"holds more than {MAX_VALUES:,} values, with aliases written out", None)
+        if isinstance(node, MappingNode):
+            _refuse_twice(node)
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, SequenceNode):
+            waiting += node.value
+
+
+def _refuse_twice(mapping: MappingNode) -> None:
+    names = Counter(str(key.value) for key, _ in mapping.value)
+    for key, _ in mapping.value:
+        if names[str(key.value)] > 1:
+            lines = [key.start_mark.line + 1 for key, _ in mapping.value if names[str(key.value)] > 1]
+            raise BadYaml(f"the key {key.value!r} is given twice, first on line {lines[0]}", lines[1])
+
+
+def _lines(root: Node, loader: _Loader) -> dict[tuple[Any, ...], int]:
+    """Construction has written merged mappings (`<<`) out, each key with the place where it stands."""
+    found: dict[tuple[Any, ...], int] = {}
+    waiting: list[tuple[tuple[Any, ...], Node]] = [((), root)]
+    while waiting:
+        path, node = waiting.pop()
+        for key, value in node.value if isinstance(node, MappingNode) else ():
+            place = (*path, loader.construct_object(key, deep=True))
+            found[place] = key.start_mark.line + 1
+            waiting.append((place, value))
+    return found

@@ -1,0 +1,230 @@
+"""Token parity: does the server feed the model, token by token, the prompts that training showed it?
+
+Training writes the tokens before each answer of the eval sessions (`RunConfig.eval_prompts_path`); the server tells, by
+POST /tokenize, what it makes of the same turns. Another chat template, catalog order, tokenizer, system prompt or date
+line shows as a difference, and the first turn that differs is shown as a diff of tokens. See docs/parity.md.
+"""
+
+import asyncio
+import json
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import takewhile
+from typing import Literal
+
+from pydantic import ValidationError
+
+from callproof.config import RunConfig, load
+from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models
+from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
+from callproof.prompt_probe import tokenize_request
+from callproof.records import Record, explain, read_jsonl, write_json
+from callproof.turns import Turn, TurnPrompt, eval_turns
+from evaluate.progress import say
+
+SHOWN = 48
+STRETCH = 12
+COMPARED = 1024
+SCHEMA_VERSION = 1
+_MARKS = {"both": " ", "training": "-", "server": "+"}
+
+Side = Literal["both", "training", "server"]
+Pair = tuple[Turn, tuple[int, ...]]
+
+
+class Served(Record):
+    """The server's prompt of a turn; `strings` are its tokens as its vocabulary has them."""
+
+    tokens: tuple[int, ...]
+    strings: tuple[str, ...]
+
+
+class DiffToken(Record):
+    """One token of a diff; `position` is its index in the prompt that it stands in (training's where both have it)."""
+
+    side: Side
+    position: int
+    token: int
+    text: str | None
+
+
+class Differing(Record):
+    """A turn whose prompts differ: their lengths, and the index of the first token that does."""
+
+    turn_id: str
+    training_tokens: int
+    server_tokens: int
+    first: int
+
+
+class Parity(Record):
+    """What was found; `diff` is that of the first turn in `different`, around its first differing tokens."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    endpoint: str
+    model: str
+    turns: int
+    different: tuple[Differing, ...]
+    diff: tuple[DiffToken, ...]
+
+    @property
+    def equal(self) -> int:
+        return self.turns - len(self.different)
+
+
+def parity(args: Namespace) -> int:
+    """Compare, tell and write; 0 all equal, 1 a difference, 3 the endpoint could not be asked."""
+    config = load(args.config)
+    url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    try:
+        found = asyncio.run(compare(config, trained_prompts(config, str(args.config)), url, args.model or config.name))
+    except NoAnswer as error:
+        say(f"error: the endpoint could not be asked: {error}")
+        return EXIT_INVALID
+    if args.out:
+        write_json(args.out, {**found.model_dump(mode="json"), "equal": found.equal})
+    for line in tell(found):
+        print(line)
+    first = found.different[0].turn_id if found.different else None
+    print(json.dumps({"name": found.name, "turns": found.turns, "equal": found.equal, "first_difference": first}))
+    return EXIT_REGRESSION if found.different else EXIT_PASS
+
+
+def trained_prompts(config: RunConfig, config_path: str) -> list[Pair]:
+    """The eval turns of a configuration, each with the tokens that training put before its answer.
+
+    Raises:
+        UserError: there is no file of them, it is malformed, or it lacks a turn.
+    """
+    path = config.eval_prompts_path
+    turns = eval_turns(config)
+    mend = (
+        f"train (python -m train --config {config_path}), or write it: python -m train prompts --config {config_path}"
+    )
+    if not path.is_file():
+        raise UserError(path, "there are no prompts of a training", mend)
+    prompts = {}
+    for number, value in read_jsonl(path):
+        try:
+            prompt = TurnPrompt.model_validate(value)
+        except ValidationError as error:
+            raise UserError(f"{path}:{number}", explain(error), mend) from None
+        prompts[prompt.turn_id] = prompt.input_ids
+    if missing := [turn.turn_id for turn in turns if turn.turn_id not in prompts]:
+        problem = f"lacks {len(missing)} of the {len(turns)} eval turns, the first is {missing[0]!r}"
+        raise UserError(path, problem, mend)
+    return [(turn, prompts[turn.turn_id]) for turn in turns]
+
+
+async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str) -> Parity:
+    """Ask the endpoint for its prompt of every turn, `eval.concurrency` at a time.
+
+    Raises:
+        NoAnswer: the endpoint is down, or does not tell its tokens.
+        UserError: `url` is no URL, or the model is not served there.
+    """
+    settings, key = config.eval, api_key_from(config.eval.api_key_env)
+    async with Endpoint(url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency) as endpoint:
+        await _require(endpoint, model)
+        served = await _ask_all(endpoint, [turn for turn, _ in pairs], model)
+        prompts = [(turn.turn_id, ours, theirs) for (turn, ours), theirs in zip(pairs, served, strict=True)]
+        different = [each for each in prompts if each[1] != each[2].tokens]
+        diff = await _readable(endpoint, model, *different[0][1:]) if different else ()
+    return Parity(
+        name=config.name,
+        endpoint=endpoint.root,
+        model=model,
+        turns=len(pairs),
+        different=tuple(_differing(*each) for each in different),
+        diff=diff,
+    )
+
+
+def _differing(turn_id: str, ours: tuple[int, ...], served: Served) -> Differing:
+    first = first_difference(ours, served.tokens)
+    return Differing(turn_id=turn_id, training_tokens=len(ours), server_tokens=len(served.tokens), first=first)
+
+
+async def _require(endpoint: Endpoint, model: str) -> None:
+    try:
+        await endpoint.models()
+    except UserError as error:
+        raise NoAnswer(str(error)) from None
+    await require_models(endpoint, [model])
+
+
+async def _ask_all(endpoint: Endpoint, turns: Sequence[Turn], model: str) -> list[Served]:
+    landed = 0
+
+    async def ask(turn: Turn) -> Served:
+        nonlocal landed
+        served = await _ask(endpoint, turn, model)
+        landed += 1
+        if landed * 10 // len(turns) > (landed - 1) * 10 // len(turns):
+            say(f"{landed} of {len(turns)} turns asked")
+        return served
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(turn)) for turn in turns]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _ask(endpoint: Endpoint, turn: Turn, model: str) -> Served:
+    answer = await endpoint.post("/tokenize", {**tokenize_request(turn, model), "return_token_strs": True})
+    try:
+        return Served(tokens=answer["tokens"], strings=answer.get("token_strs") or ())
+    except (KeyError, ValidationError):
+        raise NoAnswer(f"{endpoint.root}/tokenize: the answer to {turn.turn_id} holds no list of tokens") from None
+
+
+def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int:
+    """Index of the first token that differs, or that only one side has."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
+
+
+async def _readable(endpoint: Endpoint, model: str, ours: tuple[int, ...], served: Served) -> tuple[DiffToken, ...]:
+    """The diff with the text of each token: from the server's own strings, otherwise by POST /detokenize."""
+    diff = diff_tokens(ours, served.tokens)
+    texts: dict[int, str | None] = dict(zip(served.tokens, served.strings, strict=False))
+    for token in sorted({each.token for each in diff} - set(texts)):
+        told = (await endpoint.probe("/detokenize", {"model": model, "tokens": [token]})).get("prompt")
+        texts[token] = told if isinstance(told, str) else None
+    return tuple(each.model_copy(update={"text": texts[each.token]}) for each in diff)
+
+
+def diff_tokens(ours: tuple[int, ...], theirs: tuple[int, ...]) -> list[DiffToken]:
+    """Where two prompts begin to differ, `SHOWN` tokens at most, of each stretch `STRETCH`; texts are left None."""
+    first = first_difference(ours, theirs)
+    window = slice(first, first + COMPARED)
+    blocks = SequenceMatcher(None, ours[window], theirs[window], autojunk=False).get_opcodes()
+    found = [*_stretch("both", ours, max(0, first - STRETCH), first)]
+    for kind, left, right, other_left, other_right in blocks:
+        if kind == "equal":
+            found += _stretch("both", ours, first + left, first + right)
+        else:
+            found += _stretch("training", ours, first + left, first + right)
+            found += _stretch("server", theirs, first + other_left, first + other_right)
+    return found[:SHOWN]
+
+
+def _stretch(side: Side, tokens: tuple[int, ...], start: int, end: int) -> Iterator[DiffToken]:
+    for position in range(start, min(end, start + STRETCH)):
+        yield DiffToken(side=side, position=position, token=tokens[position], text=None)
+
+
+def tell(found: Parity) -> Iterator[str]:
+    """Lines for people."""
+    where = f"{found.model} at {found.endpoint}"
+    yield f"{found.name}: {found.equal} of {found.turns} prompts equal those of training, token by token ({where})"
+    if not found.different:
+        return
+    first = found.different[0]
+    yield f"{first.turn_id}: {first.training_tokens} tokens in training, {first.server_tokens} from the server"
+    yield f"they differ from token {first.first} on (- training, + server; position, id, token):"
+    for each in found.diff:
+        yield f"  {_MARKS[each.side]} {each.position:>6} {each.token:>7}  {json.dumps(each.text, ensure_ascii=False)}"

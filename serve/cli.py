@@ -1,0 +1,144 @@
+"""Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
+
+Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
+waits until it is healthy, prints `ready <url>` on standard output, and stops every process of it on Ctrl-C or SIGTERM.
+A client picks an adapter by `model`. docs/serving.md has the rules behind each verb.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from callproof.command_line import Parser, with_verb
+
+VERBS = ("start", "doctor", "list", "load", "unload", "promote")
+_EXAMPLES = """\
+examples:
+  python -m serve --config configs/car_sales.yaml --config configs/insurance.yaml
+  python -m serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
+  python -m serve --config configs/car_sales.yaml --print       # the vLLM command line instead
+  python -m serve --config configs/qwen3-4b.yaml --device gpu --compose docker-compose.yml
+  python -m serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
+  python -m serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
+  python -m serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  python -m serve --config configs/car_sales.yaml --runtime-loads 4
+  python -m serve load car_sales outputs/car_sales && python -m serve list
+  python -m serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
+  python -m serve unload car_sales@0123456789ab
+
+The last line of standard output is `ready <url>`, the command of --print, or one JSON object. Exit codes: 0 done; 1 a
+check failed, or a regression; 2 usage or configuration; 3 the endpoint cannot be asked, or an invalid run; 4
+inconclusive; 130 interrupted. An API key is taken from VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from
+options or files.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code.
+
+    Raises:
+        UserError: wrong usage, or what the verb raises.
+    """
+    words = with_verb("python -m serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
+    args = _parser().parse_args(words)
+    from serve import commands
+
+    return getattr(commands, f"run_{args.verb}")(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m serve",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
+    _start(verbs.add_parser("start", help="start a server, or write it for another platform (the default)"))
+    _doctor(verbs.add_parser("doctor", help="check a running server: isolation, channels, streaming, cache, limits"))
+    _list(verbs.add_parser("list", help="the base and adapters that a running server has"))
+    _load(verbs.add_parser("load", help="load an adapter under a name that holds its content's hash"))
+    _unload(verbs.add_parser("unload", help="make a running server forget an adapter"))
+    _promote(verbs.add_parser("promote", help="load, check, evaluate and gate an adapter; then give it the name"))
+    return parser
+
+
+def _start(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", type=Path, action="append", default=[], metavar="FILE", help="one per adapter; repeat it")
+    add("--adapter", action="append", default=[], metavar="NAME=PLACE", help="output folder, adapter folder or hub id")
+    add("--host", help="overrides serve.host")
+    add("--port", type=_port, help="overrides serve.port")
+    add("--max-model-len", type=_positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--runtime-loads", type=_count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
+    add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
+    add("--timeout", type=_positive, default=1800, metavar="SECONDS", help="for the start (1800)")
+    add("--print", action="store_true", help="print the equivalent vLLM command line, start nothing")
+    add("--write", type=Path, metavar="FILE", help="write vLLM's configuration file, start nothing")
+    add("--compose", type=Path, metavar="FILE", help="write a Docker Compose file, start nothing")
+    add("--kserve", type=Path, metavar="FILE", help="write a KServe LLMInferenceService, start nothing")
+    add("--ray", type=Path, metavar="FILE", help="write a Ray Serve LLM application, start nothing")
+    add("--store", metavar="URI", help="where a cluster finds this machine's models: pvc://, s3://, gs://, ...")
+    add("--device", choices=("cpu", "gpu"), help="what is written for; default: that of the vLLM installed here")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+    add = parser.add_argument
+    add("--config", type=Path, action="append", required=True, metavar="FILE", help="as the server was started with")
+    add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
+    add("--turns", type=_positive, default=16, metavar="N", help="eval turns asked of each model (16)")
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+
+
+def _load(parser: argparse.ArgumentParser) -> None:
+    _adapter(parser)
+
+
+def _unload(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="as `list` shows it")
+    _endpoint(parser)
+
+
+def _promote(parser: argparse.ArgumentParser) -> None:
+    _adapter(parser)
+    add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="FILE", help="base, eval turns and gate")
+    add("--baseline", required=True, metavar="RUN", help="a run's folder or id, or the name of a blessed run")
+    add("--limit-sessions", type=_positive, metavar="N", help="evaluate the first N eval sessions only")
+    add("--turns", type=_positive, default=16, metavar="N", help="eval turns that the checks ask (16)")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (runs)")
+
+
+def _adapter(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("name", metavar="NAME", help="of the adapter; it is loaded as NAME@<hash of its files>")
+    add("path", metavar="PATH", help="output folder or adapter folder")
+    add("--versions", type=Path, default=Path("outputs/versions"), metavar="DIR", help="copies that the server reads")
+    _endpoint(parser)
+
+
+def _endpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if _count(text) < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not 1 <= _count(text) <= 65535:
+        raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
+    return int(text)

@@ -1,0 +1,143 @@
+"""What each verb of the command line does, from parsed arguments to exit code."""
+
+import asyncio
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from callproof.config import load
+from callproof.errors import UserError
+from callproof.records import replacing
+from serve import lifecycle
+from serve.command import (
+    check_environment,
+    environment,
+    installed_wheel,
+    require_wheel,
+    shell_line,
+    start_command,
+    vllm_yaml,
+)
+from serve.doctor import diagnose, show
+from serve.plan import Plan, make_plan
+from serve.platforms.compose import compose
+from serve.platforms.kserve import kserve
+from serve.platforms.ray import ray
+from serve.platforms.text import Output
+from serve.process import Server, check_port
+from serve.run import run_server
+from serve.sources import of_config, of_option
+from serve.versions import publish
+
+PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
+    "write": lambda plan, file, _: Output(text=f"# {_how_to(plan, file)}\n{vllm_yaml(plan)}"),
+    "compose": lambda plan, file, _: compose(plan, file),
+    "kserve": lambda plan, _, store: kserve(plan, store),
+    "ray": lambda plan, _, store: ray(plan, store),
+}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_start(args: Namespace) -> int:
+    """Start a server and stay until it is stopped, or print or write it."""
+    if not args.config and not args.adapter:
+        raise UserError("python -m serve", "has nothing to serve", "give --config FILE or --adapter NAME=PLACE")
+    outputs = {name: getattr(args, name) for name in PLATFORMS if getattr(args, name)}
+    starts = not (args.print or outputs)
+    wheel = require_wheel() if starts else installed_wheel()
+    device = (None if starts else args.device) or (wheel.device if wheel else "gpu")
+    if starts and args.device not in (None, device):
+        raise UserError(f"--device {args.device}", f"the vLLM installed here is for {device}", "leave it out")
+    sources = [*map(of_config, args.config), *map(of_option, args.adapter)]
+    overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
+    plan = make_plan(sources, device, runtime_loads=args.runtime_loads, **overrides)
+    if not starts:
+        return _write(plan, args, outputs)
+    for warning in check_environment(plan, os.environ):
+        say(warning)
+    check_port(plan.host, plan.port)
+    config_file = args.log.with_name("vllm.yaml")
+    _replace(config_file, vllm_yaml(plan))
+    server = Server(start_command(require_wheel(), config_file), environment(plan), args.log)
+    return run_server(plan, server, args.timeout)
+
+
+def _write(plan: Plan, args: Namespace, outputs: dict[str, Path]) -> int:
+    texts = {file: PLATFORMS[name](plan, file, args.store) for name, file in outputs.items()}
+    for file, text in texts.items():
+        _replace(file, text.text)
+        for note in text.notes:
+            say(f"{file}: {note}")
+    if args.print:
+        wheel = installed_wheel()
+        print(shell_line(plan, None))
+        if wheel and not wheel.has_script:
+            say(f"the script of the CPU wheel does not start; here: {shell_line(plan, wheel)}")
+    else:
+        print(json.dumps({"written": [str(file) for file in texts]}))
+    return 0
+
+
+def _how_to(plan: Plan, file: Path) -> str:
+    variables = " ".join(f"{name}={value}" for name, value in environment(plan).items())
+    return f"{variables} vllm serve --config {file.name}"
+
+
+def _replace(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def run_doctor(args: Namespace) -> int:
+    """Every check on a running server, as a table and JSON."""
+    configs = [load(path) for path in args.config]
+    names = list(dict.fromkeys([*(config.name for config in configs), *args.model]))
+    diagnosis = asyncio.run(diagnose(args.endpoint, configs, names, args.turns, progress=say))
+    show(diagnosis)
+    print(json.dumps(diagnosis.model_dump(mode="json")))
+    return diagnosis.exit_code
+
+
+def run_list(args: Namespace) -> int:
+    served = asyncio.run(lifecycle.served(args.endpoint))
+    for card in served:
+        say(f"{card.name}  {card.path}" + (f"  on {card.parent}" if card.parent else "  base"))
+    print(json.dumps({"endpoint": args.endpoint, "models": [card.model_dump(mode="json") for card in served]}))
+    return 0
+
+
+def run_load(args: Namespace) -> int:
+    version = publish(args.name, args.path, args.versions)
+    asyncio.run(lifecycle.load(args.endpoint, version))
+    say(f"loaded {version.name}; it answers under this name, {args.name} is as it was")
+    print(json.dumps({"loaded": version.name, "path": str(version.path)}))
+    return 0
+
+
+def run_unload(args: Namespace) -> int:
+    asyncio.run(lifecycle.unload(args.endpoint, args.name))
+    print(json.dumps({"unloaded": args.name}))
+    return 0
+
+
+def run_promote(args: Namespace) -> int:
+    """Exit code of the step that stopped it: checks 1, evaluate's and gate's own."""
+    promotion = lifecycle.Promotion(
+        endpoint=args.endpoint,
+        config_path=args.config,
+        config=load(args.config),
+        baseline=args.baseline,
+        runs=args.runs,
+        limit_sessions=args.limit_sessions,
+        turns=args.turns,
+    )
+    version = publish(args.name, args.path, args.versions)
+    result = asyncio.run(lifecycle.promote(promotion, args.name, version, say))
+    print(json.dumps(result.model_dump(mode="json")))
+    return result.exit_code
