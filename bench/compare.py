@@ -1,10 +1,11 @@
 """Is the candidate slower than the baseline? Two benches of blocks, held against each other; see `bench.ratios`.
 
-What is not comparable is invalid: another device, other versions, parsers, turns or sampling, another prefix cache or
-loop, unfinished benches, too many failed requests (a server that fails fast is not fast), fewer than five blocks.
+What is not comparable is invalid: another device, other versions, parsers, turns or sampling, another prefix cache,
+another load (loop, concurrency or rate, arrivals, limit, mix, live adapters, seed), unfinished benches, too many failed
+requests (a server that fails fast is not fast), fewer than five blocks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,23 +18,26 @@ from callproof.config import GateConfig
 from callproof.errors import EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import Record
 
-IDENTITY = ("device", "versions", "parser", "sampling", "prefix_cache", "loop", "turns")
+IDENTITY = (
+    "device", "versions", "parser", "sampling", "prefix_cache", "loop", "arrival", "max_in_flight", "mix", "seed",
+    "turns",
+)  # fmt: skip
 """What must be equal. `--vary` lets a comparison be about one of them."""
 MAX_ERROR_RATE = GateConfig().max_infra_error_rate
 
 
 @dataclass(frozen=True)
 class Side:
-    """One model's blocks at one concurrency."""
+    """One model's blocks at one load, which `load` tells in words."""
 
     path: Path
     bench: SavedBench
     model: str
-    concurrency: int | None
+    load: str
 
     @property
     def blocks(self) -> list[SavedLevel]:
-        return [level for level in self.bench.levels if level.concurrency == self.concurrency]
+        return [level for level in self.bench.levels if level.load == self.load]
 
     def figures(self) -> list[Figures]:
         return [
@@ -74,7 +78,7 @@ class Comparison(Record):
     device: str
     baseline: dict[str, str]
     candidate: dict[str, str]
-    concurrency: int | None
+    load: str
     interleaved: bool
     blocks: int
     requests: int
@@ -84,32 +88,33 @@ class Comparison(Record):
     checks: tuple[Check, ...] = ()
 
 
-def side_of(path: Path, model: str | None, concurrency: int | None) -> Side:
+def side_of(path: Path, model: str | None, wanted: Mapping[str, float | None]) -> Side:
     """The blocks of a file that are meant.
 
+    Args:
+        wanted: what the load must be, of `concurrency`, `rate` and `live`; None: it may be anything.
+
     Raises:
-        UserError: the file holds no bench, or the choice of model or concurrency is open or not there.
+        UserError: the file holds no bench, or the choice of model or load is open or not there.
     """
     bench = SavedBench.read(path)
     models = list(dict.fromkeys(name for level in bench.levels for name in level.models))
-    levels = list(dict.fromkeys(level.concurrency for level in bench.levels))
-    return Side(
-        path,
-        bench,
-        _the_one(path, "models", models, model, "--model NAME, or MODEL@FILE"),
-        _the_one(path, "concurrencies", levels, concurrency, "--concurrency N"),
-    )
+    chosen = [name for name in models if model in (None, name)]
+    wishes = {key: value for key, value in wanted.items() if value is not None}
+    fitting = [level for level in bench.levels if all(getattr(level, key) == wishes[key] for key in wishes)]
+    loads = list(dict.fromkeys(level.load for level in fitting))
+    if len(chosen) != 1:
+        raise _choice(path, "models", models, model, "--model NAME, or MODEL@FILE")
+    if len(loads) != 1:
+        asked = ", ".join(f"{key} {value:g}" for key, value in wishes.items())
+        held = dict.fromkeys(level.load for level in bench.levels)
+        raise _choice(path, "loads", held, asked, "--concurrency N, --rate R or --live N")
+    return Side(path, bench, chosen[0], loads[0])
 
 
-def _the_one(path: Path, what: str, held: Sequence[Any], wanted: Any, option: str) -> Any:
-    if wanted is None and len(held) == 1:
-        return held[0]
-    if wanted not in held or wanted is None:
-        shown = ", ".join(map(str, held))
-        raise UserError(
-            path, f"holds the {what} {shown}" + (f", not {wanted}" if wanted else ""), f"choose by {option}"
-        )
-    return wanted
+def _choice(path: Path, what: str, held: Iterable[str], wanted: str | None, option: str) -> UserError:
+    asked = f", and {wanted} is asked for" if wanted else ""
+    return UserError(path, f"holds the {what} {'; '.join(held)}{asked}", f"choose one by {option}")
 
 
 def compare(baseline: Side, candidate: Side, limits: dict[str, float], vary: Sequence[str] = ()) -> Comparison:
@@ -147,8 +152,8 @@ def _differences(baseline: Side, candidate: Side, vary: Sequence[str]) -> Iterat
     for key in IDENTITY:
         if key not in vary and ours[key] != theirs[key]:
             yield f"the benches differ in {key}: {ours[key]} against {theirs[key]}"
-    if baseline.concurrency != candidate.concurrency:
-        yield f"the benches differ in concurrency: {baseline.concurrency} against {candidate.concurrency}"
+    if baseline.load != candidate.load:
+        yield f"the benches differ in load: {baseline.load} against {candidate.load}"
 
 
 def _interleaved(baseline: Side, candidate: Side) -> bool:
@@ -184,7 +189,7 @@ def _comparison(baseline: Side, candidate: Side, **found: object) -> Comparison:
         "device": candidate.bench.device,
         "baseline": baseline.name(),
         "candidate": candidate.name(),
-        "concurrency": candidate.concurrency,
+        "load": candidate.load,
         "interleaved": _interleaved(baseline, candidate),
         "blocks": min(len(baseline.blocks), len(candidate.blocks)),
         "requests": min(blocks, default=0),

@@ -11,8 +11,8 @@ blocks of their own (`python -m bench --blocks 6`). Exit codes: 0 done, or gate 
 """
 
 import argparse
-import asyncio
 import json
+import math
 import re
 import sys
 from argparse import Namespace
@@ -20,14 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.arrivals import Arrival
 from bench.blocks import new_mark, run_in_turns
 from bench.compare import IDENTITY, compare, side_of
 from bench.compare_text import junit, markdown, print_comparison
 from bench.publish import stamped, writable
 from bench.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from bench.report import make_report
-from bench.run import Bench
+from bench.run import Bench, Options, run_until_interrupted
 from callproof.ci import write_verdict
+from callproof.command_line import add_overrides
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
@@ -54,6 +56,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
     add("--requests", type=int, default=50, metavar="N", help="of each live block (50)")
     add("--concurrency", type=int, metavar="N", help="requests in flight (4); of saved benches, which level is meant")
+    add("--rate", type=float, metavar="R", help="requests per second of an open loop; of saved benches, likewise")
+    add("--live", type=int, metavar="N", help="of saved benches with --live: which level is meant")
     add("--gate", default="", metavar="METRIC=X,..", help=f"largest slowdowns that pass; metrics: {_names()}")
     add("--vary", action="append", default=[], choices=IDENTITY, help="may differ, as the comparison is about it")
     add("--device", metavar="LABEL", help="of live sides; default: found out where the server is local")
@@ -61,6 +65,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--json", type=Path, metavar="F.json", help="default: compare.json in --out, or beside B")
     add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
+    add_overrides(parser)
 
 
 def act(args: Namespace) -> int:
@@ -70,15 +75,16 @@ def act(args: Namespace) -> int:
     files = [place.file for place in places if place.file]
     if len(files) == 1:
         raise UserError(f"{args.baseline} and {args.candidate}", "one is saved and one is live", "give two of a kind")
+    if files and args.overrides:
+        raise UserError(args.overrides[0], "is of live sides", "leave it out: saved benches keep their configuration")
     folder = args.out or stamped("compare", "")
     target = args.json or (files[1].with_suffix(".compare.json") if files else folder / "compare.json")
     if not files:
         files = [folder / "baseline.json", folder / "candidate.json"]
         if not _run(args, places, files):
             return EXIT_INTERRUPTED
-    one, two = (
-        side_of(file, place.model or args.model, args.concurrency) for file, place in zip(files, places, strict=True)
-    )
+    wanted = {key: getattr(args, key) for key in ("concurrency", "rate", "live")}
+    one, two = (side_of(file, place.model or args.model, wanted) for file, place in zip(files, places, strict=True))
     result = compare(one, two, limits, args.vary)
     texts = {args.summary: markdown, args.junit: junit}
     write_verdict(target, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})
@@ -108,14 +114,11 @@ def _limits(text: str) -> dict[str, float]:
 def _run(args: Namespace, places: Sequence[Place], files: Sequence[Path]) -> bool:
     """Run both sides and save them; False after an interruption, of which what there is is saved."""
     config = _config(args)
-    mark, interrupted = new_mark(), False
+    mark = new_mark()
     for path in files:
         writable(path)
     benches = [_bench(args, config, place) for place in places]
-    try:
-        asyncio.run(run_in_turns(benches, args.blocks))
-    except KeyboardInterrupt:
-        interrupted = True
+    interrupted = run_until_interrupted(run_in_turns(benches, args.blocks))
     for bench, path in zip(benches, files, strict=True):
         write_json(path, _report(bench, args.device, interrupted, config, mark))
         print(f"written to {path}{' (partial: interrupted)' if interrupted else ''}", file=sys.stderr)
@@ -129,11 +132,15 @@ def _report(bench: Bench, device: str | None, interrupted: bool, config: RunConf
 def _config(args: Namespace) -> RunConfig:
     if args.config is None:
         raise UserError("--config", "is missing", "give the configuration whose turns both sides are asked")
+    if args.rate is not None and args.concurrency is not None:
+        raise UserError("--concurrency", "is of a closed loop, --rate of an open one", "leave one out")
+    if args.rate is not None and not 0 < args.rate < math.inf:
+        raise UserError(f"--rate {args.rate:g}", "is no number above 0", "give requests per second")
     for name, least in (("blocks", MIN_BLOCKS), ("requests", 1), ("concurrency", 1)):
         value = getattr(args, name)
         if value is not None and value < least:
             raise UserError(f"--{name} {value}", f"is less than {least}", "give more")
-    return load(args.config)
+    return load(args.config, args.overrides)
 
 
 def _bench(args: Namespace, config: RunConfig, place: Place) -> Bench:
@@ -142,6 +149,9 @@ def _bench(args: Namespace, config: RunConfig, place: Place) -> Bench:
     if not model:
         raise UserError(place.url or "A or B", "names no model", "give --model, or write MODEL@URL")
     turns = eval_turns(config)
+    if args.rate is not None:
+        opened = Options(rates=(args.rate,), arrival=Arrival())
+        return Bench(url, config.eval, {model: turns}, [], args.requests, opened)
     return Bench(url, config.eval, {model: turns}, [args.concurrency or 4], args.requests)
 
 

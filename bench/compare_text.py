@@ -20,9 +20,8 @@ def headline(result: Comparison) -> str:
 
 def told(result: Comparison) -> list[str]:
     """The facts that a reader needs to judge the figures."""
-    in_flight = "" if result.concurrency is None else f", {result.concurrency} in flight"
     turns = "run in turns" if result.interleaved else "run apart"
-    facts = [f"{result.blocks} blocks of {result.requests} requests a side, {turns}{in_flight}",
+    facts = [f"{result.blocks} blocks of {result.requests} requests a side, {turns}, {result.load}",
              f"device {result.device}", result.note]  # fmt: skip
     return [fact for fact in facts if fact]
 

@@ -6,7 +6,7 @@ See `callproof.html` for how what servers and models said is kept from doing any
 from pathlib import Path
 from typing import Any
 
-from bench.stats import LATENCIES, PERCENTILES
+from bench.stats import FURTHER, LATENCIES, PERCENTILES
 from callproof.html import page
 from callproof.records import replacing
 
@@ -29,7 +29,7 @@ def write_html(path: Path, report: dict[str, Any]) -> None:
         "run": {key: value for key, value in report.items() if key != "levels"},
         "levels": levels,
         "models": list(dict.fromkeys(name for level in levels for name in level["models"])),
-        "latencies": LATENCIES,
+        "latencies": [*LATENCIES, *FURTHER],
         "percentiles": PERCENTILES,
         "made": path.stem,
     }
@@ -39,5 +39,5 @@ def write_html(path: Path, report: dict[str, Any]) -> None:
 
 def _row(sample: dict[str, Any]) -> dict[str, Any]:
     """What is drawn of a request; the gaps between its tokens are not."""
-    kept = ("model", "turn_id", "started_s", "ttft_ms", "e2e_ms", "output_tokens", "outcome", "error")
+    kept = ("model", "turn_id", "started_s", "ttft_ms", "e2e_ms", "output_tokens", "outcome", "error", "delay_ms")
     return {key: sample[key] for key in kept}

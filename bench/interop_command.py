@@ -12,6 +12,7 @@ from bench.importers.files import import_report
 from bench.prometheus import exposition
 from bench.publish import publish, stamped, writable
 from bench.saved import SavedBench
+from callproof.command_line import add_overrides
 from callproof.config import load
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import replacing
@@ -29,13 +30,14 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     add("--model", action="append", metavar="NAME", help="repeat it; default: the name of the configuration")
     add("--requests", type=int, metavar="N", help="the first N turns of each model; default: all")
     add("--endpoint", metavar="URL", help="vllm-custom: render prompts with this server's chat template")
+    add_overrides(parser)
 
 
 def export(args: Namespace) -> int:
     """Write the requests of a bench for another load generator."""
     if args.requests is not None and args.requests < 1:
         raise UserError(f"--requests {args.requests}", "is less than 1", "give how many turns of each model")
-    config = load(args.config)
+    config = load(args.config, args.overrides)
     turns = eval_turns(config)[: args.requests]
     asked = dict.fromkeys(args.model or [config.name], turns)
     if args.format == "aiperf":

@@ -1,18 +1,19 @@
 """A bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter's text files.
 
-One series a model and concurrency (and block, where levels were repeated), in base units: seconds, ratios.
+One series a model and load (and block, where levels were repeated), in base units: seconds, ratios.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bench.saved import SavedBench
-from bench.stats import LATENCIES, PERCENTILES
+from bench.stats import PERCENTILES
 
 _PREFIX = "callproof_bench"
 _NAMES = {
     "ttft": "Time to first token", "tpot": "Time per output token after the first", "itl": "Time between tokens",
-    "e2e": "End-to-end latency",
+    "e2e": "End-to-end latency", "ttfvc": "Time to first valid call",
+    "e2e_from_schedule": "End-to-end latency from when a request was due",
 }  # fmt: skip
 
 
@@ -31,7 +32,10 @@ _FAMILIES = (
     Family("exact_ratio", "Turns answered exactly right, of all turns.", "turn_exact"),
     Family("requests_per_second", "Answered requests per second.", "req_per_s"),
     Family("output_tokens_per_second", "Answered tokens per second.", "tokens_per_s"),
+    Family("tokens_per_second", "Tokens asked and answered, per second.", "total_token_throughput"),
     Family("correct_turns_per_second", "Turns answered exactly right, per second.", "correct_per_s"),
+    Family("requests_in_time_per_second", "Requests within the service level, per second.", "request_goodput"),
+    Family("correct_in_time_per_second", "Of these, turns answered exactly right, per second.", "correct_goodput"),
 )
 
 
@@ -44,7 +48,7 @@ def exposition(bench: SavedBench) -> str:
     for family in _FAMILIES:
         series = [(labels, row.get(family.key)) for labels, row in rows]
         lines += _family(family.name, family.help, series)
-    for name in LATENCIES:
+    for name in _NAMES:
         series = [
             ({**labels, "quantile": f"{point / 100:g}"}, _seconds(row.get(f"{name}_p{point}_ms")))
             for labels, row in rows
@@ -56,14 +60,16 @@ def exposition(bench: SavedBench) -> str:
 
 def _rows(bench: SavedBench) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     """(labels, figures) of each model at each level."""
-    seen: dict[int | None, int] = {}
-    held = [level.concurrency for level in bench.levels]
+    seen: dict[str, int] = {}
+    held = [level.load for level in bench.levels]
     for level in bench.levels:
-        seen[level.concurrency] = block = seen.get(level.concurrency, 0) + 1
-        repeated = {"block": str(block)} if held.count(level.concurrency) > 1 else {}
-        shown = "" if level.concurrency is None else str(level.concurrency)
+        seen[level.load] = block = seen.get(level.load, 0) + 1
+        repeated = {"block": str(block)} if held.count(level.load) > 1 else {}
+        settings = {key: getattr(level, key) for key in ("concurrency", "rate", "arrival", "live")}
+        shown = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in settings.items()
+                 if value is not None}  # fmt: skip
         for model, row in level.models.items():
-            yield {"model": model, "concurrency": shown, **repeated}, row
+            yield {"model": model, **shown, **repeated}, row
 
 
 def _family(name: str, told: str, series: list[tuple[dict[str, str], Any]]) -> list[str]:

@@ -19,9 +19,13 @@ def publish(report: dict[str, Any], out: Path) -> None:
     page = out.with_suffix(".html")
     write_html(page, report)
     print_tables(report)
-    print(f"written to {out} and {page}{' (partial: interrupted)' if report['partial'] else ''}", file=sys.stderr)
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    stopped = report["stopped"]
+    print(f"written to {out} and {page}{f' (partial: {stopped})' if stopped else ''}", file=sys.stderr)
+    kept = {key: report[key] for key in ("device", "note", "partial", "stopped", "find_rate", "warnings")}
     levels = [{key: value for key, value in level.items() if key != "samples"} for level in report["levels"]]
-    print(json.dumps({"out": str(out), "report": str(page), "partial": report["partial"], "levels": levels}))
+    print(json.dumps({"out": str(out), "report": str(page), **kept, "levels": levels}))
 
 
 def stamped(kind: str, suffix: str = ".json") -> Path:

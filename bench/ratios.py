@@ -30,6 +30,7 @@ HIGHER_IS_BETTER = {
     "req_per_s": True,
 }  # fmt: skip
 """The metrics: percentiles of latencies in milliseconds, and answered requests per second."""
+_LATENCIES: tuple[Literal["ttft", "tpot", "e2e"], ...] = ("ttft", "tpot", "e2e")
 OVERALL = "overall"
 MIN_BLOCKS = 5
 
@@ -74,11 +75,14 @@ class Check(Record):
 
 
 def block_figures(requests: Sequence[SavedRequest], duration_s: float) -> dict[str, float | None]:
-    """The metrics of one block of one side that took `duration_s` seconds; None where nothing defines them."""
+    """The metrics of one block of one side that took `duration_s` seconds; None where nothing defines them.
+
+    In an open loop TTFT and E2E count from the moment at which a request was due.
+    """
     answered = [request for request in requests if request.error is None]
     found: dict[str, float | None] = {}
-    for name in ("ttft", "tpot", "e2e"):
-        values = [value for request in answered if (value := getattr(request, f"{name}_ms")) is not None]
+    for name in _LATENCIES:
+        values = [value for request in answered if (value := request.latency_ms(name)) is not None]
         for point in (50, 95):
             found[f"{name}_p{point}"] = float(np.percentile(values, point)) if values else None
     found["req_per_s"] = len(answered) / duration_s if duration_s > 0 else None
@@ -129,6 +133,14 @@ def _ratio(name: str, means: tuple[float, float], draws: Array, blocks: int) -> 
         verdict="slower" if low > 0 else "faster" if high < 0 else "inconclusive",
         blocks_needed=_needed(blocks, slow, slow - low if slow > 0 else high - slow),
     )
+
+
+def paired_ratio(by_block: Sequence[float]) -> tuple[float, float, float]:
+    """The geometric mean of the ratios of two or more pairs of blocks, and its 95 % limits."""
+    logarithms = np.log(np.array(by_block))[:, None]
+    draws = _draws(np.zeros_like(logarithms), logarithms, paired=True)[:, 0]
+    low, high = _limits(draws, len(logarithms), 0.975)
+    return _power(float(logarithms.mean())), _power(low), _power(high)
 
 
 def _limits(draws: Array, blocks: int, level: float) -> tuple[float, float]:

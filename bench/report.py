@@ -7,9 +7,13 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.load import Level
+from bench.quality import quality_against_lowest
 from bench.run import Bench
-from bench.stats import level_figures, samples_of
-from callproof.outcomes import SCORER_VERSION
+from bench.stats import judged, level_figures, samples_of
+from callproof.config import EvalConfig
+from callproof.endpoint import without_credentials
+from callproof.outcomes import SCORER_VERSION, Outcome
 from callproof.turns import digest
 
 SCHEMA_VERSION = 1
@@ -25,26 +29,66 @@ def make_report(
         device: the user's label; otherwise it is found out where the server is local.
         tool_call_parser: of the server, as the configuration names it.
     """
-    levels = []
-    for level in bench.levels:
-        samples = samples_of(level)
-        requests = [sample.model_dump(mode="json") for sample in samples]
-        levels.append({**level_figures(level, samples), "samples": requests})
-    device = device or detect_device(bench.url)
+    options = bench.options
+    outcomes = [(level, judged(level)) for level in bench.levels]
+    quality = [None] * len(outcomes) if options.find_rate else quality_against_lowest(outcomes)
+    levels = [
+        {**_level(level, found, bench), "turn_exact_vs_lowest": compared}
+        for (level, found), compared in zip(outcomes, quality, strict=True)
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
-        "endpoint": _without_credentials(bench.url),
-        "device": device,
-        "note": note_of(device),
-        "partial": interrupted,
-        "loop": "closed",
-        "prefix_cache": "cold at each level" if bench.cold_cache else "as the server had it",
-        "sampling": {"max_tokens": bench.settings.max_tokens, "temperature": bench.settings.temperature, "seed": 0},
+        "endpoint": without_credentials(bench.url),
+        **device_of(bench.url, device),
+        "partial": interrupted or bench.stopped is not None,
+        "stopped": "interrupted" if interrupted else bench.stopped,
+        "loop": "closed" if options.arrival is None else "open",
+        "arrival": options.arrival and options.arrival.name,
+        "max_in_flight": options.max_in_flight,
+        "mix": options.mix,
+        "seed": options.seed,
+        "slo": options.slo and options.slo.model_dump(exclude_none=True),
+        "prefix_cache": prefix_cache(bench),
+        "sampling": sampling(bench.settings),
         "turns": {model: digest(turns) for model, turns in bench.asked.items()},
-        "versions": _versions(bench.server_version),
+        "versions": versions(bench.server_version),
         "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
+        "max_loras": bench.max_loras,
+        "find_rate": bench.found and {**bench.found.model_dump(mode="json"), "words": bench.found.words},
+        "warnings": _warnings(levels),
         "levels": levels,
     }
+
+
+def _level(level: Level, outcomes: list[Outcome], bench: Bench) -> dict[str, Any]:
+    samples = samples_of(level, outcomes)
+    requests = [sample.model_dump(mode="json") for sample in samples]
+    return {**level_figures(level, samples, bench.options.slo), "samples": requests}
+
+
+def _warnings(levels: list[dict[str, Any]]) -> list[str]:
+    late = [level for level in levels if level["lateness"] and level["lateness"]["lags"]]
+    return [
+        f"{level['load']}: the load generator lags (99th percentile {level['lateness']['p99_ms']:.0f} ms late): a part "
+        "of these latencies is its own; give it a free core, or a lower rate"
+        for level in late
+    ]
+
+
+def prefix_cache(bench: Bench) -> str:
+    if bench.options.cache == "warm":
+        return "warm: every prompt was sent once before the first level"
+    return "cold at each level" if bench.cold_cache else "as the server had it"
+
+
+def sampling(settings: EvalConfig) -> dict[str, Any]:
+    return {"max_tokens": settings.max_tokens, "temperature": settings.temperature, "seed": 0}
+
+
+def device_of(url: str, label: str | None) -> dict[str, str | None]:
+    """The device, and what its figures are worth."""
+    device = label or detect_device(url)
+    return {"device": device, "note": note_of(device)}
 
 
 def note_of(device: str) -> str | None:
@@ -64,14 +108,9 @@ def detect_device(url: str) -> str:
     return next((f"gpu, {name.strip()}" for name in names if name.strip()), f"cpu, {os.cpu_count()} cores")
 
 
-def _versions(server: str | None) -> dict[str, str | None]:
+def versions(server: str | None) -> dict[str, str | None]:
     try:
         own = metadata.version("callproof")
     except metadata.PackageNotFoundError:
         own = None
     return {"server": server, "callproof": own, "python": platform.python_version()}
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

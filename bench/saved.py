@@ -27,16 +27,24 @@ class SavedRequest(Saved):
     e2e_ms: Amount | None
     output_tokens: Annotated[int, Field(ge=0, le=2**53)]
     error: str | None
+    delay_ms: float = Field(default=0.0, allow_inf_nan=False)
 
-    @property
-    def tpot_ms(self) -> float | None:
-        return tpot_ms(self.ttft_ms, self.e2e_ms, self.output_tokens)
+    def latency_ms(self, name: Literal["ttft", "tpot", "e2e"]) -> float | None:
+        """A latency, from the moment at which the request was due where that is another than when it was sent."""
+        if name == "tpot":
+            return tpot_ms(self.ttft_ms, self.e2e_ms, self.output_tokens)
+        sent_to = self.ttft_ms if name == "ttft" else self.e2e_ms
+        return None if sent_to is None else sent_to + self.delay_ms
 
 
 class SavedLevel(Saved):
-    """One level, or one block of it where it was run several times."""
+    """One level, or one block of it where it was run several times; `load` tells it in words."""
 
+    load: str
     concurrency: int | None
+    rate: Amount | None
+    arrival: str | None
+    live: int | None
     partial: bool
     duration_s: Amount
     overall: dict[str, Any]
@@ -59,6 +67,10 @@ class SavedBench(Saved):
     note: str | None
     partial: bool
     loop: str
+    arrival: str | None
+    max_in_flight: int | None
+    mix: dict[str, float] | None
+    seed: int | None
     prefix_cache: str
     sampling: dict[str, Any]
     turns: dict[str, str]

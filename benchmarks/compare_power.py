@@ -4,9 +4,9 @@
     python benchmarks/compare_power.py --write docs/bench-compare.md  # puts it between the markers of that file
 
 A side is a server with `in_flight` requests at a time. A request waits for its first token and then for each further
-one; both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts: all
-times of a block are scaled by a random walk over the slots in which blocks run (3 % a step), and each slot has a mood
-of its own (3 %). Sides run their blocks in turns. The effect scales every time of the candidate.
+one; both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts:
+all times of a block are scaled by a random walk over the slots in which blocks run (3 % a step), and each slot has a
+mood of its own (3 %). Sides run their blocks in turns. The effect scales every time of the candidate.
 """
 
 import argparse

@@ -1,5 +1,7 @@
 """An OpenAI-compatible endpoint that answers at once: every chat completion is the same bytes, nothing is parsed.
 
+A streamed completion is CHUNKS events, PACE_S apart, so that a client that keeps up reads each on its own.
+
     python benchmarks/instant_endpoint.py        # writes its URL to stdout, serves until stdin ends
 
 It speaks HTTP/1.1 over a bare asyncio protocol, so that a client is measured and not the server.
@@ -34,6 +36,30 @@ _ROUTES = {
     b"/v1/models": _response({"object": "list", "data": [{"id": MODEL, "object": "model"}]}),
     b"/version": _response({"version": "instant"}),
 }
+CHUNKS, PACE_S = 64, 0.002
+
+
+def _event(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    head = {"id": "chatcmpl-0123456789abcdef", "object": "chat.completion.chunk", "created": 0, "model": MODEL}
+    return b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n"
+
+
+def _streamed(events: list[bytes]) -> list[bytes]:
+    """What goes over the wire, piece by piece: head, events as HTTP chunks, end."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return [head, *(b"%x\r\n%b\r\n" % (len(event), event) for event in events), b"0\r\n\r\n"]
+
+
+_STREAM = _streamed(
+    [
+        _event({"role": "assistant", "content": ""}),
+        *(_event({"content": f" word{number}"}) for number in range(CHUNKS - 2)),
+        _event({"content": "."}, "stop"),
+        b"data: " + json.dumps({"choices": [], "usage": _USAGE}).encode() + b"\n\n",
+        b"data: [DONE]\n\n",
+    ]
+)
 _NOT_FOUND = _response({"error": {"message": "not found"}}, "404 Not Found")
 
 
@@ -54,9 +80,16 @@ class _Connection(asyncio.Protocol):
             if len(self._received) < total:
                 return
             path = bytes(self._received[: self._received.index(b"\r\n")].split(b" ")[1])
+            streamed = self._received.find(b'"stream":true', end, total) >= 0
             del self._received[:total]
-            assert self._transport is not None
-            self._transport.write(_ROUTES.get(path, _NOT_FOUND))
+            self._write(iter(_STREAM if streamed else [_ROUTES.get(path, _NOT_FOUND)]))
+
+    def _write(self, pieces: Iterator[bytes]) -> None:
+        """One piece now, and the next a little later."""
+        assert self._transport is not None
+        if (piece := next(pieces, None)) is not None and not self._transport.is_closing():
+            self._transport.write(piece)
+            asyncio.get_running_loop().call_later(PACE_S, self._write, pieces)
 
 
 async def _serve() -> None:

@@ -159,6 +159,22 @@ def parse_served(
     )
 
 
+def calls_with_ends(text: str, finish_reason: str | None = None) -> list[tuple[ToolCall, int]]:
+    """The calls of an answer, each with how many characters of `text` complete its JSON. Never raises.
+
+    Args:
+        text: the raw answer, `writable`.
+        finish_reason: as the server gave it.
+    """
+    body = without_think(text)
+    if body is None:
+        return []
+    reader = _Reader(body, cut=finish_reason == "length")
+    reader.read()
+    calls = (call for call in reader.calls if isinstance(call, ToolCall))
+    return [(call, len(text) - len(body) + end) for call, end in zip(calls, reader.ends, strict=True)]
+
+
 def render(calls: Iterable[ToolCall]) -> str:
     """Calls as a model writes them; `parse` reads them back."""
     return "\n".join(f"{_OPEN}\n{_compact(call)}\n{_CLOSE}" for call in calls)
@@ -219,6 +235,7 @@ class _Reader:
 
     def __init__(self, body: str, cut: bool) -> None:
         self.calls: list[ToolCall | MalformedCall] = []
+        self.ends: list[int] = []  # in the body, of the JSON of each call that is not malformed
         self.beside: list[str] = []
         self.unclosed = self.decoded_strings = 0
         self.truncated = False
@@ -256,7 +273,7 @@ class _Reader:
         try:
             value, end = _decode_at(body, begin, tags, following)
             following = bisect_left(tags, end, following)
-            call = _call(value)
+            call = _Call(*_call(value), end)
         except RefusedJSON as error:
             return error.reason, following
         stop = tags[following] if following < len(tags) else len(body)
@@ -265,6 +282,7 @@ class _Reader:
     def _keep(self, found: "_Call | MalformedReason", text: str, closed: bool) -> None:
         if isinstance(found, _Call):
             self.calls.append(found.call)
+            self.ends.append(found.end)
             self.unclosed += not closed
             self.decoded_strings += found.decoded
             return
@@ -275,8 +293,11 @@ class _Reader:
 
 
 class _Call(NamedTuple):
+    """A call, whether its arguments were a JSON string, and where its JSON ends in the body."""
+
     call: ToolCall
     decoded: bool
+    end: int
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -284,7 +305,7 @@ def _skip_space(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _call(value: dict[str, Any]) -> _Call:
+def _call(value: dict[str, Any]) -> tuple[ToolCall, bool]:
     """The call that an object makes, and whether its arguments were a JSON string."""
     name, arguments = value.get("name"), value.get("arguments", {})
     if not isinstance(name, str) or not name:
@@ -297,7 +318,7 @@ def _call(value: dict[str, Any]) -> _Call:
             raise RefusedJSON("bad_arguments" if error.reason == "invalid_json" else error.reason, str(error)) from None
     if not isinstance(arguments, dict):
         raise RefusedJSON("bad_arguments", f"expected an object, got {type(arguments).__name__}")
-    return _Call(ToolCall.model_construct(name=name, arguments=arguments), decoded)
+    return ToolCall.model_construct(name=name, arguments=arguments), decoded
 
 
 def _served_call(entry: Any) -> ToolCall | MalformedCall:
@@ -306,7 +327,7 @@ def _served_call(entry: Any) -> ToolCall | MalformedCall:
     if value.get("arguments") in (None, ""):
         value = {key: item for key, item in value.items() if key != "arguments"}
     try:
-        return _call(writable_value(value)).call
+        return _call(writable_value(value))[0]
     except RefusedJSON as error:
         return MalformedCall(reason=error.reason, text=writable(json.dumps(entry, ensure_ascii=False, default=str)))
 

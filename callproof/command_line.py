@@ -3,13 +3,23 @@
 import argparse
 import difflib
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from callproof.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises a UserError where argparse prints usage and exits."""
+    """Raises a UserError where argparse prints usage and exits; overrides (below) may stand anywhere."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Words that argparse leaves over, since it takes positional ones from one place only, are overrides too."""
+        found, rest = super().parse_known_args(args, namespace)
+        if hasattr(found, "overrides"):
+            found.overrides = [*found.overrides, *(word for word in rest if not word.startswith("-"))]
+            rest = [word for word in rest if word.startswith("-")]
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(self.prog, message, f"see {self.prog} --help")

@@ -46,11 +46,13 @@ class Completion:
 
 @dataclass(slots=True)
 class StreamedCompletion:
-    """A chat completion as its events arrive: text and tool-call deltas are put together."""
+    """A chat completion as its events arrive: text and tool-call deltas are put together.
 
-    _texts: list[str] = field(default_factory=list)
+    `texts`: what each event with a choice added.
+    """
+
+    texts: list[str] = field(default_factory=list)
     _calls: dict[int, dict[str, Any]] = field(default_factory=dict)
-    _chunks: int = 0
     _done: bool = False
     _finish_reason: str | None = None
     _usage: dict[str, Any] | None = None
@@ -72,8 +74,7 @@ class StreamedCompletion:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             raise NoCompletion("a streamed choice has no delta")
-        self._chunks += 1
-        self._texts.append(_text(delta))
+        self.texts.append(_text(delta))
         self._finish_reason = _finish_reason(choice) or self._finish_reason
         for call in _list_of_objects(delta.get("tool_calls")):
             self._add_call(call)
@@ -95,10 +96,10 @@ class StreamedCompletion:
         """The whole, after the last event; raises NoCompletion when the stream broke off or had no choices."""
         if not (self._done or self._finish_reason):
             raise NoCompletion("the stream broke off", again=True)
-        if not self._chunks:
+        if not self.texts:
             raise NoCompletion("the stream had no choices")
         calls = tuple(self._calls[index] for index in sorted(self._calls))
-        return Completion("".join(self._texts), self._finish_reason, self._usage, calls or None)
+        return Completion("".join(self.texts), self._finish_reason, self._usage, calls or None)
 
 
 def may_succeed_later(status: int) -> bool:

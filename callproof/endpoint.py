@@ -40,9 +40,10 @@ PROBE_TIMEOUT_S = 10.0
 class Reply:
     """What came back of one attempt; times are `time.perf_counter()` seconds.
 
-    `chunk_times` is empty unless streamed. `finished` is when the body had been read, the usage chunk and `[DONE]`
-    included; end-to-end latency as `vllm bench serve` has it ends at `chunk_times[-1]`. `again`: there is no answer,
-    and another attempt may bring one, not before `pause_s` seconds where the server asked for a pause.
+    `chunk_times`, and `chunk_texts`, what each of those chunks added to the text, are empty unless streamed. `finished`
+    is when the body had been read, the usage chunk and `[DONE]` included; end-to-end latency as `vllm bench serve` has
+    it ends at `chunk_times[-1]`. `again`: there is no answer, and another attempt may bring one, not before `pause_s`
+    seconds where the server asked for a pause. `waited_s`: how long the request waited here for a slot, before `sent`.
     """
 
     answer: Answer
@@ -52,6 +53,8 @@ class Reply:
     finished: float
     again: bool = False
     pause_s: float = 0.0
+    chunk_texts: tuple[str, ...] = ()
+    waited_s: float = 0.0
 
 
 class _Failure(Exception):
@@ -144,6 +147,13 @@ class Endpoint:
             mend = "start it (python -m serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
 
+    async def read(self, path: str) -> str:
+        """The text that GET `path` answers; empty where there is no such thing."""
+        with contextlib.suppress(UserError):
+            status, body = await self.ask(path)
+            return body.decode("utf-8", "replace") if status == 200 else ""
+        return ""
+
     async def probe(self, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that GET `path`, or POST with a payload, answers; empty where there is no such thing."""
         with contextlib.suppress(UserError, NoCompletion):
@@ -186,27 +196,39 @@ class Endpoint:
         return await self._ask(payload, _read_events)
 
     async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
-        chunk_times: list[float] = []
+        chunks: list[_Chunk] = []
+        asked = time.perf_counter()
+        again, pause_s = False, 0.0
         async with self._slots:
             sent = time.perf_counter()
             try:
-                status, completion = await self._post(payload, read, chunk_times)
+                status, completion = await self._post(payload, read, chunks)
+                finished = time.perf_counter()
+                answer = Answer.of(completion, finished - sent)
             except _Failure as failure:
                 finished = time.perf_counter()
                 answer = Answer(text="", error=self._safe(str(failure)), latency_s=finished - sent)
-                again, pause_s = failure.again, failure.pause_s
-                return Reply(answer, failure.status, sent, tuple(chunk_times), finished, again, pause_s)
-            finished = time.perf_counter()
-        return Reply(Answer.of(completion, finished - sent), status, sent, tuple(chunk_times), finished)
+                status, again, pause_s = failure.status, failure.again, failure.pause_s
+        return Reply(
+            answer,
+            status,
+            sent,
+            chunk_times=tuple(moment for moment, _ in chunks),
+            finished=finished,
+            again=again,
+            pause_s=pause_s,
+            chunk_texts=tuple(text for _, text in chunks),
+            waited_s=sent - asked,
+        )
 
-    async def _post(self, payload: dict[str, Any], read: "_Reader", chunk_times: list[float]) -> tuple[int, Completion]:
+    async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
         status = None
         try:
             async with self._open.post(self._url, data=to_json(payload), headers=_JSON) as response:
                 status = response.status
                 if status != 200:
                     raise await _refusal(response)
-                return status, await read(response, chunk_times)
+                return status, await read(response, chunks)
         except NoCompletion as error:
             raise _Failure(str(error), error.status or status, error.again) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -257,18 +279,20 @@ async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:
             raise UserError(f"--model {name}", f"is not served at {endpoint.root}", mend)
 
 
-_Reader = Callable[[aiohttp.ClientResponse, list[float]], Awaitable[Completion]]
+_Chunk = tuple[float, str]  # when it came, and what it added to the text
+_Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
-async def _read_whole(response: aiohttp.ClientResponse, _: list[float]) -> Completion:
+async def _read_whole(response: aiohttp.ClientResponse, _: list[_Chunk]) -> Completion:
     return Completion.of_body(await response.read())
 
 
-async def _read_events(response: aiohttp.ClientResponse, chunk_times: list[float]) -> Completion:
+async def _read_events(response: aiohttp.ClientResponse, chunks: list[_Chunk]) -> Completion:
     streamed = StreamedCompletion()
     async for data in _events(response.content):
+        moment = time.perf_counter()
         if streamed.add(data):
-            chunk_times.append(time.perf_counter())
+            chunks.append((moment, streamed.texts[-1]))
     return streamed.completion()
 
 

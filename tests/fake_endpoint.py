@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -65,6 +66,10 @@ class FakeEndpoint:
         tokenized: a body that /tokenize answers with in place of tokens.
         tokenize_delay_s: before /tokenize answers, seconds.
         version: what /version tells.
+
+    Attributes:
+        requests: the payloads, in order of arrival; `arrivals`: when they came (`time.perf_counter()`).
+        writes: number of a streamed request -> when each of its events with a choice was written.
     """
 
     def __init__(
@@ -84,6 +89,8 @@ class FakeEndpoint:
         self._tokenizing = self.most_tokenizing = 0
         self._faults: Iterator[Script] = iter(list(faults))
         self.requests: list[dict[str, Any]] = []
+        self.arrivals: list[float] = []
+        self.writes: dict[int, list[float]] = {}
         self.authorizations: set[str | None] = set()
         self.in_flight = self.most_in_flight = 0
         self.url = ""
@@ -97,7 +104,8 @@ class FakeEndpoint:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -176,6 +184,8 @@ class FakeEndpoint:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         payload = await request.json()
         self.requests.append(payload)
+        self.arrivals.append(time.perf_counter())
+        payload = {**payload, "number": len(self.arrivals) - 1}
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -218,6 +228,8 @@ class FakeEndpoint:
         async for number, event in _events(payload, script):
             if number == script.drop_after:
                 return _drop(request)
+            if b'"delta"' in event:
+                self.writes.setdefault(payload["number"], []).append(time.perf_counter())
             await response.write(b"data: " + event + b"\n\n")
         await response.write_eof()
         return response

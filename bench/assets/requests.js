@@ -10,9 +10,9 @@ function requestsSection(data) {
   const draw = (number) => body.replaceChildren(...requestsOf(data, levels[Number(number)]));
   const seen = {};
   const options = levels.map((level, number) => {
-    const name = levelName(level), block = (seen[name] = (seen[name] ?? 0) + 1);
-    const repeated = levels.filter((other) => levelName(other) === name).length > 1;
-    return [String(number), `${name} in flight${repeated ? `, block ${block}` : ""}`];
+    const name = level.load, block = (seen[name] = (seen[name] ?? 0) + 1);
+    const repeated = levels.filter((other) => other.load === name).length > 1;
+    return [String(number), `${name}${repeated ? `, block ${block}` : ""}`];
   });
   const controls = h("div", { class: "controls" }, select("level", options, draw));
   controls.querySelector("select").value = String(levels.length - 1);
@@ -70,7 +70,7 @@ function laneChart(data, level) {
 
 function barOf(data, sample, { x, end, y, height, px }) {
   const color = modelColor(data.models.indexOf(sample.model));
-  const told = sample.error ?? `${sample.outcome ? words(sample.outcome) : "not judged"}, TTFT ${tidy(sample.ttft_ms)} ms, E2E ${tidy(sample.e2e_ms)} ms, ${counted(sample.output_tokens, "token")}`;
+  const told = sample.error ?? `${sample.outcome ? words(sample.outcome) : "not judged"}, TTFT ${tidy(sample.ttft_ms)} ms, E2E ${tidy(sample.e2e_ms)} ms, ${counted(sample.output_tokens, "token")}${sample.delay_ms ? `, sent ${tidy(sample.delay_ms)} ms after it was due` : ""}`;
   const title = svg("title", {}, `${sample.model}, ${sample.turn_id}: ${told}`.replace(HIDDEN, spelled));
   if (sample.error !== null) return svg("rect", { class: "failed", x, y, width: 5, height }, title);
   const first = Math.min(end, px(sample.started_s + (sample.ttft_ms ?? 0) / 1000));
@@ -84,14 +84,14 @@ function errorsSection(data) {
   for (const level of data.levels) {
     for (const { model, error } of level.samples) {
       if (error === null) continue;
-      const key = JSON.stringify([levelName(level), model, error]);
+      const key = JSON.stringify([level.load, model, error]);
       found.set(key, (found.get(key) ?? 0) + 1);
     }
   }
   const rows = [...found].sort((a, b) => b[1] - a[1]).map(([key, count]) => {
     const [name, model, error] = JSON.parse(key);
-    return h("tr", {}, h("td", { class: "number" }, count.toLocaleString("en")), h("td", { class: "number" }, name), h("td", { class: "who" }, modelTag(model, data.models.indexOf(model))), h("td", { class: "error" }, prose(error, "prose")));
+    return h("tr", {}, h("td", { class: "number" }, count.toLocaleString("en")), h("td", { class: "number" }, visible(name)), h("td", { class: "who" }, modelTag(model, data.models.indexOf(model))), h("td", { class: "error" }, prose(error, "prose")));
   });
-  const head = h("tr", {}, h("th", { class: "number" }, "requests"), h("th", { class: "number" }, "in flight"), h("th", {}, "model"), h("th", {}, "error"));
+  const head = h("tr", {}, h("th", { class: "number" }, "requests"), h("th", { class: "number" }, "load"), h("th", {}, "model"), h("th", {}, "error"));
   return h("section", {}, h("h2", {}, "Errors"), rows.length ? scrolling(h("table", { class: "errors" }, h("thead", {}, head), h("tbody", {}, rows))) : h("p", { class: "note" }, "No request failed."));
 }

@@ -56,11 +56,14 @@ def import_report(paths: list[Path], model: str | None, device: str | None) -> d
         "device": device,
         "note": note_of(device),
         "partial": False,
+        "stopped": None,
         "loop": "as the other tool ran it",
+        **dict.fromkeys(("arrival", "max_in_flight", "mix", "seed", "slo", "parser", "max_loras", "find_rate")),
         "prefix_cache": "unknown",
         "sampling": {},
         "turns": {},
         "versions": {},
+        "warnings": [],
         "levels": levels,
     }
 

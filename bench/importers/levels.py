@@ -44,9 +44,16 @@ def _level(
     samples: Sequence[Sample],
 ) -> dict[str, Any]:
     return {
+        "load": "not told" if concurrency is None else f"{concurrency} in flight",
         "concurrency": concurrency,
+        "rate": None,
+        "arrival": None,
+        "live": None,
+        "planned": overall["requests"],
         "partial": False,
         "duration_s": round(duration_s, 6),
+        "lateness": None,
+        "turn_exact_vs_lowest": None,
         "overall": overall,
         "models": models,
         "samples": [sample.model_dump(mode="json") for sample in samples],

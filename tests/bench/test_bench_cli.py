@@ -110,12 +110,8 @@ def test_a_cpu_is_labelled_functional_not_performance(workplace: Path) -> None:
 def test_ctrl_c_saves_what_there_is_and_labels_it_partial(workplace: Path) -> None:
     with FakeEndpoint(Script("x", first_delay_s=0.3), models=["cars"]) as fake:
         words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "1"]
-        process = subprocess.Popen(
-            command(*words, "--out", "b.json"), cwd=workplace, env=environment(), stdout=subprocess.PIPE, text=True
-        )
-        until = time.monotonic() + 30
-        while len(fake.requests) < 4 and time.monotonic() < until:
-            time.sleep(0.02)
+        process = begin(workplace, *words, "--out", "b.json")
+        wait_for_requests(fake, 4)
         process.send_signal(signal.SIGINT)
         stdout, _ = process.communicate(timeout=20)
     saved = json.loads((workplace / "b.json").read_text())
@@ -134,6 +130,81 @@ def test_a_bench_without_a_single_answer_is_invalid(workplace: Path) -> None:
     assert "no request was answered: HTTP 500: broken" in done.stderr
 
 
+def test_an_open_loop_saves_its_schedule_and_both_latencies(workplace: Path) -> None:
+    with FakeEndpoint(right_for_even_cities, models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--out", "b.json"]
+        done = bench(workplace, *words, "--rate", "20,40", "--arrival", "constant", "--slo", "e2e=60000")
+    assert done.returncode == 0, done.stderr
+    saved = json.loads((workplace / "b.json").read_text())
+    assert saved["loop"] == "open"
+    assert [(level["rate"], level["concurrency"]) for level in saved["levels"]] == [(20.0, None), (40.0, None)]
+    for level in saved["levels"]:
+        row = level["overall"]
+        assert row["e2e_from_schedule_p50_ms"] >= row["e2e_p50_ms"]
+        assert row["request_goodput"] == pytest.approx(2 * row["correct_goodput"])
+        assert row["ttfvc_p50_ms"] >= row["ttft_p50_ms"]
+        dues = sorted(sample["due_s"] for sample in level["samples"])
+        assert dues == pytest.approx([number / level["rate"] for number in range(10)])
+    assert saved["levels"][1]["turn_exact_vs_lowest"]["overall"]["value"] == 0.0
+    assert "E2E from schedule" in done.stdout
+
+
+def test_the_search_for_a_rate_ends_with_the_rate_and_its_trials(workplace: Path) -> None:
+    def slow_when_busy(_: dict[str, Any]) -> Script:
+        return Script("x", first_delay_s=0.02 if fake.in_flight < 3 else 1.5)
+
+    with FakeEndpoint(slow_when_busy, models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--rate", "2", "--seed", "1"]
+        done = bench(workplace, *words, "--find-rate", "--arrival", "constant", "--slo", "e2e=1000")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["find_rate"]
+    assert len(found["trials"]) >= 2
+    assert found["rate"] is None or found["rate"] >= 2
+    assert found["words"] in done.stdout.replace("\n", " ")
+
+
+def test_a_server_that_dies_is_exit_code_3_and_a_partial_file(workplace: Path) -> None:
+    with FakeEndpoint(Script("x", first_delay_s=0.3), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "1,2"]
+        process = begin(workplace, *words, "--out", "b.json")
+        wait_for_requests(fake, 4)
+    stdout, _ = process.communicate(timeout=120)
+    saved = json.loads((workplace / "b.json").read_text())
+    assert process.returncode == 3
+    assert "the server is gone" in saved["stopped"]
+    assert saved["partial"]
+    assert len(saved["levels"]) == 1
+    assert saved["levels"][0]["samples"][0]["error"] is None
+    assert json.loads(stdout.splitlines()[-1])["partial"]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_hung_open_loop_saves_what_there_is(workplace: Path, kind: signal.Signals) -> None:
+    scripts = iter([Script("warm-up"), Script("x"), Script("x")])
+    with FakeEndpoint(lambda _: next(scripts, Script(hang=True)), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--rate", "50"]
+        process = begin(workplace, *words, "--out", "b.json")
+        wait_for_requests(fake, 11)
+        time.sleep(1)
+        process.send_signal(kind)
+        process.communicate(timeout=120)
+    saved = json.loads((workplace / "b.json").read_text())
+    assert process.returncode == 130
+    assert saved["stopped"] == "interrupted"
+    assert saved["levels"][0]["overall"]["requests"] == 2
+    assert saved["levels"][0]["planned"] == 10
+
+
+def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(command(*words), cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_requests(fake: FakeEndpoint, number: int) -> None:
+    until = time.monotonic() + 120
+    while len(fake.requests) < number and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -143,6 +214,15 @@ def test_a_bench_without_a_single_answer_is_invalid(workplace: Path) -> None:
         (["--concurrency", "1,x"], "--concurrency 1,x: is no list of whole numbers"),
         (["--concurrency", "0"], "--concurrency 0: is no list"),
         (["--requests", "0"], "--requests 0: is less than 1"),
+        (["--rate", "0"], "--rate 0: is no list of numbers above 0"),
+        (["--rate", "2", "--concurrency", "4"], "--concurrency: is of a closed loop"),
+        (["--arrival", "constant"], "--arrival constant: has no rate"),
+        (["--rate", "2", "--arrival", "often"], "--arrival often: is no pattern of arrivals"),
+        (["--max-in-flight", "4"], "--max-in-flight: is of an open loop"),
+        (["--slo", "ttft=x"], "--slo ttft=x: expected each of ttft, tpot, e2e"),
+        (["--find-rate"], "--find-rate: has no service level"),
+        (["--mix", "boats=2"], "--mix boats=2: expected each --model once (cars)"),
+        (["--live", "1,2"], "--live 1,2: only 1 --model are given"),
         (["--config", "none.yaml"], "none.yaml: cannot be read"),
         (["--out", "domain"], "--out domain: is a folder"),
         (["--out", "cars.yaml/b.json"], "--out cars.yaml/b.json: cannot be written"),

@@ -1,33 +1,17 @@
 """The closed loop against a real local server with scripted delays."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from bench_turns import SETTINGS, turns
 from fake_endpoint import FakeEndpoint, Script
 
 from bench.load import make_jobs
-from bench.run import Bench
+from bench.run import Bench, Options
 from bench.stats import level_figures, samples_of
 from callproof.config import EvalConfig
-from callproof.turns import Turn
-
-SETTINGS = EvalConfig(timeout_s=5)
-
-
-def turns(sessions: int, each: int) -> list[Turn]:
-    return [
-        Turn(
-            turn_id=f"s{session}/{position}",
-            session_id=f"s{session}",
-            position=position,
-            messages=({"role": "user", "content": f"{session} {position}"},),
-            tools=None,
-            gold=(),
-        )
-        for session in range(sessions)
-        for position in range(each)
-    ]
 
 
 def run(fake: FakeEndpoint, levels: list[int], models: tuple[str, ...] = ("tiny",), count: int = 8) -> Bench:
@@ -120,3 +104,63 @@ def test_the_payload_is_the_one_of_replay_streamed() -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+
+
+def test_a_mix_shares_the_requests_out_by_weight() -> None:
+    with FakeEndpoint(models=["tiny", "cars"]) as fake:
+        options = Options(mix={"tiny": 3.0, "cars": 1.0})
+        bench = Bench(fake.url, SETTINGS, dict.fromkeys(("tiny", "cars"), turns(9, 1)), [2], 9, options)
+        asyncio.run(bench.run())
+    assert Counter(job.model for job, _ in bench.levels[0].replies) == {"tiny": 9, "cars": 3}
+
+
+def test_each_level_has_its_number_of_live_models_and_the_same_number_of_requests() -> None:
+    models = ("a", "b", "c", "d")
+    with FakeEndpoint(models=models) as fake:
+        bench = Bench(fake.url, SETTINGS, dict.fromkeys(models, turns(8, 1)), [2], 8, Options(live=(1, 2, 4)))
+        asyncio.run(bench.run())
+    asked = [Counter(job.model for job, _ in level.replies) for level in bench.levels]
+    assert asked == [{"a": 8}, {"a": 4, "b": 4}, dict.fromkeys(models, 2)]
+    assert [level.live for level in bench.levels] == [1, 2, 4]
+
+
+def test_a_warm_cache_has_seen_every_prompt_once_before_the_first_level() -> None:
+    with FakeEndpoint() as fake:
+        bench = Bench(fake.url, SETTINGS, {"tiny": turns(6, 1)}, [1, 2], 6, Options(cache="warm"))
+        asyncio.run(bench.run())
+        prompts = [payload["messages"][0]["content"] for payload in fake.requests]
+    assert Counter(prompts[1:7]) == {f"{number} 0": 1 for number in range(6)}
+    assert len(prompts) == 1 + 6 + 2 * 6
+    assert [len(level.replies) for level in bench.levels] == [6, 6]
+
+
+def test_a_server_that_dies_ends_the_bench_and_what_it_answered_is_kept() -> None:
+    async def dying(bench: Bench, fake: FakeEndpoint) -> None:
+        async def kill() -> None:
+            while len(fake.requests) < 4:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(fake.__exit__)
+
+        await asyncio.gather(bench.run(), kill())
+
+    fake = FakeEndpoint(Script("x", first_delay_s=0.1))
+    with fake:
+        bench = Bench(fake.url, SETTINGS, {"tiny": turns(12, 1)}, [1, 2, 4], 12)
+        asyncio.run(dying(bench, fake))
+    assert bench.stopped is not None
+    assert "no endpoint answers" in bench.stopped
+    (level,) = bench.levels
+    outcomes = [sample.outcome for sample in samples_of(level)]
+    assert outcomes[0] == "ok"
+    assert outcomes[-1] == "infra_error"
+
+
+def test_a_stream_that_hangs_or_breaks_half_way_is_an_error_and_the_others_go_on() -> None:
+    scripts = iter([Script("warm-up"), Script(chunks=("a", "b"), chunk_delay_s=9.0), Script("a b c", drop_after=2)])
+    with FakeEndpoint(lambda _: next(scripts, Script("ok"))) as fake:
+        bench = Bench(fake.url, EvalConfig(timeout_s=1.5), {"tiny": turns(5, 1)}, [1], 5)
+        asyncio.run(bench.run())
+    samples = samples_of(bench.levels[0])
+    assert [sample.outcome for sample in samples] == ["infra_error", "infra_error", "ok", "ok", "ok"]
+    assert samples[0].error == "timed out"
+    assert bench.stopped is None

@@ -1,9 +1,13 @@
 """Figures from replies whose times are known to the millisecond."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from bench.load import Job, Level
-from bench.stats import figures, level_figures, samples_of
+from bench.quality import quality_against_lowest
+from bench.stats import figures, judged, level_figures, samples_of
 from callproof.endpoint import Reply
 from callproof.outcomes import Answer
 from callproof.turns import GoldCall, Turn
@@ -92,6 +96,61 @@ def test_the_models_rates_add_up_to_the_overall_rate() -> None:
     assert {model: part["requests"] for model, part in row["models"].items()} == {"tiny": 3, "car_sales": 2}
     for key in ("req_per_s", "tokens_per_s", "correct_per_s"):
         assert sum(part[key] for part in row["models"].values()) == pytest.approx(row["overall"][key], abs=0.001)
+
+
+def test_mean_and_std_are_those_of_numpy_as_in_vllm_bench_serve() -> None:
+    level = level_of(*(reply(100.0, ttft / 1000, tokens=1) for ttft in (10, 20, 60)))
+    row = figures(samples_of(level), 1.0)
+    assert (row["ttft_mean_ms"], row["ttft_std_ms"]) == pytest.approx((30.0, np.std([10, 20, 60])), abs=0.001)
+
+
+def test_total_throughput_counts_prompts_and_is_unknown_where_the_server_does_not_count_them() -> None:
+    counted = reply(100.0, 0.1, 0.1, tokens=20)
+    usage = {"completion_tokens": 20, "prompt_tokens": 80}
+    whole = replace(counted, answer=counted.answer.model_copy(update={"usage": usage}))
+    assert figures(samples_of(level_of(whole, whole)), 10.0)["total_token_throughput"] == 20.0
+    assert figures(samples_of(level_of(whole, counted)), 10.0)["total_token_throughput"] is None
+
+
+def test_time_to_first_valid_call_is_a_figure_of_the_turns_that_have_one() -> None:
+    streamed = replace(reply(100.0, 0.1, 0.1, 0.1, 0.1), chunk_texts=("", RIGHT[:10], RIGHT[10:], " "))
+    row = figures(samples_of(level_of(streamed, reply(100.0, 0.1, text=WRONG))), 1.0)
+    assert row["ttfvc_p50_ms"] == 300.0
+
+
+def test_latency_from_the_schedule_adds_what_passed_before_sending() -> None:
+    level = level_of(reply(101.0, 0.2, 0.3), reply(102.0, 0.2, 0.3))
+    level.concurrency = None
+    level.replies = [
+        (replace(job, due_s=0.75), replace(one, waited_s=0.05 * number))
+        for number, (job, one) in enumerate(level.replies)
+    ]
+    samples = samples_of(level)
+    assert [(one.delay_ms, one.late_ms, one.e2e_from_schedule_ms) for one in samples] == [
+        (250.0, 250.0, 750.0),
+        (1250.0, 1200.0, 1750.0),
+    ]
+    found = level_figures(level, samples)
+    assert found["lateness"]["lags"]
+    assert found["overall"]["e2e_p50_ms"] == 500.0
+    assert found["overall"]["e2e_from_schedule_p50_ms"] == 1250.0
+
+
+def test_quality_is_compared_turn_by_turn_with_the_lowest_load() -> None:
+    low = level_of(*(reply(100.0, 0.1) for _ in range(40)))
+    high = level_of(*(reply(100.0, 0.1, text=RIGHT if number % 4 else WRONG) for number in range(40)))
+    high.concurrency = 16
+    same, worse = low, quality_against_lowest([(high, judged(high)), (low, judged(low))])
+    assert worse[1] is None
+    assert worse[0] is not None
+    found = worse[0]["overall"]
+    assert worse[0]["against"] == "2 in flight"
+    assert found["value"] == -0.25
+    assert -0.45 < found["low"] < -0.25 < found["high"] < -0.1
+    assert (found["n"], found["clusters"]) == (40, 40)
+    unchanged = quality_against_lowest([(same, judged(same)), (high, judged(same))])[1]
+    assert unchanged is not None
+    assert (unchanged["overall"]["value"], unchanged["models"]["tiny"]["low"]) == (0.0, 0.0)
 
 
 def test_no_sample_gives_no_figure_instead_of_zero() -> None:

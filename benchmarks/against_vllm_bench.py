@@ -1,0 +1,171 @@
+"""Our bench against `vllm bench serve`: the same prompts, rate and server; TTFT, TPOT and E2E side by side.
+
+    python -m serve --config configs/car_sales.yaml                                  # in another terminal
+    python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
+
+Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold
+prefix cache (a salt). The two arms take turns, in alternating order, after a round that warms up. `vllm bench serve`
+runs in a process of its own, through the same main as the script, which PyPI's CPU wheel does not bring. A prompt is
+all text of a turn as one message of the user, since `vllm bench serve` sends no tools. Writes medians over rounds to
+stdout, and one line of JSON. On a CPU the figures are functional, not performance.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.arrivals import Arrival
+from bench.load import Level, make_jobs, run_level, salted, scheduled, warm_up
+from bench.report import CPU_NOTE, detect_device
+from bench.stats import figures, samples_of
+from callproof.catalog import read_catalog
+from callproof.config import RunConfig, load
+from callproof.endpoint import Endpoint, require_models
+from callproof.turns import Turn, eval_turns
+
+METRICS = {"ttft": "ttft", "tpot": "tpot", "e2e": "e2el"}
+VLLM = (
+    "from vllm.benchmarks.serve import add_cli_args, main\n"
+    "from vllm.utils.argparse_utils import FlexibleArgumentParser\n"
+    "parser = FlexibleArgumentParser()\n"
+    "add_cli_args(parser)\n"
+    "main(parser.parse_args())\n"
+)
+
+Medians = dict[str, float]
+
+
+def prompts(config: RunConfig, count: int) -> list[str]:
+    """All text of each of the first turns."""
+    turns = eval_turns(config, read_catalog(config.data.tools_path))[:count]
+    return ["\n".join(str(message.get("content") or "") for message in turn.messages) for turn in turns]
+
+
+class Comparison:
+    """Both arms over the same prompts at one server."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self._args, self._folder = args, folder
+        config = load(args.config)
+        self._settings = config.eval.model_copy(update={"max_tokens": args.tokens, "temperature": 0.0})
+        self._base = args.tokenizer or config.model.base_model
+        self.url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+        self._prompts = prompts(config, args.requests)
+        rows = [{"prompt": prompt, "output_tokens": args.tokens} for prompt in self._prompts]
+        self._dataset = folder / "prompts.jsonl"
+        self._dataset.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def vllm(self, salt: str) -> Medians:
+        """Medians in ms of `vllm bench serve`."""
+        options: dict[str, Any] = {
+            "backend": "openai-chat",
+            "base-url": self.url,
+            "endpoint": "/v1/chat/completions",
+            "model": self._args.model,
+            "tokenizer": self._base,
+            "dataset-name": "custom",
+            "dataset-path": self._dataset,
+            "custom-output-len": self._args.tokens,
+            "num-prompts": len(self._prompts),
+            "request-rate": self._args.rate,
+            "burstiness": "inf",
+            "temperature": 0,
+            "extra-body": json.dumps({"cache_salt": salt, "seed": 0}),
+            "percentile-metrics": ",".join(METRICS.values()),
+            "result-dir": self._folder,
+            "result-filename": f"{salt}.json",
+        }
+        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        flags = ["--skip-chat-template", "--disable-shuffle", "--ignore-eos", "--disable-tqdm", "--save-result"]
+        command = [sys.executable, "-c", VLLM, *words, *flags]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SystemExit(f"vllm bench serve ended with code {done.returncode}:\n{done.stdout[-3000:]}")
+        found = json.loads((self._folder / f"{salt}.json").read_text(encoding="utf-8"))
+        assert found["completed"] == len(self._prompts), found
+        return {ours: found[f"median_{theirs}_ms"] for ours, theirs in METRICS.items()}
+
+    def ours(self, salt: str) -> Medians:
+        """The same of our open loop."""
+        row = asyncio.run(self._open_loop(salt))
+        assert row["errors"] == 0, row
+        return {name: row[f"{name}_p50_ms"] for name in METRICS}
+
+    async def _open_loop(self, salt: str) -> dict[str, Any]:
+        turns = [_turn(number, prompt) for number, prompt in enumerate(self._prompts)]
+        jobs = make_jobs({self._args.model: turns}, len(turns), len(turns), self._settings)
+        jobs = salted((replace(job, payload={**job.payload, "ignore_eos": True}) for job in jobs), salt)
+        moments = Arrival("constant").moments(len(jobs), self._args.rate, seed=0)
+        level = Level(None, planned=len(jobs), rate=self._args.rate, arrival="constant")
+        async with Endpoint(self.url, timeout_s=self._settings.timeout_s, limit=len(jobs)) as endpoint:
+            await require_models(endpoint, [self._args.model])
+            await warm_up(endpoint, salted(jobs, f"{salt}-warm-up"))
+            await run_level(endpoint, scheduled(jobs, moments), level, lambda: None)
+        return figures(samples_of(level), level.ended - level.begun)
+
+
+def _turn(number: int, prompt: str) -> Turn:
+    """In the form in which `vllm bench serve` sends a prompt."""
+    message = {"role": "user", "content": [{"type": "text", "text": prompt}]}
+    name = str(number)
+    return Turn(turn_id=name, session_id=name, position=1, messages=(message,), tools=None, gold=())
+
+
+def measure(made: Comparison, rounds: int) -> dict[str, list[Medians]]:
+    """Arm -> medians of each round, after one that warms up."""
+    arms = {"vllm bench serve": made.vllm, "bench": made.ours}
+    found: dict[str, list[Medians]] = {name: [] for name in arms}
+    for number in range(-1, rounds):
+        for name in list(arms)[:: 1 if number % 2 else -1]:
+            medians = arms[name](f"{name.replace(' ', '-')}-{number}-{time.time_ns()}")
+            shown = ", ".join(f"{metric} {value:.1f} ms" for metric, value in medians.items())
+            print(f"round {number}: {name}: {shown}", file=sys.stderr, flush=True)
+            if number >= 0:
+                found[name].append(medians)
+    return found
+
+
+def tell(found: dict[str, list[Medians]], device: str) -> None:
+    """Medians over rounds and their ratios, paired by round; then JSON."""
+    theirs, ours = found["vllm bench serve"], found["bench"]
+    note = f", {CPU_NOTE}" if device.startswith("cpu") else ""
+    print(f"device {device}{note}\n{'median':<8}{'vllm bench serve':>18}{'bench':>12}{'ratio':>26}")
+    summary: dict[str, Any] = {"device": device, "rounds": len(ours)}
+    for name in METRICS:
+        left, right = (statistics.median(each[name] for each in arm) for arm in (theirs, ours))
+        ratios = [mine[name] / other[name] for mine, other in zip(ours, theirs, strict=True)]
+        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        print(f"{name.upper():<8}{left:>15.1f} ms{right:>9.1f} ms{spread:>26}")
+        summary[name] = {"vllm_ms": round(left, 3), "bench_ms": round(right, 3), "ratio": statistics.median(ratios)}
+    print(json.dumps(summary))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, type=Path, metavar="YAML")
+    parser.add_argument("--model", required=True, metavar="NAME", help="as served")
+    parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of --config")
+    parser.add_argument("--tokenizer", metavar="PATH", help="default: the base model of --config")
+    parser.add_argument("--requests", type=int, default=60, metavar="N", help="a round (default %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=4.0, metavar="R", help="requests per second (default %(default)s)"
+    )
+    parser.add_argument("--tokens", type=int, default=32, metavar="N", help="of each answer (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=4, help="of each arm, after the warm-up (default %(default)s)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        made = Comparison(args, Path(folder))
+        found = measure(made, args.rounds)
+    tell(found, detect_device(made.url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Turns for tests of the load."""
+
+from callproof.config import EvalConfig
+from callproof.turns import Turn
+
+SETTINGS = EvalConfig(timeout_s=30)
+
+
+def turns(sessions: int, each: int) -> list[Turn]:
+    """Turns that expect no call: `sessions` sessions of `each` turns."""
+    return [
+        Turn(
+            turn_id=f"s{session}/{position}",
+            session_id=f"s{session}",
+            position=position,
+            messages=({"role": "user", "content": f"{session} {position}"},),
+            tools=None,
+            gold=(),
+        )
+        for session in range(sessions)
+        for position in range(each)
+    ]
