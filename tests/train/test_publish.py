@@ -142,7 +142,8 @@ def test_the_hub_gets_the_whole_folder_into_a_private_repository(trained: Path, 
     assert json.loads(done.stdout)["commit"] == f"{hub[0]}/me/small-lora/commit/1"
     folder = load(trained).adapter_dir
     assert hub[1].files == {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert (hub[1].made["name"], hub[1].made["private"]) == ("small-lora", True)
+    assert (hub[1].made["organization"], hub[1].made["name"]) == ("me", "small-lora")
+    assert hub[1].made["visibility"] == "private"
 
 
 def test_a_refusal_of_the_hub_is_one_line_and_the_adapter_stays(trained: Path, hub: tuple[str, type[Hub]]) -> None:
