@@ -12,7 +12,7 @@ from callproof.errors import UserError
 from evaluate import publish as publishing
 from evaluate.cli import main
 from evaluate.publish import publish
-from evaluate.runs import Run
+from evaluate.runs import OutcomeLine, Run
 
 pytest_plugins = ["weather_plugin"]
 
@@ -96,6 +96,10 @@ def test_both_channels_are_reported_with_the_rate_at_which_they_disagree(domain:
     assert "tiny: the channels disagree on 25.0 [" in capsys.readouterr().out
 
 
+def line(row: dict[str, Any]) -> OutcomeLine:
+    return OutcomeLine(Path("outcomes.jsonl"), 1, json.dumps(row).encode())
+
+
 def test_order_of_calls_and_malformed_attempts_are_no_disagreement(run: Run):
     one = {"name": "a", "arguments": {"x": 1, "y": 2}}
     pairs = [([one, {"name": "b", "arguments": {}}], [{"name": "b", "arguments": {}}, one])]
@@ -104,7 +108,7 @@ def test_order_of_calls_and_malformed_attempts_are_no_disagreement(run: Run):
     found = publishing.Disagreement()
     for number, calls in enumerate(pairs):
         for channel, of_channel in zip(("raw", "served"), calls, strict=True):
-            found.add(json.dumps({**row, "turn_id": str(number), "channel": channel, "calls": of_channel}).encode())
+            found.add(line({**row, "turn_id": str(number), "channel": channel, "calls": of_channel}))
     assert found.rates()["tiny"].value == pytest.approx(1 / 3)
 
 
@@ -112,5 +116,5 @@ def test_what_one_channel_did_not_answer_is_not_compared(run: Run):
     row = json.loads(run.outcomes_path.read_text().splitlines()[0])
     found = publishing.Disagreement()
     for outcome in ("ok", "infra_error"):
-        found.add(json.dumps({**row, "outcome": outcome, "calls": []}).encode())
+        found.add(line({**row, "outcome": outcome, "calls": []}))
     assert found.rates() == {}
