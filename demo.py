@@ -1,7 +1,8 @@
 """`make demo`: from sessions to a gated adapter in one go, every step the command that a user would type.
 
 Trains two adapters, serves both on one vLLM, evaluates the base and both adapters on both domains, blesses the base's
-answers, gates an adapter against them, measures latency. Progress goes to stderr, one JSON object to stdout.
+answers, gates an adapter against them and shows in the report what changed, measures latency. Progress goes to stderr,
+one JSON object to stdout.
 """
 
 import argparse
@@ -96,10 +97,11 @@ def _evaluate(configs: list[RunConfig], endpoint: str, sessions: int) -> dict[st
 
 
 def _gate(run: str, config: RunConfig) -> dict[str, Any]:
-    """Bless the run, then hold the adapter against the base's answers in it."""
-    _run("evaluate", "bless", run, "--as", "demo")
-    models = ("--baseline-model", config.model.served_name, "--candidate-model", config.name)
-    printed = _run("evaluate", "gate", "demo", run, *models, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
+    """Bless the base's answers, then hold the adapter against them, in the gate and in the run's report."""
+    _run("evaluate", "bless", run, "--as", "demo", "--model", config.model.served_name)
+    against = ("gate", "demo", run, "--candidate-model", config.name)
+    printed = _run("evaluate", *against, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
+    _run("evaluate", "report", run, "--baseline", "demo")
     return {"verdict": json.loads(printed.splitlines()[-1])["verdict"]}
 
 

@@ -6,13 +6,14 @@ Every key is documented where it is declared; an unknown key is refused. Paths a
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from callproof.config_sources import resolve
 from callproof.records import Record
+from callproof.servable import REFUSED_KEYS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Of what becomes a folder's name."""
@@ -100,6 +101,12 @@ class ModelConfig(Record):
     revision: str | None = Field(default=None, description="hub revision")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
     chat_template: Path | None = Field(default=None, description=".jinja file; default: the tokenizer's own")
+    quantization: Literal["none", "nf4"] = Field(
+        default="none", description="of the base while training; nf4 (QLoRA) needs CUDA and bitsandbytes"
+    )
+    lora_path: Path | None = Field(
+        default=None, description="folder of an adapter to train on, with the settings of section lora"
+    )
 
     @property
     def served_name(self) -> str:
@@ -109,11 +116,32 @@ class ModelConfig(Record):
 class LoraConfig(Record):
     """The adapter; only what vLLM can serve."""
 
+    NO_KEYS: ClassVar[dict[str, str]] = dict.fromkeys(REFUSED_KEYS, "vLLM refuses an adapter that has it")
+
     r: int = Field(default=16, ge=1, le=512, description="rank")
     alpha: int = Field(default=32, gt=0, description="scale is alpha / r")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(default="all-linear")
-    use_rslora: bool = Field(default=False)
+    use_rslora: bool = Field(default=False, description="scale is alpha / sqrt(r)")
+    init: str = Field(default="default", description="default, gaussian or orthogonal")
+    rank_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own rank")
+    alpha_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own alpha")
+
+    @property
+    def peft_settings(self) -> dict[str, Any]:
+        """Keyword arguments of peft.LoraConfig; JSON values, as in adapter_config.json."""
+        targets = self.target_modules
+        return {
+            "r": self.r,
+            "lora_alpha": self.alpha,
+            "lora_dropout": self.dropout,
+            "target_modules": targets if isinstance(targets, str) else list(targets),
+            "use_rslora": self.use_rslora,
+            "init_lora_weights": True if self.init == "default" else self.init,
+            "rank_pattern": dict(self.rank_pattern),
+            "alpha_pattern": dict(self.alpha_pattern),
+            "bias": "none",
+        }
 
 
 class TrainConfig(Record):
@@ -135,6 +163,26 @@ class TrainConfig(Record):
     packing: bool = Field(default=False, description="pack rows up to max_context_length")
     logging_steps: int = Field(default=10, ge=1)
     report_to: Literal["none", "wandb", "tensorboard", "trackio"] = Field(default="none")
+    save_steps: int | None = Field(
+        default=None,
+        ge=0,
+        description="steps between checkpoints, 0: none; default: a third of the run, or what the best step needs",
+    )
+    save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
+    eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")
+    per_device_eval_batch_size: int = Field(default=8, ge=1)
+    metric_for_best_model: Literal["eval_tool_f1", "eval_turn_exact", "eval_perplexity"] | None = Field(
+        default=None, description="the evaluation with the best one becomes the adapter; default: the last step does"
+    )
+    early_stopping_patience: int | None = Field(
+        default=None, ge=1, description="stop after as many evaluations without a better metric_for_best_model"
+    )
+    check_with_vllm: bool = Field(
+        default=False, description="let vLLM's own code check the adapter besides; its import takes some seconds"
+    )
+    push_to_hub: bool = Field(default=False, description="upload the adapter with its model card in the end")
+    hub_model_id: str | None = Field(default=None, description="repository on the hub, such as owner/name")
+    hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
 
 
 class ServeConfig(Record):
@@ -212,13 +260,6 @@ class RunConfig(Record):
     def eval_prompts_path(self) -> Path:
         """Lines of `callproof.turns.TurnPrompt`: written by training, compared with a server by `evaluate parity`."""
         return self.output_dir / "eval_prompts.jsonl"
-
-
-def same_model(one: str, other: str) -> bool:
-    """Equal ids, or the same folder written in two ways."""
-    return one.rstrip("/") == other.rstrip("/") or (
-        Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
-    )
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:

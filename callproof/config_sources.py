@@ -260,8 +260,10 @@ def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Ke
     below = (source for given, source in sources.items() if given[: len(key)] == key)
     where = _source_of(key, sources) or next(below, path)
     if first["type"] == "extra_forbidden":
-        near = _suggestion(model, key)
-        valid = ", ".join(_kind(model, key[:-1]).model_fields)
+        section, near = _kind(model, key[:-1]), _suggestion(model, key)
+        if reason := getattr(section, "NO_KEYS", {}).get(key[-1]):
+            return UserError(where, f"no key {'.'.join(key)!r}: {reason}", "leave it out")
+        valid = ", ".join(section.model_fields)
         mend = f"did you mean {near!r}?" if near else f"valid keys: {valid}"
         return UserError(where, f"unknown key {'.'.join(key)!r}", mend)
     if first["type"] == "missing":

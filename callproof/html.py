@@ -8,11 +8,12 @@ page's own style and script, by hash.
 import base64
 import hashlib
 import html
-import json
 import re
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
+
+from pydantic_core import to_json
 
 _STYLES, _SCRIPTS = ("base.css",), ("dom.js", "models.js")
 
@@ -39,8 +40,11 @@ def page(package: str, title: str, data: dict[str, Any], styles: Iterable[str], 
 
 
 def embedded(data: object) -> str:
-    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that is safe inside a script element: no `<` in it, so nothing can end the element or open a comment.
+
+    NaN and Infinity, which no browser reads, become null.
+    """
+    return to_json(data, inf_nan_mode="null").decode().replace("<", "\\u003c")
 
 
 def _shared(name: str) -> str:

@@ -41,10 +41,11 @@ from callproof.calls import (
 )
 from callproof.catalog import Catalog, Tool
 from callproof.completions import Completion
+from callproof.counts import Counts, ToolCounts
 from callproof.equality import Difference, shown
 from callproof.errors import UserError
 from callproof.match import Matching, match, pair_differences
-from callproof.records import Record, explain
+from callproof.records import Number, Positive, Record, explain
 from callproof.turns import GoldCall, Turn
 
 SCORER_VERSION = 1
@@ -82,7 +83,12 @@ class Answer(Record):
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
     tool_calls: tuple[dict[str, Any], ...] | None = None
-    latency_s: float | None = Field(default=None, description="seconds from request to end of answer")
+    requests: Positive | None = Field(
+        default=None, description="how many requests it took, those that failed included; None where nobody counted"
+    )
+    latency_s: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="seconds from request to end of answer"
+    )
     error: str | None = None
 
     @classmethod
@@ -110,71 +116,21 @@ class Answer(Record):
             return writable_value({**value, "usage": None, "tool_calls": [{"function": None}]})
 
 
-class ToolCounts(Record):
-    """What a turn adds for one tool of its catalog; fields as in `Counts`."""
+class Outcome(Record):
+    """One judged answer. `reasons` say for people what was wrong; what else is needed can be derived.
 
-    gold_calls: int = 0
-    predicted_calls: int = 0
-    name_matches: int = 0
-    exact_matches: int = 0
-
-
-class Counts(ToolCounts):
-    """Whole numbers that a turn adds; every metric is a function of their sums.
-
-    Of the turn, each 0 or 1:
-        turn: always 1. infra: no answer. exact: outcome `ok`.
-        call_turn, no_call_turn: a call is expected, or none.
-        answered_call_turn, answered_no_call_turn: likewise, and there was an answer.
-        attempted: at least one attempt.
-        attempted_call_turn, attempted_no_call_turn: likewise, where a call is expected, or none.
-        truncated: the token limit cut the answer. text_beside: an attempt with text beside it.
-    Of calls:
-        attempts: blocks opened. parsed: of them, calls. known: of them, of tools in the catalog. schema_valid: of them,
-        with arguments that their schema accepts. unclosed, decoded_strings: see ParsedAnswer.
-        gold_calls; predicted_calls: the same as parsed, but 0 where any call is right. name_matches: size of the common
-        multiset of names.
-        exact_matches: gold calls with an exact partner. relaxed_matches: of them, those that need `x-match`.
-    Of arguments, in pairs of one name (see match.Pair):
-        gold_args, predicted_args, matched_args.
+    Version 2 has `answer.requests`; lines of version 1 are read like it, and nothing is known of their requests.
     """
 
-    turn: int = 1
-    infra: int = 0
-    exact: int = 0
-    call_turn: int = 0
-    no_call_turn: int = 0
-    answered_call_turn: int = 0
-    answered_no_call_turn: int = 0
-    attempted: int = 0
-    attempted_call_turn: int = 0
-    attempted_no_call_turn: int = 0
-    truncated: int = 0
-    text_beside: int = 0
-    attempts: int = 0
-    parsed: int = 0
-    known: int = 0
-    schema_valid: int = 0
-    unclosed: int = 0
-    decoded_strings: int = 0
-    relaxed_matches: int = 0
-    gold_args: int = 0
-    predicted_args: int = 0
-    matched_args: int = 0
-
-
-class Outcome(Record):
-    """One judged answer. `reasons` say for people what was wrong; what else is needed can be derived."""
-
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     turn_id: str
     session_id: str
     model: str
     channel: Channel
-    repeat: int = Field(default=0, ge=0, description="which of the answers to this turn, where it was asked repeatedly")
-    position: int
+    repeat: Number = Field(default=0, description="which of the answers to this turn, where it was asked repeatedly")
+    position: Number
     tags: tuple[str, ...]
-    catalog_size: int
+    catalog_size: Number
     gold: tuple[GoldCall, ...]
     outcome: OutcomeLabel
     labels: tuple[OutcomeLabel, ...]

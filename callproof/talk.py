@@ -192,7 +192,8 @@ def _call(place: str, value: Any) -> ToolCall:
     for key in value:
         if key not in _CALL_KEYS and value[key] is not None:
             refuse(f"{place}.{key}", "unknown key", f"keys of a call: {', '.join(_CALL_KEYS)}")
-    function = value.get("function") if isinstance(value.get("function"), dict) else value
+    inner = value.get("function")
+    function = inner if isinstance(inner, dict) else value
     arguments = function.get("arguments")
     call = {"name": function.get("name"), "arguments": {} if arguments in (None, "") else arguments}
     try:

@@ -11,10 +11,12 @@ from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from callproof.counts import Counts, ToolCounts, contradiction
 from callproof.intervals import Array
-from callproof.outcomes import Channel, Counts, Outcome, OutcomeLabel, ToolCounts
+from callproof.outcomes import Channel, Outcome, OutcomeLabel
+from callproof.records import Number
 
 Rows = NDArray[np.int64]
 
@@ -28,8 +30,15 @@ class _Named(BaseModel):
     name: str
 
 
+class _Answered(BaseModel):
+    requests: int | None = None
+
+
 class Countable(BaseModel):
-    """The part of an `Outcome` that is counted; read from a line of outcomes.jsonl in a third of the time."""
+    """The part of an `Outcome` that is counted; read from a line of outcomes.jsonl in a third of the time.
+
+    Counts that no answer can have are refused; see `callproof.counts`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,14 +46,21 @@ class Countable(BaseModel):
     session_id: str
     model: str
     channel: Channel
-    position: int
+    position: Number
     tags: tuple[str, ...]
-    catalog_size: int
+    catalog_size: Number
     gold: tuple[_Named, ...]
     outcome: OutcomeLabel
     reasons: tuple[str, ...]
     counts: Counts
     per_tool: dict[str, ToolCounts]
+    answer: _Answered
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Countable":
+        if problem := contradiction(self.counts, self.per_tool, len(self.gold), self.outcome):
+            raise ValueError(problem)
+        return self
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,7 @@ class Tally:
         tool_counts: (C, TOOL_COUNTS) what the turn adds for that tool.
         slices: name -> rows of its turns, by kind, then in natural order; see `callproof.metrics.slices`.
         labels: how many answers had each outcome.
+        retried: how many answers took more than one request.
     """
 
     rows: Mapping[str, int]
@@ -68,6 +85,7 @@ class Tally:
     tool_counts: Array
     slices: Mapping[str, Rows]
     labels: Mapping[str, int]
+    retried: int
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome | Countable]) -> "Tally":
@@ -91,6 +109,7 @@ class TallyCounter:
         self._counts, self._cells = array("i"), array("i")
         self._slices: dict[_SliceKey, array[int]] = {}
         self._labels: Counter[str] = Counter()
+        self._retried = 0
 
     def add(self, outcome: Outcome | Countable) -> None:
         row = self._rows.setdefault(outcome.turn_id, len(self._rows))
@@ -104,6 +123,7 @@ class TallyCounter:
             number = self._tools.setdefault(tool, len(self._tools))
             self._cells.extend((row, number, *_read_tool_counts(counts)))
         self._labels[outcome.outcome] += 1
+        self._retried += (outcome.answer.requests or 1) > 1
 
     def tally(self) -> Tally:
         """What was added so far."""
@@ -124,6 +144,7 @@ class TallyCounter:
             tool_counts=cells[:, 2:] / repeats[cells[:, 0], None],
             slices={key[2]: _numbers(self._slices[key]) for key in sorted(self._slices)},
             labels=dict(self._labels),
+            retried=self._retried,
         )
 
 

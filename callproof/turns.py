@@ -17,7 +17,7 @@ from callproof.config import RunConfig
 from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
 from callproof.prompt import Conversation, Tools
-from callproof.records import Record, explain, read_jsonl
+from callproof.records import Number, Record, explain, read_jsonl
 from callproof.sessions import Session
 from callproof.sources import Reader, read_records
 
@@ -45,7 +45,7 @@ class Turn(Record):
     schema_version: Literal[1] = SCHEMA_VERSION
     turn_id: str
     session_id: str
-    position: int = Field(ge=0, description="index of the assistant message in its session, from 0")
+    position: Number = Field(description="index of the assistant message in its session, from 0")
     messages: tuple[dict[str, Any], ...]
     tools: Tools
     gold: tuple[GoldCall, ...]

@@ -43,7 +43,8 @@ def _items(config: RunConfig, module_name: str) -> Iterator[tuple[str, Any]]:
     try:
         module = importlib.import_module(module_name)
         build = getattr(module, "build_sessions", None)
-        items = iter(build(config)) if callable(build) else None
+        built: Any = build(config) if callable(build) else None
+        items = iter(built) if callable(build) else None
     except Exception as error:  # any error of code that is not ours is the user's to mend
         raise _failure(module_name, error) from None
     if items is None:

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from callproof.metrics import Estimate, proportion
+from evaluate.runs import OutcomeLine
 
 
 class _Answer(BaseModel):
@@ -34,8 +35,9 @@ class Disagreement:
         self._differs: dict[str, list[bool]] = {}
         self._sessions: dict[str, list[str]] = {}
 
-    def add(self, line: bytes) -> None:
-        answer = _Answer.model_validate_json(line)
+    def add(self, line: OutcomeLine) -> None:
+        """Take one line; raises a UserError where it is malformed (`path:line`)."""
+        answer = line.read(_Answer)
         key = (answer.model, answer.turn_id, answer.repeat)
         calls = None if answer.outcome == "infra_error" else answer.valid_calls
         if key not in self._open:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from callproof.command_line import Parser, add_overrides, count, with_verb
 
-VERBS = ("replay", "score", "import", "gate", "noise", "bless", "parity")
+VERBS = ("replay", "score", "report", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
 examples:
   python -m evaluate --config configs/car_sales.yaml --model tiny --model car_sales
@@ -16,6 +16,7 @@ examples:
   python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
   python -m evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
   python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
+  python -m evaluate report runs/nightly --baseline car_sales
   python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
   python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
   python -m evaluate bless runs/nightly
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
     _replay(verbs.add_parser("replay", help="ask the eval turns of configurations of models, and score (the default)"))
     _score(verbs.add_parser("score", help="score saved answers, without an endpoint", epilog=_ANSWERS))
+    _report(verbs.add_parser("report", help="write the metrics and the report of a run anew"))
     _import(verbs.add_parser("import", help="make tool-eval turns of BFCL's data or of a proxy's log"))
     _gate(verbs.add_parser("gate", help="may the candidate replace the baseline? the exit code tells"))
     _noise(verbs.add_parser("noise", help="how far metrics move between runs of one model; no margin may be below it"))
@@ -72,6 +74,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
     add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
+    _add_baseline(parser)
     add("--limit-sessions", type=_positive, metavar="N", help="the first N eval sessions only")
     add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
     add("--repeats", type=_positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
@@ -97,6 +100,19 @@ def _score(parser: argparse.ArgumentParser) -> None:
         "--match", choices=("strict", "bfcl"), default="strict", help="compare by schema (the default), or as BFCL does"
     )
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first in the answers")
+    _add_baseline(parser)
+    bad_gold = parser.add_mutually_exclusive_group()
+    bad_gold.set_defaults(bad_gold="refuse")
+    for name, what in (("drop", "leave out turns whose gold breaks its schema"), ("keep", "score them all the same")):
+        bad_gold.add_argument(f"--{name}-bad-gold", action="store_const", dest="bad_gold", const=name, help=what)
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder or id")
+    add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first of the run")
+    _add_baseline(parser)
+    _add_runs(parser)
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +153,7 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
     add("--json", type=Path, metavar="F.json", help="default: gate.json in the candidate's folder")
-    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    _add_runs(parser)
 
 
 def _noise(parser: argparse.ArgumentParser) -> None:
@@ -146,11 +162,21 @@ def _noise(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME", help="default: the only one, or the configuration's name")
     _add_channel(parser)
     add("--out", type=Path, metavar="F.json", help="default: noise.json in the first run's folder, for `bless`")
-    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    _add_runs(parser)
 
 
 def _add_channel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", choices=("raw", "served"), help="of runs with both; default: raw")
+
+
+def _add_baseline(parser: argparse.ArgumentParser) -> None:
+    told = "the report shows flips against it: a run's folder or id, or a blessed name; default: the run's own name"
+    parser.add_argument("--baseline", metavar="NAME|RUN", help=told)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    told = "where runs are kept (default: runs)"
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=told)
 
 
 def _bless(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +185,7 @@ def _bless(parser: argparse.ArgumentParser) -> None:
     add("run", metavar="RUN", help="a run's folder or id")
     add("--as", dest="name", metavar="NAME", help="default: the name of the run's configuration")
     add("--model", metavar="NAME", help="the model to be beaten; default: the only one, or the configuration's name")
-    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    _add_runs(parser)
 
 
 def _parity(parser: argparse.ArgumentParser) -> None:

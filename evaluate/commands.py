@@ -5,10 +5,12 @@ import re
 import shlex
 from argparse import Namespace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INVALID, UserError
+from evaluate.bless import choose_model, find_run
 from evaluate.gate_command import bless as bless
 from evaluate.gate_command import gate as gate
 from evaluate.gate_command import noise as noise
@@ -23,6 +25,8 @@ from evaluate.score import score_answers
 from evaluate.summary import Summary
 from evaluate.tables import print_summary
 
+_FATES = {"drop": "left out", "keep": "kept"}
+
 
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
@@ -35,11 +39,12 @@ def replay(args: Namespace) -> int:
     ]
     for each in plans:
         check_presence(each.run, args.resume)
+    _check_baseline(args.baseline, args.out)
     serve = plans[0].config.serve
     urls = args.endpoint or [f"http://{serve.host}:{serve.port}"]
     if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
         return code
-    summaries = [(each, _published(each.run, args.baseline_model)) for each in plans]
+    summaries = [(each, _published(each.run, args)) for each in plans]
     print(json.dumps({"runs": [_line(each.run, summary) for each, summary in summaries]}))
     return max(_validity(each, summary) for each, summary in summaries)
 
@@ -82,9 +87,15 @@ def _go_on(args: Namespace, run_id: str) -> str:
     return shlex.join(["python", "-m", "evaluate", *words, *chosen, *([] if args.resume else ["--resume"])])
 
 
-def _published(run: Run, baseline: str | None) -> Summary:
+def _check_baseline(name: str | None, runs: Path) -> None:
+    """Raise a UserError where the run that the report is to be held against is not there."""
+    if name:
+        find_run(name, runs)
+
+
+def _published(run: Run, args: Namespace) -> Summary:
     with run:
-        summary = publish(run, baseline)
+        summary = publish(run, args.baseline_model, args.baseline)
     print_summary(summary)
     say(f"report: {run.report_path}")
     return summary
@@ -107,7 +118,8 @@ def _validity(each: Plan, summary: Summary) -> int:
 
 def score(args: Namespace) -> int:
     """Score saved answers."""
-    run, baseline = Run(args.out), args.baseline_model
+    run = Run(args.out)
+    _check_baseline(args.baseline, run.path.parent)
     with run:
         report = score_answers(
             run,
@@ -116,14 +128,28 @@ def score(args: Namespace) -> int:
             model=args.model,
             channel=args.channel,
             profile=args.match,
-            baseline=baseline,
+            baseline=args.baseline_model,
+            bad_gold=args.bad_gold,
         )
+    for line in report.bad_gold:
+        say(line)
+    if report.bad_turns:
+        say(f"gold breaks its own schema in {report.bad_turns} turns, which are {_FATES[args.bad_gold]}")
     for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
         if ids:
             say(f"{len(ids)} {kind}: {', '.join(ids[:10])}{' ...' if len(ids) > 10 else ''}")
     if report.other_channel:
         say(f"{report.other_channel} answers of the other channel are left out")
-    summary = _published(run, baseline)
-    counts = {"missing": len(report.missing), "unknown": len(report.unknown)}
+    summary = _published(run, args)
+    counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
     print(json.dumps({**_line(run, summary), **counts}))
+    return 0
+
+
+def report(args: Namespace) -> int:
+    """Write metrics and report of a run anew."""
+    run, _ = find_run(args.run, args.runs)
+    if args.baseline_model:
+        choose_model(run.info(), args.baseline_model, "--baseline-model")
+    print(json.dumps(_line(run, _published(run, args))))
     return 0

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, Self
 
 from callproof.config import EvalConfig
@@ -58,13 +59,14 @@ class Fleet:
             rest: waits so many seconds, and tells whether to go on.
 
         Returns:
-            The last reply, and the number of the endpoint that gave it: the session's home from now on.
+            The last reply, whose answer tells how many requests were sent, and the number of the endpoint that gave it:
+            the session's home from now on.
         """
         for attempt in range(self._retries + 1):
             reply = await self.endpoints[home].chat(payload)
             last = attempt == self._retries
             if last or not reply.again or not await rest(pause_s(attempt, reply.pause_s)):
-                return reply, home
+                return replace(reply, answer=reply.answer.model_copy(update={"requests": attempt + 1})), home
             home = (home + 1) % len(self.endpoints)
         raise AssertionError("retries < 0")
 

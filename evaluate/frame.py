@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from callproof.errors import UserError
 from callproof.outcomes import Outcome
+from callproof.records import MAX_NUMBER
 from evaluate.runs import read_outcomes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _PLAIN = ("turn_id", "session_id", "model", "channel", "repeat", "position", "ca
 _LISTS = ("tags", "labels", "reasons", "tools")
 _STRINGS = ("turn_id", "session_id", "model", "channel", "outcome", "gold", "calls", "text", "finish_reason", "error")
 _TOKENS = ("prompt_tokens", "completion_tokens")
+_NUMBERS = ("requests", *_TOKENS)
 
 
 def load_run(path: Path | str) -> "DataFrame":
@@ -30,8 +32,8 @@ def load_run(path: Path | str) -> "DataFrame":
     Returns:
         Columns: `turn_id`, `session_id`, `model`, `channel`, `repeat`, `position`, `catalog_size`, `outcome`, `exact`
         (bool); lists `tags`, `labels`, `reasons` and `tools` (names in gold); JSON texts `gold` and `calls`; of the
-        answer `text`, `finish_reason`, `error`, `latency_s`, `prompt_tokens`, `completion_tokens`; and every count of
-        `callproof.outcomes.Counts` as `n_<count>`.
+        answer `text`, `finish_reason`, `error`, `requests`, `latency_s`, `prompt_tokens`, `completion_tokens`; and
+        every count of `callproof.counts.Counts` as `n_<count>`.
 
     Raises:
         UserError: nothing there, or a malformed line (`path:line`).
@@ -47,7 +49,7 @@ def load_run(path: Path | str) -> "DataFrame":
 def _of_outcomes(path: Path) -> "DataFrame":
     from pandas import DataFrame
 
-    types = {**dict.fromkeys(_STRINGS, "string"), **dict.fromkeys(_TOKENS, "Int64"), "latency_s": "float64"}
+    types = {**dict.fromkeys(_STRINGS, "string"), **dict.fromkeys(_NUMBERS, "Int64"), "latency_s": "float64"}
     rows = [_row(outcome) for outcome in read_outcomes(path)]
     if not rows:
         raise UserError(path, "holds no outcomes", "finish the run with --resume")
@@ -68,10 +70,16 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "text": answer.text,
         "finish_reason": answer.finish_reason,
         "error": answer.error,
+        "requests": answer.requests,
         "latency_s": answer.latency_s,
-        **{name: usage[name] if isinstance(usage.get(name), int) else None for name in _TOKENS},
+        **{name: _tokens(usage.get(name)) for name in _TOKENS},
         **{f"n_{name}": count for name, count in outcome.counts},
     }
+
+
+def _tokens(told: Any) -> int | None:
+    """What a server says that it counted, where that can be so."""
+    return told if type(told) is int and 0 <= told <= MAX_NUMBER else None
 
 
 def _json(calls: Iterable[BaseModel]) -> str:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from callproof.config import GateConfig
 from callproof.errors import UserError
@@ -24,12 +24,15 @@ from evaluate.sides import Side
 FILE = "noise.json"
 
 
+Width = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+
+
 class MetricNoise(Record):
     """Fractions; None where the metric is undefined."""
 
-    noise: float | None
-    half_width: float | None = Field(description="root mean square of the half-widths of the 95 % limits of all pairs")
-    largest: float | None = Field(description="the largest difference between two of the runs")
+    noise: Width
+    half_width: Width = Field(description="root mean square of the half-widths of the 95 % limits of all pairs")
+    largest: Width = Field(description="the largest difference between two of the runs")
 
 
 class Noise(Record):
@@ -42,6 +45,13 @@ class Noise(Record):
     turns: int
     sessions: int
     metrics: dict[str, MetricNoise]
+
+    @field_validator("metrics")
+    @classmethod
+    def _all(cls, metrics: dict[str, MetricNoise]) -> dict[str, MetricNoise]:
+        if missing := METRICS.keys() - metrics.keys():
+            raise ValueError(f"nothing is known of {', '.join(sorted(missing))}")
+        return metrics
 
     def above(self, margins: dict[str, float], where: str) -> list[str]:
         """What is wrong with each margin that is below the noise, and the mend."""
@@ -85,6 +95,8 @@ def _check(sides: Sequence[Side], config: GateConfig) -> None:
             raise UserError(side.path, f"is of {side.model}, not of {first.model}", "choose one model with --model")
         for differing in first.info.identity.differences(side.info.identity):
             raise UserError(side.path, f"differs from {first.path} in {differing}", "repeat the very same run")
+        if side.judged.keys() != first.judged.keys():
+            raise UserError(side.path, f"holds outcomes of other turns than {first.path}", "repeat the very same run")
 
 
 def _metric_noise(found: Iterable[Difference]) -> MetricNoise:

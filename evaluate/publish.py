@@ -13,16 +13,21 @@ from callproof.records import write_json
 from callproof.tally import Countable, TallyCounter
 from evaluate.blessed import blessed_for
 from evaluate.channels import Disagreement
+from evaluate.progress import say
 from evaluate.report import MAX_TURNS, write_report
-from evaluate.runs import Run, RunInfo, read_as
+from evaluate.runs import OutcomeLine, Run, RunInfo, read_as
 from evaluate.summary import Summary, series, summarise_run
 
 
-def publish(run: Run, baseline: str | None = None) -> Summary:
-    """Score the outcomes of a run and write both files; `baseline` is the model that others are compared with.
+def publish(run: Run, baseline: str | None = None, blessed: str | None = None) -> Summary:
+    """Score the outcomes of a run and write both files.
+
+    Args:
+        baseline: the model that others are compared with.
+        blessed: the run that the report is held against; see `evaluate.blessed`.
 
     Raises:
-        UserError: the run holds no outcomes of some model, or a malformed line.
+        UserError: the run holds no outcomes of some model, a malformed line, or the baseline cannot be read.
     """
     info = run.info()
     reading = _Reading(info)
@@ -32,9 +37,11 @@ def publish(run: Run, baseline: str | None = None) -> Summary:
     if not all(tally.rows for tally in tallies.values()):
         raise UserError(run.outcomes_path, "holds no outcomes of some model", "finish the run with --resume")
     summary = summarise_run(info, tallies, baseline, reading.disagreement.rates())
+    held = blessed_for(run, info, tallies, blessed)
+    if blessed and held and held.problem:
+        say(f"warning: {blessed} is not compared: {held.problem}")
+    write_report(run.report_path, info, summary, run.turns(), reading.shown, held)
     write_json(run.metrics_path, summary.model_dump(mode="json"))
-    blessed = blessed_for(run, info, tallies)
-    write_report(run.report_path, info, summary, run.turns(), reading.shown, blessed)
     return summary
 
 
@@ -42,13 +49,13 @@ class _Lines:
     """Outcomes that are kept as they stand in the file, and parsed whenever they are asked for."""
 
     def __init__(self) -> None:
-        self._lines: list[bytes] = []
+        self._lines: list[OutcomeLine] = []
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: OutcomeLine) -> None:
         self._lines.append(line)
 
     def __iter__(self) -> Iterator[Outcome]:
-        return map(Outcome.model_validate_json, self._lines)
+        return (line.read(Outcome) for line in self._lines)
 
 
 class _Reading:

@@ -144,6 +144,7 @@ class Explorer:
             "calls": [call.model_dump(mode="json") for call in outcome.calls],
             "text": self._texts.number(answer.text),
             "finish": answer.finish_reason,
+            "requests": answer.requests if answer.requests != 1 else None,
             "seconds": answer.latency_s and round(answer.latency_s, 3),
             "served": answer.tool_calls,
             "error": answer.error,

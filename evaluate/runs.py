@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
@@ -28,7 +28,17 @@ from pydantic_core import to_json
 from callproof.config import NAME_PATTERN
 from callproof.errors import UserError
 from callproof.outcomes import SCORER_VERSION, Channel, MatchProfile, Outcome
-from callproof.records import Record, explain, leaving_nothing, read_lines, read_text, replacing, write_json
+from callproof.records import (
+    MAX_NUMBER,
+    Positive,
+    Record,
+    explain,
+    leaving_nothing,
+    read_lines,
+    read_text,
+    replacing,
+    write_json,
+)
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
@@ -56,7 +66,7 @@ class Identity(Record):
     @classmethod
     def _repeats(cls, sampling: dict[str, Any]) -> dict[str, Any]:
         repeats = sampling.get("repeats", 1)
-        if not isinstance(repeats, int) or repeats < 1:
+        if type(repeats) is not int or not 1 <= repeats <= MAX_NUMBER:
             raise ValueError(f"repeats: expected a number from 1, got {repeats!r}")
         return sampling
 
@@ -74,8 +84,8 @@ class RunInfo(Record):
     name: str = Field(description="of the configuration, or of the scored answers")
     models: tuple[str, ...] = Field(min_length=1)
     identity: Identity
-    turns: int = Field(ge=1)
-    sessions: int = Field(ge=1)
+    turns: Positive
+    sessions: Positive
     config: dict[str, Any] | None = None
     endpoints: tuple[str, ...] = Field(default=(), description="URLs without credentials")
     server_version: str | None = Field(default=None, description="as the endpoints tell it; joined where they differ")
@@ -241,24 +251,38 @@ class OutcomeLog:
         self._file.close()
 
 
+class OutcomeLine(NamedTuple):
+    """A line of an outcomes file as it is, and its place."""
+
+    path: Path
+    number: int
+    text: bytes
+
+    def read(self, form: type[Form]) -> Form:
+        """The line in some form; raises a UserError where it is malformed (`path:line`)."""
+        try:
+            return form.model_validate_json(self.text)
+        except ValidationError as error:
+            where, mend = f"{self.path}:{self.number}", "delete the line and --resume, or make the run anew"
+            raise UserError(where, explain(error), mend) from None
+
+
 def read_outcomes(path: Path) -> Iterator[Outcome]:
     """The outcomes of a file, streamed; see `read_as`."""
     return (outcome for outcome, _ in read_as(path, Outcome))
 
 
-def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, bytes]]:
+def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, OutcomeLine]]:
     """Each line of an outcomes file in some form, and as it is; a last line without its end is dropped.
 
     Raises:
         UserError: unreadable file, or a malformed line (`path:line`).
     """
-    for number, line in read_lines(path):
-        if not line.endswith(b"\n"):
+    for number, text in read_lines(path):
+        if not text.endswith(b"\n"):
             return
-        try:
-            yield form.model_validate_json(line), line
-        except ValidationError as error:
-            raise UserError(f"{path}:{number}", explain(error), "delete the line, then --resume") from None
+        line = OutcomeLine(path, number, text)
+        yield line.read(form), line
 
 
 def keep_answered(path: Path) -> Iterator[Outcome]:
@@ -269,7 +293,7 @@ def keep_answered(path: Path) -> Iterator[Outcome]:
     with replacing(path) as file:
         for outcome, line in read_as(path, Outcome) if path.exists() else ():
             if outcome.outcome != "infra_error":
-                file.write(line)
+                file.write(line.text)
                 yield outcome
 
 

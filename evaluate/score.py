@@ -1,6 +1,5 @@
 """Score saved answers without an endpoint; the turns are read by their place in the file, never all at once."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
 from callproof.records import explain, read_jsonl, read_lines, refuse_half_characters, replacing
 from callproof.turns import Turn
 from evaluate.bless import choose_model
+from evaluate.gold import BadGold, gold_problems
 from evaluate.runs import Identifier, Run, RunInfo, now, outcome_line
 
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
@@ -21,13 +21,16 @@ _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
 @dataclass
 class Scored:
-    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, and how many
-    answers of an earlier run were left out, since they were asked for over the other channel.
+    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
+    answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
+    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
     """
 
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     other_channel: int = 0
+    bad_gold: list[str] = field(default_factory=list)
+    bad_turns: int = 0
 
 
 class _Saved(NamedTuple):
@@ -53,22 +56,31 @@ class _Judge(NamedTuple):
 class TurnIndex:
     """The turns of a file by id, read when asked for; a context manager.
 
+    Args:
+        bad_gold: what to do about turns whose gold their own catalog refuses; they are listed in `scored`. `dropped`
+            holds the ids of those that are left out.
+
     Raises:
-        UserError: unreadable file, malformed line, or an id that occurred before (`path:line`).
+        UserError: unreadable file, malformed line, an id that occurred before, or gold that is refused (`path:line`).
     """
 
-    def __init__(self, path: Path, channel: Channel, profile: MatchProfile) -> None:
+    def __init__(self, path: Path, channel: Channel, profile: MatchProfile, bad_gold: BadGold, scored: Scored) -> None:
         identifier = Identifier()
         self._offsets: dict[str, int] = {}
+        self.dropped: set[str] = set()
         self.sessions: set[str] = set()
         for line, offset, turn in _located_turns(path):
-            if turn.turn_id in self._offsets:
+            if turn.turn_id in self._offsets or turn.turn_id in self.dropped:
                 raise UserError(f"{path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
+            if _lint(turn, f"{path}:{line}", bad_gold, scored) and bad_gold == "drop":
+                self.dropped.add(turn.turn_id)
+                continue
             self._offsets[turn.turn_id] = offset
             self.sessions.add(turn.session_id)
             identifier.add(turn)
         if not self._offsets:
-            raise UserError(path, "holds no turns", "give a turns.jsonl")
+            left = f"holds no turns but {len(self.dropped)} with bad gold" if self.dropped else "holds no turns"
+            raise UserError(path, left, "give a turns.jsonl")
         self.identity = identifier.identity({}, channel).model_copy(update={"match": profile})
         self._file = path.open("rb")
 
@@ -88,8 +100,29 @@ class TurnIndex:
         return len(self._offsets)
 
     def __getitem__(self, turn_id: str) -> Turn:
+        return Turn.model_validate_json(self._line(turn_id))
+
+    def _line(self, turn_id: str) -> bytes:
         self._file.seek(self._offsets[turn_id])
-        return Turn.model_validate_json(self._file.readline())
+        return self._file.readline()
+
+    def copy(self, target: Path) -> None:
+        """Write the turns to another file, as they stand in this one."""
+        with replacing(target) as file:
+            for turn_id in self:
+                line = self._line(turn_id)
+                file.write(line if line.endswith(b"\n") else line + b"\n")
+
+
+def _lint(turn: Turn, where: str, bad_gold: BadGold, scored: Scored) -> bool:
+    """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
+    problems = gold_problems(turn)
+    if problems and bad_gold == "refuse":
+        problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
+        raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+    scored.bad_turns += bool(problems)
+    return bool(problems)
 
 
 def _located_turns(path: Path) -> Iterator[tuple[int, int, Turn]]:
@@ -113,6 +146,7 @@ def score_answers(
     channel: Channel,
     profile: MatchProfile = "strict",
     baseline: str | None = None,
+    bad_gold: BadGold = "refuse",
 ) -> Scored:
     """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
 
@@ -120,30 +154,37 @@ def score_answers(
         model: the name for answers that carry none.
         profile: how calls are compared with gold; see `callproof.outcomes`.
         baseline: the model that others will be compared with, if it is named.
+        bad_gold: what to do about turns whose gold their own catalog refuses.
 
     Raises:
-        UserError: a malformed line, a turn answered twice by one model (`path:line`), no answer to any turn, or none of
-            the baseline's. Nothing is written then.
+        UserError: a malformed line, bad gold, a turn answered twice by one model (`path:line`), no answer to any turn,
+            or none of the baseline's. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
     started, scored = now(), Scored()
-    with TurnIndex(turns_path, channel, profile) as turns, replacing(run.outcomes_path) as file:
+    in_place = turns_path.resolve() == run.turns_path.resolve()
+    with TurnIndex(turns_path, channel, profile, bad_gold, scored) as turns, replacing(run.outcomes_path) as file:
+        if in_place and turns.dropped:
+            raise UserError(turns_path, "would lose the turns that are dropped", "choose another --out")
         judged = _Judge(file, channel, profile)
         answered = _judge_saved(_answers(answers_path, model, scored, channel), turns, judged, scored)
         if not answered:
             raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-        info = _info(run, turns, tuple(answered), started)
+        info = _info(run, turns, tuple(answered), started, scored.bad_turns)
         if baseline:
             choose_model(info, baseline, "--baseline-model")
         _judge_missing(answered, turns, judged, scored)
-    _copy_turns(turns_path, run.turns_path)
+        if not in_place:
+            turns.copy(run.turns_path)
     run.write_info(info.model_copy(update={"finished": now()}))
     return scored
 
 
-def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], started: str) -> RunInfo:
+def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], started: str, bad_turns: int) -> RunInfo:
     name = run.path.resolve().name
+    fate = "is left out" if turns.dropped else "counts"
+    warnings = (f"the gold of {bad_turns} turns breaks its own schema, and {fate}",) if bad_turns else ()
     return RunInfo(
         run_id=name,
         name=name,
@@ -151,6 +192,7 @@ def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], started: str) -> 
         identity=turns.identity,
         turns=len(turns),
         sessions=len(turns.sessions),
+        warnings=warnings,
         started=started,
     )
 
@@ -162,7 +204,8 @@ def _judge_saved(
     answered: dict[str, set[tuple[str, int]]] = {}
     for where, turn_id, model, repeat, answer in saved:
         if turn_id not in turns:
-            scored.unknown.append(turn_id)
+            if turn_id not in turns.dropped:
+                scored.unknown.append(turn_id)
             continue
         if model not in answered:
             refuse_half_characters({"model": model}, where)
@@ -184,12 +227,6 @@ def _judge_missing(
             if turn_id not in found:
                 scored.missing.append(turn_id)
                 judged(turns[turn_id], Answer(error="no answer was given"), model)
-
-
-def _copy_turns(source: Path, target: Path) -> None:
-    if source.resolve() != target.resolve():
-        with source.open("rb") as turns, replacing(target) as file:
-            shutil.copyfileobj(turns, file)
 
 
 def _answers(path: Path, model: str, scored: Scored, channel: Channel) -> Iterator[_Saved]:

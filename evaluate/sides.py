@@ -44,6 +44,8 @@ class Side:
             yield f"is unfinished ({answers} of {asked} answers; finish it with --resume)"
         elif answers > asked or len(self.judged) != self.info.turns:
             yield f"holds {answers} answers to {len(self.judged)} turns, where {asked} to {self.info.turns} were asked"
+        elif (sessions := len({judged.session_id for judged in self.judged.values()})) != self.info.sessions:
+            yield f"holds answers of {sessions} sessions, where {self.info.sessions} were asked"
         unanswered = self.tally.labels.get("infra_error", 0)
         if unanswered > config.max_infra_error_rate * answers:
             limit = f"{config.max_infra_error_rate:.1%}"

@@ -11,15 +11,19 @@ from callproof.records import Record
 from callproof.tally import Tally
 from evaluate.runs import RunInfo
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
 
 
 class ModelSummary(Record):
-    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate."""
+    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate.
+
+    `retried`: answers that took more than one request, those that never came included.
+    """
 
     turns: int
     outcomes: dict[str, int]
+    retried: int
     metrics: dict[str, Estimate]
     slices: dict[str, dict[str, Estimate]]
 
@@ -86,5 +90,9 @@ def summarise_run(
 
 def _summarise_model(tally: Tally) -> ModelSummary:
     return ModelSummary(
-        turns=len(tally.rows), outcomes=dict(tally.labels), metrics=summarise(tally), slices=slices(tally)
+        turns=len(tally.rows),
+        outcomes=dict(tally.labels),
+        retried=tally.retried,
+        metrics=summarise(tally),
+        slices=slices(tally),
     )

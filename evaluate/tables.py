@@ -33,6 +33,10 @@ def print_summary(summary: Summary) -> None:
     if console.measure(table, options=unbounded).maximum > console.width:
         table = summary_table(summary, "\n")
     console.print(table)
+    for model, found in summary.models.items():
+        if found.retried:
+            told = f"{model}: {found.retried} of {sum(found.outcomes.values())} answers took more than one request"
+            console.print(told, markup=False, highlight=False)
     for model, rate in summary.disagreement.items():
         told = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
         console.print(told, markup=False, highlight=False)

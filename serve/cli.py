@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, with_verb
+from callproof.command_line import Parser, add_overrides, with_verb
 
 VERBS = ("start", "doctor", "list", "load", "unload", "promote")
 _EXAMPLES = """\
 examples:
   python -m serve --config configs/car_sales.yaml --config configs/insurance.yaml
   python -m serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
+  python -m serve --config configs/car_sales.yaml serve.max_num_seqs=8
   python -m serve --config configs/car_sales.yaml --print       # the vLLM command line instead
   python -m serve --config configs/qwen3-4b.yaml --device gpu --compose docker-compose.yml
   python -m serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
@@ -81,6 +82,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--ray", type=Path, metavar="FILE", help="write a Ray Serve LLM application, start nothing")
     add("--store", metavar="URI", help="where a cluster finds this machine's models: pvc://, s3://, gs://, ...")
     add("--device", choices=("cpu", "gpu"), help="what is written for; default: that of the vLLM installed here")
+    add_overrides(parser)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:

@@ -54,7 +54,7 @@ def run_start(args: Namespace) -> int:
     device = (None if starts else args.device) or (wheel.device if wheel else "gpu")
     if starts and args.device not in (None, device):
         raise UserError(f"--device {args.device}", f"the vLLM installed here is for {device}", "leave it out")
-    sources = [*map(of_config, args.config), *map(of_option, args.adapter)]
+    sources = [*(of_config(path, args.overrides) for path in args.config), *map(of_option, args.adapter)]
     overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
     plan = make_plan(sources, device, runtime_loads=args.runtime_loads, **overrides)
     if not starts:

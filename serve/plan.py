@@ -11,7 +11,8 @@ from pydantic import Field
 from callproof.config import ServeConfig
 from callproof.errors import UserError
 from callproof.records import Record, read_text
-from serve.adapters import ALLOWED_RANKS, Adapter, check_adapter
+from callproof.servable import allowed_rank
+from serve.adapters import Adapter, check_adapter
 from serve.sources import Source
 
 Device = Literal["cpu", "gpu"]
@@ -107,7 +108,7 @@ def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runti
         "lora-modules": lora_modules({adapter.name: str(adapter.path) for adapter in adapters}, served_name),
         "max-loras": slots,
         "max-cpu-loras": slots,
-        "max-lora-rank": next(rank for rank in ALLOWED_RANKS if rank >= highest),
+        "max-lora-rank": allowed_rank(highest),
     }
 
 

@@ -8,6 +8,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ class Source:
         return self.config.name
 
 
-def of_config(path: Path) -> Source:
+def of_config(path: Path, overrides: Sequence[str] = ()) -> Source:
     """The adapter of a configuration, trained or not; raises what `load` raises."""
-    config = load(path)
+    config = load(path, overrides)
     manifest = config.output_dir / "manifest.json"
     return Source(path, config, config.adapter_dir, manifest=manifest if manifest.is_file() else None)
 

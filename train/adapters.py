@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from callproof.config import ModelConfig, RunConfig, same_model
+from callproof.config import ModelConfig, RunConfig
 from callproof.errors import UserError
 from callproof.records import explain, read_text
+from callproof.servable import same_model
 from train.data import from_pretrained, load_tokenizer
 
 MEND = "train again, or copy the whole adapter folder"

@@ -56,7 +56,7 @@ def _open(source: str) -> Any:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(source, f"cannot be loaded ({reason})", "write hf:owner/name:split, or a folder") from None
     if isinstance(found, DatasetDict):
-        folders = ", ".join(str(Path(source) / split) for split in found)
+        folders = ", ".join(str(Path(source) / str(split)) for split in found)
         raise UserError(source, "holds several splits", f"name one: {folders}")
     return found
 

@@ -7,9 +7,10 @@ import subprocess
 from importlib import metadata
 from typing import Any
 
-from callproof.config import RunConfig, Split
-from callproof.domain import split_sessions
-from callproof.records import write_json
+from callproof.config import RunConfig
+from callproof.errors import UserError
+from callproof.records import read_text
+from callproof.servable import highest_rank
 from train.data import Rows
 from train.prepared import data_hashes
 
@@ -17,18 +18,19 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 SCHEMA_VERSION = 1
 
 
-def write_manifest(
-    config: RunConfig, chat_template: str, data: dict[str, Rows], figures: dict[str, Any]
+def make_manifest(
+    config: RunConfig, chat_template: str, commit: str | None, data: dict[str, Rows], figures: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write `<output_dir>/manifest.json` and return it.
+    """What `<output_dir>/manifest.json` holds.
 
     Args:
         config: the resolved configuration.
         chat_template: text of the template that training used.
+        commit: of the base model on the hub; None of one in a folder.
         data: rows of the `train` and `eval` sessions.
-        figures: what training measured: losses (nats a token), perplexity, steps, seconds.
+        figures: what training measured: losses (nats a token), perplexity, steps, seconds, evaluations.
     """
-    manifest = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "name": config.name,
         **figures,
@@ -41,15 +43,31 @@ def write_manifest(
         "serve": {
             "base_model": config.model.base_model,
             "revision": config.model.revision,
-            "rank": config.lora.r,
+            "commit": commit,
+            "rank": highest_rank(config.lora.peft_settings),
             "tool_call_parser": config.serve.tool_call_parser,
         },
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "git_commit": git_commit(),
         "config": config.model_dump(mode="json"),
     }
-    write_json(config.output_dir / "manifest.json", manifest)
-    return manifest
+
+
+def read_manifest(config: RunConfig) -> dict[str, Any]:
+    """The manifest of a trained adapter.
+
+    Raises:
+        UserError: there is none, or it is no manifest.
+    """
+    path = config.output_dir / "manifest.json"
+    try:
+        manifest = json.loads(read_text(path))
+        if manifest["schema_version"] == SCHEMA_VERSION and manifest["name"]:
+            return manifest
+        problem = f"schema_version is not {SCHEMA_VERSION}"
+    except (ValueError, LookupError, TypeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    raise UserError(path, f"is no manifest ({problem})", "train again")
 
 
 def git_commit() -> str | None:

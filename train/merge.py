@@ -11,9 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from callproof.config import ModelConfig, RunConfig, same_model
+from callproof.config import ModelConfig, RunConfig
 from callproof.errors import UserError
 from callproof.records import replacing_folder, write_json
+from callproof.servable import same_model
 from train.adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
 from train.data import encode_sessions, from_pretrained
 from train.encode import Encoder, Row

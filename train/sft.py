@@ -2,167 +2,136 @@
 
 import contextlib
 import math
+import os
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
-from train.data import from_pretrained, load_tokenizer
-from train.encode import Encoder, Row
-from train.manifest import write_manifest
+from callproof.records import write_json
+from callproof.servable import check_adapter_folder
+from callproof.turns import eval_turns
+from train.card import write_card
+from train.checkpoints import Checkpoints, RunState
+from train.data import Rows, load_tokenizer
+from train.encode import Encoder
+from train.hub_data import read_records
+from train.manifest import make_manifest, read_manifest
 from train.prepare import training_rows
 from train.prompts import write_eval_prompts
+from train.run import say
+from train.servability import ask_vllm
 
 
-def train_adapter(config: RunConfig) -> dict[str, Any]:
+def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     """Train one adapter into `config.adapter_dir` and write `manifest.json` beside it.
+
+    Without `resume` the checkpoints of an older run go; with it training goes on from the newest whole one, and a run
+    that is finished is left as it is. Adapter and manifest of an older run stay until the new ones are there.
 
     Returns:
         The manifest, see `train.manifest`.
 
     Raises:
-        UserError: wrong data, base model or configuration.
+        UserError: wrong data, base model or configuration, or a run that was begun with another one.
     """
     begun = time.perf_counter()
+    checkpoints = Checkpoints(config, int(os.environ.get("WORLD_SIZE", "1")))
+    state = checkpoints.state() if resume else None
+    if state and state.finished and config.adapter_dir.is_dir():
+        say(f"{config.name}: the run is finished already; without --resume it is made again")
+        return read_manifest(config)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder(tokenizer)
-    train_rows, eval_rows = training_rows(config, encoder)
-    write_eval_prompts(config, encoder)
-    _say(f"{config.name}: {train_rows.counts()}")
-    trainer = make_trainer(config, tokenizer, train_rows.rows)
+    data = _read(config, encoder)
+    trainer = _trainer(config, tokenizer, encoder, data)
+    checkpoint, state = _begin(trainer, checkpoints, state, resume)
     with contextlib.redirect_stdout(sys.stderr):
-        result = trainer.train()
-    trainer.model.save_pretrained(str(config.adapter_dir))
-    loss = token_loss(trainer, eval_rows.rows)
-    figures = {
-        "train_loss": result.training_loss,
-        "eval_loss": loss,
-        "perplexity": math.exp(loss),
-        "steps": result.global_step,
-        "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        "seconds": round(time.perf_counter() - begun, 1),
-    }
-    return write_manifest(config, tokenizer.chat_template, {"train": train_rows, "eval": eval_rows}, figures)
+        trainer.run(checkpoint)
+    loss = trainer.evaluator.loss(trainer)
+    figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
+    figures["seconds"] = round(time.perf_counter() - begun, 1)
+    commit = getattr(trainer.model.config, "_commit_hash", None)
+    manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
+    _write(trainer, config, manifest)
+    if trainer.is_world_process_zero():
+        if not config.data.prepared:
+            write_eval_prompts(config, encoder)
+        checkpoints.finish()
+    if trainer.accelerator.num_processes > 1:
+        trainer.end()
+    return manifest
 
 
-def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row]) -> Any:
-    """TRL's trainer over ready rows: no templating, no truncation, a fresh LoRA."""
-    import torch
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM
-
-    from train import attention
-
-    on_gpu = torch.cuda.is_available()
-    model = from_pretrained(AutoModelForCausalLM, config.model, dtype=_dtype(config, on_gpu))
-    model.config.pad_token_id = tokenizer.pad_token_id
-    bf16 = _has_bf16(on_gpu) if config.train.bf16 == "auto" else config.train.bf16
-    if bf16 and not on_gpu and not config.train.packing and attention.stands_for(model.config):
-        model.set_attn_implementation(attention.register())
-    data = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    return _trainer_class(on_gpu)(
-        model=model,
-        args=_arguments(config, on_gpu, bf16, max(len(row.input_ids) for row in rows)),
-        train_dataset=Dataset.from_dict({**data, "length": [len(row.input_ids) for row in rows]}),
-        processing_class=tokenizer,
-        peft_config=_lora(config),
-    )
+def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
+    train, measured = training_rows(config, encoder)
+    say(f"{config.name}: {train.counts()}")
+    return {"train": train, "eval": measured}
 
 
-def _trainer_class(on_gpu: bool) -> Any:
-    """TRL's trainer; on a CPU with the model's own loss, for TRL's fused one takes a third of the time there."""
-    from transformers import Trainer
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    if on_gpu:
-        return SFTTrainer
-
-    class CpuTrainer(SFTTrainer):
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            return Trainer.compute_loss(self, model, {**inputs, "use_cache": False}, return_outputs, num_items_in_batch)
-
-    return CpuTrainer
-
-
-def _lora(config: RunConfig) -> Any:
-    from peft import LoraConfig
-
-    targets = config.lora.target_modules
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.lora.r,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        use_rslora=config.lora.use_rslora,
-        bias="none",
-    )
-
-
-def _arguments(config: RunConfig, on_gpu: bool, bf16: bool, longest: int) -> Any:
-    from trl.trainer.sft_config import SFTConfig
+def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str, Rows]) -> Any:
+    from train.evaluation import Evaluator
+    from train.trainer import make_trainer
 
     settings = config.train
-    return SFTConfig(
-        output_dir=str(config.output_dir / "checkpoints"),
-        seed=settings.seed,
-        num_train_epochs=settings.num_train_epochs,
-        max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        bf16=bf16,
-        use_cpu=not on_gpu,
-        packing=settings.packing,
-        max_length=config.data.max_context_length if settings.packing else longest,
-        train_sampling_strategy="random" if settings.packing else "group_by_length",
-        logging_steps=settings.logging_steps,
-        report_to=settings.report_to,
-        save_strategy="no",
-        dataloader_pin_memory=on_gpu,
-    )
+    turns = eval_turns(config, read_records) if settings.eval_steps else []
+    batch_size = settings.per_device_eval_batch_size
+    evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
+    return make_trainer(config, tokenizer, data["train"].rows, evaluator)
 
 
-def _dtype(config: RunConfig, on_gpu: bool) -> Any:
-    import torch
-
-    if config.model.dtype == "auto":
-        return torch.bfloat16 if on_gpu else torch.float32
-    return getattr(torch, config.model.dtype)
-
-
-def _has_bf16(on_gpu: bool) -> bool:
-    """Whether bf16 products are done by the hardware; emulated ones are slower than float32."""
-    import torch
-
-    if on_gpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-
-
-def token_loss(trainer: Any, rows: list[Row], batch_size: int = 8) -> float:
-    """Mean cross-entropy a supervised token (nats), each token weighing the same."""
-    import torch
-
-    ordered = sorted(rows, key=lambda row: len(row.input_ids))
-    trainer.model.eval()
-    total = count = 0.0
-    for at in range(0, len(ordered), batch_size):
-        chunk = [{"input_ids": row.input_ids, "labels": row.labels} for row in ordered[at : at + batch_size]]
-        batch = trainer._prepare_inputs(trainer.data_collator(chunk))
-        supervised = sum(row.supervised for row in ordered[at : at + batch_size])
-        with torch.no_grad(), trainer.compute_loss_context_manager():
-            total += trainer.model(**batch).loss.item() * supervised
-        count += supervised
-    return total / count
+def _begin(
+    trainer: Any, checkpoints: Checkpoints, state: RunState | None, resume: bool
+) -> tuple[Path | None, RunState | None]:
+    """The checkpoint to go on from, and the run's state; None where it begins."""
+    checkpoint, torn = checkpoints.newest() if state else (None, [])
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        for path in torn:
+            say(f"{path}: torn by a crash, skipped and removed")
+            shutil.rmtree(path)
+        if state and checkpoint:
+            state = checkpoints.resume(state, checkpoint)
+            say(f"{checkpoint}: the run goes on from here")
+        elif checkpoints.begin():
+            say(f"{checkpoints.folder}: the checkpoints of an older run were removed; --resume would go on from them")
+        elif resume:
+            say(f"{checkpoints.folder}: there is nothing to resume yet; the run begins")
+    trainer.accelerator.wait_for_everyone()
+    return checkpoint, state if checkpoint else None
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _figures(trainer: Any, loss: float) -> dict[str, Any]:
+    from train.trainer import evaluations, mean_loss
+
+    state, best = trainer.state, trainer.args.load_best_model_at_end
+    return {
+        "train_loss": mean_loss(state.log_history),
+        "eval_loss": loss,
+        "perplexity": math.exp(loss),
+        "steps": state.global_step,
+        "best_step": state.best_global_step if best else None,
+        "evaluations": evaluations(state.log_history),
+        "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+    }
+
+
+def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
+    """Save, check, and only then replace adapter and manifest of an older run."""
+    partial, file = config.adapter_dir.with_name("adapter.partial"), config.output_dir / "manifest.json"
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    if not trainer.is_world_process_zero():
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial), state_dict=weights)
+    check_adapter_folder(partial, config.model.base_model)
+    if config.train.check_with_vllm:
+        ask_vllm(partial, manifest["serve"]["rank"])
+    write_card(partial, config, manifest)
+    file.unlink(missing_ok=True)
+    shutil.rmtree(config.adapter_dir, ignore_errors=True)
+    partial.rename(config.adapter_dir)
+    write_json(file, manifest)

@@ -14,7 +14,7 @@ function comparisons(data) {
     found.push({ name: summary.baseline_model, before: (number) => data.answers[number][base]?.outcome, models: others, differences });
   }
   if (blessed && !blessed.problem) {
-    const name = `${blessed.model} of ${blessed.run_id}, blessed as ${blessed.name}`;
+    const name = `${blessed.model} of ${blessed.run_id}${blessed.name ? `, blessed as ${blessed.name}` : ""}`;
     found.push({ name, before: (number) => blessed.outcomes[data.turns[number].id], models, differences: blessed.differences });
   }
   return found;

@@ -62,6 +62,7 @@ function duration(seconds) {
 function answerBlock(data, model, index, answer) {
   const head = h("div", { class: "answer-head" }, modelTag(model, index), answer ? pill(answer.outcome) : h("span", { class: "hint" }, "not asked"),
     answer?.seconds ? h("span", { class: "hint" }, duration(answer.seconds)) : null,
+    answer?.requests ? h("span", { class: "hint" }, `${answer.requests} requests`) : null,
     answer?.finish && answer.finish !== "stop" ? h("span", { class: "hint" }, visible(`finish: ${answer.finish}`)) : null);
   if (!answer) return h("article", { class: "answer" }, head);
   const text = data.texts[answer.text];

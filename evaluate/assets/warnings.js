@@ -20,6 +20,8 @@ function modelWarnings(data) {
     if (found.turns < run.turns) told.push({ text: `${model}: ${counted(run.turns - found.turns, "turn")} of ${run.turns} were not asked; they are left out.` });
     const lost = found.outcomes.infra_error;
     if (lost) told.push({ text: `${model}: ${counted(lost, "answer")} never came after retries; they count as wrong.`, filter: { model, outcome: "infra_error" } });
+    const retried = turnsWhere(data, index, (answer) => answer.requests > 1);
+    if (found.retried) told.push({ text: `${model}: ${counted(found.retried, "answer")} took more than one request.`, filter: { model, turns: retried }, title: `${model}: more than one request` });
     const cut = turnsWhere(data, index, (answer) => answer.finish === "length");
     if (cut.length) told.push({ text: `${model}: ${counted(cut.length, "answer")} stopped at the token limit.`, filter: { model, turns: cut }, title: `${model}: stopped at the token limit` });
     const differ = summary.disagreement[model];
@@ -29,7 +31,9 @@ function modelWarnings(data) {
 }
 
 function blessedWarnings(blessed) {
-  return blessed?.problem ? [{ text: `The blessed baseline ${blessed.name} is not compared: ${blessed.problem}.` }] : [];
+  if (!blessed?.problem) return [];
+  const name = blessed.name ? `blessed baseline ${blessed.name}` : `baseline ${blessed.run_id}`;
+  return [{ text: `The ${name} is not compared: ${blessed.problem}.` }];
 }
 
 // The numbers of the turns whose answer of one model fits.

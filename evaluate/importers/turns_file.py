@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callproof.calls import RefusedJSON, ToolCall, writable_value
-from callproof.catalog import Catalog
+from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
-from callproof.outcomes import catalog_of
 from callproof.records import read_jsonl, replacing
-from callproof.turns import GoldCall, Turn
+from callproof.turns import Turn
+from evaluate.gold import gold_problems
 
 
 class Imported(NamedTuple):
@@ -75,27 +74,6 @@ def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_g
     return result
 
 
-def gold_problems(turn: Turn) -> Iterator[str]:
-    """Why the turn's own catalog refuses its gold, every accepted value included.
-
-    Raises:
-        UserError: the tools make no catalog.
-    """
-    catalog = catalog_of(turn)
-    for call in turn.gold:
-        yield from (f"{call.name}: {problem}" for problem in _call_problems(call, catalog))
-
-
-def _call_problems(call: GoldCall, catalog: Catalog) -> Iterator[str]:
-    """Problems of the call, then those that another accepted value adds."""
-    known = catalog.problems(call)
-    yield from known
-    for name, values in call.any_of.items():
-        for value in values:
-            other = ToolCall(name=call.name, arguments={**call.arguments, name: value})
-            yield from (problem for problem in catalog.problems(other) if problem not in known)
-
-
 def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bool) -> Iterator[Turn]:
     seen: set[str] = set()
     for item in found:
@@ -106,7 +84,7 @@ def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bo
         if turn.turn_id in seen:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
-        problems = list(dict.fromkeys(gold_problems(turn)))
+        problems = gold_problems(turn)
         gold_where = item.gold_where or item.where
         result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in problems]
         result.bad_turns += bool(problems)

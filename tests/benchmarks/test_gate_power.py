@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_power import Scenario, bounds, decisions, rejections, simulate
+from callproof.counts import Counts
 from callproof.metrics import differences
-from callproof.outcomes import Counts
 from callproof.tally import Countable, Tally
 
 SCENARIO = Scenario(sessions=60, turns=8, accuracy=0.8)
@@ -30,12 +30,14 @@ def test_an_effect_is_as_large_as_it_is_said_to_be(effect: float) -> None:
 
 def tally(right: np.ndarray, counted: np.ndarray) -> Tally:
     """Of booleans (sessions, turns)."""
+    zeros = dict.fromkeys(Counts.model_fields, 0) | {"turn": 1, "no_call_turn": 1, "answered_no_call_turn": 1}
     return Tally.of(
-        Countable(
-            turn_id=f"{session}/{turn}", session_id=str(session), model="m", channel="raw", position=turn, tags=(),
-            catalog_size=1, gold=(), outcome="ok", reasons=(), counts=Counts(exact=int(right[session, turn])),
-            per_tool={},
-        )
+        Countable.model_validate({
+            "turn_id": f"{session}/{turn}", "session_id": str(session), "model": "m", "channel": "raw",
+            "position": turn, "tags": (), "catalog_size": 1, "gold": (), "reasons": (), "per_tool": {}, "answer": {},
+            "outcome": "ok" if right[session, turn] else "wrong_args",
+            "counts": zeros | {"exact": int(right[session, turn])},
+        })
         for session, turn in np.argwhere(counted)
     )  # fmt: skip
 

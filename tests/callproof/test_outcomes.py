@@ -1,3 +1,4 @@
+import json
 import time
 from typing import Any
 
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callproof.calls import ToolCall, render
+from callproof.counts import Counts, contradiction
 from callproof.errors import UserError
-from callproof.outcomes import LABELS, MAX_REASONS, Answer, Counts, Outcome, catalog_of, judge
+from callproof.outcomes import LABELS, MAX_REASONS, Answer, Outcome, catalog_of, judge
 from callproof.turns import GoldCall, Turn
 
 BOOK: dict[str, Any] = {
@@ -139,24 +141,25 @@ def test_a_turn_without_answer_counts_and_is_neither_exact_nor_an_abstention(gol
 def test_counts_of_calls_and_arguments() -> None:
     text = f"{call('book', day='2026-03-06', seats=2)} {call('book', day=5)} {call('reserve')} {block('{')} Done"
     outcome = judged(turn(GOLD, NOW), text)
-    expected = Counts(
-        call_turn=1,
-        answered_call_turn=1,
-        attempted=1,
-        attempted_call_turn=1,
-        text_beside=1,
-        attempts=4,
-        parsed=3,
-        known=2,
-        schema_valid=1,
-        gold_calls=2,
-        predicted_calls=3,
-        name_matches=1,
-        gold_args=1,
-        predicted_args=2,
-        matched_args=1,
-    )
-    assert outcome.counts == expected
+    expected = dict.fromkeys(Counts.model_fields, 0) | {
+        "turn": 1,
+        "call_turn": 1,
+        "answered_call_turn": 1,
+        "attempted": 1,
+        "attempted_call_turn": 1,
+        "text_beside": 1,
+        "attempts": 4,
+        "parsed": 3,
+        "known": 2,
+        "schema_valid": 1,
+        "gold_calls": 2,
+        "predicted_calls": 3,
+        "name_matches": 1,
+        "gold_args": 1,
+        "predicted_args": 2,
+        "matched_args": 1,
+    }
+    assert outcome.counts.model_dump() == expected
     assert {tool: (c.gold_calls, c.predicted_calls, c.name_matches) for tool, c in outcome.per_tool.items()} == {
         "book": (1, 2, 1),
         "now": (1, 0, 0),
@@ -203,6 +206,24 @@ def test_an_outcome_is_read_back_as_it_was_written() -> None:
     line = outcome.model_dump_json()
     assert Outcome.model_validate_json(line) == outcome
     assert line.encode("utf-8").decode("utf-8") == line
+
+
+def test_an_outcome_of_the_first_version_is_read_and_nothing_is_known_of_its_requests() -> None:
+    row = judged(turn(GOLD), BOOKED, requests=3).model_dump(mode="json") | {"schema_version": 1}
+    assert row["answer"].pop("requests") == 3
+    assert Outcome.model_validate_json(json.dumps(row)).answer.requests is None
+    with pytest.raises(ValidationError, match="schema_version"):
+        Outcome.model_validate(row | {"schema_version": 3})
+
+
+@given(st.text() | st.lists(st.sampled_from([BOOKED, "<tool_call>{", "</tool_call>", "x"])).map("".join), st.data())
+def test_no_answer_has_counts_that_contradict_each_other(text: str, data: st.DataObject) -> None:
+    gold = data.draw(st.lists(st.sampled_from([GOLD, NOW]), max_size=3))
+    profile = data.draw(st.sampled_from(["strict", "bfcl"]))
+    asked = turn(*gold) if gold else turn(any_call=data.draw(st.booleans()))
+    error = data.draw(st.sampled_from([None, "gone"]))
+    outcome = judge(asked, Answer(text=text, error=error), "m", catalog_of(asked), profile=profile)
+    assert contradiction(outcome.counts, outcome.per_tool, len(gold), outcome.outcome) is None
 
 
 @pytest.mark.parametrize("field", ["text", "finish_reason", "error"])

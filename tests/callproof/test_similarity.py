@@ -69,7 +69,7 @@ def test_duplicates_are_those_that_comparing_all_pairs_finds(seed: int) -> None:
         if best >= ALIKE:
             expected[number] = best
     found = {each.number: each for each in Corpus(map(talk, texts)).duplicates()}
-    assert len(expected) > 30
+    assert len(expected) > 20
     assert found.keys() == expected.keys()
     for number, each in found.items():
         assert each.other < number

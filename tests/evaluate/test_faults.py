@@ -89,7 +89,13 @@ def test_every_fault_is_tried_again_as_often_as_it_should_and_every_turn_is_scor
         assert told["always hang"] == "timed out"
         assert told["always 500"] == "HTTP 500: boom"
         assert told["empty choices"] == "the answer has no choices"
-        assert "unanswered; --resume asks them again" in capsys.readouterr().err
+        captured = capsys.readouterr()
+        assert "unanswered; --resume asks them again" in captured.err
+        asked = {turn.turn_id: attempts(play_of(list(turn.messages))) for turn in turns}
+        assert {turn_id: outcome.answer.requests for turn_id, outcome in outcomes.items()} == asked
+        retried = json.loads(run.metrics_path.read_text())["models"]["tiny"]["retried"]
+        assert retried == sum(count > 1 for count in asked.values()) == len(ONCE) + len(ALWAYS)
+        assert f"tiny: {retried} of 80 answers took more than one request" in captured.out
 
         stage.healed = True
         stage.asked.clear()

@@ -36,6 +36,20 @@ def measured(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())["metrics"]
 
 
+@pytest.mark.parametrize("value", ["NaN", "-0.5", "1e999", '"much"', None])
+def test_noise_that_was_edited_is_refused_and_lets_no_margin_pass(run: Runs, value: str | None):
+    one, other = run("one", "good"), run("other", "good")
+    assert noise(one, other) == 0
+    path = one / "noise.json"
+    found = json.loads(path.read_text())
+    found["metrics"]["turn_exact"]["noise"] = "a hole"
+    if value is None:
+        del found["metrics"]["turn_exact"]
+    path.write_text(json.dumps(found).replace('"a hole"', str(value)))
+    with pytest.raises(UserError, match=r"noise.json: metrics.*turn_exact"):
+        gate(one, other)
+
+
 def test_a_server_that_repeats_itself_has_no_noise(run: Runs, capsys: pytest.CaptureFixture[str]):
     one, other = run("one", "shaky"), run("other", "shaky")
     assert noise(one, other) == 0

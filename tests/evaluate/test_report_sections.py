@@ -12,8 +12,10 @@ from browser import Page
 from test_report import gold, make_run, needs_browser, visit
 from weather import call
 
+from callproof.errors import UserError
 from callproof.turns import Turn
 from evaluate.bless import bless
+from evaluate.cli import main
 from evaluate.publish import publish
 from evaluate.runs import Run
 from evaluate.sides import flips, read_side
@@ -138,6 +140,55 @@ def test_a_baseline_of_other_turns_is_not_compared_and_the_page_says_so(tmp_path
         assert await texts(page, ".flips") == []
 
     visit(new, look, tmp_path / "profile")
+
+
+@needs_browser
+def test_a_report_is_held_against_the_baseline_that_is_chosen(tmp_path: Path):
+    shy_run = make_run(tmp_path / "shy-run", 6, {"shy": shy})
+    bless(shy_run, tmp_path, "demo", None)
+    bless(make_run(tmp_path / "good-run", 6, {"good": gold}), tmp_path, None, None)
+    new = make_run(tmp_path / "new", 6, {"clumsy": clumsy})
+    assert report_data(new)["blessed"]["name"] == "weather"
+    for chosen, name in ((str(shy_run.path), None), ("demo", "demo"), ("shy-run", None)):
+        assert main(["report", "new", "--runs", str(tmp_path), "--baseline", chosen]) == 0
+        found = report_data(new)["blessed"]
+        assert (found["name"], found["run_id"], found["model"]) == (name, "shy-run", "shy")
+    with pytest.raises(UserError, match="nowhere: is no run and no baseline"):
+        main(["report", "new", "--runs", str(tmp_path), "--baseline", "nowhere"])
+
+    async def look(page: Page) -> None:
+        assert "Flips against shy of shy-run" in await texts(page, "h2")
+
+    visit(new, look, tmp_path / "profile")
+
+
+def test_a_chosen_baseline_of_other_turns_is_told_and_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    make_run(tmp_path / "old", 3, {"shy": shy})
+    new = make_run(tmp_path / "new", 2, {"clumsy": clumsy})
+    assert main(["report", str(new.path), "--baseline", "old"]) == 0
+    assert "warning: old is not compared: the runs differ in turns: " in capsys.readouterr().err
+    assert report_data(new)["blessed"]["problem"].startswith("the runs differ in turns: ")
+
+
+def test_of_a_baseline_with_several_models_one_has_to_be_blessed(tmp_path: Path):
+    make_run(tmp_path / "old", 2, {"shy": shy, "good": gold})
+    new = make_run(tmp_path / "new", 2, {"clumsy": clumsy})
+    with pytest.raises(UserError, match=r"has several models \(shy, good\); choose one with `bless --model`"):
+        main(["report", str(new.path), "--baseline", "old"])
+
+
+@needs_browser
+def test_answers_that_took_several_requests_are_told_and_lead_to_their_turns(run: Run, tmp_path: Path):
+    retried = with_answers(run, tmp_path / "retried", requests=3)
+
+    async def look(page: Page) -> None:
+        told = [f"{model}: 24 answers took more than one request. show" for model in ("clumsy", "shy")]
+        assert await texts(page, ".warnings li") == told
+        await press(page, ".warnings button", "show")
+        assert await texts(page, "#turns .hint") == ["24 of 24"]
+        assert (await texts(page, ".answer-head .hint")) == ["3 requests"] * 2
+
+    visit(retried, look, tmp_path / "profile")
 
 
 @needs_browser

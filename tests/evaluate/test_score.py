@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,61 @@ def test_answers_in_any_order_give_the_same_figures(score):
     figures = Run(Path("scored")).metrics_path.read_text()
     assert score(right_rows()[::-1]) == 0
     assert Run(Path("scored")).metrics_path.read_text() == figures
+
+
+@pytest.fixture
+def bad_gold(turns: Path) -> Path:
+    """The turns file with a gold call in its third line that its own schema refuses."""
+    rows = [json.loads(line) for line in turns.read_text().splitlines()]
+    rows[2]["gold"][0]["arguments"] = {"city": 5}
+    turns.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return turns
+
+
+BAD = "turns.jsonl:3: {}get_weather: city: 5 is not of type 'string'"
+
+
+@pytest.mark.usefixtures("bad_gold")
+def test_gold_that_breaks_its_own_schema_is_an_error_with_its_line(score):
+    with pytest.raises(UserError, match=re.escape(BAD.format("gold of turn 'weather-001/1' breaks its own schema: "))):
+        score(right_rows())
+    assert not Path("scored").exists()
+
+
+def test_bad_gold_is_left_out_with_its_answers_and_counted(bad_gold, score, capsys):
+    assert score(right_rows(), "--drop-bad-gold") == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out.splitlines()[-1])
+    assert (found["bad_gold"], found["missing"], found["unknown"]) == (1, 0, 0)
+    assert (found["models"]["model"]["n"], found["models"]["model"]["turn_exact"]) == (5, 1.0)
+    assert BAD.format("weather-001/1: ") in captured.err
+    assert "1 turns, which are left out" in captured.err
+    info = Run(Path("scored")).info()
+    assert info.warnings == ("the gold of 1 turns breaks its own schema, and is left out",)
+    assert (info.turns, len(list(Run(Path("scored")).turns()))) == (5, 5)
+    assert info.identity.turns != Run(bad_gold.parent).info().identity.turns
+
+
+@pytest.mark.usefixtures("bad_gold")
+def test_bad_gold_counts_where_that_is_asked_for(score, capsys):
+    assert score(right_rows(), "--keep-bad-gold") == 0
+    found = last_line(capsys)
+    assert (found["bad_gold"], found["models"]["model"]["n"]) == (1, 6)
+    assert found["models"]["model"]["turn_exact"] == pytest.approx(5 / 6)
+
+
+def test_a_turns_file_never_loses_turns(bad_gold, score):
+    before = bad_gold.read_bytes()
+    bad_gold.with_name("run.json").unlink()
+    with pytest.raises(UserError, match="would lose the turns that are dropped; choose another --out"):
+        score(right_rows(), "--drop-bad-gold", "--out", str(bad_gold.parent))
+    assert bad_gold.read_bytes() == before
+
+
+def test_a_file_of_nothing_but_bad_gold_is_refused(bad_gold, score):
+    bad_gold.write_text(bad_gold.read_text().splitlines(keepends=True)[2])
+    with pytest.raises(UserError, match="holds no turns but 1 with bad gold"):
+        score(right_rows(), "--drop-bad-gold")
 
 
 def test_a_replayed_run_is_not_overwritten(turns):

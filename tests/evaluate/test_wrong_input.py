@@ -226,6 +226,12 @@ def test_a_run_that_cannot_be_is_refused_by_all_who_read_it(
     assert f"runs/next/run.json: {problem}" in refused(*words)
 
 
+def test_a_number_of_sessions_that_was_edited_is_no_licence_to_pass(spoil: Spoil, capsys: pytest.CaptureFixture[str]):
+    run = spoil(sessions=300)
+    assert main(["gate", run, run]) == 3
+    assert "holds answers of 3 sessions, where 300 were asked" in capsys.readouterr().out
+
+
 def test_repeats_that_are_no_number_are_refused(spoil: Spoil, refused: Refused):
     identity = Run(Path(spoil())).info().identity.model_dump() | {"sampling": {"repeats": "two"}}
     assert "identity.sampling: Value error, repeats: expected a number from 1" in refused(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from callproof.csp import source_hash
 from conftest import ROOT
 
 from callproof.config import RunConfig, load
-from callproof.csp import source_hash
 from train.__main__ import _parser
 from train.check import Found, check
 from train.encode import IGNORED, Encoder

@@ -14,6 +14,7 @@ from callproof.config import load
 from callproof.errors import UserError
 from callproof.prompt import system_prompt
 from callproof.records import read_text
+from train.__main__ import main
 
 transformers = pytest.importorskip("transformers")
 
@@ -27,9 +28,11 @@ def answer(*words: object) -> dict[str, Any]:
 
 
 def refusal(*words: object) -> str:
-    error = run_verb("train", "infer", *map(str, words), code=2).stderr
-    assert "Traceback" not in error
-    return next(line for line in error.splitlines() if line.startswith("error: "))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train", "infer", *map(str, words)])
+        with pytest.raises(UserError) as error:
+            main()
+    return str(error.value)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,9 @@ def _in_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_answer_is_printed_as_json_and_streamed_to_stderr() -> None:
-    done = run_verb("train", "infer", "--config", CONFIG, "--model_path", "models/tiny", "--prompt", PROMPT)
+    done = run_verb(
+        "train", "infer", "--config", CONFIG, "--model_path", "models/tiny", "--prompt", PROMPT, "--max-tokens", "12"
+    )
     (line,) = done.stdout.splitlines()
     said = json.loads(line)
     assert set(said) == {"text", "finish_reason", "calls", "malformed", "problems"}
@@ -91,8 +96,8 @@ def test_calls_are_held_against_the_catalog() -> None:
     from train.infer import judged
 
     catalog = read_catalog(Path("datasets/car_sales/tools.json"))
-    name = catalog.tools[0].name
-    blocks = [f'{{"name": "{name}", "arguments": {{"no_such": 1}}}}', '{"name": "fly", "arguments": {}}', '{"name": ']
+    name = next(tool.name for tool in catalog.tools if (tool.parameters or {}).get("required"))
+    blocks = [f'{{"name": "{name}", "arguments": {{}}}}', '{"name": "fly", "arguments": {}}', '{"name": ']
     said = judged("".join(f"<tool_call>{block}</tool_call>" for block in blocks), "stop", catalog)
     assert [call["name"] for call in said["calls"]] == [name, "fly"]
     assert [call["reason"] for call in said["malformed"]] == ["invalid_json"]

@@ -1,0 +1,166 @@
+"""What vLLM accepts as an adapter: one set of rules, for a configuration before training and for a folder after it.
+
+The rules are those of vLLM 0.32 (`vllm.lora.peft_helper.PEFTHelper.validate_legal`, `vllm.lora.lora_model`); an adapter
+that breaks one stops the server with a traceback, minutes later. Settings have the names of PEFT's
+`adapter_config.json`.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from callproof.errors import UserError
+from callproof.records import read_text
+
+ALLOWED_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
+NO_EMBEDDING_LORA = ("qwen2", "mistral")
+EMBEDDINGS = ("embed_tokens", "lm_head")
+SWITCHES = (
+    "lora_bias",
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "alora_invocation_tokens",
+    "layer_replication",
+    "trainable_token_indices",
+)
+REFUSED_KEYS = ("bias", "modules_to_save", *SWITCHES)
+"""Settings of PEFT that have no key in a configuration, since whatever they change vLLM refuses."""
+MEND = "train it again with plain LoRA (section `lora` of the configuration)"
+
+
+def problems(settings: dict[str, Any], model_type: str | None = None) -> list[str]:
+    """Why vLLM would refuse an adapter with these settings on a base of that type; empty where it would not."""
+    return [*_unsupported(settings), *_wrong_ranks(settings), *_embedding_targets(settings, model_type)]
+
+
+def highest_rank(settings: dict[str, Any]) -> int:
+    """The largest rank of any module; of settings without `problems`."""
+    return max(_ranks(settings))
+
+
+def allowed_rank(rank: int) -> int:
+    """The smallest `--max-lora-rank` that holds an adapter of that rank."""
+    return next(each for each in ALLOWED_RANKS if each >= rank)
+
+
+def check_adapter_folder(folder: Path, base_model: str) -> dict[str, Any]:
+    """The settings of an adapter that vLLM will accept on that base.
+
+    Raises:
+        UserError: it is broken, or vLLM refuses it.
+    """
+    file = folder / "adapter_config.json"
+    settings, model_type = _read_settings(file), base_model_type(base_model)
+    for problem in problems(settings, model_type):
+        raise UserError(file, f"vLLM refuses this adapter: {problem}", MEND)
+    _check_weights(folder, model_type)
+    return settings
+
+
+def check_trained_on(folder: Path, settings: dict[str, Any], base: str, revision: str | None, said_by: object) -> None:
+    """Raise a UserError unless the adapter was trained on the base that `said_by` names."""
+    file, trained_on = folder / "adapter_config.json", settings.get("base_model_name_or_path")
+    if trained_on and not same_model(trained_on, base):
+        problem = f"the adapter was trained on base {trained_on!r}, but {said_by} says model.base_model {base!r}"
+        raise UserError(file, problem, "correct model.base_model, or train again")
+    other = settings.get("revision")
+    if other and revision and other != revision:
+        problem = f"the adapter was trained on revision {other!r}, but {said_by} says {revision!r}"
+        raise UserError(file, problem, "correct model.revision, or train again")
+
+
+def base_model_type(base_model: str) -> str | None:
+    """`model_type` of a base in a folder; None of one on the hub."""
+    file = Path(base_model) / "config.json"
+    return json.loads(read_text(file)).get("model_type") if file.is_file() else None
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(read_text(file))
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"{file}:{getattr(error, 'lineno', 1)}"
+        raise UserError(where, "malformed JSON", "save the adapter again with PEFT") from None
+    if not isinstance(settings, dict):
+        raise UserError(file, f"expected an object, got {type(settings).__name__}", "save the adapter again with PEFT")
+    missing = [key for key in ("r", "lora_alpha", "target_modules") if key not in settings]
+    kind = settings.get("peft_type", "LORA")
+    if kind != "LORA":
+        raise UserError(file, f"vLLM refuses this adapter: peft_type is {kind!r}, not 'LORA'", MEND)
+    if missing:
+        raise UserError(file, f"lacks {', '.join(missing)}", "save the adapter again with PEFT")
+    return settings
+
+
+def _unsupported(settings: dict[str, Any]) -> list[str]:
+    """What PEFT can train and vLLM cannot serve."""
+    found = []
+    if settings.get("bias", "none") != "none":
+        found.append(f"bias is {settings['bias']!r}, not 'none'")
+    if saved := set(settings.get("modules_to_save") or ()) - {"classifier", "score"}:
+        found.append(f"modules_to_save holds {', '.join(sorted(saved))}")
+    init = settings.get("init_lora_weights", True)
+    if isinstance(init, str) and init.lower() not in INITS:
+        found.append(f"init_lora_weights is {init!r}, which changes the base weights")
+    return found + [f"{key} is set" for key in SWITCHES if settings.get(key)]
+
+
+def _ranks(settings: dict[str, Any]) -> list[Any]:
+    return [settings["r"], *(settings.get("rank_pattern") or {}).values()]
+
+
+def _wrong_ranks(settings: dict[str, Any]) -> list[str]:
+    pattern = settings.get("rank_pattern") or {}
+    if not isinstance(pattern, dict):
+        return ["rank_pattern is no object"]
+    ranks = _ranks(settings)
+    odd = [rank for rank in ranks if type(rank) is not int or rank < 1]
+    if odd:
+        return [f"rank {odd[0]!r} is no positive integer"]
+    return [f"rank {max(ranks)} is over {ALLOWED_RANKS[-1]}"] if max(ranks) > ALLOWED_RANKS[-1] else []
+
+
+def _embedding_targets(settings: dict[str, Any], model_type: str | None) -> list[str]:
+    targets = settings["target_modules"]
+    named = [targets] if isinstance(targets, str) else targets or []
+    found = [name for name in named if name.rsplit(".", 1)[-1] in EMBEDDINGS]
+    return [f"{found[0]!r} on a base of type {model_type}"] if found and model_type in NO_EMBEDDING_LORA else []
+
+
+def same_model(one: str, other: str) -> bool:
+    """Equal ids, or the same folder written in two ways."""
+    return one.rstrip("/") == other.rstrip("/") or (
+        Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
+    )
+
+
+def _check_weights(folder: Path, model_type: str | None) -> None:
+    file = folder / "adapter_model.safetensors"
+    if not file.is_file():
+        if any((folder / f"adapter_model.{ending}").is_file() for ending in ("bin", "pt")):
+            return
+        raise UserError(folder, "holds no adapter_model.safetensors", "train again, or copy the whole adapter folder")
+    names = _tensor_names(file)
+    strange = [name for name in names if "lora_A" not in name and "lora_B" not in name and "lora_emb" not in name]
+    if strange:
+        raise UserError(file, f"vLLM refuses this adapter: it holds {strange[0]!r}, no LoRA matrix", MEND)
+    embedding = [name for name in names if any(part in name for part in EMBEDDINGS)]
+    if embedding and model_type in NO_EMBEDDING_LORA:
+        problem = f"vLLM refuses this adapter: {embedding[0]!r} on a base of type {model_type}"
+        raise UserError(file, problem, MEND)
+
+
+def _tensor_names(file: Path) -> list[str]:
+    """Names in a safetensors header (8 bytes of length, JSON, data); also checks that the file is whole."""
+    size, header, end = file.stat().st_size, {}, -1
+    with file.open("rb") as stream, contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(min(length, size)))
+        header.pop("__metadata__", None)
+        end = 8 + length + max(tensor["data_offsets"][1] for tensor in header.values())
+    if end != size:
+        raise UserError(file, "is no whole safetensors file", "train again, or copy the adapter again")
+    return list(header)

@@ -1,0 +1,33 @@
+"""Gold is linted before anything is measured by it: every gold call must be one that its own catalog accepts."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from callproof.calls import ToolCall
+from callproof.catalog import Catalog
+from callproof.outcomes import catalog_of
+from callproof.turns import GoldCall, Turn
+
+BadGold = Literal["refuse", "drop", "keep"]
+
+
+def gold_problems(turn: Turn) -> list[str]:
+    """Why the turn's own catalog refuses its gold, every accepted value included; each reason once.
+
+    Raises:
+        UserError: the tools make no catalog.
+    """
+    catalog = catalog_of(turn)
+    return list(
+        dict.fromkeys(f"{call.name}: {problem}" for call in turn.gold for problem in _call_problems(call, catalog))
+    )
+
+
+def _call_problems(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """Problems of the call, then those that another accepted value adds."""
+    known = catalog.problems(call)
+    yield from known
+    for name, values in call.any_of.items():
+        for value in values:
+            other = ToolCall(name=call.name, arguments={**call.arguments, name: value})
+            yield from (problem for problem in catalog.problems(other) if problem not in known)

@@ -1,0 +1,157 @@
+"""Train a LoRA adapter on recorded tool-calling sessions.
+
+One configuration describes the run: sessions, prompt, base model, adapter, loop. The adapter goes to
+outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; the last line on
+stdout is a JSON summary.
+
+examples:
+  python -m train --config configs/car_sales.yaml
+  python -m train --config configs/car_sales.yaml train.learning_rate=1e-3 lora.r=8
+  python -m train --config configs/car_sales.yaml --resume        go on after a crash
+  python -m train --config configs/qwen3-4b.yaml --dry-run --gpu 24     does it fit? exit code 1 if not
+  accelerate launch --num_processes 2 -m train --config configs/qwen3-4b.yaml
+  python -m train config --config configs/car_sales.yaml          every key, its value, and where that comes from
+  python -m train check --config configs/car_sales.yaml --html preview.html       look at the data before training
+  python -m train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
+  python -m train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
+  python -m train merge --config configs/car_sales.yaml           adapter and base as one model
+  python -m train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
+  python -m train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
+  python -m train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  python -m train base --out models/tiny                          make the embedded base model again
+
+Exit codes: 0 done; 1 `check` found what would spoil the training, --dry-run that it does not fit, `merge` that the
+merged model differs from base and adapter; 2 usage, configuration or data.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from callproof.command_line import Parser, add_overrides, count, with_verb
+from train.gpus import GPUS
+
+COMMANDS = ("run", "config", "check", "convert", "prepare", "merge", "infer", "prompts", "push", "base")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    Raises:
+        UserError: wrong usage, or what the command raises.
+    """
+    words = with_verb("python -m train", sys.argv[1:] if argv is None else argv, COMMANDS, "run")
+    args = _parser().parse_args(words)
+    from train import commands
+
+    return getattr(commands, f"run_{args.command}")(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    _run(commands.add_parser("run", help="train an adapter (the default)"))
+    _config(commands.add_parser("config", help="print the resolved configuration and its sources"))
+    _check(commands.add_parser("check", help="statistics, faults and a preview of the data, train nothing"))
+    _convert(commands.add_parser("convert", help="write sessions of any form as callproof's own JSON lines"))
+    _prepare(commands.add_parser("prepare", help="write the token rows to disk, for `data.prepared`"))
+    _merge(commands.add_parser("merge", help="merge an adapter into its base, and compare the two"))
+    _infer(commands.add_parser("infer", help="print the answer to one prompt"))
+    _of_config(commands.add_parser("prompts", help="write the tokens of the eval prompts, for `evaluate parity`"))
+    _push(commands.add_parser("push", help="upload a trained adapter with its model card"))
+    _base(commands.add_parser("base", help="make the embedded base model again"))
+    return parser
+
+
+def _of_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="YAML of the run")
+    add_overrides(parser)
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--resume", action="store_true", help="go on from the newest checkpoint of an interrupted run")
+    add("--dry-run", action="store_true", help="check everything and estimate memory, train nothing")
+    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}")
+    _of_config(parser)
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    shown = parser.add_mutually_exclusive_group(required=True)
+    shown.add_argument("--config", type=Path, help="YAML of the run; printed whole, with the source of each value")
+    shown.add_argument("--schema", action="store_true", help="print the JSON Schema of configurations, for editors")
+    parser.add_argument("--json", action="store_true", help="print {key: {value, source}} instead of YAML")
+    add_overrides(parser)
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--num-examples", type=count, metavar="N", help="rows to show (default: 2, or none with --stats)")
+    add("--stats", action="store_true", help="statistics, and no rows unless --num-examples asks for them")
+    add("--pattern", metavar="GLOB", help="training sessions to look at, in place of data.train")
+    add("--no-catalog", action="store_true", help="render the rows without the tools")
+    add("--html", type=Path, metavar="FILE", help="write everything as one static page")
+    _of_config(parser)
+
+
+def _convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+
+
+def _prepare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
+    _of_config(parser)
+
+
+def _merge(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
+    add("--config", type=Path, metavar="YAML", help="compare on its eval sessions; default: on built-in sentences")
+    add("--out", type=Path, metavar="DIR", help="default: `merged` beside the adapter")
+    add("--base", metavar="MODEL", help="folder or hub id; default: the base that the adapter names")
+    add("--force", action="store_true", help="replace a merged model that is there")
+    add("--check", action="store_true", help="compare the merged model that is there; write nothing")
+
+
+def _infer(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
+    add("--config", type=Path, metavar="YAML", help="system prompt, catalog, model and adapter of this run")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
+    chosen.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
+    add("--system", metavar="TEXT", help="in place of the domain's system prompt")
+    add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
+    add("--max-tokens", type=_positive, metavar="N", help="of the answer; default: eval.max_tokens")
+    add("--temperature", type=_temperature, metavar="T", help="0: the most likely token; default: eval.temperature")
+
+
+def _push(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, metavar="FOLDER", help="run of evaluate, whose metrics go into the card")
+    parser.add_argument("--dry-run", action="store_true", help="write the card and list the files, upload nothing")
+    _of_config(parser)
+
+
+def _base(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
+    add("--from", type=Path, dest="start", metavar="MODEL", help="a second pass over the model in this folder")
+    add("--resume", action="store_true", help="go on with a training that was interrupted")
+
+
+def _positive(text: str) -> int:
+    if count(text) < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1")
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number from 0")
+    return value

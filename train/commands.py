@@ -1,0 +1,188 @@
+"""What each command of `python -m train` does (train/cli.py says what it takes); torch comes only when it is needed."""
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from callproof.config import EvalConfig, ModelConfig, RunConfig, load
+from callproof.config_sources import resolve
+from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
+from callproof.records import replacing
+from callproof.sessions import read_sessions
+from train.gpus import find_gpu
+from train.hub_data import read_records
+from train.preflight import check_token
+from train.run import check_data, is_main_process, prepare_libraries, quiet_libraries, run
+
+EXAMPLES = 2
+"""Shown by `check` where nothing else is asked for."""
+
+
+def run_run(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    if args.dry_run:
+        return _dry_run(config, args.gpu)
+    if args.gpu:
+        raise UserError("--gpu", "is for --dry-run", "add --dry-run, or leave it out")
+    manifest = run(config, args.resume)
+    if is_main_process():
+        keys = ("name", "steps", "best_step", "resumed_from", "train_loss", "perplexity", "seconds")
+        print(json.dumps({**{key: manifest[key] for key in keys}, "adapter": str(config.adapter_dir)}))
+    return EXIT_PASS
+
+
+def _dry_run(config: RunConfig, gpu: str | None) -> int:
+    device = find_gpu(gpu) if gpu else None
+    counts = check_data(config)
+    prepare_libraries(config)
+    from train.memory import estimate
+
+    found = estimate(config, device)
+    print(found.table(), file=sys.stderr)
+    print(json.dumps({"name": config.name, **counts, **found.summary()}))
+    return EXIT_REGRESSION if found.fits is False else EXIT_PASS
+
+
+def run_config(args: Namespace) -> int:
+    if args.schema:
+        print(json.dumps(RunConfig.model_json_schema(), indent=2))
+    else:
+        resolved = resolve(RunConfig, args.config, args.overrides)
+        print(json.dumps(resolved.as_json(), ensure_ascii=False) if args.json else resolved.as_yaml())
+    return EXIT_PASS
+
+
+def run_check(args: Namespace) -> int:
+    from rich.console import Console
+
+    from train.check import check, make_encoder
+    from train.preview import print_examples, print_report, write_html
+
+    pattern = [f"data.train={args.pattern}"] if args.pattern else []
+    config = load(args.config, [*args.overrides, *pattern])
+    prepare_libraries(config)
+    encoder, console = make_encoder(config), Console(stderr=True)
+    wanted = (0 if args.stats else EXAMPLES) if args.num_examples is None else args.num_examples
+    found = check(config, encoder, wanted, not args.no_catalog)
+    tokenizer = None if isinstance(encoder, str) else encoder.tokenizer
+    print_examples(found.examples, tokenizer, console)
+    print_report(found.report, console)
+    if args.html:
+        write_html(args.html, found, tokenizer)
+    spoiled = found.report.spoiled
+    print(json.dumps({"config": str(args.config), "spoiled": spoiled, **found.report.model_dump(mode="json")}))
+    return EXIT_REGRESSION if spoiled else EXIT_PASS
+
+
+def run_convert(args: Namespace) -> int:
+    count = 0
+    with replacing(args.out) as file:
+        for _, session in read_sessions(args.source, read_records):
+            file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+            count += 1
+    print(json.dumps({"out": str(args.out), "sessions": count}))
+    return EXIT_PASS
+
+
+def run_prepare(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    prepare_libraries(config)
+    from train.data import load_tokenizer
+    from train.encode import Encoder
+    from train.prepare import prepare
+
+    record = prepare(config, Encoder(load_tokenizer(config.model)), args.out)
+    print(json.dumps({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}}))
+    return EXIT_PASS
+
+
+def run_merge(args: Namespace) -> int:
+    from train.adapters import find_adapter
+
+    config = load(args.config) if args.config else None
+    adapter = find_adapter(_adapter_folder(args, config), config, args.base)
+    out = args.out or adapter.folder.parent / "merged"
+    quiet_libraries(adapter.base.base_model)
+    from train.merge import WrongMerge, check_merged, check_target, merge
+
+    line = {"adapter": str(adapter.folder), "out": str(out)}
+    try:
+        if args.check:
+            comparison = check_merged(adapter, out, config)
+        else:
+            check_target(out, adapter, args.force)
+            comparison = merge(adapter, out, config)["comparison"]
+    except WrongMerge as error:
+        print(f"error: {error}", file=sys.stderr)
+        print(json.dumps({**line, **error.comparison}))
+        return EXIT_REGRESSION
+    print(json.dumps({**line, **comparison}))
+    return EXIT_PASS
+
+
+def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
+    if args.adapter:
+        return args.adapter
+    if config is None:
+        raise UserError(f"python -m train {args.command}", "no adapter is given", "give --adapter or --config")
+    return config.adapter_dir
+
+
+def run_infer(args: Namespace) -> int:
+    from train.adapters import find_adapter
+
+    config = load(args.config) if args.config else None
+    if args.model and not (args.model / "config.json").is_file():
+        raise UserError(args.model, "holds no model (no config.json)", "make it: python -m train merge --config ...")
+    if args.model:
+        model = config.model if config else ModelConfig()
+        source = model.model_copy(update={"base_model": str(args.model), "revision": None})
+        quiet_libraries(source.base_model)
+    else:
+        source = find_adapter(_adapter_folder(args, config), config)
+        quiet_libraries(source.base.base_model)
+    from train import infer
+
+    prompt = sys.stdin.read() if args.prompt is None else args.prompt
+    talk, catalog = infer.make_conversation(prompt, config, args.system, args.tools)
+    settings = config.eval if config else EvalConfig()
+    max_tokens = args.max_tokens or settings.max_tokens
+    temperature = settings.temperature if args.temperature is None else args.temperature
+    answer = infer.generate(*infer.load_answering(source), talk, max_tokens, temperature)
+    print(json.dumps(infer.judged(*answer, catalog), ensure_ascii=False))
+    return EXIT_PASS
+
+
+def run_prompts(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    check_data(config)
+    prepare_libraries(config)
+    from train.data import load_tokenizer
+    from train.encode import Encoder
+    from train.prompts import write_eval_prompts
+
+    count = write_eval_prompts(config, Encoder(load_tokenizer(config.model)))
+    print(json.dumps({"prompts": str(config.eval_prompts_path), "turns": count}))
+    return EXIT_PASS
+
+
+def run_push(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    if not args.dry_run:
+        check_token("python -m train push")
+    from train.publish import publish
+
+    done = publish(config, args.run, args.dry_run)
+    for name, size in done["files"].items():
+        print(f"{size:>12,} bytes  {name}", file=sys.stderr)
+    print(json.dumps(done))
+    return EXIT_PASS
+
+
+def run_base(args: Namespace) -> int:
+    from train.base import train_base
+
+    train_base(args.out, args.start, args.resume)
+    print(json.dumps({"base_model": str(args.out)}))
+    return EXIT_PASS
