@@ -98,7 +98,7 @@ def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[L
 def _exchange(state: _Lesson) -> None:
     tool = state.rng.choice(state.tools)
     kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick, _refer]
-    kind = state.rng.choices(kinds, weights=(26, 20, 6, 14, 12, 9, 12, 12))[0]
+    kind = state.rng.choices(kinds, weights=(26, 25, 6, 16, 12, 9, 12, 12))[0]
     kind(state, tool)
 
 
@@ -144,11 +144,18 @@ def _missing(state: _Lesson, tool: LessonTool) -> None:
     rng, said = state.rng, tool.fill(state.rng)
     lacking = rng.choice(required)
     first = {param: value for param, value in said.items() if param is not lacking}
+    missed, answer, spoken_last = lacking, said[lacking], None
     if lacking.kind == "code" and rng.random() < 0.4:
-        first[lacking] = (phrases.vague(rng, title(rng)), None)
-    state.user(phrases.request(rng, tool, first, lacking if lacking in first else None))
-    state.reply(phrases.ask(rng, lacking))
-    state.user(phrases.supply(rng, lacking, said[lacking]))
+        first[lacking], spoken_last = (phrases.vague(rng, title(rng)), None), lacking
+    elif lacking.kind == "object" and rng.random() < 0.6:
+        parts = lacking.say_parts(rng)
+        missed = rng.choice([part for part in parts if part.required])
+        if len(parts) > 1:
+            first[lacking] = lacking.together(rng, parts, hidden=missed)
+        said, answer = {**said, lacking: lacking.together(rng, parts)}, parts[missed]
+    state.user(phrases.request(rng, tool, first, spoken_last))
+    state.reply(phrases.ask(rng, missed))
+    state.user(phrases.supply(rng, missed, answer))
     _make(state, tool, said)
     return _result(state, tool, tool.arguments(said))
 

@@ -25,14 +25,14 @@ class Param:
     name: str
     kind: str
     required: bool
-    options: tuple[str, ...] = ()
+    options: tuple[str | int, ...] = ()
     parts: tuple["Param", ...] = ()
     default: Any = None
     described: str = ""
     mentions: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     denials: tuple[str, ...] = ()
-    spoken: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    spoken: tuple[tuple[str | int, tuple[str, ...]], ...] = ()
 
     @property
     def label(self) -> str:
@@ -52,19 +52,27 @@ class Param:
             spoken = [self._option(rng, value) for value in values] if self.options else values
             return (" and ".join([", ".join(spoken[:-1]), spoken[-1]]) if len(spoken) > 1 else spoken[0]), values
         if self.kind == "object":
-            said = {part: part.say(rng) for part in self.parts if part.required or rng.random() < 0.5}
-            words = [rng.choice(part.mentions or (part.label + " {}",)).format(said[part][0]) for part in said]
-            return ", ".join(words), {part.name: value for part, (_, value) in said.items()}
+            return self.together(rng, self.say_parts(rng))
         return say(self.kind, rng, self.name)
 
-    def _option(self, rng: random.Random, value: str) -> str:
-        return rng.choice(dict(self.spoken).get(value, (value.replace("_", " "),)))
+    def say_parts(self, rng: random.Random) -> dict["Param", Said]:
+        """What the customer says of each part of an object: all required ones and some of the others."""
+        return {part: part.say(rng) for part in self.parts if part.required or rng.random() < 0.5}
+
+    def together(self, rng: random.Random, said: dict["Param", Said], hidden: "Param | None" = None) -> Said:
+        """The object that its parts make; the customer keeps the `hidden` one to themselves."""
+        spoken = [part for part in said if part is not hidden]
+        words = [rng.choice(part.mentions or (part.label + " {}",)).format(said[part][0]) for part in spoken]
+        return ", ".join(words), {part.name: value for part, (_, value) in said.items()}
+
+    def _option(self, rng: random.Random, value: str | int) -> str:
+        return rng.choice(dict(self.spoken).get(value, (str(value).replace("_", " "),)))
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema."""
         schema: dict[str, Any] = {"type": _TYPES.get(self.kind, "string")}
         if self.kind == "enum":
-            schema["enum"] = list(self.options)
+            schema = {"type": "integer" if isinstance(self.options[0], int) else "string", "enum": list(self.options)}
         elif self.kind == "date":
             schema["format"] = "date"
         elif self.kind == "list":
@@ -143,7 +151,7 @@ def _params(rng: random.Random, simple: bool) -> tuple[Param, ...]:
 
 def _param(rng: random.Random, kind: str, nested: bool) -> Param:
     required = nested or rng.random() < 0.6
-    options: tuple[str, ...] = ()
+    options: tuple[str | int, ...] = ()
     parts: tuple[Param, ...] = ()
     name = _name(rng, kind)
     if kind == "enum":
@@ -173,7 +181,11 @@ def _name(rng: random.Random, kind: str) -> str:
     return rng.choice((rng.choice(NOUNS), f"{rng.choice(NOUNS)}_{rng.choice(pool)}", invented(rng, capital=False)))
 
 
-def _enum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
+def _enum(rng: random.Random) -> tuple[str, tuple[str | int, ...]]:
+    if rng.random() < 0.15:
+        step, count = rng.choice((1, 5, 6, 10, 12, 25, 50, 100)), rng.randint(3, 5)
+        first = rng.randint(1, 3)
+        return rng.choice(NAME_LABELS["int"]), tuple(step * (first + at) for at in range(count))
     if rng.random() < 0.6:
         name = rng.choice(list(ENUMS))
         options = ENUMS[name]
@@ -184,7 +196,7 @@ def _enum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
     return rng.choice((rng.choice(NOUNS), "type", "kind", invented(rng, False))), tuple(sorted(words))
 
 
-def _default(rng: random.Random, kind: str, options: tuple[str, ...]) -> Any:
+def _default(rng: random.Random, kind: str, options: tuple[str | int, ...]) -> Any:
     if kind == "enum":
         return rng.choice(options)
     return {"int": rng.randint(1, 20), "bool": False}.get(kind)
