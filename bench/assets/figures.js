@@ -1,8 +1,8 @@
 // The figures: what was measured, latency and throughput against load, the table of all levels.
 
 const LONG = { ttft: "time to first token", tpot: "time per output token", itl: "time between tokens", e2e: "end to end", ttfvc: "time to first valid call", e2e_from_schedule: "end to end, from when it was due" };
-const RATES = [["req_per_s", "requests/s"], ["tokens_per_s", "tokens/s"], ["correct_per_s", "goodput: correct turns/s"]];
-const IN_TIME = [["request_goodput", "within the service level: requests/s"], ["correct_goodput", "within it and correct: turns/s"]];
+const RATES = [["req_per_s", "requests/s", "req/s"], ["tokens_per_s", "tokens/s", "tokens/s"], ["correct_per_s", "goodput: correct turns/s", "correct/s"]];
+const IN_TIME = [["request_goodput", "within the service level: requests/s", "in time/s"], ["correct_goodput", "within it and correct: turns/s", "correct in time/s"]];
 
 function benchHeader(data) {
   const { run } = data;
@@ -98,10 +98,10 @@ function levelsSection(data) {
   const rates = [...RATES, ...IN_TIME.filter(([key]) => known(data, key))];
   const latencies = data.latencies.filter((name) => known(data, `${name}_p50_ms`));
   const compared = data.levels.some((level) => level.turn_exact_vs_lowest);
-  const head = h("tr", {}, h("th", {}, "load"), h("th", {}, "model"), ["requests", "errors", "exact %", ...(compared ? ["exact, points against the lowest load"] : []), ...rates.map(([, title]) => title)].map((name) => h("th", { class: "number" }, name)),
+  const head = h("tr", {}, h("th", {}, "load"), h("th", {}, "model"), ["requests", "errors", "exact %", ...(compared ? ["against the lowest load"] : []), ...rates.map(([, , short]) => short)].map((name) => h("th", { class: "number" }, name)),
     latencies.map((name) => h("th", { class: "number" }, name.includes("_") ? `${LONG[name]}, ms` : `${name.toUpperCase()} ms`)));
   const rows = data.levels.flatMap((level) => data.models.filter((model) => model in level.models).map((model) => [model, level.models[model]]).map(([model, row]) => h("tr", {},
-    h("th", { scope: "row" }, visible(level.load), level.partial && " (partial)"), h("td", { class: "who" }, modelTag(model, data.models.indexOf(model))),
+    h("th", { scope: "row", class: "load" }, visible(level.load), level.partial && " (partial)"), h("td", { class: "who" }, modelTag(model, data.models.indexOf(model))),
     h("td", { class: "number" }, tidy(row.requests)), h("td", { class: `number ${row.errors ? "worse" : ""}` }, h("b", {}, tidy(row.errors))),
     h("td", { class: "number" }, percent(row.turn_exact)), compared && h("td", { class: "number" }, points(level.turn_exact_vs_lowest?.models[model])), rates.map(([key]) => h("td", { class: "number" }, tidy(row[key]))),
     latencies.map((name) => h("td", { class: "number" }, data.percentiles.map((point) => tidy(row[`${name}_p${point}_ms`])).join(" / "))))));
