@@ -1,7 +1,7 @@
 """The requests of a bench in the forms of other load generators, so that they load a server with the same turns.
 
-`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends as they
-are, with the model and the tools of each. `vllm-custom`: JSONL of `vllm bench serve --dataset-name custom`, one
+`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends as
+they are, with the model and the tools of each. `vllm-custom`: JSONL of `vllm bench serve --dataset-name custom`, one
 prompt a line and the largest number of tokens to answer with. A prompt there is text: with an endpoint it is what the
 server's own chat template makes of the turn (for `--backend openai --skip-chat-template`), without one the tools and
 messages written out plainly, about as long and as much shared between turns as the real one, but not the same.
