@@ -54,7 +54,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--endpoint", metavar="URL", help="of sides that name a model only; default: serve.host and serve.port")
     add("--model", metavar="NAME", help="of sides that name none")
     add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
-    add("--requests", type=int, default=50, metavar="N", help="of each live block (50)")
+    add("--requests", type=int, default=100, metavar="N", help="of each live block (100)")
     add("--concurrency", type=int, metavar="N", help="requests in flight (4); of saved benches, which level is meant")
     add("--rate", type=float, metavar="R", help="requests per second of an open loop; of saved benches, likewise")
     add("--live", type=int, metavar="N", help="of saved benches with --live: which level is meant")

@@ -5,16 +5,19 @@ resampled, never requests. Of each block the figures below are taken; a ratio is
 candidate's figure over the baseline's. Where both sides ran their blocks in turns, the ratio is taken within pairs of
 neighbours (drift cancels), otherwise the sides are resampled apart.
 
-Percentiles of few blocks' bootstrap are too narrow; they are taken at the levels that make the interval as wide as
-Student's t has it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 4.4: expanded percentile
-interval). `overall` is the geometric mean of all defined metrics, throughput turned round: one test at 5 %, where each
+Percentiles of few blocks' bootstrap are too narrow: they are taken at the levels that make the interval as wide as
+Student's t has it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", expanded percentiles), and where
+t's own interval reaches further, it counts. One degree of freedom goes to the mean and one to the machine's drift.
+The bootstrap alone called up to 8 % of simulated benches different that were not; see benchmarks/compare_power.py.
+
+`overall` is the geometric mean of all defined metrics, throughput turned round: one test at 5 %, where each
 metric's own interval would err once in twenty by itself.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -98,10 +101,11 @@ def ratios(baseline: Sequence[Figures], candidate: Sequence[Figures], paired: bo
     if defined:
         signs = np.array([-1.0 if HIGHER_IS_BETTER[name] else 1.0 for name in defined])
         before, after = (np.column_stack([side * signs, (side * signs).mean(axis=1)]) for side in sides)
-        draws, blocks = _draws(before, after, paired), min(len(before), len(after))
+        draws, errors = _draws(before, after, paired), _errors(before, after, paired)
+        blocks = min(len(before), len(after))
         for column, name in enumerate((*defined, OVERALL)):
             means = before[:, column].mean(), after[:, column].mean()
-            found[name] = _ratio(name, means, draws[:, column], blocks)
+            found[name] = _ratio(name, means, _Spread(draws[:, column], errors[column], blocks))
     return list(found.values())
 
 
@@ -114,10 +118,32 @@ def _draws(before: Array, after: Array, paired: bool) -> Array:
     return apart[1] - apart[0]
 
 
-def _ratio(name: str, means: tuple[float, float], draws: Array, blocks: int) -> Ratio:
+def _errors(before: Array, after: Array, paired: bool) -> Array:
+    """Standard errors of the mean logarithm of the slowdown, by metric."""
+    if paired:
+        return (after - before).std(axis=0, ddof=1) / math.sqrt(len(after))
+    return np.sqrt(sum(side.var(axis=0, ddof=1) / len(side) for side in (before, after)))
+
+
+class _Spread(NamedTuple):
+    """How sure a metric's mean logarithm is: bootstrap draws, standard error, blocks."""
+
+    draws: Array
+    error: float
+    blocks: int
+
+    def limits(self, mean: float, level: float) -> tuple[float, float]:
+        """Two one-sided bounds of the mean, each at this level (see above)."""
+        student = t_quantile(level, self.blocks - 2)
+        wide = NormalDist().cdf(math.sqrt(self.blocks / (self.blocks - 1)) * student)
+        low, high = np.quantile(self.draws, (1 - wide, wide)).tolist()
+        return min(low, mean - student * self.error), max(high, mean + student * self.error)
+
+
+def _ratio(name: str, means: tuple[float, float], spread: _Spread) -> Ratio:
     slow = means[1] - means[0]
-    low, high = _limits(draws, blocks, 0.975)
-    lower, upper = _limits(draws, blocks, 0.95)
+    low, high = spread.limits(slow, 0.975)
+    lower, upper = spread.limits(slow, 0.95)
     inverted = HIGHER_IS_BETTER.get(name, False)
     sign = -1 if inverted else 1
     sides = (None, None) if name == OVERALL else tuple(_power(sign * mean) for mean in means)
@@ -131,23 +157,17 @@ def _ratio(name: str, means: tuple[float, float], draws: Array, blocks: int) -> 
         lower_one_sided=_power(lower),
         upper_one_sided=_power(upper),
         verdict="slower" if low > 0 else "faster" if high < 0 else "inconclusive",
-        blocks_needed=_needed(blocks, slow, slow - low if slow > 0 else high - slow),
+        blocks_needed=_needed(spread.blocks, slow, slow - low if slow > 0 else high - slow),
     )
 
 
 def paired_ratio(by_block: Sequence[float]) -> tuple[float, float, float]:
     """The geometric mean of the ratios of two or more pairs of blocks, and its 95 % limits."""
     logarithms = np.log(np.array(by_block))[:, None]
-    draws = _draws(np.zeros_like(logarithms), logarithms, paired=True)[:, 0]
-    low, high = _limits(draws, len(logarithms), 0.975)
-    return _power(float(logarithms.mean())), _power(low), _power(high)
-
-
-def _limits(draws: Array, blocks: int, level: float) -> tuple[float, float]:
-    """Expanded percentiles (see above) of a bootstrap over so many blocks."""
-    wide = NormalDist().cdf(math.sqrt(blocks / (blocks - 1)) * t_quantile(level, blocks - 1))
-    low, high = np.quantile(draws, (1 - wide, wide)).tolist()
-    return low, high
+    zero, mean = np.zeros_like(logarithms), float(logarithms.mean())
+    draws, errors = _draws(zero, logarithms, paired=True), _errors(zero, logarithms, paired=True)
+    low, high = _Spread(draws[:, 0], errors[0], len(logarithms)).limits(mean, 0.975)
+    return _power(mean), _power(low), _power(high)
 
 
 def _power(logarithm: float) -> float:
