@@ -134,7 +134,7 @@ class _Spread(NamedTuple):
 
     def limits(self, mean: float, level: float) -> tuple[float, float]:
         """Two one-sided bounds of the mean, each at this level (see above)."""
-        student = t_quantile(level, self.blocks - 2)
+        student = t_quantile(level, max(1, self.blocks - 2))
         wide = NormalDist().cdf(math.sqrt(self.blocks / (self.blocks - 1)) * student)
         low, high = np.quantile(self.draws, (1 - wide, wide)).tolist()
         return min(low, mean - student * self.error), max(high, mean + student * self.error)

@@ -40,7 +40,16 @@ def test_a_ratio_is_the_geometric_mean_over_blocks_within_its_limits() -> None:
     found = ratios(blocks((10, 20), (10, 5), (10, 10), (10, 10)))["adapter/base"]["tokens_per_s"]
     assert found is not None
     assert found["ratio"] == 1.0
-    assert 0.5 <= found["low"] < 1.0 < found["high"] <= 2.0
+    assert found["low"] < 0.75
+    assert found["high"] == pytest.approx(1 / found["low"], rel=0.01)
+
+
+def test_few_blocks_that_differ_leave_a_wide_interval() -> None:
+    few = ratios(blocks((10, 11), (10, 12)))["adapter/base"]["tokens_per_s"]
+    many = ratios(blocks(*[(10, 11), (10, 12)] * 6))["adapter/base"]["tokens_per_s"]
+    assert few is not None
+    assert many is not None
+    assert few["high"] / few["low"] > many["high"] / many["low"]
 
 
 def test_drift_that_both_arms_share_cancels_block_by_block() -> None:
