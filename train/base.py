@@ -46,7 +46,7 @@ STAGES = (
     Stage(1000, 8192, ((DENSE, 0.4), (MEDIUM, 0.5), (FULL, 0.1)), everything=12),
     Stage(1600, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
 )
-SECOND_PASS = (Stage(3000, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
+SECOND_PASS = (Stage(3400, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY, WARM_UP = 100, 100  # steps

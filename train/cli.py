@@ -18,7 +18,7 @@ examples:
   python -m train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
   python -m train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   python -m train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
-  python -m train base --out models/tiny                          make the embedded base model again
+  python -m train base --out models/tiny                          make the embedded base model again (hours)
 
 Exit codes: 0 done; 1 `check` found what would spoil the training, --dry-run that it does not fit, `merge` that the
 merged model differs from base and adapter; 2 usage, configuration or data.
