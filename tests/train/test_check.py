@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callproof.csp import source_hash
 from conftest import ROOT
 
 from callproof.config import RunConfig, load
-from train.__main__ import _parser
+from callproof.html import source_hash
+from train.cli import _parser
 from train.check import Found, check
 from train.encode import IGNORED, Encoder
 from train.preview import print_examples, print_report, segments, visible, write_html
@@ -158,7 +158,7 @@ def test_statistics_need_neither_torch_nor_transformers(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'tokenizers', 'datasets', 'trl']));"
         f"sys.argv = ['train', 'check', '--config', '{tmp_path}/run.yaml'];"
-        "from train.__main__ import main; sys.exit(main())"
+        "from train.cli import main; sys.exit(main())"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

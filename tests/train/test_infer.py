@@ -14,7 +14,7 @@ from callproof.config import load
 from callproof.errors import UserError
 from callproof.prompt import system_prompt
 from callproof.records import read_text
-from train.__main__ import main
+from train.cli import main
 
 transformers = pytest.importorskip("transformers")
 

@@ -10,7 +10,7 @@ from conftest import ROOT, run_verb
 
 from callproof.errors import UserError
 from callproof.records import replacing_folder
-from train.__main__ import main
+from train.cli import main
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")

@@ -1,4 +1,4 @@
-"""The manifest tells which sessions an adapter has seen, wherever they came from."""
+"""The hashes of a manifest tell which sessions an adapter has seen, wherever they came from."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
-from train.manifest import split_sha256
+from train.hashes import split_sha256
 
 ROWS = [{"id": str(number), "input": "a", "response": "b"} for number in range(40)]
 
