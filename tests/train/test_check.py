@@ -14,8 +14,8 @@ from conftest import ROOT
 
 from callproof.config import RunConfig, load
 from callproof.html import source_hash
-from train.cli import _parser
 from train.check import Found, check
+from train.cli import _parser
 from train.encode import IGNORED, Encoder
 from train.preview import print_examples, print_report, segments, visible, write_html
 
