@@ -59,9 +59,8 @@ def test_training_goes_on_from_the_weights_of_another_adapter(small_run: SmallRu
 
 def test_two_processes_train_and_evaluate_as_one_and_one_of_them_speaks(small_run: SmallRun) -> None:
     path = small_run(train={"max_steps": 2, "per_device_train_batch_size": 1, "eval_steps": 2})
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu",
-              "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "train"]  # fmt: skip
-    command = [*launch, "--config", str(path)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "train"]
+    command += ["--config", str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("\n") == 1
