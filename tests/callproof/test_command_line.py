@@ -15,12 +15,12 @@ from callproof.errors import UserError
     [
         (
             ["train", "frobnicate"],
-            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, prepare, base",
+            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, ",
         ),
         (["train", "prepar"], "did you mean 'prepare'?"),
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
-        (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
-        (["bench", "--frob"], "error: python -m bench: "),
+        (["serve", "--port", "x"], "error: python -m serve start: argument --port: expected a whole number; see"),
+        (["bench", "--frob"], "error: python -m bench run: "),
         (["evaluate", "gat"], "error: python -m evaluate gat: unknown verb; did you mean 'gate'?"),
         (["synth", "--frob"], "error: python -m synth: unrecognized arguments: --frob; see python -m synth --help"),
     ],
