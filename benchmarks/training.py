@@ -54,7 +54,7 @@ from callproof.domain import Domain, split_sessions
 from callproof.prompt import template_messages
 from train.data import encode_sessions, load_tokenizer
 from train.encode import Encoder
-from train.sft import make_trainer
+from train.trainer import make_trainer
 
 WANTED = 1.5
 PADDED = (1, 2, 4, 8)

@@ -165,7 +165,7 @@ def _environment(
     """Shorter names first, so that LLM_TRAIN__SEED stands above a seed in LLM_TRAIN."""
     for name in sorted(values):
         if name.startswith(PREFIX):
-            key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+            key: Key = tuple(name.removeprefix(PREFIX).lower().split("__"))
             source = (places or {}).get(name, name)
             if len(key) > 1 or key[0] in model.model_fields or _suggestion(model, key):
                 yield from _givens(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)

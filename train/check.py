@@ -117,7 +117,7 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         UserError: a file is missing or malformed, or the template cannot be supervised.
     """
     used = None if isinstance(encoder, str) else encoder
-    splits = {split: _Split(split, config, used, with_catalog) for split in SPLITS}
+    splits = {split: _SplitCount(split, config, used, with_catalog) for split in SPLITS}
     train, held_out = (Corpus(split.read(show)) for split in splits.values())
     ids = {name: split.ids for name, split in splits.items()}
     report = Report(
@@ -156,11 +156,12 @@ def _pairs(found: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair,
     )
 
 
-class _Split:
+class _SplitCount:
     """Counts sessions while they pass."""
 
     def __init__(self, split: Split, config: RunConfig, encoder: Encoder | None, with_catalog: bool) -> None:
-        self._split, self._config, self._encoder, self._with_catalog = split, config, encoder, with_catalog
+        self._split: Split = split
+        self._config, self._encoder, self._with_catalog = config, encoder, with_catalog
         self._domain, self._path = Domain(config), config.data.source(split)
         self._responses: Counter[str] = Counter()
         self._lengths: list[int] = []

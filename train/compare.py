@@ -58,8 +58,8 @@ class Agreement:
 
 def neutral_rows(tokenizer: Any) -> list[Row]:
     """`TEXTS` as rows on which every token is looked at."""
-    rows = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS)
-    return [Row(ids, list(ids)) for ids in rows]
+    rows = ((tokenizer(text, add_special_tokens=False)["input_ids"], text) for text in TEXTS)
+    return [Row(ids, list(ids), text) for ids, text in rows]
 
 
 def spoken_logits(model: Any, rows: Iterable[Row]) -> list[torch.Tensor]:

@@ -18,7 +18,7 @@ from callproof.servable import same_model
 from train.adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
 from train.data import encode_sessions, from_pretrained
 from train.encode import Encoder, Row
-from train.manifest import sha256
+from train.hashes import sha256
 
 FILE = "merge.json"
 SCHEMA_VERSION = 1

@@ -47,9 +47,9 @@ class Param:
             value = rng.random() < 0.7 or bool(self.mentions and not self.denials)
             return self.label, value
         if self.kind == "list":
-            values = [rng.choice(self.options) if self.options else title(rng) for _ in range(rng.randint(1, 3))]
-            values = list(dict.fromkeys(values))
-            spoken = [self._option(rng, value) for value in values] if self.options else values
+            drawn = [rng.choice(self.options) if self.options else title(rng) for _ in range(rng.randint(1, 3))]
+            values = list(dict.fromkeys(drawn))
+            spoken = [self._option(rng, value) for value in values]
             return (" and ".join([", ".join(spoken[:-1]), spoken[-1]]) if len(spoken) > 1 else spoken[0]), values
         if self.kind == "object":
             return self.together(rng, self.say_parts(rng))
