@@ -165,9 +165,9 @@ def _environment(
     """Shorter names first, so that LLM_TRAIN__SEED stands above a seed in LLM_TRAIN."""
     for name in sorted(values):
         if name.startswith(PREFIX):
-            key: Key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+            key = tuple(name.removeprefix(PREFIX).lower().split("__"))
             source = (places or {}).get(name, name)
-            if len(key) > 1 or key[0] in model.model_fields or _suggestion(model, key):
+            if len(key) > 1 or set(key) <= set(model.model_fields) or _suggestion(model, key):
                 yield from _givens(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)
 
 

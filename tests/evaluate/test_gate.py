@@ -10,6 +10,7 @@ from oracles import ANSWERS
 from weather import call, right, wrong
 
 from callproof.errors import UserError
+from callproof.outcomes import Answer, catalog_of, judge
 from evaluate.cli import main
 from evaluate.gate import Status, margin_check, turns_needed
 from evaluate.runs import Run
@@ -99,8 +100,9 @@ def test_too_many_unanswered_turns_or_an_unfinished_run_are_invalid(run):
     path.write_text("".join(lines[:70]))
     assert gate(one, other) == 3
     assert "70 of 80 answers" in verdict(other)["problems"][0]
-    lost = json.loads(lines[0]) | {"outcome": "infra_error", "labels": ["infra_error"]}
-    path.write_text(json.dumps(lost) + "\n" + "".join(lines[1:]))
+    asked = {turn.turn_id: turn for turn in Run(other).turns()}[json.loads(lines[0])["turn_id"]]
+    lost = judge(asked, Answer(error="gone"), "good", catalog_of(asked))
+    path.write_text(lost.model_dump_json() + "\n" + "".join(lines[1:]))
     assert gate(one, other) == 3
     assert "1 of 80 answers never came, above 0.5%" in verdict(other)["problems"][0]
 
