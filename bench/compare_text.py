@@ -15,7 +15,9 @@ _VERDICT_STYLES = {"faster": "green", "inconclusive": "yellow"}
 
 def headline(result: Comparison) -> str:
     """`REGRESSION (slower)`, or the verdict alone where no gate was asked for."""
-    return result.verdict.upper() if result.gate is None else f"{result.gate.upper()} ({result.verdict})"
+    if result.gate in (None, result.verdict):
+        return result.verdict.upper()
+    return f"{result.gate.upper()} ({result.verdict})"
 
 
 def told(result: Comparison) -> list[str]:

@@ -5,6 +5,9 @@ they are, with the model and the tools of each. `vllm-custom`: JSONL of `vllm be
 prompt a line and the largest number of tokens to answer with. A prompt there is text: with an endpoint it is what the
 server's own chat template makes of the turn (for `--backend openai --skip-chat-template`), without one the tools and
 messages written out plainly, about as long and as much shared between turns as the real one, but not the same.
+
+    python -m bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
+    python -m bench export --config configs/car_sales.yaml --format vllm-custom --endpoint http://h:8000 --out p.jsonl
 """
 
 import json

@@ -108,13 +108,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, metavar="F.md", help="replace what stands between the markers there")
     args = parser.parse_args()
-    made = "\n".join(table())
     if args.write is None:
-        print(made)
+        for line in table():
+            print(line, flush=True)
         return 0
     text = read_text(args.write)
     if not (BEGIN in text and END in text):
         raise UserError(args.write, f"expected the lines `{BEGIN}` and `{END}`", "add them")
+    made = "\n".join(table())
     found = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{made}\n{END}", text, flags=re.DOTALL)
     args.write.write_text(found, encoding="utf-8")
     return 0

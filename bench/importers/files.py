@@ -1,4 +1,12 @@
-"""Which tool wrote a file, and the levels in it."""
+"""Results of other load generators as a bench's report: the same table, JSON and HTML.
+
+    python -m bench import result.json --device "gpu, H100"
+    python -m bench import artifacts/profile_export.jsonl --model car_sales --out runs/aiperf.json
+
+Takes files of `vllm bench serve --save-result` (--append-result and --save-detailed too), and AIPerf's
+profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level; what a file does not tell is empty,
+correctness always.
+"""
 
 import json
 import re

@@ -1,6 +1,8 @@
 """`python -m bench compare` as a user calls it, over real HTTP and over saved files."""
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -8,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from fake_endpoint import FakeEndpoint, Script
 from saved_benches import save
 from test_bench_cli import bench, command, environment, workplace
 
+from bench.__main__ import _parser
+from benchmarks.compare_power import BEGIN, END, SCENARIOS
+
 __all__ = ["workplace"]
+DOC = ROOT / "docs/bench-compare.md"
 
 
 def by_model(payload: dict[str, Any]) -> Script:
-    """A model of the name `slow` takes twice as long."""
-    factor = 2 if payload["model"] == "slow" else 1
-    return Script("a b c d", first_delay_s=0.04 * factor, chunk_delay_s=0.02 * factor)
+    """A model of the name `slow` takes ten times as long, which no busy machine hides."""
+    factor = 10 if payload["model"] == "slow" else 1
+    return Script("a b c d", first_delay_s=0.02 * factor, chunk_delay_s=0.005 * factor)
 
 
 LIVE = ("--config", "cars.yaml", "--concurrency", "2", "--blocks", "5", "--requests", "4")
@@ -107,3 +114,21 @@ def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, w
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_every_command_of_the_doc_is_one_that_the_command_line_takes() -> None:
+    found = re.findall(r"^python -m bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
+    assert len(found) == 3
+    for words in found:
+        assert _parser().parse_args(shlex.split(words)).verb == "compare"
+
+
+def test_the_table_of_the_doc_keeps_what_is_promised() -> None:
+    table = DOC.read_text().partition(BEGIN)[2].partition(END)[0]
+    rows = [
+        [cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines() if " x " in row and "%" in row
+    ]
+    assert len(rows) == len(SCENARIOS)
+    assert all(float(row[2]) <= 5 for row in rows)
+    default = next(row for row in rows if row[:2] == ["6 x 100", "2%"])
+    assert float(default[5]) >= 80

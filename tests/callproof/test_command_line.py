@@ -21,6 +21,7 @@ from callproof.errors import UserError
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
         (["serve", "--port", "x"], "error: python -m serve start: argument --port: expected a whole number; see"),
         (["bench", "--frob"], "error: python -m bench run: "),
+        (["bench", "compar"], "error: python -m bench compar: unknown verb; did you mean 'compare'?"),
         (["evaluate", "gat"], "error: python -m evaluate gat: unknown verb; did you mean 'gate'?"),
         (["synth", "--frob"], "error: python -m synth: unrecognized arguments: --frob; see python -m synth --help"),
     ],

@@ -100,7 +100,7 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(
 
 
 def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Refused):
-    verbs = "verbs: replay, score, report, import, gate, noise, bless"
+    verbs = "verbs: replay, score, report, import, gate, noise, bless, parity"
     assert refused("scroe", "--out", "x") == (
         f"error: python -m evaluate scroe: unknown verb; did you mean 'score'? {verbs}"
     )
