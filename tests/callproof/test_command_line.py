@@ -15,11 +15,11 @@ from callproof.errors import UserError
     [
         (
             ["train", "frobnicate"],
-            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, prepare, base",
+            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, ",
         ),
         (["train", "prepar"], "did you mean 'prepare'?"),
         (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
-        (["serve", "--port", "x"], "error: python -m serve: argument --port: invalid int value: 'x'; see"),
+        (["serve", "--port", "x"], "error: python -m serve start: argument --port: expected a whole number; see"),
         (["bench", "--frob"], "error: python -m bench run: "),
         (["bench", "compar"], "error: python -m bench compar: unknown verb; did you mean 'compare'?"),
         (["evaluate", "gat"], "error: python -m evaluate gat: unknown verb; did you mean 'gate'?"),
