@@ -32,6 +32,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """The type of an option that takes a whole number from 1."""
+    if count(text) < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1")
+    return int(text)
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Let `KEY=VALUE` words follow the options; `overrides` of the parsed arguments goes to `callproof.config.load`."""
     parser.add_argument(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, count, with_verb
+from callproof.command_line import Parser, add_overrides, count, positive, with_verb
 
 VERBS = ("replay", "score", "report", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
@@ -75,10 +75,10 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     _add_baseline(parser)
-    add("--limit-sessions", type=_positive, metavar="N", help="the first N eval sessions only")
+    add("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
     add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
-    add("--repeats", type=_positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
-    add("--concurrency", type=_positive, metavar="N", help="requests in flight at each endpoint")
+    add("--repeats", type=positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
+    add("--concurrency", type=positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
     add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
     add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
@@ -194,12 +194,6 @@ def _parity(parser: argparse.ArgumentParser) -> None:
     add("--endpoint", metavar="URL", help="default: `serve` of --config")
     add("--model", metavar="NAME", help="as served; default: the configuration's name")
     add("--out", type=Path, metavar="F.json", help="write what was found: every turn that differs")
-
-
-def _positive(text: str) -> int:
-    if count(text) < 1:
-        raise argparse.ArgumentTypeError("expected a number from 1")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, with_verb
+from callproof.command_line import Parser, add_overrides, count, positive, with_verb
 
 VERBS = ("start", "doctor", "list", "load", "unload", "promote")
 _EXAMPLES = """\
@@ -71,10 +71,10 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--adapter", action="append", default=[], metavar="NAME=PLACE", help="output folder, adapter folder or hub id")
     add("--host", help="overrides serve.host")
     add("--port", type=_port, help="overrides serve.port")
-    add("--max-model-len", type=_positive, metavar="N", help="tokens, overrides serve.max_model_len")
-    add("--runtime-loads", type=_count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
+    add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
-    add("--timeout", type=_positive, default=1800, metavar="SECONDS", help="for the start (1800)")
+    add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (1800)")
     add("--print", action="store_true", help="print the equivalent vLLM command line, start nothing")
     add("--write", type=Path, metavar="FILE", help="write vLLM's configuration file, start nothing")
     add("--compose", type=Path, metavar="FILE", help="write a Docker Compose file, start nothing")
@@ -90,7 +90,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", type=Path, action="append", required=True, metavar="FILE", help="as the server was started with")
     add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
-    add("--turns", type=_positive, default=16, metavar="N", help="eval turns asked of each model (16)")
+    add("--turns", type=positive, default=16, metavar="N", help="eval turns asked of each model (16)")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +111,8 @@ def _promote(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", type=Path, required=True, metavar="FILE", help="base, eval turns and gate")
     add("--baseline", required=True, metavar="RUN", help="a run's folder or id, or the name of a blessed run")
-    add("--limit-sessions", type=_positive, metavar="N", help="evaluate the first N eval sessions only")
-    add("--turns", type=_positive, default=16, metavar="N", help="eval turns that the checks ask (16)")
+    add("--limit-sessions", type=positive, metavar="N", help="evaluate the first N eval sessions only")
+    add("--turns", type=positive, default=16, metavar="N", help="eval turns that the checks ask (16)")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (runs)")
 
 
@@ -128,19 +128,7 @@ def _endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _count(text) < 1:
-        raise argparse.ArgumentTypeError("expected a number from 1")
-    return int(text)
-
-
 def _port(text: str) -> int:
-    if not 1 <= _count(text) <= 65535:
+    if not 1 <= count(text) <= 65535:
         raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
     return int(text)

@@ -29,7 +29,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, count, with_verb
+from callproof.command_line import Parser, add_overrides, count, positive, with_verb
 from train.gpus import GPUS
 
 COMMANDS = ("run", "config", "check", "convert", "prepare", "merge", "infer", "prompts", "push", "base")
@@ -124,7 +124,7 @@ def _infer(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
-    add("--max-tokens", type=_positive, metavar="N", help="of the answer; default: eval.max_tokens")
+    add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")
     add("--temperature", type=_temperature, metavar="T", help="0: the most likely token; default: eval.temperature")
 
 
@@ -139,12 +139,6 @@ def _base(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
     add("--from", type=Path, dest="start", metavar="MODEL", help="a second pass over the model in this folder")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
-
-
-def _positive(text: str) -> int:
-    if count(text) < 1:
-        raise argparse.ArgumentTypeError("expected a whole number from 1")
-    return int(text)
 
 
 def _temperature(text: str) -> float:
