@@ -37,8 +37,8 @@ def bench_of(model: str = "m", scale: float = 1.0, blocks: int = 6, seed: int = 
     return {
         "schema_version": 1, "endpoint": "http://127.0.0.1:1", "device": "cpu, 2 cores", "note": CPU_NOTE,
         "partial": False, "stopped": None, "loop": "closed", "arrival": None, "max_in_flight": None, "mix": None,
-        "seed": 0, "slo": None, "find_rate": None, "warnings": [], "max_loras": None, "prefix_cache": "cold at each level",
-        "sampling": {"max_tokens": 256, "temperature": 0.0, "seed": 0}, "turns": {model: "0123"},
+        "seed": 0, "slo": None, "find_rate": None, "warnings": [], "max_loras": None,
+        "prefix_cache": "cold at each level", "sampling": {"max_tokens": 256, "temperature": 0.0, "seed": 0}, "turns": {model: "0123"},
         "versions": {"server": "0.32.0", "callproof": "0.1.0", "python": "3.11"},
         "parser": {"channel": "raw", "scorer": 1, "server": "hermes"}, "interleaved": "mark",
         "levels": [block(model, scale, rng) for _ in range(blocks)],
