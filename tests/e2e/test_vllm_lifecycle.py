@@ -9,7 +9,6 @@ import pytest
 from conftest import Deployment, run_verb, serving
 from fake_vllm import hammered
 
-from callproof.catalog import read_catalog
 from callproof.config import load
 from callproof.endpoint import Endpoint, request
 from callproof.turns import eval_turns
@@ -44,7 +43,7 @@ def test_a_version_is_loaded_listed_and_unloaded(live: Deployment, other: Versio
 async def _move_under_load(url: str, alias: str, version: Version, config_path: Path) -> tuple[set[int], list[str]]:
     """Statuses of all requests, and one answer before and after the move, beside the version's own."""
     config = load(config_path)
-    turn = eval_turns(config, read_catalog(config.data.tools_path))[0]
+    turn = eval_turns(config)[0]
     payloads = {name: request(turn, name, max_tokens=24, temperature=0.0) for name in (alias, version.name)}
     async with Endpoint(url) as endpoint:
 

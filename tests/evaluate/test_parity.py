@@ -9,7 +9,6 @@ import pytest
 from fake_endpoint import FakeEndpoint, prompt_tokens
 from weather import Domain, Refused
 
-from callproof.catalog import read_catalog
 from callproof.config import load
 from callproof.turns import Turn, TurnPrompt, eval_turns
 from evaluate.cli import main
@@ -30,7 +29,7 @@ def trained(make_domain: Callable[..., Domain]) -> Domain:
     """A domain of ten turns, with the prompts that a training over bytes of JSON has written."""
     domain = make_domain(sessions=SESSIONS)
     config = load(domain.config)
-    turns = eval_turns(config, read_catalog(config.data.tools_path))
+    turns = eval_turns(config)
     prompts = [TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_tokens(shown(turn)))) for turn in turns]
     config.eval_prompts_path.parent.mkdir(parents=True)
     config.eval_prompts_path.write_text("".join(prompt.model_dump_json() + "\n" for prompt in prompts))

@@ -15,7 +15,7 @@ from conftest import ROOT
 from callproof.config import RunConfig, load
 from callproof.html import source_hash
 from train.check import Found, check
-from train.cli import _parser
+from train.cli import main
 from train.encode import IGNORED, Encoder
 from train.preview import print_examples, print_report, segments, visible, write_html
 
@@ -93,7 +93,7 @@ def test_token_figures_are_those_of_the_rows_that_training_makes(tmp_path: Path,
     from train.data import encode_sessions
 
     config = write(tmp_path, GOOD)
-    rows = encode_sessions(config.data.train_path, config, encoder).rows
+    rows = encode_sessions("train", config, encoder).rows
     tokens = check(config, encoder).report.splits["train"].tokens
     assert tokens is not None
     lengths = sorted(len(row.input_ids) for row in rows)
@@ -169,8 +169,7 @@ def test_statistics_need_neither_torch_nor_transformers(tmp_path: Path) -> None:
 
 
 def run_check(*words: str | Path) -> int:
-    args = _parser().parse_args(["check", *map(str, words)])
-    return args.handler(args)
+    return main(["check", *map(str, words)])
 
 
 def test_the_exit_code_tells_whether_something_spoils(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from conftest import run_verb
 
-from callproof.catalog import read_catalog
 from callproof.config import load
 from callproof.turns import eval_turns
 from train.data import encode_sessions, load_tokenizer
@@ -27,10 +26,10 @@ class Workplace:
 
     def __init__(self, config_path: Path) -> None:
         self.config = load(config_path)
-        tokenizer = load_tokenizer(self.config)
+        tokenizer = load_tokenizer(self.config.model)
         self.encoder = Encoder(tokenizer)
-        self.turns = eval_turns(self.config, read_catalog(self.config.data.tools_path))
-        self.rows = encode_sessions(self.config.data.eval_path, self.config, self.encoder).rows
+        self.turns = eval_turns(self.config)
+        self.rows = encode_sessions("eval", self.config, self.encoder).rows
         self.trainer = make_trainer(self.config, tokenizer, self.rows)
 
     def evaluator(self, batch_size: int) -> Evaluator:

@@ -11,6 +11,7 @@ from callproof.config import RunConfig, load
 from callproof.errors import UserError
 from train.data import encode_sessions, load_tokenizer
 from train.encode import Encoder
+from train.hashes import SPLITS
 from train.prepare import PERPLEXITY_SESSIONS, prepare, training_rows
 from train.prepared import data_hashes
 
@@ -37,7 +38,7 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(domain: Path) -> Encoder:
-    return Encoder(load_tokenizer(load(domain / "run.yaml")))
+    return Encoder(load_tokenizer(load(domain / "run.yaml").model))
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,8 @@ def test_the_folder_is_a_dataset_of_integer_columns_and_the_text(domain: Path, r
     found = datasets.load_from_disk(str(rows))
     assert set(found) == {"train", "eval"}
     config = load(domain / "run.yaml")
-    for split, path in (("train", config.data.train_path), ("eval", config.data.eval_path)):
-        expected = encode_sessions(path, config, encoder).rows
+    for split in SPLITS:
+        expected = encode_sessions(split, config, encoder).rows
         assert found[split]["input_ids"][:] == [row.input_ids for row in expected]
         assert found[split]["labels"][:] == [row.labels for row in expected]
         assert found[split]["attention_mask"][:] == [[1] * len(row.input_ids) for row in expected]
@@ -91,13 +92,15 @@ def test_the_manifest_names_the_data_that_the_rows_were_made_from(domain: Path, 
 
 def test_rows_of_another_template_are_refused(domain: Path, rows: Path, tmp_path: Path) -> None:
     template = tmp_path / "other.jinja"
-    template.write_text(load_tokenizer(load(domain / "run.yaml")).chat_template + " ")
+    template.write_text(load_tokenizer(load(domain / "run.yaml").model).chat_template + " ")
     config = configured(domain, rows, f"model.chat_template={template}")
-    assert "rows were prepared with another chat template than" in refusal(config, Encoder(load_tokenizer(config)))
+    assert "rows were prepared with another chat template than" in refusal(
+        config, Encoder(load_tokenizer(config.model))
+    )
 
 
 def test_rows_of_another_tokenizer_are_refused(domain: Path, rows: Path) -> None:
-    other = load_tokenizer(load(domain / "run.yaml"))
+    other = load_tokenizer(load(domain / "run.yaml").model)
     other.add_tokens(["<new>"])
     assert "rows were prepared with another tokenizer than" in refusal(configured(domain, rows), Encoder(other))
 

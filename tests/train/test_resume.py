@@ -128,7 +128,7 @@ def test_a_run_is_not_resumed_with_other_data_or_processes(begun: tuple[Path, Ch
     config = load(begun[0])
     with pytest.raises(UserError, match="processes 1, but now it is 2"):
         Checkpoints(config, processes=2).state()
-    with config.data.train_path.open("a") as file:
+    with Path(config.data.source("train")).open("a") as file:
         file.write("\n")
     with pytest.raises(UserError, match=r"sha256\.train"):
         Checkpoints(config, processes=1).state()

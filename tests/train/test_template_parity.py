@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from conftest import DOMAINS, ROOT
 
-from callproof.catalog import read_catalog
 from callproof.config import RunConfig, load
-from callproof.prompt import Conversation, conversation, template_messages
+from callproof.domain import Domain, split_sessions
+from callproof.prompt import Conversation, template_messages
 from callproof.records import read_text
-from callproof.sessions import read_sessions
 from train.encode import Encoder
 from train.prompts import eval_prompts, row_prompts
 
@@ -59,13 +58,13 @@ def as_served(tokenizer: Any, talk: Conversation, index: int) -> list[int]:
 
 
 def conversations(config: RunConfig, most_calls: int) -> list[Conversation]:
-    catalog, template = read_catalog(config.data.tools_path), read_text(config.data.prompt_path)
+    domain = Domain(config)
     fitting = (
-        session
-        for _, session in read_sessions(config.data.eval_path)
+        domain.conversation(session, where)
+        for where, session in split_sessions(config, "eval")
         if all(len(message.tool_calls) <= most_calls for message in session.messages)
     )
-    return [conversation(session, template, catalog, config.prompt) for session in islice(fitting, 12)]
+    return list(islice(fitting, 12))
 
 
 @pytest.fixture(params=DOMAINS)
@@ -91,9 +90,9 @@ def test_prompts_of_the_encoder_are_those_of_the_template(config: RunConfig, nam
 def test_every_eval_prompt_of_the_embedded_base_is_that_of_its_template(config: RunConfig) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(config.model.base_model)
     prompts = {prompt.turn_id: list(prompt.input_ids) for prompt in eval_prompts(config, Encoder(tokenizer))}
-    catalog, template = read_catalog(config.data.tools_path), read_text(config.data.prompt_path)
-    for _, session in islice(read_sessions(config.data.eval_path), 40):
-        talk = conversation(session, template, catalog, config.prompt)
+    domain = Domain(config)
+    for where, session in islice(split_sessions(config, "eval"), 40):
+        talk = domain.conversation(session, where)
         spoken = {
             f"{session.session_id}/{index - 1}": as_served(tokenizer, talk, index) for index in spoken_indices(talk)
         }

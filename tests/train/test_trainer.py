@@ -25,8 +25,8 @@ SmallRun = Callable[..., Path]
 def first_batch(path: Path) -> tuple[Any, dict[str, Any]]:
     """A trainer of a configuration, and its first batch."""
     config = load(path)
-    tokenizer = load_tokenizer(config)
-    rows = encode_sessions(config.data.train_path, config, Encoder(tokenizer)).rows
+    tokenizer = load_tokenizer(config.model)
+    rows = encode_sessions("train", config, Encoder(tokenizer)).rows
     trainer = make_trainer(config, tokenizer, rows)
     return trainer, next(iter(trainer.get_train_dataloader()))
 
@@ -73,8 +73,8 @@ def test_two_processes_train_and_evaluate_as_one_and_one_of_them_speaks(small_ru
     state = json.loads((config.output_dir / "checkpoints" / "run.json").read_text())
     assert (state["processes"], state["finished"]) == (2, True)
     trainer, _ = first_batch(small_run("alone", model={"lora_path": str(config.adapter_dir)}))
-    encoder = Encoder(load_tokenizer(config))
-    rows = encode_sessions(config.data.eval_path, config, encoder).rows
+    encoder = Encoder(load_tokenizer(config.model))
+    rows = encode_sessions("eval", config, encoder).rows
     assert Evaluator(encoder, rows, [], 1, 8).loss(trainer) == pytest.approx(manifest["eval_loss"], abs=1e-5)
 
 
