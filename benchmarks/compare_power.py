@@ -88,8 +88,8 @@ EFFECTS = (1.05, 1.10, 1.20)
 
 def table() -> Iterator[str]:
     yield f"In per cent: of {SAME_PAIRS} simulated pairs without a difference (A/A), those called different, `overall`"
-    yield f"and by the metric that errs most; of {PAIRS} pairs with a slowdown, those in which it is found (`overall`). The"
-    yield "simulation and its noise are described in benchmarks/compare_power.py."
+    yield f"and by the metric that errs most; of {PAIRS} pairs with a slowdown, those in which it is found (`overall`)."
+    yield "The simulation and its noise are described in benchmarks/compare_power.py."
     yield ""
     yield (
         "| blocks x requests | noise | A/A different | worst metric | "
