@@ -1,9 +1,9 @@
 """Two benches whose blocks are run in turns, so that the machine's drift falls on both alike."""
 
-import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
+from bench.progress import say
 from bench.run import Bench
 
 
@@ -24,5 +24,5 @@ async def run_in_turns(benches: Sequence[Bench], blocks: int) -> None:
             await bench.prepare(endpoint)
         for block in range(blocks):
             for bench, endpoint in pairs if block % 2 == 0 else reversed(pairs):
-                print(f"block {block + 1} of {blocks}, {', '.join(bench.turns)} at {endpoint.root}", file=sys.stderr)
+                say(f"block {block + 1} of {blocks}, {', '.join(bench.turns)} at {endpoint.root}")
                 await bench.block(endpoint)

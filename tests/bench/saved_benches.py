@@ -26,8 +26,9 @@ def block(model: str, scale: float, rng: np.random.Generator, requests: int = 40
         at += times["e2e_ms"] / 1000
     row = figures(samples, at)
     dumped = [sample.model_dump(mode="json") for sample in samples]
-    return {"concurrency": 1, "partial": False, "duration_s": at, "overall": row, "models": {model: row},
-            "samples": dumped}  # fmt: skip
+    return {"load": "1 in flight", "concurrency": 1, "rate": None, "arrival": None, "live": None, "planned": requests,
+            "partial": False, "duration_s": at, "lateness": None, "overall": row, "models": {model: row},
+            "turn_exact_vs_lowest": None, "samples": dumped}  # fmt: skip
 
 
 def bench_of(model: str = "m", scale: float = 1.0, blocks: int = 6, seed: int = 0) -> dict[str, Any]:
@@ -35,12 +36,17 @@ def bench_of(model: str = "m", scale: float = 1.0, blocks: int = 6, seed: int = 
     rng = np.random.default_rng(seed)
     return {
         "schema_version": 1, "endpoint": "http://127.0.0.1:1", "device": "cpu, 2 cores", "note": CPU_NOTE,
-        "partial": False, "loop": "closed", "prefix_cache": "cold at each level",
-        "sampling": {"max_tokens": 256, "temperature": 0.0, "seed": 0}, "turns": {model: "0123"},
+        "partial": False, "stopped": None, "loop": "closed", "arrival": None, "max_in_flight": None, "mix": None,
+        "seed": 0, "slo": None, "find_rate": None, "warnings": [], "max_loras": None,
+        "prefix_cache": "cold at each level", "sampling": {"max_tokens": 256, "temperature": 0.0, "seed": 0}, "turns": {model: "0123"},
         "versions": {"server": "0.32.0", "callproof": "0.1.0", "python": "3.11"},
         "parser": {"channel": "raw", "scorer": 1, "server": "hermes"}, "interleaved": "mark",
         "levels": [block(model, scale, rng) for _ in range(blocks)],
     }  # fmt: skip
+
+
+def at_concurrency(level: dict[str, Any], number: int) -> None:
+    level.update(load=f"{number} in flight", concurrency=number)
 
 
 def save(path: Path, change: Change | None = None, **how: Any) -> Path:

@@ -3,19 +3,15 @@
 import asyncio
 import json
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from saved_benches import bench_of
+from browser import CHROMIUM, Page, browser
+from saved_benches import at_concurrency, bench_of
 
 from bench.html import MAX_REQUESTS, write_html
-
-sys.path.append(str(ROOT / "tests/evaluate"))
-from browser import CHROMIUM, Page, browser
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 HOSTILE = [
@@ -29,7 +25,7 @@ HOSTILE = [
 def hostile() -> dict[str, Any]:
     """Two levels of four models with hostile names, a tenth of whose requests failed with hostile errors."""
     report = bench_of(blocks=2)
-    report["levels"][1]["concurrency"] = 4
+    at_concurrency(report["levels"][1], 4)
     for level in report["levels"]:
         level["models"] = dict.fromkeys(HOSTILE, level["overall"])
         for number, sample in enumerate(level["samples"]):
@@ -93,7 +89,7 @@ def test_the_page_fits_its_width_in_light_and_dark(page_path: Path, tmp_path: Pa
 @needs_browser
 def test_charts_are_drawn_from_the_data_and_follow_the_chosen_level(tmp_path: Path) -> None:
     report = bench_of(blocks=2)
-    report["levels"][1]["concurrency"] = 4
+    at_concurrency(report["levels"][1], 4)
     report["levels"][1]["samples"] = report["levels"][1]["samples"][:7]
     path = tmp_path / "bench.html"
     write_html(path, report)
@@ -119,7 +115,7 @@ def test_charts_are_drawn_from_the_data_and_follow_the_chosen_level(tmp_path: Pa
 def test_a_report_without_requests_or_correctness_has_its_figures_all_the_same(tmp_path: Path) -> None:
     report = bench_of(blocks=1)
     for level in report["levels"]:
-        level["samples"], level["concurrency"] = [], None
+        level.update(samples=[], load="not told", concurrency=None)
         level["models"]["m"] |= {"exact": None, "turn_exact": None, "correct_per_s": None}
     path = tmp_path / "bench.html"
     write_html(path, report)

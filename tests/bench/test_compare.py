@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from saved_benches import Change, save
+from saved_benches import Change, at_concurrency, save
 
 from bench.compare import Comparison, compare, side_of
 from bench.compare_text import junit, markdown
@@ -20,7 +20,7 @@ def compared(folder: Path, scale: float = 1.0, change: Change | None = None, **h
     """A bench against one that is slower by `scale` and otherwise as `change` has it."""
     sides = save(folder / "a.json", seed=1), save(folder / "b.json", scale=scale, seed=2, change=change)
     limits = how.pop("limits", {})
-    one, two = (side_of(path, None, None) for path in sides)
+    one, two = (side_of(path, None, {}) for path in sides)
     return compare(one, two, limits, **how)
 
 
@@ -50,6 +50,11 @@ def with_errors(bench: dict[str, Any]) -> None:
         sample.update(error="HTTP 500", ttft_ms=None, e2e_ms=None)
 
 
+def busier(bench: dict[str, Any]) -> None:
+    for level in bench["levels"]:
+        at_concurrency(level, 4)
+
+
 def cut(bench: dict[str, Any]) -> None:
     bench["levels"] = bench["levels"][:4]
 
@@ -68,6 +73,11 @@ def torn(bench: dict[str, Any]) -> None:
         (with_key("sampling", {"temperature": 1.0}), "the benches differ in sampling"),
         (with_key("prefix_cache", "as the server had it"), "the benches differ in prefix_cache"),
         (with_key("loop", "open"), "the benches differ in loop"),
+        (with_key("arrival", "constant"), "the benches differ in arrival: None against constant"),
+        (with_key("max_in_flight", 4), "the benches differ in max_in_flight"),
+        (with_key("mix", {"m": 1.0, "n": 2.0}), "the benches differ in mix"),
+        (with_key("seed", 1), "the benches differ in seed"),
+        (busier, "the benches differ in load: 1 in flight against 4 in flight"),
         (with_key("partial", True), "candidate: is unfinished"),
         (with_key("turns", {}), "candidate: does not tell which turns it asked"),
         (torn, "candidate: is unfinished"),
@@ -113,7 +123,7 @@ def test_a_cpu_is_called_functional_in_every_output(tmp_path: Path) -> None:
 
 def test_names_cannot_become_markup_in_any_output(tmp_path: Path) -> None:
     paths = [save(tmp_path / f"{seed}.json", model=HOSTILE, seed=seed) for seed in (1, 2)]
-    sides = [side_of(path, None, None) for path in paths]
+    sides = [side_of(path, None, {}) for path in paths]
     found = compare(sides[0], sides[1], {"e2e_p50": 1.0})
     suite = ElementTree.fromstring(junit(found))
     assert int(suite.get("tests", "0")) == len(suite.findall("testcase")) == 1 + 1 + 8
@@ -135,7 +145,7 @@ def test_a_file_that_is_no_bench_is_named(text: str, problem: str, tmp_path: Pat
     path = tmp_path / "x.json"
     path.write_text(text)
     with pytest.raises(UserError, match=problem):
-        side_of(path, None, None)
+        side_of(path, None, {})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, "x", [], {}, 10**400, True, None])
@@ -152,11 +162,13 @@ def test_a_hostile_value_in_a_request_is_refused_or_read_never_a_traceback(
 
 def test_a_bench_of_several_models_or_levels_asks_which_is_meant(tmp_path: Path) -> None:
     def two_levels(bench: dict[str, Any]) -> None:
-        bench["levels"][0]["concurrency"] = 4
+        at_concurrency(bench["levels"][0], 4)
 
     path = save(tmp_path / "a.json", change=two_levels)
-    with pytest.raises(UserError, match="holds the concurrencies 4, 1; choose by --concurrency N"):
-        side_of(path, None, None)
-    with pytest.raises(UserError, match="holds the models m, not n; choose by --model"):
-        side_of(path, "n", 1)
-    assert len(side_of(path, "m", 1).blocks) == 5
+    with pytest.raises(UserError, match="holds the loads 4 in flight; 1 in flight; choose one by --concurrency N"):
+        side_of(path, None, {})
+    with pytest.raises(UserError, match="holds the models m, and n is asked for; choose one by --model"):
+        side_of(path, "n", {"concurrency": 1})
+    with pytest.raises(UserError, match="and concurrency 2 is asked for"):
+        side_of(path, "m", {"concurrency": 2})
+    assert len(side_of(path, "m", {"concurrency": 1, "rate": None}).blocks) == 5

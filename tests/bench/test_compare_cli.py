@@ -98,7 +98,7 @@ def test_a_run_of_blocks_can_be_compared_with_another(workplace: Path) -> None:
         (["a.json", "b.json", "--gate", "e2e_p95=" + "9" * 400], "expected METRIC=X"),
         (["a.json", "none.json"], "none.json: cannot be read"),
         (["a.json", "tiny"], "one is saved and one is live; give two of a kind"),
-        (["m@a.json", "n@b.json"], "b.json: holds the models m, not n"),
+        (["m@a.json", "n@b.json"], "b.json: holds the models m, and n is asked for"),
         (["tiny", "cars"], "--config: is missing"),
         (["tiny", "cars", "--config", "cars.yaml", "--blocks", "4"], "--blocks 4: is less than 5"),
         (["tiny", "cars", "--config", "cars.yaml", "--requests", "0"], "--requests 0: is less than 1"),
