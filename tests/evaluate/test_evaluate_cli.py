@@ -111,7 +111,7 @@ def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Re
     ("words", "problem"),
     [
         ([], "replay: the following arguments are required: --config, --model; see python -m evaluate replay --help"),
-        (["--limit-sessions", "0"], "--limit-sessions: expected a number from 1"),
+        (["--limit-sessions", "0"], "--limit-sessions: expected a whole number from 1"),
         (["score", "--turns", "t", "--answers", "a", "--out", "o", "--match", "fuzzy"], "invalid choice: 'fuzzy'"),
         (["score", "--turns", "t"], "score: the following arguments are required: --answers, --out"),
         (["import", "bflc"], "invalid choice: 'bflc'"),
