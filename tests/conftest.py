@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAINS = ("car_sales", "insurance")
-STEPS = 80
+STEPS = 160
 
 # A shell's background job ignores Ctrl-C and so would every program that a test starts; a handler here undoes that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
