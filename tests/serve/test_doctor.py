@@ -68,6 +68,18 @@ def other_when_streamed(payload: dict[str, Any], fake: FakeVLLM) -> Script:
     return Script(**{**script.__dict__, "text": "Well. " + script.text}) if payload.get("stream") else script
 
 
+def broken_call(payload: dict[str, Any], _: FakeVLLM) -> Script:
+    """A call that breaks off: vLLM's parser streams its beginning, and leaves it as text when it sees it whole."""
+    begun = {"id": "c", "type": "function", "function": {"name": "note", "arguments": '{"x": '}}
+    if payload.get("tool_choice") == "auto" and payload.get("stream"):
+        return Script(text="", tool_calls=(begun,), finish_reason="tool_calls")
+    return Script(text='<tool_call>\n{"name": "note", "arguments": {"x": }\n</tool_call>')
+
+
+def slow(payload: dict[str, Any], fake: FakeVLLM) -> Script:
+    return Script(**{**weights_answer(payload, fake).__dict__, "first_delay_s": 0.05})
+
+
 def without_tokens(payload: dict[str, Any], fake: FakeVLLM) -> Script:
     return Script(**{**weights_answer(payload, fake).__dict__, "logprob": None})
 
@@ -89,11 +101,18 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 def test_a_sound_server_passes_every_check(config: RunConfig) -> None:
-    with FakeVLLM(adapters=ADAPTERS) as fake:
+    with FakeVLLM(adapters=ADAPTERS, answer=slow) as fake:
         diagnosis = diagnosis_of(config, fake.url)
     assert statuses(diagnosis) == {check.__name__: "ok" for check in CHECKS}
     assert diagnosis.exit_code == EXIT_PASS
     assert fake.most_in_flight >= 6, "isolation was not asked in one batch"
+
+
+def test_a_malformed_call_is_compared_in_the_raw_text_alone(config: RunConfig) -> None:
+    with FakeVLLM(adapters=ADAPTERS, answer=broken_call) as fake:
+        diagnosis = diagnosis_of(config, fake.url)
+    assert statuses(diagnosis)["streaming_agrees"] == "ok"
+    assert seen(diagnosis, "streaming_agrees").startswith("12 answers")
 
 
 @pytest.mark.parametrize(("check", "options", "told"), FAULTS.values(), ids=FAULTS)
