@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
-from bench.progress import say
 from bench.run import Bench
+from callproof.command_line import say
 
 
 def new_mark() -> str:

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import numpy as np
 
 from bench.load import Level
-from bench.progress import say
 from bench.slo import Slo
 from bench.stats import Sample, samples_of
+from callproof.command_line import say
 from callproof.metrics import proportion
 from callproof.records import Record
 

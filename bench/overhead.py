@@ -22,13 +22,14 @@ from typing import Any
 
 from bench.load import Job, Level, make_jobs, run_level, salted, warm_up
 from bench.options import add_target, turns_of
-from bench.progress import Progress, say
+from bench.progress import Progress
 from bench.publish import stamped, writable
 from bench.ratios import paired_ratio
 from bench.report import SCHEMA_VERSION, device_of, sampling, versions
 from bench.run import run_until_interrupted
 from bench.stats import figures, samples_of
 from bench.table import print_overhead
+from callproof.command_line import say
 from callproof.config import EvalConfig, load
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError

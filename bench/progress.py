@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from callproof.command_line import say
+
 EACH_S = 10.0
 
 
@@ -39,7 +41,3 @@ class Progress:
         elif time.monotonic() - self._said >= EACH_S:
             self._said = time.monotonic()
             say(f"{self._name}: {self._landed} of {self._total}")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

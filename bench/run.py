@@ -11,8 +11,9 @@ from typing import Any, Literal
 from bench.arrivals import Arrival
 from bench.find_rate import Found, find_rate
 from bench.load import Job, Level, make_jobs, run_level, salted, scheduled, warm_up
-from bench.progress import Progress, say
+from bench.progress import Progress
 from bench.slo import Slo
+from callproof.command_line import say
 from callproof.config import EvalConfig
 from callproof.endpoint import Endpoint, require_models
 from callproof.errors import UserError

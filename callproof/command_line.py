@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +24,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(self.prog, message, f"see {self.prog} --help")
+
+
+def say(text: str) -> None:
+    """A line for people; stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def count(text: str) -> int:

@@ -73,6 +73,21 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, _object(line, f"{path}:{number}")
 
 
+def read_object(path: Path, mend: str) -> dict[str, Any]:
+    """The JSON object that a file holds; `mend` is what to do where it holds none.
+
+    Raises:
+        UserError: the file cannot be read, or holds something else.
+    """
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"{path}:{getattr(error, 'lineno', 1)}", error, mend) from None
+    if not isinstance(value, dict):
+        raise UserError(path, f"expected a JSON object, got {type(value).__name__}", mend)
+    return value
+
+
 def _object(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(utf8(line, where))
@@ -95,7 +110,9 @@ def utf8(line: bytes, where: object) -> str:
         raise UserError(where, f"is not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
 
 
-def malformed(where: object, error: ValueError | RecursionError) -> UserError:
+def malformed(
+    where: object, error: ValueError | RecursionError, mend: str = "write one JSON object a line"
+) -> UserError:
     """What is wrong with JSON text that cannot be decoded."""
     problem = str(error)
     if isinstance(error, json.JSONDecodeError):
@@ -104,7 +121,7 @@ def malformed(where: object, error: ValueError | RecursionError) -> UserError:
         problem = "nested too deep"
     elif type(error) is ValueError:
         problem = "a number of too many digits"
-    return UserError(where, f"malformed JSON ({problem})", "write one JSON object a line")
+    return UserError(where, f"malformed JSON ({problem})", mend)
 
 
 def refuse_half_characters(value: object, where: object) -> None:

@@ -6,12 +6,13 @@ that breaks one stops the server with a traceback, minutes later. Settings have 
 """
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from callproof.errors import UserError
-from callproof.records import read_text
+from callproof.records import read_object
 
 ALLOWED_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
@@ -29,6 +30,9 @@ SWITCHES = (
 REFUSED_KEYS = ("bias", "modules_to_save", *SWITCHES)
 """Settings of PEFT that have no key in a configuration, since whatever they change vLLM refuses."""
 MEND = "train it again with plain LoRA (section `lora` of the configuration)"
+
+
+AGAIN = "save the adapter again with PEFT"
 
 
 def problems(settings: dict[str, Any], model_type: str | None = None) -> list[str]:
@@ -72,26 +76,25 @@ def check_trained_on(folder: Path, settings: dict[str, Any], base: str, revision
         raise UserError(file, problem, "correct model.revision, or train again")
 
 
+def template_sha256(chat_template: str) -> str:
+    """What a manifest tells of the chat template that an adapter was trained with, and a server has to have as well."""
+    return hashlib.sha256(chat_template.encode()).hexdigest()
+
+
 def base_model_type(base_model: str) -> str | None:
     """`model_type` of a base in a folder; None of one on the hub."""
     file = Path(base_model) / "config.json"
-    return json.loads(read_text(file)).get("model_type") if file.is_file() else None
+    return read_object(file, "copy the base model again").get("model_type") if file.is_file() else None
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"{file}:{getattr(error, 'lineno', 1)}"
-        raise UserError(where, "malformed JSON", "save the adapter again with PEFT") from None
-    if not isinstance(settings, dict):
-        raise UserError(file, f"expected an object, got {type(settings).__name__}", "save the adapter again with PEFT")
+    settings = read_object(file, AGAIN)
     missing = [key for key in ("r", "lora_alpha", "target_modules") if key not in settings]
     kind = settings.get("peft_type", "LORA")
     if kind != "LORA":
         raise UserError(file, f"vLLM refuses this adapter: peft_type is {kind!r}, not 'LORA'", MEND)
     if missing:
-        raise UserError(file, f"lacks {', '.join(missing)}", "save the adapter again with PEFT")
+        raise UserError(file, f"lacks {', '.join(missing)}", AGAIN)
     return settings
 
 

@@ -6,6 +6,8 @@ A turns file holds one turn a line and stands alone: replay, score and bench nee
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,6 +101,29 @@ def session_turns(session: Session, whole: Conversation, config: RunConfig) -> I
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AskedSession:
+    """An eval session, what the server would get of the whole of it, and its tool-eval turns."""
+
+    session: Session
+    whole: Conversation
+    turns: tuple[Turn, ...]
+
+
+def eval_sessions(config: RunConfig, read: Reader = read_records) -> Iterator[AskedSession]:
+    """The eval sessions of a configuration, at most `eval.max_sessions`; raises as `eval_turns`."""
+    domain, some = Domain(config), False
+    for where, session in islice(split_sessions(config, "eval", read), config.eval.max_sessions):
+        check_gold(session, domain.catalog(session, where), where)
+        whole = domain.conversation(session, where)
+        turns = tuple(session_turns(session, whole, config))
+        some |= bool(turns)
+        yield AskedSession(session, whole, turns)
+    if not some:
+        source = config.data.source("eval")
+        raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
+
+
 def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     """All tool-eval turns of a configuration's eval sessions.
 
@@ -108,17 +133,7 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     Raises:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
     """
-    domain = Domain(config)
-    turns: list[Turn] = []
-    for count, (where, session) in enumerate(split_sessions(config, "eval", read), start=1):
-        check_gold(session, domain.catalog(session, where), where)
-        turns += session_turns(session, domain.conversation(session, where), config)
-        if count == config.eval.max_sessions:
-            break
-    if not turns:
-        source = config.data.source("eval")
-        raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
-    return turns
+    return [turn for asked in eval_sessions(config, read) for turn in asked.turns]
 
 
 def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:

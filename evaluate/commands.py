@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from callproof.command_line import say
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INVALID, UserError
 from evaluate.bless import choose_model, find_run
@@ -17,7 +18,6 @@ from evaluate.gate_command import noise as noise
 from evaluate.importers.command import import_turns as import_turns
 from evaluate.parity import parity as parity
 from evaluate.plan import Plan, plan
-from evaluate.progress import say
 from evaluate.publish import publish
 from evaluate.replay import check_presence, run_all
 from evaluate.runs import Run, check_folder_name

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from callproof.ci import write_verdict
+from callproof.command_line import say
 from callproof.config import GateConfig, load
 from callproof.errors import UserError
 from callproof.metrics import METRICS
@@ -17,7 +18,6 @@ from evaluate.bless import choose_model, find_run
 from evaluate.gate import GateResult, judge_pair
 from evaluate.gate_text import junit, markdown
 from evaluate.noise import FILE, measure, noise_of
-from evaluate.progress import say
 from evaluate.runs import Run, RunInfo
 from evaluate.sides import Side, read_side
 from evaluate.tables import print_gate, print_noise

@@ -1,14 +1,10 @@
 """What people see on stderr while a verb works; stdout is for results."""
 
-import sys
 import time
 from typing import Self
 
+from callproof.command_line import say
 from callproof.outcomes import Outcome
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 class Progress:

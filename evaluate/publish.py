@@ -7,13 +7,13 @@ that the report shows their outcomes.
 from collections.abc import Iterator
 from itertools import islice
 
+from callproof.command_line import say
 from callproof.errors import UserError
 from callproof.outcomes import Outcome
 from callproof.records import write_json
 from callproof.tally import Countable, TallyCounter
 from evaluate.blessed import blessed_for
 from evaluate.channels import Disagreement
-from evaluate.progress import say
 from evaluate.report import MAX_TURNS, write_report
 from evaluate.runs import OutcomeLine, Run, RunInfo, read_as
 from evaluate.summary import Summary, series, summarise_run

@@ -9,12 +9,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from callproof.command_line import say
 from callproof.endpoint import request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.outcomes import Outcome, catalog_of, judge
 from evaluate.fleet import Fleet
 from evaluate.plan import Key, Plan, Question, key_of
-from evaluate.progress import Progress, say
+from evaluate.progress import Progress
 from evaluate.runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
 from evaluate.server import Server, leaves_tools_out, look, probe_turn
 from evaluate.stop import Stop, Stopped

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from evaluate.progress import say
+from callproof.command_line import say
 
 StopReason = Literal["interrupted", "out of time"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

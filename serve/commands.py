@@ -3,11 +3,11 @@
 import asyncio
 import json
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from callproof.command_line import say
 from callproof.config import load
 from callproof.errors import UserError
 from callproof.records import replacing
@@ -38,10 +38,6 @@ PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
     "kserve": lambda plan, _, store: kserve(plan, store),
     "ray": lambda plan, _, store: ray(plan, store),
 }
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def run_start(args: Namespace) -> int:

@@ -1,6 +1,5 @@
 """One server for several adapters: what they must agree on, and the vLLM options that follow."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pydantic import Field
 
 from callproof.config import ServeConfig
 from callproof.errors import UserError
-from callproof.records import Record, read_text
-from callproof.servable import allowed_rank
+from callproof.records import Record, read_object, read_text
+from callproof.servable import allowed_rank, template_sha256
 from serve.adapters import Adapter, check_adapter
 from serve.sources import Source
 
@@ -204,10 +203,10 @@ def _check_template(source: Source, lead: Source) -> None:
     where, text = served
     mend = f"train again: python -m train --config {source.where}" if source.facts is None else "train again"
     try:
-        trained = json.loads(read_text(source.manifest))["sha256"]["chat_template"]
+        trained = read_object(source.manifest, mend)["sha256"]["chat_template"]
     except (ValueError, LookupError, TypeError):
         raise UserError(source.manifest, "is no manifest", mend) from None
-    if trained != hashlib.sha256(text.encode()).hexdigest():
+    if trained != template_sha256(text):
         problem = f"the adapter was trained with another chat template than {where}"
         mend = f"set model.chat_template in {lead.where}, or train again"
         raise UserError(source.manifest, problem, mend)
@@ -225,12 +224,4 @@ def _served_template(lead: Source) -> tuple[Path, str] | None:
 
 def _json_object(file: Path) -> dict[str, Any]:
     """The object in a file of the base; empty where there is no such file."""
-    if not file.is_file():
-        return {}
-    try:
-        value = json.loads(read_text(file))
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise UserError(file, "is no JSON object", "copy the base model again")
-    return value
+    return read_object(file, "copy the base model again") if file.is_file() else {}

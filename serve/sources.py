@@ -6,7 +6,6 @@
 --adapter cars=owner/repo            a hub repository, downloaded (or taken from the hub's cache) to be checked
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,10 @@ from pydantic import ValidationError
 
 from callproof.config import NAME_PATTERN, RunConfig, load
 from callproof.errors import UserError
-from callproof.records import explain, read_text
+from callproof.records import explain, read_object
 
+TRAIN_AGAIN = "train again, or name the adapter's own folder"
+NAME_BASE = "write base_model_name_or_path into it, or save the adapter again with PEFT"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -84,7 +85,7 @@ def _of_folder(name: str, folder: Path, option: str) -> Source:
 
 def _of_manifest(name: str, manifest: Path, folder: Path) -> Source:
     try:
-        content = json.loads(read_text(manifest))
+        content = read_object(manifest, TRAIN_AGAIN)
         serve, values = dict(content["serve"]), dict(content["config"])
         facts = {
             "model.base_model": serve["base_model"],
@@ -92,7 +93,7 @@ def _of_manifest(name: str, manifest: Path, folder: Path) -> Source:
             "serve.tool_call_parser": serve["tool_call_parser"],
         }
     except (ValueError, LookupError, TypeError):
-        raise UserError(manifest, "is no manifest", "train again, or name the adapter's own folder") from None
+        raise UserError(manifest, "is no manifest", TRAIN_AGAIN) from None
     values["name"] = name
     for key, value in facts.items():
         section, entry = key.split(".")
@@ -103,13 +104,12 @@ def _of_manifest(name: str, manifest: Path, folder: Path) -> Source:
 def _of_settings(name: str, folder: Path, hub_id: str | None) -> Source:
     file = folder / ADAPTER_FILES[0]
     try:
-        settings = json.loads(read_text(file))
+        settings = read_object(file, NAME_BASE)
         base, revision = settings["base_model_name_or_path"], settings.get("revision")
     except (ValueError, LookupError, TypeError, AttributeError):
         base = revision = None
     if not isinstance(base, str) or not base:
-        mend = "write base_model_name_or_path into it, or save the adapter again with PEFT"
-        raise UserError(file, "does not say its base model", mend)
+        raise UserError(file, "does not say its base model", NAME_BASE)
     values = {"name": name, "data": {"domain": folder}, "model": {"base_model": base, "revision": revision}}
     facts = {"model.base_model": base, **({"model.revision": revision} if revision else {})}
     return Source(file, _config(file, values), folder, hub_id=hub_id, facts=facts)

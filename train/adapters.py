@@ -1,7 +1,5 @@
 """Trained adapters on disk: what they belong to, and their base model with them on."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +8,8 @@ from pydantic import ValidationError
 
 from callproof.config import ModelConfig, RunConfig
 from callproof.errors import UserError
-from callproof.records import explain, read_text
-from callproof.servable import same_model
+from callproof.records import explain, read_object
+from callproof.servable import check_trained_on, template_sha256
 from train.data import from_pretrained, load_tokenizer
 
 MEND = "train again, or copy the whole adapter folder"
@@ -43,30 +41,19 @@ def find_adapter(folder: Path, config: RunConfig | None = None, base: str | None
     file = folder / "adapter_config.json"
     if not folder.is_dir():
         raise UserError(folder, "there is no adapter", "train it: python -m train --config ...")
-    settings, manifest = _object(file), folder.parent / "manifest.json"
+    settings, manifest = read_object(file, MEND), folder.parent / "manifest.json"
     if (kind := settings.get("peft_type")) != "LORA":
         raise UserError(file, f"peft_type is {kind!r}, expected 'LORA'", "give a LoRA adapter")
-    known = _object(manifest) if manifest.is_file() else {}
+    known = read_object(manifest, MEND) if manifest.is_file() else {}
     recorded = settings.get("base_model_name_or_path")
-    if config and recorded and not base and not same_model(recorded, config.model.base_model):
-        problem = f"the adapter was trained on base {recorded!r}, not on {config.model.base_model!r}"
-        raise UserError(file, problem, "correct model.base_model, or train again")
+    if config and not base:
+        check_trained_on(folder, settings, config.model.base_model, None, "the configuration")
     if not (base or recorded):
         raise UserError(file, "names no base model", "give --base")
     model = config.model if config else _recorded_model(known, manifest)
     revision = None if base else settings.get("revision") or model.revision
     model = model.model_copy(update={"base_model": base or recorded, "revision": revision})
     return SavedAdapter(folder, model, known.get("sha256", {}).get("chat_template"))
-
-
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{file}:{getattr(error, 'lineno', 1)}", "malformed JSON", MEND) from None
-    if not isinstance(value, dict):
-        raise UserError(file, f"expected an object, got {type(value).__name__}", MEND)
-    return value
 
 
 def _recorded_model(manifest: dict[str, Any], file: Path) -> ModelConfig:
@@ -83,7 +70,7 @@ def adapter_tokenizer(adapter: SavedAdapter) -> Any:
         UserError: the base is not there, or its template is no longer that of the training.
     """
     tokenizer = load_tokenizer(adapter.base)
-    found = hashlib.sha256((tokenizer.chat_template or "").encode()).hexdigest()
+    found = template_sha256(tokenizer.chat_template or "")
     if adapter.template_sha256 not in (None, found):
         problem = "was trained with another chat template than the base has now"
         raise UserError(adapter.folder, problem, "restore the template, or train again")

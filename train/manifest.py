@@ -1,7 +1,5 @@
 """The manifest of an adapter: everything that is needed to trust it, to serve it and to train it again."""
 
-import hashlib
-import json
 import platform
 import subprocess
 from importlib import metadata
@@ -9,8 +7,8 @@ from typing import Any
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.records import read_text
-from callproof.servable import highest_rank
+from callproof.records import read_object
+from callproof.servable import highest_rank, template_sha256
 from train.data import Rows
 from train.prepared import data_hashes
 
@@ -38,7 +36,7 @@ def make_manifest(
         "dropped_sessions": {split: rows.dropped for split, rows in data.items()},
         "sha256": {
             **data_hashes(config),
-            "chat_template": hashlib.sha256(chat_template.encode()).hexdigest(),
+            "chat_template": template_sha256(chat_template),
         },
         "serve": {
             "base_model": config.model.base_model,
@@ -61,7 +59,7 @@ def read_manifest(config: RunConfig) -> dict[str, Any]:
     """
     path = config.output_dir / "manifest.json"
     try:
-        manifest = json.loads(read_text(path))
+        manifest = read_object(path, "train again")
         if manifest["schema_version"] == SCHEMA_VERSION and manifest["name"]:
             return manifest
         problem = f"schema_version is not {SCHEMA_VERSION}"

@@ -6,7 +6,6 @@ merge.json are written beside the target, compared with base and adapter (see tr
 if rounding explains the difference.
 """
 
-import hashlib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from callproof.config import ModelConfig, RunConfig
 from callproof.errors import UserError
 from callproof.records import replacing_folder, write_json
-from callproof.servable import same_model
+from callproof.servable import same_model, template_sha256
 from train.adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
 from train.data import encode_sessions, from_pretrained
 from train.encode import Encoder, Row
@@ -135,7 +134,7 @@ def _report(adapter: SavedAdapter, chat_template: str, comparison: dict[str, Any
         "dtype": "bfloat16",
         "sha256": {
             "adapter": sha256(adapter.folder / "adapter_model.safetensors"),
-            "chat_template": hashlib.sha256(chat_template.encode()).hexdigest(),
+            "chat_template": template_sha256(chat_template),
         },
         "comparison": comparison,
         "versions": {name: metadata.version(name) for name in ("torch", "transformers", "peft")},

@@ -6,15 +6,13 @@ DIR/prepared.json       what they were made from, see train.prepared
 """
 
 import contextlib
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.records import leaving_nothing, write_json
+from callproof.records import replacing_folder, write_json
 from train.data import Rows, encode_sessions
 from train.encode import Encoder, Row
 from train.hashes import SPLITS
@@ -54,7 +52,7 @@ def prepare(config: RunConfig, encoder: Encoder, out: Path) -> Prepared:
         splits={split: _split(rows) for split, rows in splits.items()},  # pyright: ignore[reportArgumentType]
         perplexity=_split(measured),
     )
-    with _appearing(out) as folder:
+    with replacing_folder(out) as folder:
         _save(splits, folder)
         write_json(folder / FILE, record.model_dump(mode="json"))
     return record
@@ -79,25 +77,6 @@ def _split(rows: Rows) -> PreparedSplit:
 
 def _rows(rows: list[Row], split: PreparedSplit) -> Rows:
     return Rows(rows, split.sessions, list(split.dropped))
-
-
-@contextlib.contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that becomes it when the block ends well, and goes when it does not."""
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with leaving_nothing(partial):
-            partial.mkdir(parents=True)
-            try:
-                yield partial
-                partial.replace(out)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-    except OSError as error:
-        mend = "choose another place, or free some space"
-        raise UserError(out, f"cannot be written ({error.strerror or error})", mend) from None
 
 
 def _save(splits: dict[str, Rows], folder: Path) -> None:

@@ -6,13 +6,12 @@ see docs/parity.md.
 """
 
 from collections.abc import Iterator
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from callproof.config import RunConfig
-from callproof.domain import Domain, split_sessions
 from callproof.errors import UserError
 from callproof.records import replacing
-from callproof.turns import TurnPrompt, eval_turns
+from callproof.turns import TurnPrompt, eval_sessions
 from train.encode import IGNORED, Encoder, Row
 from train.hub_data import read_records
 
@@ -31,18 +30,16 @@ def write_eval_prompts(config: RunConfig, encoder: Encoder) -> int:
 
 def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
     """The prompt of each tool-eval turn, in the order of the turns; raises as `write_eval_prompts`."""
-    domain = Domain(config)
-    sessions = {session.session_id: (where, session) for where, session in split_sessions(config, "eval", read_records)}
-    for session_id, turns in groupby(eval_turns(config, read_records), key=lambda turn: turn.session_id):
-        where, session = sessions[session_id]
-        prompts = row_prompts(encoder.rows(domain.conversation(session, where)))
-        spoken = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+    for asked in eval_sessions(config, read_records):
+        prompts = row_prompts(encoder.rows(asked.whole))
+        spoken = [index for index, message in enumerate(asked.session.messages) if message.role == "assistant"]
         if len(prompts) != len(spoken):
             template = f"chat template of {encoder.tokenizer.name_or_path}"
+            session_id = asked.session.session_id
             problem = f"{len(prompts)} supervised spans for {len(spoken)} assistant messages of {session_id!r}"
             raise UserError(template, problem, "use another template")
         prompt_at = dict(zip(spoken, prompts, strict=True))
-        for turn in turns:
+        for turn in asked.turns:
             yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))
 
 

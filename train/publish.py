@@ -1,15 +1,16 @@
 """Upload a trained adapter, with its model card, to the Hugging Face hub; or list what would be uploaded."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.records import read_text
+from callproof.records import read_object
 from callproof.servable import check_adapter_folder
 from train.card import write_card
 from train.manifest import read_manifest
+
+FINISHED = "give the folder of a finished run of evaluate"
 
 
 def publish(config: RunConfig, run: Path | None = None, dry: bool = False) -> dict[str, Any]:
@@ -55,9 +56,9 @@ def _metrics(run: Path, name: str) -> dict[str, Any]:
     """Metric -> estimate of the adapter, from the metrics.json of a run."""
     file = run / "metrics.json"
     try:
-        models = json.loads(read_text(file))["models"]
+        models = read_object(file, FINISHED)["models"]
         if name in models:
             return models[name]["metrics"]
     except (ValueError, LookupError, TypeError):
-        raise UserError(file, "holds no metrics of a run", "give the folder of a finished run of evaluate") from None
+        raise UserError(file, "holds no metrics of a run", FINISHED) from None
     raise UserError(file, f"has no model {name!r}", f"models there: {', '.join(models)}")

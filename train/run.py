@@ -1,10 +1,10 @@
 """One training from a configuration: what is checked before, the environment, the loop, the upload after."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from callproof import command_line
 from callproof.config import RunConfig
 from callproof.domain import Domain, split_sessions
 from callproof.turns import check_gold, eval_turns
@@ -65,4 +65,4 @@ def is_main_process() -> bool:
 def say(text: str) -> None:
     """A line for people, from the main process."""
     if is_main_process():
-        print(text, file=sys.stderr, flush=True)
+        command_line.say(text)

@@ -3,10 +3,10 @@
 import json
 from argparse import Namespace
 
+from callproof.command_line import say
 from callproof.records import replacing
 from evaluate.importers import bfcl, openai_log
 from evaluate.importers.turns_file import Import, write_imported
-from evaluate.progress import say
 
 
 def import_turns(args: Namespace) -> int:

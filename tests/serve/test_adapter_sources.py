@@ -104,11 +104,21 @@ def test_a_wrong_option_is_one_line(text: str, told: str) -> None:
         of_option(text)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"serve": 1, "config": {}}', '{"serve": {}, "config": {}}'])
-def test_a_broken_manifest_is_one_line(text: str) -> None:
+BROKEN_MANIFESTS = {
+    "{": ":1: malformed JSON",
+    "[" * 100_000: ":1: malformed JSON (nested too deep)",
+    "[]": ": expected a JSON object, got list",
+    "{}": ": is no manifest",
+    '{"serve": 1, "config": {}}': ": is no manifest",
+    '{"serve": {}, "config": {}}': ": is no manifest",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN_MANIFESTS.items(), ids=[text[:30] for text in BROKEN_MANIFESTS])
+def test_a_broken_manifest_is_one_line(text: str, told: str) -> None:
     write_adapter("cars")
     Path("outputs/cars/manifest.json").write_text(text)
-    with pytest.raises(UserError, match=r"^outputs/cars/manifest.json: is no manifest"):
+    with pytest.raises(UserError, match="^" + re.escape(f"outputs/cars/manifest.json{told}")):
         of_option("cars=outputs/cars")
 
 

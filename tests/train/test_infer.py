@@ -121,7 +121,7 @@ def test_an_adapter_of_another_base_is_named(tmp_path: Path) -> None:
     settings = {"peft_type": "LORA", "base_model_name_or_path": "Qwen/Qwen3-4B"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     error = refusal("--config", CONFIG, "--adapter", tmp_path, "--prompt", PROMPT)
-    assert "trained on base 'Qwen/Qwen3-4B', not on 'models/tiny'" in error
+    assert "trained on base 'Qwen/Qwen3-4B', but the configuration says model.base_model 'models/tiny'" in error
 
 
 def test_bad_tools_are_named(tmp_path: Path) -> None:
