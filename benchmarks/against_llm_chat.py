@@ -32,6 +32,7 @@ from evaluate.runs import Run, read_outcomes
 from serve.command import require_wheel
 from serve.plan import Plan as Server
 from serve.plan import make_plan
+from serve.sources import of_config
 
 SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules")
 
@@ -112,7 +113,7 @@ def main() -> None:
         path = unshuffled(args.config, Path(folder))
         config = load(path)
         made = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
-        offline = Offline(make_plan([(path, config)], require_wheel().device), config, made.turns)
+        offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
         seconds: dict[str, list[float]] = {"LLM.chat": [], "evaluate": []}
         same = 0.0
         with served(path) as url:

@@ -26,7 +26,6 @@ from bench.arrivals import Arrival
 from bench.load import Level, make_jobs, run_level, salted, scheduled, warm_up
 from bench.report import CPU_NOTE, detect_device
 from bench.stats import figures, samples_of
-from callproof.catalog import read_catalog
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint, require_models
 from callproof.turns import Turn, eval_turns
@@ -45,7 +44,7 @@ Medians = dict[str, float]
 
 def prompts(config: RunConfig, count: int) -> list[str]:
     """All text of each of the first turns."""
-    turns = eval_turns(config, read_catalog(config.data.tools_path))[:count]
+    turns = eval_turns(config)[:count]
     return ["\n".join(str(message.get("content") or "") for message in turn.messages) for turn in turns]
 
 

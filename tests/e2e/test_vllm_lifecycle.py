@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Deployment, run_verb, serving
+from conftest import Deployment, run_verb
 from fake_vllm import hammered
 
 from callproof.config import load
@@ -19,11 +19,19 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def live(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A server of car_sales alone, with room for what is loaded while it runs."""
-    log = tmp_path_factory.mktemp("live") / "vllm.log"
-    with serving({"car_sales": trained["car_sales"]}, log, "--runtime-loads", "6") as running:
-        yield running
+def live(deployment: Deployment) -> Iterator[Deployment]:
+    """The server; afterwards it serves what it served before."""
+    before = {card.name: card.path for card in asyncio.run(lifecycle.served(deployment.url))}
+    yield deployment
+    asyncio.run(_restore(deployment.url, Path(before["car_sales"])))
+    for card in asyncio.run(lifecycle.served(deployment.url)):
+        if card.name not in before:
+            run_verb("serve", "unload", card.name, "--endpoint", deployment.url)
+
+
+async def _restore(url: str, path: Path) -> None:
+    async with Endpoint(url) as endpoint:
+        await lifecycle.move(endpoint, "car_sales", path)
 
 
 @pytest.fixture(scope="module")
