@@ -219,15 +219,7 @@ def test_a_saved_conversation_is_a_session_that_evaluate_would_ask_alike(folder:
         (folder / "chats.jsonl").write_text('{"session_id": "old", "messages": [{"role": "user", "content": "x"}]}')
         lines = ("Hello", "/save chats.jsonl", "Any cars?", "", "[]", "Thanks", "/save chats.jsonl")
         done = talk(folder, fake, *lines, words=("--session-id", "s-9"))
-        again = talk(
-            folder,
-            fake,
-            "/save chats.jsonl",
-            "/save x.txt",
-            "Hello",
-            "/save chats.jsonl",
-            words=("--session-id", "s-9"),
-        )
+        again = talk(folder, fake, "/save chats.jsonl", "Hello", "/save x.txt")
     assert done.result["saved"] == "chats.jsonl"
     (_, old), (_, session) = read_sessions(folder / "chats.jsonl")
     assert (old.session_id, session.session_id) == ("old", "s-9")

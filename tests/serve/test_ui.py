@@ -25,7 +25,9 @@ from serve.chat import Chat, Sampling
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = '<tool_call>\n{"name": "search_vehicles", "arguments": {"max_price": 12345678901234567890}}\n</tool_call>'
 WRONG = '<tool_call>\n{"name": "get_vehicle", "arguments": {"id": 1}}\n</tool_call>'
-HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script> [a](b:x) \u202e\u0007"""
+HOSTILE = (
+    """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script> [a](b:x) \u202e\u0007"""
+)
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
@@ -151,7 +153,7 @@ def test_nothing_that_a_model_or_a_server_says_is_more_than_text(folder: Path) -
             await until(page, IDLE)
         assert (await logs(page))[0].count("<img src=x onerror=") >= 6
         assert await page.run("document.querySelectorAll('main img, main a, main script').length") == 0
-        assert "\u202e" not in await page.run("document.body.textContent")
+        assert "\u202e" not in await page.run("document.getElementById('page').textContent")
         assert await page.run("document.querySelectorAll('.failed').length") == 2
         assert await page.run("document.getElementById('retry').hidden") is False
 
