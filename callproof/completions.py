@@ -62,7 +62,10 @@ class StreamedCompletion:
         if data == b"[DONE]":
             self._done = True
             return False
-        value = load_json(data)
+        return self.add_value(load_json(data))
+
+    def add_value(self, value: Any) -> bool:
+        """Take the JSON value of one event, as `add`."""
         if not isinstance(value, dict):
             raise NoCompletion("an event that is no object")
         if value.get("error"):

@@ -78,6 +78,10 @@ class Endpoint:
         timeout_s: of one attempt, in seconds, from sending to the last byte.
         limit: requests in flight; further ones wait before their clock starts.
 
+    Attributes:
+        root: the URL without `/v1` and credentials.
+        authorization: the header's value, or None; a secret.
+
     Raises:
         UserError: `base_url` is no http or https URL, or the key cannot be sent.
     """
@@ -88,7 +92,7 @@ class Endpoint:
         self.root = _root(base_url)
         self._url = URL(f"{self.root}/v1/chat/completions")
         self._key = api_key or api_key_from()
-        self._authorization = _authorization(base_url, self._key)
+        self.authorization = _authorization(base_url, self._key)
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(limit)
         self._session: aiohttp.ClientSession | None = None
@@ -97,7 +101,7 @@ class Endpoint:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            headers={"Authorization": self._authorization} if self._authorization else None,
+            headers={"Authorization": self.authorization} if self.authorization else None,
         )
         return self
 
@@ -127,7 +131,7 @@ class Endpoint:
             cards = load_json(body)["data"]
             if status == 200 and all(isinstance(card.get("id"), str) for card in cards):
                 return list(cards)
-        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self._safe(_excerpt(body))})"
+        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self.safe(_excerpt(body))})"
         raise UserError(url, problem, "correct --endpoint")
 
     async def ask(
@@ -175,7 +179,7 @@ class Endpoint:
                     raise await _refusal(response)
                 value = load_json(await response.read())
         except (_Failure, NoCompletion) as error:
-            raise NoAnswer(f"{self.root}{path}: {self._safe(str(error))}") from None
+            raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
         if not isinstance(value, dict):
@@ -207,7 +211,7 @@ class Endpoint:
                 answer = Answer.of(completion, finished - sent)
             except _Failure as failure:
                 finished = time.perf_counter()
-                answer = Answer(text="", error=self._safe(str(failure)), latency_s=finished - sent)
+                answer = Answer(text="", error=self.safe(str(failure)), latency_s=finished - sent)
                 status, again, pause_s = failure.status, failure.again, failure.pause_s
         return Reply(
             answer,
@@ -234,9 +238,9 @@ class Endpoint:
         except (aiohttp.ClientError, OSError) as error:
             raise _Failure(_cause(error), status, again=True) from None
 
-    def _safe(self, text: str) -> str:
+    def safe(self, text: str) -> str:
         """What a server said, without the key: some echo what they were sent."""
-        for secret in filter(None, (self._key, self._authorization)):
+        for secret in filter(None, (self._key, self.authorization)):
             text = text.replace(secret, "***")
         return text
 

@@ -1,4 +1,4 @@
-"""Reports as one static file each, which opens from disk.
+"""Pages of one file each: reports, which open from disk, and the page of `serve ui`.
 
 What models, customers, tools and servers said is hostile until proven otherwise: it is embedded as JSON that cannot end
 its script element, drawn with text nodes only (`assets/dom.js`), and a content security policy admits nothing but the
@@ -18,12 +18,20 @@ from pydantic_core import to_json
 _STYLES, _SCRIPTS = ("base.css",), ("dom.js", "models.js")
 
 
-def page(package: str, title: str, data: dict[str, Any], styles: Iterable[str], scripts: Iterable[str]) -> str:
+def page(
+    package: str,
+    title: str,
+    data: dict[str, Any],
+    styles: Iterable[str],
+    scripts: Iterable[str],
+    connect: str = "'none'",
+) -> str:
     """The whole page around `data`.
 
     Args:
         package: whose folder `assets` holds `styles` and `scripts`, which follow those that all reports share.
         data: a JSON value; the scripts find it in the element `data`, and draw into the element `page`.
+        connect: whom the scripts may ask, in the words of a content security policy.
     """
     style = "\n".join([*map(_shared, _STYLES), *(_asset(package, name) for name in styles)])
     script = "\n".join([*map(_shared, _SCRIPTS), *(_asset(package, name) for name in scripts)])
@@ -31,7 +39,7 @@ def page(package: str, title: str, data: dict[str, Any], styles: Iterable[str], 
     parts = {
         "title": html.escape(title),
         "policy": f"default-src 'none'; style-src {source_hash(style)}; script-src {source_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
+        f"connect-src {connect}; base-uri 'none'; form-action 'none'",
         "style": style,
         "data": embedded(data),
         "script": script,

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from callproof.calls import MalformedCall, ToolCall, parse_answer, without_think
+from callproof.calls import MalformedCall, ParsedAnswer, ToolCall, parse_answer, without_think
 from callproof.errors import UserError
 from callproof.records import explain
 
@@ -179,11 +179,14 @@ def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:
         if isinstance(call, MalformedCall):
             shown = call.text if len(call.text) <= 120 else f"{call.text[:117]}..."
             refuse(f"{place}.content", f"a malformed <tool_call> ({call.reason}): {shown}", mend)
-    if not calls:
-        return content, []
+    return (text_beside(content, answer), calls) if calls else (content, [])
+
+
+def text_beside(content: str, answer: ParsedAnswer) -> str:
+    """The text of an answer without the calls that `parse_answer` found in it, its thinking kept."""
     rest = without_think(content) or ""
     thinking = content[: len(content) - len(rest)]
-    return "\n\n".join(filter(None, (thinking.strip(), answer.text))), calls
+    return "\n\n".join(filter(None, (thinking.strip(), answer.text)))
 
 
 def _call(place: str, value: Any) -> ToolCall:

@@ -6,13 +6,14 @@ A client picks an adapter by `model`. docs/serving.md has the rules behind each 
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from callproof.command_line import Parser, add_overrides, count, positive, with_verb
 
-VERBS = ("start", "doctor", "list", "load", "unload", "promote")
+VERBS = ("start", "doctor", "chat", "ui", "list", "load", "unload", "promote")
 _EXAMPLES = """\
 examples:
   python -m serve --config configs/car_sales.yaml --config configs/insurance.yaml
@@ -23,6 +24,8 @@ examples:
   python -m serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
   python -m serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
   python -m serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  python -m serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
+  python -m serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
   python -m serve --config configs/car_sales.yaml --runtime-loads 4
   python -m serve load car_sales outputs/car_sales && python -m serve list
   python -m serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
@@ -58,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
     _start(verbs.add_parser("start", help="start a server, or write it for another platform (the default)"))
     _doctor(verbs.add_parser("doctor", help="check a running server: isolation, channels, streaming, cache, limits"))
+    _chat(verbs.add_parser("chat", help="talk to a served model in the terminal; its calls are checked as they form"))
+    _ui(verbs.add_parser("ui", help="talk to two served models side by side on a web page"))
     _list(verbs.add_parser("list", help="the base and adapters that a running server has"))
     _load(verbs.add_parser("load", help="load an adapter under a name that holds its content's hash"))
     _unload(verbs.add_parser("unload", help="make a running server forget an adapter"))
@@ -91,6 +96,25 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, action="append", required=True, metavar="FILE", help="as the server was started with")
     add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns asked of each model (16)")
+
+
+def _chat(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+    add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
+    add("--model", metavar="NAME", help="a served name (default: the name of the configuration)")
+    add("--session-id", type=_filled, metavar="ID", help="fixes date and order in the prompt (default: a new one)")
+    add("--system", type=Path, metavar="FILE", help="a system prompt to show as it stands, in place of the domain's")
+    add("--max-tokens", type=positive, metavar="N", help="of an answer, overrides eval.max_tokens")
+    add("--temperature", type=_temperature, metavar="T", help="overrides eval.temperature")
+
+
+def _ui(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+    add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
+    add("--model", action="append", default=[], metavar="NAME", help="left, then right (default: base and adapter)")
+    add("--port", type=_port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -132,3 +156,19 @@ def _port(text: str) -> int:
     if not 1 <= count(text) <= 65535:
         raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
     return int(text)
+
+
+def _filled(text: str) -> str:
+    if not (text.strip() and text.isprintable()):
+        raise argparse.ArgumentTypeError("expected one line of printable text")
+    return text
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("expected a number from 0")
+    return value

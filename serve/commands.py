@@ -5,13 +5,15 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from callproof.command_line import say
 from callproof.config import load
-from callproof.errors import UserError
-from callproof.records import replacing
+from callproof.errors import EXIT_INVALID, UserError
+from callproof.records import read_text, replacing
 from serve import lifecycle
+from serve.answers import Answerer
 from serve.command import (
     check_environment,
     environment,
@@ -98,6 +100,60 @@ def run_doctor(args: Namespace) -> int:
     show(diagnosis)
     print(json.dumps(diagnosis.model_dump(mode="json")))
     return diagnosis.exit_code
+
+
+def run_chat(args: Namespace) -> int:
+    """Converse on the terminal until the input ends."""
+    from serve.chat import Chat, Sampling
+    from serve.chat_loop import Conversing, served_name
+
+    config = load(args.config)
+    system = read_text(args.system) if args.system else None
+    asked = config.eval
+    sampling = Sampling(
+        asked.max_tokens if args.max_tokens is None else args.max_tokens,
+        asked.temperature if args.temperature is None else args.temperature,
+    )
+    answerer = Answerer(args.endpoint, config)
+    Chat(config, "chat", system)
+    with asyncio.Runner() as runner:
+        served = _served_names(runner, answerer)
+        if served is None:
+            return EXIT_INVALID
+        name = args.model or config.name
+        model = served_name(name, served, f"--model {name}", answerer.root)
+        begin = partial(Chat, config, system=system)
+        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
+        code = conversing.run()
+        runner.run(answerer.close())
+    print(json.dumps(conversing.summary()))
+    return code
+
+
+def _served_names(runner: asyncio.Runner, answerer: Answerer) -> list[str] | None:
+    """What is served, or None after a line that says why the endpoint cannot be asked."""
+    try:
+        return runner.run(answerer.models())
+    except UserError as error:
+        say(f"error: {error}")
+        return None
+
+
+def run_ui(args: Namespace) -> int:
+    """Serve the page until it is stopped."""
+    from serve.ui import Page, pair_of, serve_page
+
+    config = load(args.config)
+    answerer = Answerer(args.endpoint, config)
+    check_port("127.0.0.1", args.port)
+    with asyncio.Runner() as runner:
+        served = _served_names(runner, answerer)
+        if served is None:
+            return EXIT_INVALID
+        page = Page(config, answerer, served, pair_of(config, args.model, served, answerer.root))
+        runner.run(serve_page(page, args.port))
+        runner.run(answerer.close())
+    return 0
 
 
 def run_list(args: Namespace) -> int:

@@ -27,14 +27,17 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket, self._number = socket, 0
         self.problems: list[str] = []
+        self.requests: list[str] = []
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
             message = json.loads((await self._socket.receive()).data)
-            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded", "Network.requestWillBeSent"):
+            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
                 self.problems.append(json.dumps(message["params"])[:400])
+            if message.get("method") == "Network.requestWillBeSent":
+                self.requests.append(message["params"]["request"]["url"])
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 return message["result"]
@@ -42,15 +45,19 @@ class Page:
     async def open(
         self, path: Path, fragment: str = "", width: int = 1280, height: int = 900, dark: bool = False
     ) -> None:
-        """Load a file and wait until it is drawn; afterwards `problems` holds errors and requests beyond the file."""
-        for domain in ("Page", "Runtime", "Log"):
+        """Load a file, see `visit`."""
+        await self.visit(f"file://{path.resolve()}{fragment}", width, height, dark)
+
+    async def visit(self, url: str, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Load a page and wait until it is drawn; `problems` collects its errors, `requests` the URLs it loads."""
+        for domain in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{domain}.enable")
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
-        await self.call("Page.navigate", url=f"file://{path.resolve()}{fragment}")
+        await self.call("Page.navigate", url=url)
         for _ in range(200):
             if await self.run("document.readyState === 'complete' && !!document.querySelector('footer')"):
                 return

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from callproof.display import visible
 from callproof.html import source_hash
 from callproof.records import replacing
 from callproof.similarity import ALIKE
@@ -25,12 +26,6 @@ MOST_SHOWN = 20
 """Of each kind of finding in the terminal; JSON and HTML have all."""
 
 _PLAIN_WIDTH = 160
-_VISIBLE = {
-    **{code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)},
-    0x7F: "\u2421",
-    **dict.fromkeys(range(128, 160), "�"),
-    **{code: f"<U+{code:04X}>" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-}
 
 
 class Segment(NamedTuple):
@@ -52,11 +47,6 @@ def segments(row: Row, tokenizer: Any) -> list[Segment]:
             cut += [Segment(row.text[at:start], False), Segment(row.text[start:end], True)]
             at = end
     return [piece for piece in (*cut, Segment(row.text[at:], False)) if piece.text]
-
-
-def visible(text: str) -> str:
-    """Text that no terminal and no browser takes for a command; tabs and line ends stay."""
-    return text.translate(_VISIBLE)
 
 
 def figures(report: Report) -> Iterator[tuple[str, list[str]]]:

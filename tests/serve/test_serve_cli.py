@@ -60,7 +60,7 @@ def write_model(folder: Path) -> None:
     (adapter / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
 
 
-@pytest.mark.parametrize("verb", ["start", "doctor", "list", "load", "unload", "promote"])
+@pytest.mark.parametrize("verb", ["start", "doctor", "chat", "ui", "list", "load", "unload", "promote"])
 def test_help_shows_an_example_of_every_verb(verb: str) -> None:
     examples = serve(REPOSITORY, "--help").stdout.partition("examples:")[2]
     assert f"python -m serve {'--config' if verb == 'start' else verb}" in examples
