@@ -6,7 +6,7 @@ from synth.dialogue import Dialogue, Generated, Split
 from synth.domains import DOMAINS
 from synth.similarity import Index
 
-SIZES: dict[Split, int] = {"train": 640, "eval": 160}
+SIZES: dict[Split, int] = {"train": 720, "eval": 160}
 LENGTHS = (4, 6, 3, 5, 4, 6, 2, 5, 6, 3, 4, 5)
 """User messages of sessions 1, 2, ...: every dozen has the same mix, 53 in all."""
 

@@ -1,7 +1,7 @@
 """Make the embedded base model `models/tiny` from nothing: tokenizer, random weights, curriculum.
 
     python -m train base --out models/tiny                       from nothing
-    python -m train base --from models/tiny --out models/tiny    a second pass, with the tokenizer of the first
+    python -m train base --from models/tiny --out models/tiny    a later pass, with the tokenizer of the first
 
 The curriculum has stages: one request and one call; many small decisions among plain tools; more tools, parameters and
 turns; full catalogs with a system prompt. At first all tokens carry loss: names that recur in a catalog are what
@@ -46,7 +46,7 @@ STAGES = (
     Stage(1000, 8192, ((DENSE, 0.4), (MEDIUM, 0.5), (FULL, 0.1)), everything=12),
     Stage(1600, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
 )
-SECOND_PASS = (Stage(3400, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
+LATER_PASS = (Stage(3000, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY, WARM_UP = 100, 100  # steps
@@ -135,11 +135,11 @@ def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0) -> 
 def train_base(out: Path, start: Path | None = None, resume: bool = False, report_every: int = 25) -> None:
     """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors).
 
-    `start` is the model of a first pass, which a second one goes on from. Every `SAVE_EVERY` steps the state goes to
+    `start` is the model of an earlier pass, which a later one goes on from. Every `SAVE_EVERY` steps the state goes to
     `<out>-partial`; with `resume` training goes on from there.
     """
     partial = out.with_name(out.name + "-partial")
-    stages, peak = (SECOND_PASS, 3e-3) if start else (STAGES, 4e-3)
+    stages, peak = (LATER_PASS, 3e-3) if start else (STAGES, 4e-3)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(start) if start else make_tokenizer()
     model, encoder = make_model(tokenizer), Encoder(tokenizer)
     if start:

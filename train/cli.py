@@ -137,7 +137,7 @@ def _push(parser: argparse.ArgumentParser) -> None:
 def _base(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
-    add("--from", type=Path, dest="start", metavar="MODEL", help="a second pass over the model in this folder")
+    add("--from", type=Path, dest="start", metavar="MODEL", help="a later pass over the model in this folder")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
 

@@ -96,9 +96,10 @@ def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[L
 
 
 def _exchange(state: _Lesson) -> None:
-    tool = state.rng.choice(state.tools)
+    weights = [2.5 if any(param.kind == "object" for param in tool.params) else 1.0 for tool in state.tools]
+    tool = state.rng.choices(state.tools, weights)[0]
     kinds = [_request, _missing, _small_talk, _out_of_scope, _parallel, _correction, _search_then_pick, _refer]
-    kind = state.rng.choices(kinds, weights=(26, 25, 6, 16, 12, 9, 12, 12))[0]
+    kind = state.rng.choices(kinds, weights=(24, 28, 5, 15, 14, 13, 12, 12))[0]
     kind(state, tool)
 
 
@@ -198,9 +199,11 @@ def _parallel(state: _Lesson, tool: LessonTool) -> None:
 def _each(state: _Lesson, tool: LessonTool, id_param: Param) -> None:
     """The same for two things: two calls that differ in the id."""
     rng, said = state.rng, tool.fill(state.rng)
-    known = [*state.items, *((each, each) for each in codes(rng, id_param.name, 2))]
+    known = [(each, each) for each in codes(rng, id_param.name, 2)]
+    if len(state.items) > 1 and rng.random() < 0.6:
+        known = [(rng.choice((name, f"the {name}")), each) for name, each in state.items]
     one, other = rng.sample(known, 2)
-    text = phrases.request(rng, tool, {**said, id_param: (f"{one[0]} and {other[0]}", None)})
+    text = phrases.request(rng, tool, {**said, id_param: (phrases.pair(rng, one[0], other[0]), None)})
     state.user(text)
     return _make_both(state, (tool, tool), [tool.arguments({**said, id_param: each}) for each in (one, other)])
 
@@ -218,11 +221,18 @@ def _correction(state: _Lesson, tool: LessonTool) -> None:
     rng, said = state.rng, tool.fill(state.rng)
     _call(state, tool, said)
     _result(state, tool, tool.arguments(said))
-    changeable = [param for param in said if param.kind not in ("bool", "object", "list")]
+    changeable = [param for param in said if param.kind not in ("bool", "list")]
     if changeable:
         param = rng.choice(changeable)
-        said = {**said, param: param.say(rng)}
-        state.user(phrases.correct(rng, param, said[param]))
+        wrong, value = param, param.say(rng)
+        if param.kind == "object":
+            before = said[param][1]
+            wrong = rng.choice([part for part in param.parts if part.name in before])
+            value = wrong.say(rng)
+            said = {**said, param: ("", {**before, wrong.name: value[1]})}
+        else:
+            said = {**said, param: value}
+        state.user(phrases.correct(rng, wrong, value))
         _make(state, tool, said)
         _result(state, tool, tool.arguments(said))
 
@@ -261,13 +271,15 @@ def _search_then_pick(state: _Lesson, tool: LessonTool) -> None:
 
 def _items(rng: random.Random, id_param: Param) -> list[tuple[str, str]]:
     """(name, id) of one to four things, ids of one kind."""
-    names = list(dict.fromkeys(title(rng) for _ in range(rng.randint(1, 4))))
+    named = rng.random() < 0.65
+    names = list(dict.fromkeys(title(rng) if named else rng.choice(NOUNS) for _ in range(rng.randint(1, 5))))
     return list(zip(names, codes(rng, id_param.name, len(names)), strict=True))
 
 
 def _rows(rng: random.Random, items: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """Items as a tool lists them: fields in any order, some that do not matter."""
-    keys = rng.choice((("name", "id"), ("title", "id"), ("name", "reference"), ("label", invented(rng, False))))
+    keys = rng.choice((("name", "id"), ("title", "id"), ("name", "reference"), ("type", "number"),
+                       ("label", invented(rng, False))))  # fmt: skip
     order = [*keys, *rng.sample(("price", "status", "size", "year", "place"), rng.randint(0, 2))]
     rng.shuffle(order)
     rows = []

@@ -99,7 +99,8 @@ def request(rng: random.Random, tool: LessonTool, said: dict[Param, Said], spoke
     text, inside = opening(rng, tool, said)
     params = [param for param in said if param is not spoken_last and param.name not in inside]
     rng.shuffle(params)
-    parts = [speak(rng, param, said[param]) for param in params]
+    parts = _described(rng, params, said) if rng.random() < 0.5 else []
+    parts += [speak(rng, param, said[param]) for param in params]
     if spoken_last is not None and spoken_last.name not in inside:
         parts.insert(rng.randrange(len(parts) + 1), said[spoken_last][0])
     joint = rng.choice((", ", ", ", " ", " and ", ". ", "; "))
@@ -110,6 +111,18 @@ def request(rng: random.Random, tool: LessonTool, said: dict[Param, Said], spoke
     elif rng.random() < 0.06:
         text = rng.choice(_ASIDES) + " " + text
     return _typo(rng, text, said) if rng.random() < 0.1 else text + rng.choice(("", "", ".", "?", "!"))
+
+
+def _described(rng: random.Random, params: list[Param], said: dict[Param, Said]) -> list[str]:
+    """A word to choose before a text, "a red Alder": takes both of `params`."""
+    words = [param for param in params if param.kind == "enum" and isinstance(said[param][1], str)]
+    things = [param for param in params if param.kind == "text"]
+    if not words or not things:
+        return []
+    params.remove(words[0])
+    params.remove(things[0])
+    start = rng.choice(("", "a ", "the ", "one ", "for a ", "namely a "))
+    return [f"{start}{said[words[0]][0]} {said[things[0]][0]}"]
 
 
 def _typo(rng: random.Random, text: str, said: dict[Param, Said]) -> str:
@@ -162,17 +175,32 @@ def supply(rng: random.Random, param: Param, said: Said) -> str:
 
 
 def correct(rng: random.Random, param: Param, said: Said) -> str:
+    """The customer takes one value back and gives another."""
+    if param.kind != "bool" and rng.random() < 0.4:
+        shapes = ("No, {p}", "Sorry, {p}", "My mistake: {p}", "Correction, {p}", "{p}, I got that wrong",
+                  "I misspoke, {p}", "Let me rephrase: {p}", "Strike that, {p}")  # fmt: skip
+        return rng.choice(shapes).format(p=speak(rng, param, said))
     shapes = ("No, {v}", "Sorry, I meant {v}", "No wait, {l} {v}", "Actually {v}", "Make that {v}",
-              "Change the {l} to {v}",
+              "Change the {l} to {v}", "{v}, not what I said", "I now see that it is {v}",
+              "We decided on {v} after all",
               "Oh no, {v} instead", "Rather {v} please", "It should be {v}, not that")  # fmt: skip
     return rng.choice(shapes).format(v=said[0], l=param.label)
+
+
+def pair(rng: random.Random, one: str, other: str) -> str:
+    """Two things that the same is wanted of."""
+    shapes = ("{a} and {b}", "{a} and {b}", "both {a} and {b}", "{a} or {b}", "{a} as well as {b}", "{a}, {b}",
+              "{a} and then {b}", "{a} and also {b}", "{a} against {b}")  # fmt: skip
+    return rng.choice(shapes).format(a=one, b=other)
 
 
 def pick(rng: random.Random, name: str, place: int, count: int) -> str:
     if count == 1:
         return rng.choice(("that one", "take it", "this one", f"the {name}", "yes, that", name))
-    ordinal = ("first", "second", "third", "fourth")[place]
-    return rng.choice((f"the {name}", f"{name}", f"the {ordinal} one", f"number {place + 1}", f"the {name} one", name))
+    ordinal = ("first", "second", "third", "fourth", "fifth")[place]
+    return rng.choice(
+        (f"the {name}", f"{name}", f"my {name}", f"the {ordinal} one", f"number {place + 1}", f"the {name} one", name)
+    )
 
 
 def done(rng: random.Random, noun: str, values: list[Any]) -> str:

@@ -18,6 +18,7 @@ from synth.curriculum.toolmaker import LessonTool, Param, loosened
 
 FOLDER = Path(__file__).with_name("services")
 RENAMED_SHARE = 0.1
+FLIPPED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,17 @@ class ServiceTool:
     requests: tuple[str, ...]
 
     def draw(self, rng: random.Random) -> LessonTool:
-        """The tool as one lesson shows it; now and then its name says nothing and only the description helps."""
+        """The tool as one lesson shows it.
+
+        Now and then its name says nothing and only the description helps. Which parameters are required is not the
+        same in every lesson, so that it has to be read in the catalog.
+        """
         name = rng.choice(self.names)
         verb, _, noun = name.partition("_")
         if rng.random() < RENAMED_SHARE:
             name = f"{invented(rng, False)}_{invented(rng, False)}"
         shown = tuple(
-            replace(param, parts=loosened(rng, param.parts))
+            replace(param, parts=loosened(rng, param.parts), required=_required(rng, param))
             for param in self.params
             if param.required or rng.random() < 0.8
         )
@@ -44,6 +49,11 @@ class ServiceTool:
         requests = tuple(text for text in self.requests if slots(text) <= names)
         spoken_of = noun.replace("_", " ") or verb
         return LessonTool(name, (verb,), spoken_of, rng.choice(self.about), shown, requests)
+
+
+def _required(rng: random.Random, param: Param) -> bool:
+    flipped = param.kind != "code" and rng.random() < FLIPPED_SHARE
+    return param.required != flipped
 
 
 @cache

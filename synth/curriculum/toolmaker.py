@@ -8,10 +8,12 @@ from callproof.catalog import Tool
 from synth.curriculum.lexicon import ADJECTIVES, ENUMS, FEATURES, NAME_LABELS, NOUNS, VERBS, invented
 from synth.curriculum.values import say, title
 
-_KINDS = "text person code int amount number date time enum enum bool email phone note list object".split()
+_KINDS = "text person code int amount number date time enum enum bool email phone note list object object".split()
 _SIMPLE = "text person code int enum".split()
 _TYPES = {"int": "integer", "amount": "number", "number": "number", "bool": "boolean"}
 Said = tuple[str, Any]
+TALKATIVE = (0.25, 0.5, 0.8)
+"""Shares of optional parameters that a customer brings up."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ class LessonTool:
         return next((param for param in self.params if param.kind == "code" and param.required), None)
 
     def fill(self, rng: random.Random) -> dict[Param, Said]:
-        """What the customer says of each parameter: all required ones and some of the others."""
-        return {param: param.say(rng) for param in self.params if param.required or rng.random() < 0.5}
+        """What the customer says of each parameter: all required ones and few, half or most of the others."""
+        share = rng.choice(TALKATIVE)
+        return {param: param.say(rng) for param in self.params if param.required or rng.random() < share}
 
     def arguments(self, said: dict[Param, Said]) -> dict[str, Any]:
         return {param.name: said[param][1] for param in self.params if param in said}
@@ -143,14 +146,14 @@ def make_tool(
 
 def _params(rng: random.Random, simple: bool) -> tuple[Param, ...]:
     params: dict[str, Param] = {}
+    required = rng.choice((0.1, 0.6, 0.6, 0.9))
     for _ in range(rng.randint(1, 2) if simple else rng.choice((0, 1, 2, 2, 3, 3, 4, 5))):
-        param = _param(rng, rng.choice(_SIMPLE if simple else _KINDS), nested=False)
+        param = _param(rng, rng.choice(_SIMPLE if simple else _KINDS), rng.random() < required)
         params.setdefault(param.name, param)
     return tuple(params.values())
 
 
-def _param(rng: random.Random, kind: str, nested: bool) -> Param:
-    required = nested or rng.random() < 0.6
+def _param(rng: random.Random, kind: str, required: bool) -> Param:
     options: tuple[str | int, ...] = ()
     parts: tuple[Param, ...] = ()
     name = _name(rng, kind)
@@ -159,8 +162,8 @@ def _param(rng: random.Random, kind: str, nested: bool) -> Param:
     elif kind == "list" and rng.random() < 0.4:
         options = tuple(dict.fromkeys(rng.choices(NOUNS + FEATURES, k=rng.randint(3, 5))))
     elif kind == "object":
-        kinds = rng.sample(["text", "person", "date", "email", "phone", "int", "enum"], rng.randint(2, 3))
-        made = {part.name: part for part in (_param(rng, each, nested=True) for each in kinds)}
+        kinds = rng.sample(["text", "person", "date", "email", "phone", "int", "enum", "amount"], rng.randint(2, 4))
+        made = {part.name: part for part in (_param(rng, each, required=True) for each in kinds)}
         parts = loosened(rng, tuple(made.values()))
     default = _default(rng, kind, options) if not required and rng.random() < 0.5 else None
     described = f"{rng.choice(('The', 'Wanted', 'In Swiss francs:', 'Optional'))} {name}" if rng.random() < 0.1 else ""

@@ -1,5 +1,6 @@
 """Values of parameters as customers write them and as a tool wants them."""
 
+import calendar
 import random
 import string
 from typing import Any
@@ -40,7 +41,8 @@ def code(rng: random.Random, owner: str = "") -> str:
 
 def date(rng: random.Random) -> tuple[str, str]:
     """(as a customer writes it, ISO 8601)."""
-    year, month, day = rng.randint(1955, 2029), rng.randint(1, 12), rng.randint(1, 28)
+    year, month = rng.randint(1955, 2029), rng.randint(1, 12)
+    day = rng.randint(1, calendar.monthrange(year, month)[1])
     name = _MONTHS[month - 1]
     said = rng.choice(
         (

@@ -123,7 +123,7 @@ def test_the_eval_split_holds_enough_turns_from_its_first_sixty_sessions_on(doma
     assert len(counts) == 160
     assert sum(counts) >= 680
     assert sum(counts[:60]) >= 250
-    assert len(sessions(domain, "train")) == 640
+    assert len(sessions(domain, "train")) == 720
 
 
 @every_file

@@ -40,7 +40,7 @@ def test_nothing_would_spoil_a_training_with_the_configurations_of_the_repositor
     done = run_verb("train", "check", "--config", f"configs/{name}.yaml", "--stats", "model.base_model=org/absent")
     found = json.loads(done.stdout)
     assert found["spoiled"] == []
-    assert found["splits"]["train"]["sessions"] == 640
+    assert found["splits"]["train"]["sessions"] == 720
     assert "org/absent: base model cannot be loaded" in found["no_tokens"]
 
 
