@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = {"car_sales": 160, "insurance": 60}
 """As many as it takes to beat the base, and to differ from it."""
+DOMAINS = tuple(STEPS)
 
 # A shell's background job ignores Ctrl-C and so would every program that a test starts; a handler here undoes that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

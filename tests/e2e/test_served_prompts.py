@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import STEPS, Deployment, run_verb
+from conftest import DOMAINS, Deployment, run_verb
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", DOMAINS)
 def test_all_prompts_of_the_server_are_those_of_the_training(deployment: Deployment, name: str, tmp_path: Path) -> None:
     out = tmp_path / "parity.json"
     where = ("--endpoint", deployment.url, "--config", deployment.configs[name], "--out", out)
