@@ -85,12 +85,12 @@ async def channels_agree(subject: Subject) -> Verdict:
     """The calls in the raw text are those that the server's own parser hands out."""
     compared, differing = 0, []
     for turn, model in _few(subject):
-        raw = await subject.whole(_request(subject, turn, model, "raw"))
+        raw = await subject.answered(turn, model, "raw")
         read = parse_answer(raw.text, raw.finish_reason)
         if not read.calls or _malformed(raw):
             continue
         compared += 1
-        served = await subject.whole(_request(subject, turn, model, "served"))
+        served = await subject.answered(turn, model, "served")
         if parse_served(served.tool_calls or (), served.text, served.finish_reason).calls != read.calls:
             differing.append(f"{model} on {turn.turn_id}")
     if differing:
@@ -116,9 +116,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
     compared, differing = 0, []
     for turn, model in _few(subject):
         for channel in await _comparable(subject, turn, model):
-            payload = _request(subject, turn, model, channel)
-            whole = await subject.whole(payload)
-            reply = await subject.endpoint.stream({**payload, "stream": True})
+            whole = await subject.answered(turn, model, channel)
+            reply = await subject.endpoint.stream({**subject.payload(turn, model, channel), "stream": True})
             if reply.answer.error:
                 raise Refused(f"{model}, streamed: {reply.answer.error}")
             compared += 1
@@ -130,7 +129,7 @@ async def streaming_agrees(subject: Subject) -> Verdict:
 
 
 async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel, ...]:
-    return ("raw",) if _malformed(await subject.whole(_request(subject, turn, model, "raw"))) else ("raw", "served")
+    return ("raw",) if _malformed(await subject.answered(turn, model, "raw")) else ("raw", "served")
 
 
 def _content(answer: Answer) -> tuple[Any, ...]:
@@ -201,10 +200,6 @@ async def catalog_in_prompt(subject: Subject) -> Verdict:
 
 def _few(subject: Subject) -> list[tuple[Turn, str]]:
     return [(turn, model) for turn in subject.calling_turns for model in subject.models]
-
-
-def _request(subject: Subject, turn: Turn, model: str, channel: Channel) -> dict[str, Any]:
-    return request(turn, model, max_tokens=subject.max_tokens, temperature=0.0, channel=channel)
 
 
 CHECKS: tuple[Callable[[Subject], Awaitable[Verdict]], ...] = (

@@ -8,6 +8,7 @@ from typing import Any
 from callproof.completions import Completion, NoCompletion, load_json
 from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, request
+from callproof.outcomes import Channel
 from callproof.turns import Turn, eval_turns
 
 TIMEOUT_S = 300.0
@@ -61,6 +62,7 @@ class Subject:
         self.endpoint, self.base, self.adapters, self.turns = endpoint, base, tuple(adapters), tuple(turns)
         self.max_model_len, self.max_tokens = max_model_len, max_tokens
         self._alone: dict[tuple[str, str], Sampled] = {}
+        self._answered: dict[tuple[str, str, Channel], Completion] = {}
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -93,6 +95,17 @@ class Subject:
     async def together(self, asked: Iterable[tuple[Turn, str]]) -> list[Sampled]:
         """All at once."""
         return list(await asyncio.gather(*(self.sample(turn, model) for turn, model in asked)))
+
+    async def answered(self, turn: Turn, model: str, channel: Channel) -> Completion:
+        """The whole greedy answer to a turn, alone; asked once and kept."""
+        key = (model, turn.turn_id, channel)
+        if key not in self._answered:
+            self._answered[key] = await self.whole(self.payload(turn, model, channel))
+        return self._answered[key]
+
+    def payload(self, turn: Turn, model: str, channel: Channel) -> dict[str, Any]:
+        """The request for a whole greedy answer."""
+        return request(turn, model, max_tokens=self.max_tokens, temperature=0.0, channel=channel)
 
     async def whole(self, payload: dict[str, Any]) -> Completion:
         try:
