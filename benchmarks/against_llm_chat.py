@@ -12,16 +12,15 @@ import asyncio
 import io
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 import yaml
+from own_server import served
 from prefix_cache import Salted
 
 from callproof.config import RunConfig, load
@@ -79,20 +78,6 @@ def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
     return seconds, [texts[turn.turn_id] for turn in made.turns]
 
 
-@contextmanager
-def served(config: Path) -> Iterator[str]:
-    """The URL of a server for one configuration."""
-    command = [sys.executable, "-m", "serve", "--config", str(config), "--log", str(config.with_suffix(".log"))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            said, _, url = process.stdout.readline().strip().partition(" ")
-            assert said == "ready", "the server did not start"
-            yield url
-        finally:
-            process.terminate()
-
-
 def unshuffled(source: Path, folder: Path) -> Path:
     """The configuration of a file, with one order of tools for all sessions."""
     values = yaml.safe_load(source.read_text(encoding="utf-8"))
@@ -116,7 +101,7 @@ def main() -> None:
         offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
         seconds: dict[str, list[float]] = {"LLM.chat": [], "evaluate": []}
         same = 0.0
-        with served(path) as url:
+        with served("--config", str(path), log=path.with_suffix(".log")) as url:
             for number in range(-1, args.rounds):
                 chat, expected = offline.run()
                 replayed, texts = replay(made, url, number)

@@ -11,14 +11,13 @@ import argparse
 import asyncio
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from own_server import served
 from safetensors.torch import load_file, save_file
 
 from callproof.config import RunConfig, load
@@ -56,19 +55,9 @@ def _disturb(file: Path, seed: int) -> None:
     save_file(weights, file, {"format": "pt"})
 
 
-@contextmanager
-def serving(adapters: Sequence[Version], log: Path, *options: str) -> Iterator[str]:
-    """The URL of a server with these adapters."""
-    words = [word for adapter in adapters for word in ("--adapter", f"{adapter.name}={adapter.path}")]
-    command = [sys.executable, "-m", "serve", *words, *options, "--log", str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            said, _, url = process.stdout.readline().strip().partition(" ")
-            assert said == "ready", "the server did not start"
-            yield url
-        finally:
-            process.terminate()
+def options(adapters: Sequence[Version]) -> list[str]:
+    """The words that make `python -m serve` serve these adapters."""
+    return [word for adapter in adapters for word in ("--adapter", f"{adapter.name}={adapter.path}")]
 
 
 async def all_at_once(url: str, configs: Sequence[RunConfig], names: Sequence[str], turns: int) -> Answers:
@@ -110,12 +99,12 @@ def main() -> int:
         folder = Path(name)
         adapters = copies(configs, args.count, folder)
         names = [adapter.name for adapter in adapters]
-        with serving(adapters, folder / "many.log") as url:
+        with served(*options(adapters), log=folder / "many.log") as url:
             diagnosis = asyncio.run(diagnose(url, configs, names, args.turns, lambda _: None))
             show(diagnosis)
             together = asyncio.run(all_at_once(url, configs, names, args.turns))
         lone = Version(name="first", path=adapters[0].path)
-        with serving([lone], folder / "one.log", "--runtime-loads", "1") as url:
+        with served(*options([lone]), "--runtime-loads", "1", log=folder / "one.log") as url:
             alone = asyncio.run(one_by_one(url, configs, adapters, args.turns))
     equal = sum(together[key] == tokens for key, tokens in alone.items())
     different = len(set(together.values()))
