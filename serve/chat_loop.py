@@ -3,7 +3,7 @@
 import asyncio
 import difflib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -57,7 +57,7 @@ class Conversing:
 
     def __init__(
         self,
-        begin: Any,
+        begin: Callable[[str], Chat],
         answerer: Answerer,
         runner: asyncio.Runner,
         model: str,
@@ -69,7 +69,7 @@ class Conversing:
         self._model, self._seed = model, 0
         self._screen = Screen()
         self._lines = Lines(self._screen)
-        self._chat: Chat = begin(session_id or new_session_id())
+        self._chat = begin(session_id or new_session_id())
         self._saved: Path | None = None
         self._saved_line: bytes | None = None
         self._ended = self._unanswered = False

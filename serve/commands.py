@@ -115,14 +115,14 @@ def run_chat(args: Namespace) -> int:
         asked.temperature if args.temperature is None else args.temperature,
     )
     answerer = Answerer(args.endpoint, config)
-    Chat(config, "chat", system)
+    begin = partial(Chat, config, system=system)
+    begin("chat")  # what is wrong with the domain is told before the endpoint is asked
     with asyncio.Runner() as runner:
         served = _served_names(runner, answerer)
         if served is None:
             return EXIT_INVALID
         name = args.model or config.name
         model = served_name(name, served, f"--model {name}", answerer.root)
-        begin = partial(Chat, config, system=system)
         conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
         code = conversing.run()
         runner.run(answerer.close())
