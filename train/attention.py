@@ -20,13 +20,15 @@ def causal_blocks(
 ) -> tuple[torch.Tensor, None]:
     """(batch, heads, tokens, width) to (batch, tokens, heads, width); rows are whole or padded on the right."""
     key, value = (repeat_kv(each, module.num_key_value_groups) for each in (key, value))
-    length, blocks = query.size(2), []
+    rows, heads, length, width = query.shape
+    query, key, value = (each.reshape(rows * heads, length, width) for each in (query, key, value))
+    blocks = []
     for start in range(0, length, BLOCK):
         end = min(length, start + BLOCK)
-        scores = query[:, :, start:end] @ key[:, :, :end].transpose(-1, -2) * scaling
-        later = torch.ones(end - start, end, dtype=torch.bool).triu(1 + start)
-        blocks.append(scores.masked_fill(later, _MASKED).softmax(-1) @ value[:, :, :end])
-    return torch.cat(blocks, 2).transpose(1, 2), None
+        later = torch.full((end - start, end), _MASKED, dtype=query.dtype, device=query.device).triu(1 + start)
+        scores = torch.baddbmm(later, query[:, start:end], key[:, :end].transpose(1, 2), alpha=scaling)
+        blocks.append(scores.softmax(-1) @ value[:, :end])
+    return torch.cat(blocks, 1).view(rows, heads, length, width).transpose(1, 2), None
 
 
 def stands_for(config: Any) -> bool:

@@ -12,6 +12,7 @@ steps, where AdamW was still on the plateau before it.
 
 import copy
 import random
+import re
 import shutil
 import sys
 import time
@@ -25,7 +26,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from callproof.errors import UserError
 from synth.curriculum.lessons import BARE, DENSE, FULL, MEDIUM, Level, lesson
-from train import attention
+from train import attention, fused
 from train.encode import IGNORED, Encoder, Row
 from train.tokenizer import TEMPLATE, make_tokenizer
 
@@ -50,17 +51,18 @@ LATER_PASS = (Stage(3000, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
 DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
 """Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
 SAVE_EVERY, WARM_UP = 100, 100  # steps
+FIRST_LAYERS, LATER_LAYERS = 4, 6
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
-    """Qwen3-shaped, 3.4 million parameters, randomly initialised."""
+def make_model(tokenizer: PreTrainedTokenizerFast, layers: int = FIRST_LAYERS) -> Qwen3ForCausalLM:
+    """Qwen3-shaped, randomly initialised; 3.4 million parameters with 4 layers, 4.7 with 6."""
     torch.manual_seed(7)
     vocabulary = tokenizer.get_vocab()
     config = Qwen3Config(
         vocab_size=len(vocabulary),
         hidden_size=256,
         intermediate_size=512,
-        num_hidden_layers=4,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=4,
         head_dim=64,
@@ -75,6 +77,28 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     model = Qwen3ForCausalLM(config)
     model.set_attn_implementation(attention.register())
     return model
+
+
+def grown(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    """The weights of a model with `layers` layers that answers as the one of `state` does.
+
+    New layers are copies of the one before, spread evenly; what they add to the residual stream
+    begins at zero (function-preserving growth: Chen et al. 2016, Net2Net).
+    """
+    before = 1 + max(int(match[1]) for match in map(re.compile(r"model\.layers\.(\d+)\.").match, state) if match)
+    wanted, made = [round(at * (before - 1) / (layers - 1)) for at in range(layers)], {}
+    for name, weight in state.items():
+        head, found, rest = name.partition("model.layers.")
+        number, _, part = rest.partition(".")
+        if not found:
+            made[name] = weight
+            continue
+        for at, source in enumerate(wanted):
+            if source == int(number):
+                new = at > 0 and wanted[at - 1] == source
+                adds = new and part in ("self_attn.o_proj.weight", "mlp.down_proj.weight")
+                made[f"{head}{found}{at}.{part}"] = torch.zeros_like(weight) if adds else weight.clone()
+    return made
 
 
 def make_optimizers(model: Qwen3ForCausalLM, peak: float) -> list[torch.optim.Optimizer]:
@@ -141,9 +165,11 @@ def train_base(out: Path, start: Path | None = None, resume: bool = False, repor
     partial = out.with_name(out.name + "-partial")
     stages, peak = (LATER_PASS, 3e-3) if start else (STAGES, 4e-3)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(start) if start else make_tokenizer()
-    model, encoder = make_model(tokenizer), Encoder(tokenizer)
+    model, encoder = make_model(tokenizer, LATER_LAYERS if start else FIRST_LAYERS), Encoder(tokenizer)
     if start:
-        model.load_state_dict(Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict())
+        known = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict()
+        model.load_state_dict(grown(known, LATER_LAYERS))
+    fused.compile_elementwise()
     optimizers = make_optimizers(model, peak)
     total, done, begun = sum(stage.steps for stage in stages), 0, time.time()
     if resume:

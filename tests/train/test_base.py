@@ -75,3 +75,36 @@ def test_the_loss_weighs_the_tokens_that_decide(tokenizer) -> None:
         for message in template_messages(talk.messages):
             for call in message.get("tool_calls") or ():
                 assert f'"name": "{call["function"]["name"]}"' in text
+
+
+@pytest.mark.parametrize("layers", [4, 5, 6, 9])
+def test_a_grown_model_answers_as_before(layers: int) -> None:
+    torch, base = pytest.importorskip("torch"), pytest.importorskip("train.base")
+    config = transformers.Qwen3Config(
+        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=16,
+    )  # fmt: skip
+    small = transformers.Qwen3ForCausalLM(config).eval()
+    config.num_hidden_layers, config.layer_types = layers, ["full_attention"] * layers
+    large = transformers.Qwen3ForCausalLM(config).eval()
+    large.load_state_dict(base.grown(small.state_dict(), layers))
+    ids = torch.randint(0, 64, (2, 20))
+    with torch.no_grad():
+        assert torch.allclose(small(ids).logits, large(ids).logits, atol=1e-5)
+
+
+def test_the_norm_that_is_compiled_is_the_norm_of_the_model() -> None:
+    torch, fused = pytest.importorskip("torch"), pytest.importorskip("train.fused")
+    norm = transformers.models.qwen3.modeling_qwen3.Qwen3RMSNorm(32)
+    torch.nn.init.normal_(norm.weight)
+    hidden = torch.randn(3, 5, 32)
+    assert torch.allclose(norm(hidden), fused.normalised(hidden, norm.weight, norm.variance_epsilon), atol=1e-6)
+
+
+def test_without_a_compiler_the_model_stays_as_it_is(monkeypatch) -> None:
+    fused = pytest.importorskip("train.fused")
+    modeling = transformers.models.qwen3.modeling_qwen3
+    before = modeling.Qwen3RMSNorm.forward, modeling.apply_rotary_pos_emb
+    monkeypatch.setenv("PATH", "")
+    assert not fused.compile_elementwise()
+    assert (modeling.Qwen3RMSNorm.forward, modeling.apply_rotary_pos_emb) == before
