@@ -255,7 +255,8 @@ def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
 
 
 def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: Path) -> UserError:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     key = tuple(map(str, first["loc"]))
     below = (source for given, source in sources.items() if given[: len(key)] == key)
     where = _source_of(key, sources) or next(below, path)

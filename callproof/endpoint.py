@@ -10,6 +10,7 @@ choice in it (the role chunk too) is a chunk.
 import asyncio
 import base64
 import contextlib
+import difflib
 import email.utils
 import os
 import time
@@ -278,9 +279,21 @@ async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:
     """Raise a UserError unless the endpoint is up and serves every one of `names`."""
     served = [card["id"] for card in await endpoint.models()]
     for name in names:
-        if name not in served:
-            mend = f"served there: {', '.join(served) or 'nothing'}"
-            raise UserError(f"--model {name}", f"is not served at {endpoint.root}", mend)
+        served_name(name, served, f"--model {name}", endpoint.root)
+
+
+def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
+    """`name` if it is served.
+
+    Raises:
+        UserError: it is not; names the nearest.
+    """
+    served = list(served)
+    if name in served:
+        return name
+    near = difflib.get_close_matches(name, served, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
 
 
 _Chunk = tuple[float, str]  # when it came, and what it added to the text

@@ -77,7 +77,7 @@ def find_run(name: str, runs: Path) -> tuple[Run, str | None]:
     Raises:
         UserError: there is none; the places that were tried are named.
     """
-    places = [Path(name), runs / name, runs / "baselines" / name]
+    places = dict.fromkeys((Path(name), runs / name, runs / "baselines" / name))
     for place in places:
         run = Run(place)
         if run.exists:

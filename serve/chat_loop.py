@@ -3,11 +3,12 @@
 import asyncio
 import difflib
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from callproof.endpoint import served_name
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
 from serve.answers import Answerer, Said
 from serve.chat import Chat, Sampling, save
@@ -30,20 +31,6 @@ COMMANDS = ("help", "model", "models", "result", "retry", "undo", "reset", "save
 
 def new_session_id() -> str:
     return f"chat-{uuid4().hex[:12]}"
-
-
-def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
-    """`name` if it is served.
-
-    Raises:
-        UserError: it is not; names the nearest.
-    """
-    served = list(served)
-    if name in served:
-        return name
-    near = difflib.get_close_matches(name, served, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
 
 
 class Conversing:

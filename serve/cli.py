@@ -32,7 +32,7 @@ examples:
   python -m serve unload car_sales@0123456789ab
 
 The last line of standard output is `ready <url>`, the command of --print, or one JSON object. Exit codes: 0 done; 1 a
-check failed, or a regression; 2 usage or configuration; 3 the endpoint cannot be asked, or an invalid run; 4
+check failed, or a regression; 2 usage or configuration, or a dead endpoint; 3 nothing can be judged, or no answer; 4
 inconclusive; 130 interrupted. An API key is taken from VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from
 options or files.
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from callproof.command_line import say
 from callproof.config import load
-from callproof.errors import EXIT_INVALID, UserError
+from callproof.endpoint import served_name
+from callproof.errors import UserError
 from callproof.records import read_text, replacing
 from serve import lifecycle
 from serve.answers import Answerer
@@ -105,7 +106,7 @@ def run_doctor(args: Namespace) -> int:
 def run_chat(args: Namespace) -> int:
     """Converse on the terminal until the input ends."""
     from serve.chat import Chat, Sampling
-    from serve.chat_loop import Conversing, served_name
+    from serve.chat_loop import Conversing
 
     config = load(args.config)
     system = read_text(args.system) if args.system else None
@@ -118,9 +119,7 @@ def run_chat(args: Namespace) -> int:
     begin = partial(Chat, config, system=system)
     begin("chat")  # what is wrong with the domain is told before the endpoint is asked
     with asyncio.Runner() as runner:
-        served = _served_names(runner, answerer)
-        if served is None:
-            return EXIT_INVALID
+        served = runner.run(answerer.models())
         name = args.model or config.name
         model = served_name(name, served, f"--model {name}", answerer.root)
         conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
@@ -128,15 +127,6 @@ def run_chat(args: Namespace) -> int:
         runner.run(answerer.close())
     print(json.dumps(conversing.summary()))
     return code
-
-
-def _served_names(runner: asyncio.Runner, answerer: Answerer) -> list[str] | None:
-    """What is served, or None after a line that says why the endpoint cannot be asked."""
-    try:
-        return runner.run(answerer.models())
-    except UserError as error:
-        say(f"error: {error}")
-        return None
 
 
 def run_ui(args: Namespace) -> int:
@@ -147,9 +137,7 @@ def run_ui(args: Namespace) -> int:
     answerer = Answerer(args.endpoint, config)
     check_port("127.0.0.1", args.port)
     with asyncio.Runner() as runner:
-        served = _served_names(runner, answerer)
-        if served is None:
-            return EXIT_INVALID
+        served = runner.run(answerer.models())
         page = Page(config, answerer, served, pair_of(config, args.model, served, answerer.root))
         runner.run(serve_page(page, args.port))
         runner.run(answerer.close())

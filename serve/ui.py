@@ -23,13 +23,13 @@ from pydantic import Field, ValidationError
 from callproof.calls import writable
 from callproof.command_line import say
 from callproof.config import RunConfig
+from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.html import page
 from callproof.records import Record, explain
 from callproof.sessions import Message
 from serve.answers import Answerer, Said
 from serve.chat import Chat, Sampling, answer_message
-from serve.chat_loop import served_name
 from serve.reading import Reading, read_forming, read_whole
 
 HOST = "127.0.0.1"

@@ -164,11 +164,8 @@ def train_base(out: Path, start: Path | None = None, resume: bool = False, repor
     """
     partial = out.with_name(out.name + "-partial")
     stages, peak = (LATER_PASS, 3e-3) if start else (STAGES, 4e-3)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(start) if start else make_tokenizer()
-    model, encoder = make_model(tokenizer, LATER_LAYERS if start else FIRST_LAYERS), Encoder(tokenizer)
-    if start:
-        known = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict()
-        model.load_state_dict(grown(known, LATER_LAYERS))
+    model, tokenizer = _of_earlier_pass(start) if start else _from_nothing()
+    encoder = Encoder(tokenizer)
     fused.compile_elementwise()
     optimizers = make_optimizers(model, peak)
     total, done, begun = sum(stage.steps for stage in stages), 0, time.time()
@@ -189,6 +186,24 @@ def train_base(out: Path, start: Path | None = None, resume: bool = False, repor
             _save_state(partial, model, optimizers, step + 1)
     _save(out, model, tokenizer)
     shutil.rmtree(partial, ignore_errors=True)
+
+
+def _from_nothing() -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
+    tokenizer = make_tokenizer()
+    return make_model(tokenizer, FIRST_LAYERS), tokenizer
+
+
+def _of_earlier_pass(start: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
+    if not (start / "config.json").is_file():
+        raise UserError(f"--from {start}", "is no folder of a model", "name one that an earlier pass made")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+    model = make_model(tokenizer, LATER_LAYERS)
+    known = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict()
+    try:
+        model.load_state_dict(grown(known, LATER_LAYERS))
+    except RuntimeError:
+        raise UserError(f"--from {start}", "is no model of an earlier pass: its shape differs", "see --help") from None
+    return model, tokenizer
 
 
 def _lessons(

@@ -30,6 +30,7 @@ def test_every_configuration_of_the_repository_is_valid(path: Path) -> None:
         (GOOD + "zzz: 1\n", "valid keys: name, data"),
         (GOOD + "lora:\n  r: 0\n", "lora.r: Input should be greater than or equal to 1, got '0'"),
         ("data:\n  domain: x\n", "name: Field required"),
+        ("name: x\ndata:\n  domian: y\n", "unknown key 'data.domian'; did you mean 'domain'?"),
         ("name: ../x\ndata:\n  domain: x\n", "name: String should match pattern"),
         ("name: [\n", ":2: malformed YAML"),
         ("- a\n", "expected a mapping, got list"),

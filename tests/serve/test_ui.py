@@ -255,7 +255,7 @@ def test_the_server_of_the_page_answers_to_its_own_page_alone(folder: Path) -> N
 MISTAKES = {
     "no such model": (("--model", "carz"), "--model carz: is not served at", 2),
     "three models": (("--model", "tiny", "--model", "cars", "--model", "x"), "expected one or two, got 3", 2),
-    "no endpoint": (("--endpoint", "http://127.0.0.1:9"), "no endpoint answers", 3),
+    "no endpoint": (("--endpoint", "http://127.0.0.1:9"), "no endpoint answers", 2),
     "no configuration": (("--config", "none.yaml"), "none.yaml: cannot be read", 2),
     "a port in use": (("--port", "{port}"), "is in use", 2),
 }

@@ -5,6 +5,7 @@ import random
 import pytest
 from conftest import ROOT
 
+from callproof.errors import UserError
 from callproof.prompt import template_messages
 from synth.curriculum.lessons import DENSE, lesson
 from train.encode import IGNORED, Encoder
@@ -108,3 +109,15 @@ def test_without_a_compiler_the_model_stays_as_it_is(monkeypatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert not fused.compile_elementwise()
     assert (modeling.Qwen3RMSNorm.forward, modeling.apply_rotary_pos_emb) == before
+
+
+def test_a_model_of_another_shape_is_no_earlier_pass(tokenizer, tmp_path) -> None:
+    base = pytest.importorskip("train.base")
+    config = transformers.Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=16,
+    )  # fmt: skip
+    transformers.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="no model of an earlier pass: its shape differs"):
+        base.train_base(tmp_path / "out", tmp_path)

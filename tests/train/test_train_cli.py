@@ -119,3 +119,8 @@ def test_sessions_that_are_all_too_long_leave_nothing_to_train_on(domain: Path) 
 def test_help_shows_examples_and_needs_no_torch() -> None:
     assert "python -m train --config configs/car_sales.yaml" in run_verb("train", "--help").stdout
     assert "import torch" not in (ROOT / "train" / "__main__.py").read_text()
+
+
+def test_a_later_pass_needs_a_model_of_an_earlier_one(tmp_path: Path) -> None:
+    nowhere = run_verb("train", "base", "--from", tmp_path / "none", "--out", tmp_path / "out", code=2).stderr
+    assert nowhere.startswith(f"error: --from {tmp_path / 'none'}: is no folder of a model; name one that")
