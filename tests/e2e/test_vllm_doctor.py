@@ -31,7 +31,7 @@ def statuses(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 def test_every_check_passes_on_the_server_that_we_start(deployment: Deployment) -> None:
-    found = statuses(run_verb(*words_of(deployment), "--turns", "12"))
+    found = statuses(run_verb(*words_of(deployment), "--turns", "8"))
     calls = found.pop("channels_agree")
     assert set(found.values()) == {"ok"}, found
     assert calls in ("ok", "unknown"), "after so few steps an answer may hold no well-formed call"
@@ -47,7 +47,7 @@ def test_a_cpu_server_without_a_free_slot_fails_isolation(trained: dict[str, Pat
     config_file.write_text(vllm_yaml(tight), encoding="utf-8")
     with Server(start_command(wheel, config_file), environment(tight), tmp_path / "vllm.log") as server:
         server.wait_until_healthy(tight.url, 500, lambda *_: None)
-        done = run_verb(*words_of(Deployment(tight.url, trained)), "--turns", "8", code=EXIT_REGRESSION)
+        done = run_verb(*words_of(Deployment(tight.url, trained)), "--turns", "4", code=EXIT_REGRESSION)
     assert statuses(done)["isolation"] == "failed"
     assert load(next(iter(trained.values()))).model.served_name in done.stdout
 

@@ -82,7 +82,7 @@ def test_a_candidate_that_does_not_pass_leaves_the_alias_alone(live: Deployment,
     run_verb("evaluate", *where, "--model", "car_sales", "--limit-sessions", "4", "--run-id", "a", "--out", tmp_path)
     before = asyncio.run(lifecycle.served(live.url))
     adapter = load(config).output_dir
-    kept = ("--runs", tmp_path, "--versions", tmp_path / "versions", "--limit-sessions", "4", "--turns", "8")
+    kept = ("--runs", tmp_path, "--versions", tmp_path / "versions", "--limit-sessions", "4", "--turns", "4")
     done = run_verb("serve", "promote", "car_sales", adapter, *where, "--baseline", "a", *kept, code=4)
     assert json.loads(done.stdout.splitlines()[-1])["stopped_by"] == "gate"
     assert asyncio.run(lifecycle.served(live.url)) == before
