@@ -98,10 +98,10 @@ def main() -> None:
         path = unshuffled(args.config, Path(folder))
         config = load(path)
         made = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
-        offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
         seconds: dict[str, list[float]] = {"LLM.chat": [], "evaluate": []}
         same = 0.0
         with served("--config", str(path), log=path.with_suffix(".log")) as url:
+            offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
             for number in range(-1, args.rounds):
                 chat, expected = offline.run()
                 replayed, texts = replay(made, url, number)

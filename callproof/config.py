@@ -144,6 +144,15 @@ class LoraConfig(Record):
         }
 
 
+class LossWeights(Record):
+    """How much a supervised token weighs in the loss, by what it decides."""
+
+    decision: float = Field(default=1.0, gt=0, description="the first token of a turn, and the one after a call")
+    name: float = Field(default=1.0, ge=0, description="of a call up to the end of the tool's name")
+    arguments: float = Field(default=1.0, ge=0, description="the rest of a call")
+    text: float = Field(default=1.0, ge=0, description="what the assistant says")
+
+
 class TrainConfig(Record):
     """The training loop; names are those of transformers.TrainingArguments."""
 
@@ -159,6 +168,7 @@ class TrainConfig(Record):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     gradient_checkpointing: bool = Field(default=False)
+    loss_weights: LossWeights = Field(default_factory=LossWeights)
     bf16: Literal["auto"] | bool = Field(default="auto", description="bf16 autocast; auto: where the hardware has it")
     packing: bool = Field(default=False, description="pack rows up to max_context_length")
     logging_steps: int = Field(default=10, ge=1)

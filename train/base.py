@@ -24,10 +24,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from callproof.config import LossWeights
 from callproof.errors import UserError
 from synth.curriculum.lessons import BARE, DENSE, FULL, MEDIUM, Level, lesson
 from train import attention, fused
 from train.encode import IGNORED, Encoder, Row
+from train.loss import TokenWeights
 from train.tokenizer import TEMPLATE, make_tokenizer
 
 
@@ -48,8 +50,7 @@ STAGES = (
     Stage(1600, 8192, ((DENSE, 0.2), (MEDIUM, 0.35), (FULL, 0.45))),
 )
 LATER_PASS = (Stage(3000, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
-DECISION, NAME, COPY, TEXT = 6.0, 4.0, 1.0, 0.25
-"""Weights in the loss: the first token of a turn and the one after a call; a tool's name; other tokens; free text."""
+WEIGHTS = LossWeights(decision=6.0, name=4.0, text=0.25)
 SAVE_EVERY, WARM_UP = 100, 100  # steps
 FIRST_LAYERS, LATER_LAYERS = 4, 6
 
@@ -127,33 +128,17 @@ def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[lis
         yield from batches
 
 
-def _tensors(rows: list[Row], everything: bool, marks: dict[str, int]) -> dict[str, torch.Tensor]:
+def _tensors(rows: list[Row], everything: bool, weights: TokenWeights) -> dict[str, torch.Tensor]:
     """Padded on the right; causal attention needs no mask then, and runs 1.5 times as fast without."""
     longest = max(len(row.input_ids) for row in rows)
-    ids = torch.full((len(rows), longest), marks["<|endoftext|>"])
-    weights = torch.zeros(len(rows), longest)
+    ids, labels = torch.zeros((2, len(rows), longest), dtype=torch.long)
+    labels.fill_(IGNORED)
+    unsupervised = torch.zeros(len(rows), longest)
     for at, row in enumerate(rows):
         size = len(row.input_ids)
-        ids[at, :size] = torch.tensor(row.input_ids)
-        weights[at, :size] = torch.tensor(loss_weights(row, marks, COPY if everything else 0.0))
-    return {"input_ids": ids, "weights": weights}
-
-
-def loss_weights(row: Row, marks: dict[str, int], unsupervised: float = 0.0) -> list[float]:
-    """The weight of each token of a row in the loss, see `DECISION`."""
-    opens, closes, end = marks["<tool_call>"], marks["</tool_call>"], marks['",\u0120"']
-    weights, kind, before = [], TEXT, IGNORED
-    for token, label in zip(row.input_ids, row.labels, strict=True):
-        if label == IGNORED:
-            weights.append(unsupervised)
-        elif before == IGNORED:
-            kind = NAME if token == opens else TEXT
-            weights.append(DECISION)
-        else:
-            weights.append(DECISION if before == closes else kind)
-            kind = NAME if token == opens else COPY if kind == NAME and token == end else kind
-        before = label
-    return weights
+        ids[at, :size], labels[at, :size] = torch.tensor(row.input_ids), torch.tensor(row.labels)
+        unsupervised[at, :size] = float(everything)
+    return {"input_ids": ids, "weights": torch.where(labels == IGNORED, unsupervised, weights(labels))}
 
 
 def train_base(out: Path, start: Path | None = None, resume: bool = False, report_every: int = 25) -> None:
@@ -172,7 +157,7 @@ def train_base(out: Path, start: Path | None = None, resume: bool = False, repor
     if resume:
         done = _load_state(partial, model, optimizers)
     losses: list[float] = []
-    batches = _lessons(stages, encoder, tokenizer.get_vocab(), done)
+    batches = _lessons(stages, encoder, TokenWeights(tokenizer, WEIGHTS), done)
     for step, batch in enumerate(batches, start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -207,7 +192,7 @@ def _of_earlier_pass(start: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizer
 
 
 def _lessons(
-    stages: tuple[Stage, ...], encoder: Encoder, marks: dict[str, int], done: int
+    stages: tuple[Stage, ...], encoder: Encoder, weights: TokenWeights, done: int
 ) -> Iterator[dict[str, torch.Tensor]]:
     """The batches of all stages after the first `done`, in order; drawn afresh from where they begin."""
     for number, stage in enumerate(stages):
@@ -216,7 +201,7 @@ def _lessons(
         batches = _batches(encoder, stage, random.Random(f"{number}:{begin}"))
         for step in range(begin, stage.steps):
             everything = bool(stage.everything) and step % stage.everything == 0
-            yield _tensors(next(batches), everything, marks)
+            yield _tensors(next(batches), everything, weights)
 
 
 def _save_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], step: int) -> None:

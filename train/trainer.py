@@ -21,8 +21,9 @@ from typing_extensions import override
 
 from callproof.config import RunConfig, TrainConfig
 from train.checkpoints import seal
-from train.encode import IGNORED, Row
+from train.encode import Row
 from train.evaluation import Evaluator
+from train.loss import TokenWeights, supervised_only, token_weights, weighted_loss
 from train.model import load_base, use_bf16, with_adapter
 
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
@@ -39,6 +40,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: 
     patience = config.train.early_stopping_patience
     return AdapterTrainer(
         evaluator=evaluator,
+        weights=token_weights(tokenizer, config.train.loss_weights),
         model=model,
         args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
         train_dataset=_dataset(rows),
@@ -50,10 +52,10 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: 
 
 
 class AdapterTrainer(SFTTrainer):
-    """TRL's trainer; `evaluator` replaces its evaluation loop."""
+    """TRL's trainer; `evaluator` replaces its evaluation loop, `weights` its loss where they are given."""
 
-    def __init__(self, evaluator: Evaluator | None, **options: Any) -> None:
-        self.evaluator = evaluator
+    def __init__(self, evaluator: Evaluator | None, weights: TokenWeights | None, **options: Any) -> None:
+        self.evaluator, self._weights = evaluator, weights
         self._order: RowOrder | None = None
         self._resumed_order: torch.Tensor | None = None
         super().__init__(**options)
@@ -80,11 +82,19 @@ class AdapterTrainer(SFTTrainer):
 
         PEFT widens what goes into an adapter to float32, which autocast narrows again: a tenth of a step for nothing.
         """
-        if not self.args.use_cpu:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        inputs = {**supervised_only(inputs), "use_cache": False}
-        with disable_input_dtype_casting(model, self.args.bf16):
+        with disable_input_dtype_casting(model, self.args.use_cpu and self.args.bf16):
+            if self._weights:
+                return self._weighted_loss(model, inputs, num_items_in_batch)
+            if not self.args.use_cpu:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            inputs = {**supervised_only(inputs), "use_cache": False}
             return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
+
+    def _weighted_loss(self, model: Any, inputs: Any, count: Any) -> torch.Tensor:
+        """`count` is that of all processes, whose gradients are averaged."""
+        assert self._weights is not None
+        loss = weighted_loss(model, inputs, self._weights(inputs["labels"]), count)
+        return loss if count is None else loss * self.accelerator.num_processes
 
     def evaluation_loop(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> EvalLoopOutput:
         """Figures of the evaluator, which the best step and early stopping look at."""
@@ -109,14 +119,6 @@ class AdapterTrainer(SFTTrainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             seal(folder)
-
-
-def supervised_only(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs of a causal model, such that it makes logits only where some row has a token to learn next."""
-    following = inputs["labels"][:, 1:]
-    kept = (following != IGNORED).any(0).nonzero().flatten()
-    labels = following[:, kept]
-    return {**inputs, "labels": labels, "shift_labels": labels, "logits_to_keep": kept}
 
 
 class RowOrder(Sampler[int]):

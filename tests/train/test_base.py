@@ -1,14 +1,9 @@
 """How the base model reads: its template's catalog, its tokens, and what its loss looks at."""
 
-import random
-
 import pytest
 from conftest import ROOT
 
 from callproof.errors import UserError
-from callproof.prompt import template_messages
-from synth.curriculum.lessons import DENSE, lesson
-from train.encode import IGNORED, Encoder
 
 transformers = pytest.importorskip("transformers")
 
@@ -60,22 +55,6 @@ def test_a_word_is_the_same_tokens_in_a_sentence_and_in_json(tokenizer) -> None:
         for text in (f"see {word} now", f'{{"name": "{word}"}}', f"{word}."):
             ids = tokenizer(text)["input_ids"]
             assert any(ids[at : at + len(alone)] == alone for at in range(len(ids))), text
-
-
-def test_the_loss_weighs_the_tokens_that_decide(tokenizer) -> None:
-    base = pytest.importorskip("train.base")
-    marks = tokenizer.get_vocab()
-    rng = random.Random(2)
-    for _ in range(20):
-        talk = lesson(rng, DENSE)
-        (row,) = Encoder(tokenizer).rows(talk)
-        weights = base.loss_weights(row, marks)
-        assert [weight > 0 for weight in weights] == [label != IGNORED for label in row.labels]
-        named = [row.input_ids[at] for at, weight in enumerate(weights) if weight in (base.NAME, base.DECISION)]
-        text = tokenizer.decode(named)
-        for message in template_messages(talk.messages):
-            for call in message.get("tool_calls") or ():
-                assert f'"name": "{call["function"]["name"]}"' in text
 
 
 @pytest.mark.parametrize("layers", [4, 5, 6, 9])

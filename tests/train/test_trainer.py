@@ -15,8 +15,9 @@ from callproof.servable import problems
 from train.data import encode_sessions, load_tokenizer
 from train.encode import Encoder
 from train.evaluation import Evaluator
+from train.loss import supervised_only
 from train.servability import vllm_verdicts
-from train.trainer import make_trainer, mean_loss, supervised_only
+from train.trainer import make_trainer, mean_loss
 
 pytest_plugins = ["small_run_plugin"]
 SmallRun = Callable[..., Path]
