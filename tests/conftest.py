@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from programs import ROOT, run_program
 
-ROOT = Path(__file__).resolve().parent.parent
 STEPS = {"car_sales": 110, "insurance": 50}
 """As many as it takes to beat the base, and to differ from it."""
 DOMAINS = tuple(STEPS)
@@ -31,8 +31,7 @@ class Deployment:
 
 def run_verb(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run `python -m <arguments>` at the root of the repository and check its exit code."""
-    command = [sys.executable, "-m", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=580)
+    done = run_program(*arguments)
     assert done.returncode == code, f"exit code {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
     return done
 

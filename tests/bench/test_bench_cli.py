@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from fake_endpoint import FakeEndpoint, Script
+from programs import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = [
@@ -58,7 +59,7 @@ def environment() -> dict[str, str]:
 
 
 def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), cwd=folder, env=environment(), capture_output=True, text=True)
+    return run_program("bench", *words, cwd=folder)
 
 
 def right_for_even_cities(payload: dict[str, Any]) -> Script:

@@ -1,10 +1,7 @@
 """Wrong usage of any verb is one line: the place, what is wrong, what to do."""
 
-import subprocess
-import sys
-
 import pytest
-from conftest import ROOT
+from programs import run_program
 
 from callproof.command_line import with_verb
 from callproof.errors import UserError
@@ -27,7 +24,7 @@ from callproof.errors import UserError
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], expected: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = run_program(*words)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert expected in done.stderr

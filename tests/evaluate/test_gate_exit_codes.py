@@ -1,14 +1,13 @@
 """Every exit code of the gate through the command line, and what it has written by then."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from programs import run_program
 
 from evaluate.cli import main
 
@@ -21,10 +20,7 @@ Runs = Callable[..., Path]
 
 def command(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m evaluate gate`, as a CI job runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "evaluate", "gate", *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True, text=True,
-    )  # fmt: skip
+    return run_program("evaluate", "gate", *words, cwd=Path.cwd(), **environment)
 
 
 def equal(run: Runs) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from fake_endpoint import FakeEndpoint, Script
+from programs import run_program
 
 from callproof.calls import render
 from callproof.config import RunConfig, load
@@ -65,10 +66,8 @@ class Talked:
 
 
 def talk(folder: Path, fake: FakeEndpoint, *lines: str, words: tuple[str, ...] = (), **more: str) -> Talked:
-    done = subprocess.run(
-        command(fake, *words), cwd=folder, env=environment(**more), input="".join(f"{line}\n" for line in lines),
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    typed = "".join(f"{line}\n" for line in lines)
+    done = run_program(*command(fake, *words)[2:], cwd=folder, said=typed, timeout=120, **more)
     assert "Traceback" not in done.stderr, done.stderr
     return Talked(done.returncode, done.stdout, done.stderr)
 
@@ -138,7 +137,7 @@ def test_calls_form_piece_by_piece_and_are_judged_when_they_are_complete(folder:
 
 
 def test_what_streams_is_shown_before_the_answer_ends(folder: Path) -> None:
-    script = Script(chunks=("The first words", " and", " then", " the", " last."), chunk_delay_s=2)
+    script = Script(chunks=("The first words", " and", " then", " the", " last."), chunk_delay_s=1)
     with FakeEndpoint(script, models=["cars"]) as fake:
         process = greet(folder, fake)
         shown = read_until(process, lambda shown: b"The first words" in shown)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import yaml
 from fake_endpoint import Script
 from fake_vllm import FakeVLLM, weights_answer
+from programs import run_program
 
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION
@@ -159,8 +159,7 @@ def test_server_errors_fail_a_check_and_the_others_go_on(config: RunConfig) -> N
 
 
 def doctor(config_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "serve", "doctor", "--config", str(config_path), "--turns", "4", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return run_program("serve", "doctor", "--config", config_path, "--turns", "4", *words)
 
 
 def test_the_command_prints_a_table_for_people_and_json_last(config_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from fake_endpoint import Script
 from fake_vllm import FakeVLLM, hammered, weights_answer
+from programs import run_program
 
 from callproof.endpoint import Endpoint
 from callproof.errors import UserError
@@ -153,8 +153,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    return run_program(*words)
 
 
 def promoted(fake: FakeVLLM, config: Path, adapter: Path) -> subprocess.CompletedProcess[str]:

@@ -1,21 +1,17 @@
 """`python -m serve` as a user calls it, as far as it goes without vLLM."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def serve(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        [sys.executable, "-m", "serve", *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return run_program("serve", *words, cwd=folder)
 
 
 def write_config(folder: Path, text: str) -> None:
