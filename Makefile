@@ -55,9 +55,8 @@ gate: setup ## compare run CANDIDATE with run or blessed name BASELINE
 bench: setup ## measure latency and correct calls a second at ENDPOINT
 	$(RUN) bench --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %) --concurrency 1,4,16
 
-base: setup ## make the embedded base model models/tiny again, in four passes (about five hours)
+base: setup ## make the embedded base model models/tiny again, in three passes (about four hours)
 	$(RUN) train base --out models/tiny
-	$(RUN) train base --from models/tiny --out models/tiny
 	$(RUN) train base --from models/tiny --out models/tiny
 	$(RUN) train base --from models/tiny --out models/tiny
 

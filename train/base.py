@@ -52,10 +52,10 @@ STAGES = (
 LATER_PASS = (Stage(3000, 8192, ((DENSE, 0.15), (MEDIUM, 0.35), (FULL, 0.5))),)
 WEIGHTS = LossWeights(decision=6.0, name=4.0, text=0.25)
 SAVE_EVERY, WARM_UP = 100, 100  # steps
-FIRST_LAYERS, LATER_LAYERS = 4, 6
+LAYERS = 4
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast, layers: int = FIRST_LAYERS) -> Qwen3ForCausalLM:
+def make_model(tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> Qwen3ForCausalLM:
     """Qwen3-shaped, randomly initialised; 3.4 million parameters with 4 layers, 4.7 with 6."""
     torch.manual_seed(7)
     vocabulary = tokenizer.get_vocab()
@@ -141,15 +141,17 @@ def _tensors(rows: list[Row], everything: bool, weights: TokenWeights) -> dict[s
     return {"input_ids": ids, "weights": torch.where(labels == IGNORED, unsupervised, weights(labels))}
 
 
-def train_base(out: Path, start: Path | None = None, resume: bool = False, report_every: int = 25) -> None:
+def train_base(
+    out: Path, start: Path | None = None, layers: int | None = None, resume: bool = False, report_every: int = 25
+) -> None:
     """Train through all stages and write model, tokenizer and template to `out` (bfloat16 safetensors).
 
-    `start` is the model of an earlier pass, which a later one goes on from. Every `SAVE_EVERY` steps the state goes to
-    `<out>-partial`; with `resume` training goes on from there.
+    `start` is the model of an earlier pass, which a later one goes on from, grown to `layers` layers if given. Every
+    `SAVE_EVERY` steps the state goes to `<out>-partial`; with `resume` training goes on from there.
     """
     partial = out.with_name(out.name + "-partial")
     stages, peak = (LATER_PASS, 3e-3) if start else (STAGES, 4e-3)
-    model, tokenizer = _of_earlier_pass(start) if start else _from_nothing()
+    model, tokenizer = _of_earlier_pass(start, layers) if start else _from_nothing()
     encoder = Encoder(tokenizer)
     fused.compile_elementwise()
     optimizers = make_optimizers(model, peak)
@@ -175,17 +177,20 @@ def train_base(out: Path, start: Path | None = None, resume: bool = False, repor
 
 def _from_nothing() -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
     tokenizer = make_tokenizer()
-    return make_model(tokenizer, FIRST_LAYERS), tokenizer
+    return make_model(tokenizer), tokenizer
 
 
-def _of_earlier_pass(start: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
+def _of_earlier_pass(start: Path, layers: int | None) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
     if not (start / "config.json").is_file():
         raise UserError(f"--from {start}", "is no folder of a model", "name one that an earlier pass made")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-    model = make_model(tokenizer, LATER_LAYERS)
-    known = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict()
+    known = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32)
+    has = known.config.num_hidden_layers
+    if layers and layers < has:
+        raise UserError(f"--layers {layers}", f"{start} has {has} layers", "give as many, or more")
+    model = make_model(tokenizer, layers or has)
     try:
-        model.load_state_dict(grown(known, LATER_LAYERS))
+        model.load_state_dict(grown(known.state_dict(), layers or has))
     except RuntimeError:
         raise UserError(f"--from {start}", "is no model of an earlier pass: its shape differs", "see --help") from None
     return model, tokenizer

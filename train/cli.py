@@ -138,6 +138,7 @@ def _base(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
     add("--from", type=Path, dest="start", metavar="MODEL", help="a later pass over the model in this folder")
+    add("--layers", type=positive, metavar="N", help="grow that model to N layers (default: as many as it has)")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
 

@@ -183,6 +183,8 @@ def run_push(args: Namespace) -> int:
 def run_base(args: Namespace) -> int:
     from train.base import train_base
 
-    train_base(args.out, args.start, args.resume)
+    if args.layers and not args.start:
+        raise UserError("--layers", "says how far an earlier model grows", "name it: --from MODEL")
+    train_base(args.out, args.start, args.layers, args.resume)
     print(json.dumps({"base_model": str(args.out)}))
     return EXIT_PASS
