@@ -80,7 +80,8 @@ def _nursery() -> Nursery:
 def _wait_for_jobs() -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
-    while line := sys.stdin.readline():
+    jobs = os.fdopen(os.dup(0), encoding="utf-8")  # a program may still set how it reads its own input
+    while line := jobs.readline():
         child = os.fork()
         if child == 0:
             return _become(json.loads(line))
