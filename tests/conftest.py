@@ -1,7 +1,6 @@
 """Fixtures of the end-to-end tests: two adapters trained for a few steps, served with their base by one real vLLM."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp.test_utils import unused_port
 from programs import ROOT, run_program
 
 STEPS = {"car_sales": 110, "insurance": 50}
@@ -36,12 +36,6 @@ def run_verb(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProce
     return done
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Configurations whose adapters were trained by the command line, for a few `STEPS` only."""
@@ -60,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @contextmanager
 def serving(configs: dict[str, Path], log: Path, *options: str) -> Iterator[Deployment]:
     """One vLLM with the adapters of these configurations, healthy inside the block."""
-    port = free_port()
+    port = unused_port()
     chosen = [option for path in configs.values() for option in ("--config", str(path))]
     command = [sys.executable, "-m", "serve", *chosen, "--port", str(port), "--log", str(log), *options]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

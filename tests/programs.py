@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,9 @@ class Nursery:
                 alarm.cancel()
 
 
-_nurseries: list[Nursery] = []
-
-
+@cache
 def _nursery() -> Nursery:
-    if not _nurseries:
-        _nurseries.append(Nursery())
-    return _nurseries[0]
+    return Nursery()
 
 
 def _wait_for_jobs() -> None:

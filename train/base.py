@@ -86,19 +86,16 @@ def grown(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor
     New layers are copies of the one before, spread evenly; what they add to the residual stream
     begins at zero (function-preserving growth: Chen et al. 2016, Net2Net).
     """
-    before = 1 + max(int(match[1]) for match in map(re.compile(r"model\.layers\.(\d+)\.").match, state) if match)
-    wanted, made = [round(at * (before - 1) / (layers - 1)) for at in range(layers)], {}
-    for name, weight in state.items():
-        head, found, rest = name.partition("model.layers.")
-        number, _, part = rest.partition(".")
-        if not found:
-            made[name] = weight
-            continue
-        for at, source in enumerate(wanted):
-            if source == int(number):
-                new = at > 0 and wanted[at - 1] == source
-                adds = new and part in ("self_attn.o_proj.weight", "mlp.down_proj.weight")
-                made[f"{head}{found}{at}.{part}"] = torch.zeros_like(weight) if adds else weight.clone()
+    inside = re.compile(r"model\.layers\.(\d+)\.(.+)")
+    parts = [(int(match[1]), match[2]) for match in map(inside.fullmatch, state) if match]
+    last = max(number for number, _ in parts)
+    sources = [round(at * last / (layers - 1)) for at in range(layers)]
+    made = {name: weight for name, weight in state.items() if not inside.fullmatch(name)}
+    for at, source in enumerate(sources):
+        silent = ("self_attn.o_proj.weight", "mlp.down_proj.weight") if source in sources[:at] else ()
+        for part in (part for number, part in parts if number == source):
+            weight = state[f"model.layers.{source}.{part}"]
+            made[f"model.layers.{at}.{part}"] = torch.zeros_like(weight) if part in silent else weight
     return made
 
 

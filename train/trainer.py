@@ -81,20 +81,16 @@ class AdapterTrainer(SFTTrainer):
         """On a CPU the model's own loss at supervised positions: TRL's fused one takes a third of the time there.
 
         PEFT widens what goes into an adapter to float32, which autocast narrows again: a tenth of a step for nothing.
+        `num_items_in_batch` is that of all processes, whose gradients are averaged.
         """
         with disable_input_dtype_casting(model, self.args.use_cpu and self.args.bf16):
             if self._weights:
-                return self._weighted_loss(model, inputs, num_items_in_batch)
+                loss = weighted_loss(model, inputs, self._weights(inputs["labels"]), num_items_in_batch)
+                return loss if num_items_in_batch is None else loss * self.accelerator.num_processes
             if not self.args.use_cpu:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             inputs = {**supervised_only(inputs), "use_cache": False}
             return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
-
-    def _weighted_loss(self, model: Any, inputs: Any, count: Any) -> torch.Tensor:
-        """`count` is that of all processes, whose gradients are averaged."""
-        assert self._weights is not None
-        loss = weighted_loss(model, inputs, self._weights(inputs["labels"]), count)
-        return loss if count is None else loss * self.accelerator.num_processes
 
     def evaluation_loop(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> EvalLoopOutput:
         """Figures of the evaluator, which the best step and early stopping look at."""

@@ -1,14 +1,13 @@
 """The doctor finds a sound server sound, and the fault that it was made for on one with too few slots."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Deployment, free_port, run_verb
+from aiohttp.test_utils import unused_port
+from conftest import Deployment, run_verb
 
 from callproof.config import load
 from callproof.errors import EXIT_REGRESSION
@@ -41,7 +40,7 @@ def test_a_cpu_server_without_a_free_slot_fails_isolation(trained: dict[str, Pat
     wheel = require_wheel()
     if wheel.device != "cpu":
         pytest.skip("only vLLM's CPU build gives base rows another adapter's weights")
-    plan = make_plan([of_config(path) for path in trained.values()], "cpu", port=free_port())
+    plan = make_plan([of_config(path) for path in trained.values()], "cpu", port=unused_port())
     tight = plan.model_copy(update={"options": {**plan.options, "max-loras": len(trained)}})
     config_file = tmp_path / "vllm.yaml"
     config_file.write_text(vllm_yaml(tight), encoding="utf-8")
@@ -54,7 +53,6 @@ def test_a_cpu_server_without_a_free_slot_fails_isolation(trained: dict[str, Pat
 
 def test_print_and_write_say_what_the_running_server_was_started_with(trained: dict[str, Path], tmp_path: Path) -> None:
     configs = [word for path in trained.values() for word in ("--config", str(path))]
-    command = [sys.executable, "-m", "serve", *configs, "--write", str(tmp_path / "v.yaml")]
-    subprocess.run(command, cwd=ROOT, check=True, env=os.environ, timeout=120)
+    run_verb("serve", *configs, "--write", tmp_path / "v.yaml")
     plan = make_plan([of_config(path) for path in trained.values()], require_wheel().device)
     assert yaml.safe_load((tmp_path / "v.yaml").read_text()) == yaml.safe_load(vllm_yaml(plan))

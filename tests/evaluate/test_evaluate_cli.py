@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_endpoint import FakeEndpoint
+from programs import run_program
 from weather import Domain, Refused, right, session
 
 from evaluate.cli import main
@@ -43,8 +44,7 @@ def test_a_replay_imports_nothing_heavy(domain: Domain):
 
 
 def test_the_command_exits_with_2_after_one_line_and_no_traceback():
-    command = [sys.executable, "-m", "evaluate", "--config", "nowhere.yaml", "--model", "tiny"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = run_program("evaluate", "--config", "nowhere.yaml", "--model", "tiny", cwd=Path.cwd())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: nowhere.yaml: cannot be read (No such file or directory); check the path\n"
 

@@ -44,7 +44,7 @@ def config(folder: Path) -> RunConfig:
 
 
 def command(fake: FakeEndpoint, *words: str) -> list[str]:
-    return [sys.executable, "-m", "serve", "chat", "--endpoint", fake.url, "--config", "cars.yaml", *words]
+    return ["serve", "chat", "--endpoint", fake.url, "--config", "cars.yaml", *words]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Talked:
 
 def talk(folder: Path, fake: FakeEndpoint, *lines: str, words: tuple[str, ...] = (), **more: str) -> Talked:
     typed = "".join(f"{line}\n" for line in lines)
-    done = run_program(*command(fake, *words)[2:], cwd=folder, said=typed, timeout=120, **more)
+    done = run_program(*command(fake, *words), cwd=folder, said=typed, timeout=120, **more)
     assert "Traceback" not in done.stderr, done.stderr
     return Talked(done.returncode, done.stdout, done.stderr)
 
@@ -75,7 +75,8 @@ def talk(folder: Path, fake: FakeEndpoint, *lines: str, words: tuple[str, ...] =
 def greet(folder: Path, fake: FakeEndpoint) -> subprocess.Popen[bytes]:
     """A running chat to which one line was said."""
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command(fake), cwd=folder, env=environment(), stdin=pipe, stdout=pipe, stderr=pipe)
+    words = [sys.executable, "-m", *command(fake)]
+    process = subprocess.Popen(words, cwd=folder, env=environment(), stdin=pipe, stdout=pipe, stderr=pipe)
     assert process.stdin is not None
     process.stdin.write(b"Hello\n")
     process.stdin.flush()
@@ -137,7 +138,7 @@ def test_calls_form_piece_by_piece_and_are_judged_when_they_are_complete(folder:
 
 
 def test_what_streams_is_shown_before_the_answer_ends(folder: Path) -> None:
-    script = Script(chunks=("The first words", " and", " then", " the", " last."), chunk_delay_s=1)
+    script = Script(chunks=("The first words", " and", " then", " the", " last."), chunk_delay_s=2)
     with FakeEndpoint(script, models=["cars"]) as fake:
         process = greet(folder, fake)
         shown = read_until(process, lambda shown: b"The first words" in shown)
@@ -280,7 +281,8 @@ def test_nothing_that_a_model_says_commands_the_terminal(folder: Path) -> None:
     with FakeEndpoint(answers, models=models) as fake:
         main, side = pty.openpty()
         terminal = environment(TERM="xterm")
-        process = subprocess.Popen(command(fake), cwd=folder, env=terminal, stdin=side, stdout=side, stderr=side)
+        words = [sys.executable, "-m", *command(fake)]
+        process = subprocess.Popen(words, cwd=folder, env=terminal, stdin=side, stdout=side, stderr=side)
         os.close(side)
         seen = _answer_prompts(main, [b"1", b"2", b"", b"3", b"4", b"5", b"/models", b"/quit"])
         process.wait(60)

@@ -15,9 +15,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from aiohttp.test_utils import unused_port
 from browser import CHROMIUM, Page, browser
-from conftest import free_port
 from fake_endpoint import FakeEndpoint, Script
+from programs import run_program
 
 from callproof.config import load
 from serve.chat import Chat, Sampling
@@ -40,13 +41,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "serve", "ui", "--config", "cars.yaml", *words]
+    return ["serve", "ui", "--config", "cars.yaml", *words]
 
 
 @contextmanager
 def serving(folder: Path, fake: FakeEndpoint, *words: str) -> Iterator[str]:
     """The address of the page; it stops well on SIGINT."""
-    options = command("--endpoint", fake.url, "--port", str(free_port()), *words)
+    options = [sys.executable, "-m", *command("--endpoint", fake.url, "--port", str(unused_port()), *words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         options, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -265,8 +266,6 @@ MISTAKES = {
 def test_wrong_use_of_ui_is_one_line(folder: Path, words: tuple[str, ...], message: str, code: int) -> None:
     with FakeEndpoint(models=["tiny", "cars"]) as fake:
         words = tuple(word.format(port=fake.url.rpartition(":")[2]) for word in words)
-        options = command("--endpoint", fake.url, *words)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(options, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+        done = run_program(*command("--endpoint", fake.url, *words), cwd=folder)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
     assert message in done.stderr

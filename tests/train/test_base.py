@@ -1,4 +1,4 @@
-"""How the base model reads: its template's catalog, its tokens, and what its loss looks at."""
+"""How the base model reads: its template's catalog, its tokens, and how it grows."""
 
 import pytest
 from conftest import ROOT

@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from callproof.config import LossWeights
 from callproof.errors import UserError
-from callproof.prompt import Conversation
+from callproof.prompt import Conversation, template_messages
 from synth.curriculum.lessons import DENSE, lesson
 from train.encode import IGNORED, Encoder, Row
 
@@ -51,10 +51,17 @@ def one_by_one(tokenizer, row: Row) -> list[float]:
 
 def test_every_token_has_the_weight_of_what_it_decides(tokenizer) -> None:
     rng, encoder = random.Random(2), Encoder(tokenizer)
-    rows = [row for _ in range(20) for row in encoder.rows(lesson(rng, DENSE))]
-    for row, weights in zip(rows, weights_of(tokenizer, rows), strict=True):
+    talks = [lesson(rng, DENSE) for _ in range(20)]
+    rows = [row for talk in talks for row in encoder.rows(talk)]
+    for talk, row, weights in zip(talks, rows, weights_of(tokenizer, rows), strict=True):
         assert weights[: len(row.labels)] == one_by_one(tokenizer, row)
         assert not any(weights[len(row.labels) :])
+        assert [weight > 0 for weight in weights[: len(row.labels)]] == [label != IGNORED for label in row.labels]
+        heavy = [token for token, each in zip(row.input_ids, weights, strict=False) if each in (4.0, 6.0)]
+        text = tokenizer.decode(heavy)
+        for message in template_messages(talk.messages):
+            for call in message.get("tool_calls") or ():
+                assert f'"name": "{call["function"]["name"]}"' in text
 
 
 def test_names_weigh_more_than_arguments_and_these_more_than_text(tokenizer) -> None:
