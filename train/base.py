@@ -27,9 +27,9 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from callproof.config import LossWeights
 from callproof.errors import UserError
 from synth.curriculum.lessons import BARE, DENSE, FULL, MEDIUM, Level, lesson
-from train import attention, fused
+from train.cpu import quicken
 from train.encode import IGNORED, Encoder, Row
-from train.loss import TokenWeights
+from train.loss import TokenWeights, supervised_loss
 from train.tokenizer import TEMPLATE, make_tokenizer
 
 
@@ -75,9 +75,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> Qwen
         eos_token_id=vocabulary["<|im_end|>"],
         pad_token_id=vocabulary["<|endoftext|>"],
     )
-    model = Qwen3ForCausalLM(config)
-    model.set_attn_implementation(attention.register())
-    return model
+    return Qwen3ForCausalLM(config)
 
 
 def grown(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
@@ -135,7 +133,8 @@ def _tensors(rows: list[Row], everything: bool, weights: TokenWeights) -> dict[s
         size = len(row.input_ids)
         ids[at, :size], labels[at, :size] = torch.tensor(row.input_ids), torch.tensor(row.labels)
         unsupervised[at, :size] = float(everything)
-    return {"input_ids": ids, "weights": torch.where(labels == IGNORED, unsupervised, weights(labels))}
+    weighed = torch.where(labels == IGNORED, unsupervised, weights(labels))
+    return {"input_ids": ids, "labels": torch.where(weighed > 0, ids, IGNORED), "weights": weighed}
 
 
 def train_base(
@@ -150,7 +149,7 @@ def train_base(
     stages, peak = (LATER_PASS, 3e-3) if start else (STAGES, 4e-3)
     model, tokenizer = _of_earlier_pass(start, layers) if start else _from_nothing()
     encoder = Encoder(tokenizer)
-    fused.compile_elementwise()
+    quicken(model)
     optimizers = make_optimizers(model, peak)
     total, done, begun = sum(stage.steps for stage in stages), 0, time.time()
     if resume:
@@ -229,13 +228,9 @@ def _rate(step: int, total: int) -> float:
 
 
 def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:
-    weights, following = batch["weights"][:, 1:], batch["input_ids"][:, 1:]
-    looked_at = weights > 0
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.model(input_ids=batch["input_ids"]).last_hidden_state[:, :-1]
-        logits = model.lm_head(hidden[looked_at])
-    losses = torch.nn.functional.cross_entropy(logits.float(), following[looked_at], reduction="none")
-    loss = (losses * weights[looked_at]).sum() / weights.sum()
+        weights = batch.pop("weights")
+        loss = supervised_loss(model, batch, weights) / weights[:, 1:].sum()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:

@@ -19,8 +19,8 @@ from callproof.outcomes import Answer, Outcome, catalog_of, judge
 from callproof.prompt import template_messages
 from callproof.tally import Tally
 from callproof.turns import Turn
-from train import attention
 from train.encode import Encoder, Row
+from train.loss import supervised_loss
 
 FIGURES = {
     "tool_f1": "name_f1",
@@ -74,10 +74,9 @@ class Evaluator:
         for rows, counted in _share(_chunks(self.rows, self._batch_size), trainer.accelerator):
             batch = trainer.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in rows])
             with torch.no_grad(), trainer.compute_loss_context_manager():
-                loss = trainer.model(**trainer._prepare_inputs(batch)).loss.item()
-            supervised = sum(row.supervised for row in rows) * counted
-            total += loss * supervised
-            count += supervised
+                loss = supervised_loss(trainer.model, trainer._prepare_inputs(batch)).item()
+            total += loss * counted
+            count += sum(row.supervised for row in rows) * counted
         if trainer.accelerator.num_processes > 1:
             total, count = map(sum, zip(*gather_object([(total, count)]), strict=True))
         return total / count
@@ -141,17 +140,13 @@ class Evaluator:
 
 @contextmanager
 def _generating(model: Any, config: GenerationConfig) -> Iterator[Any]:
-    """The model as it must be to generate: nothing of the base's own sampling, attention that knows a cache."""
+    """The model as it must be to generate: nothing of the base's own sampling."""
     base = model.get_base_model()
-    own_config, own_attention = base.generation_config, base.config._attn_implementation
-    base.generation_config = config
-    if own_attention == attention.NAME:
-        base.set_attn_implementation("sdpa")
+    own, base.generation_config = base.generation_config, config
     try:
         yield model
     finally:
-        base.generation_config = own_config
-        base.set_attn_implementation(own_attention)
+        base.generation_config = own
 
 
 def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

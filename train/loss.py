@@ -10,6 +10,7 @@ import torch
 
 from callproof.config import LossWeights
 from callproof.errors import UserError
+from train.cpu import gathers
 from train.encode import IGNORED
 
 OPENS, CLOSES = "<tool_call>", "</tool_call>"
@@ -50,22 +51,24 @@ def token_weights(tokenizer: Any, weights: LossWeights) -> TokenWeights | None:
     return None if weights == LossWeights() else TokenWeights(tokenizer, weights)
 
 
-def supervised_only(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs of a causal model, such that it makes logits only where some row has a token to learn next."""
-    following = inputs["labels"][:, 1:]
-    kept = (following != IGNORED).any(0).nonzero().flatten()
-    labels = following[:, kept]
-    return {**inputs, "labels": labels, "shift_labels": labels, "logits_to_keep": kept}
+def supervised_loss(model: Any, inputs: dict[str, Any], weights: torch.Tensor | None = None) -> torch.Tensor:
+    """The sum of the losses (nats) of a batch's supervised tokens, each times its weight (rows, tokens) if given.
 
-
-def weighted_loss(model: Any, inputs: dict[str, Any], weights: torch.Tensor, count: Any) -> torch.Tensor:
-    """The sum of the weighted losses of a batch over `count`, its supervised tokens where that is None."""
-    short = supervised_only({**inputs, "use_cache": False})
-    labels = short.pop("labels")
-    del short["shift_labels"]
-    logits = model(**short).logits
-    each = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    total = (each * weights[:, 1:][:, short["logits_to_keep"]].flatten()).sum()
-    return total / ((labels != IGNORED).sum() if count is None else count)
+    The model makes logits only where there is something to learn next: in a row, or, where it cannot tell rows apart,
+    in some row.
+    """
+    inputs = {**inputs, "use_cache": False}
+    following = inputs.pop("labels")[:, 1:]
+    learned = following != IGNORED
+    if gathers(model):
+        most = max(1, int(learned.sum(1).max()))
+        at = learned.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+        inputs = {"input_ids": inputs["input_ids"], "supervised": at, "use_cache": False}
+    else:
+        kept = learned.any(0).nonzero().flatten()
+        at = kept.expand(len(learned), -1)
+        inputs["logits_to_keep"] = kept
+    labels = following.gather(1, at)
+    logits = model(**inputs).logits.float().flatten(0, 1)
+    each = torch.nn.functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none")
+    return (each if weights is None else each * weights[:, 1:].gather(1, at).flatten()).sum()

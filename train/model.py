@@ -1,4 +1,4 @@
-"""The base model as training needs it: weights' type, quantisation, attention, and the adapter on it."""
+"""The base model as training needs it: weights' type, quantisation, and the adapter on it."""
 
 import re
 from typing import Any
@@ -9,7 +9,6 @@ from transformers import AutoModelForCausalLM
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from train import attention
 from train.data import from_pretrained
 
 COMPUTE_TYPE = torch.bfloat16
@@ -27,8 +26,6 @@ def load_base(config: RunConfig, on_gpu: bool) -> Any:
         options["quantization_config"] = _nf4()
     model = from_pretrained(AutoModelForCausalLM, config.model, **options)
     check_modules(config, [name for name, _ in model.named_modules()])
-    if use_bf16(config, on_gpu) and not on_gpu and not config.train.packing and attention.stands_for(model.config):
-        model.set_attn_implementation(attention.register())
     return model
 
 

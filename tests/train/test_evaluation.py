@@ -65,15 +65,11 @@ def test_an_answer_is_what_the_model_finds_most_likely_token_by_token(workplace:
     assert text == workplace.encoder.tokenizer.decode(ids[start : -1 if ended else None], skip_special_tokens=True)
 
 
-def test_the_base_keeps_its_own_sampling_and_attention(workplace: Workplace) -> None:
-    from train import attention
-
+def test_the_base_keeps_its_own_sampling(workplace: Workplace) -> None:
     base = workplace.trainer.model.get_base_model()
-    base.set_attn_implementation(attention.register())
     own = base.generation_config
     workplace.evaluator(8).answers(workplace.trainer)
     assert base.generation_config is own
-    assert base.config._attn_implementation == attention.NAME
 
 
 def test_loss_weighs_tokens_and_not_rows(workplace: Workplace) -> None:

@@ -88,17 +88,37 @@ def test_names_weigh_more_than_arguments_and_these_more_than_text(tokenizer) -> 
 
 
 def test_equal_weights_are_the_usual_loss_and_others_are_not(tokenizer) -> None:
-    from train.loss import TokenWeights, weighted_loss
+    from train.loss import TokenWeights, supervised_loss
 
     model = transformers.AutoModelForCausalLM.from_pretrained(str(ROOT / "models/tiny"), dtype=torch.float32)
     (row,) = Encoder(tokenizer).rows(lesson(random.Random(5), DENSE))
     inputs = {"input_ids": torch.tensor([row.input_ids]), "labels": torch.tensor([row.labels])}
-    usual = model(**inputs).loss.item()
-    equal = TokenWeights(tokenizer, LossWeights())(inputs["labels"])
-    assert weighted_loss(model, inputs, equal, None).item() == pytest.approx(usual, rel=1e-4)
-    assert weighted_loss(model, inputs, equal, 2 * row.supervised).item() == pytest.approx(usual / 2, rel=1e-4)
-    uneven = TokenWeights(tokenizer, WEIGHTS)(inputs["labels"])
-    assert weighted_loss(model, inputs, uneven, None).item() != pytest.approx(usual, rel=1e-2)
+    usual = model(**inputs).loss.item() * row.supervised
+    equal, uneven = (TokenWeights(tokenizer, weights)(inputs["labels"]) for weights in (LossWeights(), WEIGHTS))
+    assert supervised_loss(model, inputs).item() == pytest.approx(usual, rel=1e-4)
+    assert supervised_loss(model, inputs, equal).item() == pytest.approx(usual, rel=1e-4)
+    assert supervised_loss(model, inputs, uneven).item() != pytest.approx(usual, rel=1e-2)
+
+
+def test_logits_at_supervised_positions_give_the_loss_and_gradient_of_all(tokenizer) -> None:
+    from train.loss import supervised_loss
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(str(ROOT / "models/tiny"), dtype=torch.float32)
+    rng, encoder = random.Random(8), Encoder(tokenizer)
+    rows = [row for _ in range(3) for row in encoder.rows(lesson(rng, DENSE))]
+    made = transformers.DataCollatorForSeq2Seq(tokenizer)(
+        [{"input_ids": r.input_ids, "labels": r.labels} for r in rows]
+    )
+    count, found = sum(row.supervised for row in rows), []
+    for loss in (lambda: model(**made, num_items_in_batch=1).loss, lambda: supervised_loss(model, made)):
+        model.zero_grad()
+        value = loss() / count
+        value.backward()
+        found.append((value.item(), torch.cat([p.grad.flatten() for p in model.parameters()])))
+    (usual, gradient), (same, same_gradient) = found
+    assert same == pytest.approx(usual, rel=1e-5)
+    assert torch.allclose(same_gradient, gradient, rtol=1e-3, atol=1e-6)
+    assert gradient.abs().max() > 1e-3
 
 
 def test_equal_weights_leave_the_loss_to_the_trainer(tokenizer) -> None:

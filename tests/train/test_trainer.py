@@ -15,7 +15,6 @@ from callproof.servable import problems
 from train.data import encode_sessions, load_tokenizer
 from train.encode import Encoder
 from train.evaluation import Evaluator
-from train.loss import supervised_only
 from train.servability import vllm_verdicts
 from train.trainer import make_trainer, mean_loss
 
@@ -41,24 +40,6 @@ def test_packed_rows_have_the_loss_of_unpacked_ones(small_run: SmallRun) -> None
         losses[packing] = (labels, trainer.compute_loss(trainer.model.eval(), batch).item())
     assert losses[True][0] == losses[False][0]
     assert losses[True][1] == pytest.approx(losses[False][1], abs=1e-4)
-
-
-def test_logits_at_supervised_positions_give_the_loss_and_gradient_of_all(small_run: SmallRun) -> None:
-    import torch
-
-    trainer, batch = first_batch(small_run(train={"per_device_train_batch_size": 3}))
-    found = []
-    for inputs in (batch, supervised_only(batch)):
-        trainer.model.zero_grad()
-        made = trainer.model(**inputs, num_items_in_batch=torch.tensor(100))
-        made.loss.backward()
-        gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
-        found.append((made.logits.shape[1], made.loss.item(), gradient))
-    (every, loss, gradient), (kept, same_loss, same_gradient) = found
-    assert kept < every
-    assert same_loss == pytest.approx(loss, rel=1e-5)
-    assert torch.allclose(same_gradient, gradient, rtol=1e-3, atol=1e-6)
-    assert gradient.abs().max() > 1e-3
 
 
 def test_training_goes_on_from_the_weights_of_another_adapter(small_run: SmallRun) -> None:

@@ -1,0 +1,124 @@
+"""The layers of a Qwen3 that call these operations, and the last of which looks at supervised positions alone.
+
+A loss at some positions needs all others as keys and values only in the last layer: its queries, its output and its
+MLP are made where there is something to learn, which is a fifth of a session's tokens.
+"""
+
+from typing import Any
+
+import torch
+from peft.tuners import lora
+from torch import nn
+from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm
+
+from train.cpu.functions import CausalAttention, HeadNorm, LoraProduct, Norm
+
+
+class QuickNorm(Qwen3RMSNorm):
+    """The model's norms, but those of the heads, which `QuickAttention` calls itself."""
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return Norm.apply(hidden_states, self.weight, self.variance_epsilon)  # pyright: ignore[reportReturnType]
+
+
+class QuickAttention(Qwen3Attention):
+    """Of whole rows, or rows padded on the right; with a cache, as the class above does it."""
+
+    def forward(
+        self, hidden_states: Any, position_embeddings: Any, attention_mask: Any, past_key_values: Any = None, **kw: Any
+    ) -> Any:
+        if past_key_values is not None:
+            return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **kw)
+        query = self.heads(self.q_proj(hidden_states), position_embeddings, self.q_norm)
+        key = self.heads(self.k_proj(hidden_states), position_embeddings, self.k_norm)
+        attended = CausalAttention.apply(query, key, self.values(hidden_states), self.scaling)
+        return self.o_proj(self.joined(attended, len(hidden_states))), None
+
+    def at(self, hidden: torch.Tensor, position_embeddings: Any, positions: torch.Tensor) -> torch.Tensor:
+        """The output at some positions (rows, some)."""
+        key = self.heads(self.k_proj(hidden), position_embeddings, self.k_norm)
+        there = tuple(_taken(each.expand(len(hidden), -1, -1), positions) for each in position_embeddings)
+        query = self.heads(self.q_proj(_taken(hidden, positions)), there, self.q_norm)
+        later = torch.arange(hidden.shape[1]) > positions.unsqueeze(-1)
+        mask = torch.zeros(later.shape, dtype=query.dtype).masked_fill_(later, -1e4)
+        heads = len(query) // len(hidden)
+        scores = torch.bmm(query * self.scaling, key.transpose(1, 2)).unflatten(0, (-1, heads)) + mask.unsqueeze(1)
+        attended = torch.bmm(scores.flatten(0, 1).softmax(-1), self.values(hidden))
+        return self.o_proj(self.joined(attended, len(hidden)))
+
+    def heads(self, projected: torch.Tensor, position_embeddings: Any, norm: Any) -> torch.Tensor:
+        """(heads of all rows, tokens, width), normed and rotated; keys as often as queries share them."""
+        whole = projected.unflatten(-1, (-1, self.head_dim))
+        rotated: Any = HeadNorm.apply(whole, norm.weight, *position_embeddings, norm.variance_epsilon)
+        return self.shared(rotated)
+
+    def values(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.shared(self.v_proj(hidden).unflatten(-1, (-1, self.head_dim)).transpose(1, 2))
+
+    def shared(self, heads: torch.Tensor) -> torch.Tensor:
+        times = self.config.num_attention_heads // heads.shape[1]
+        return (heads.repeat_interleave(times, 1) if times > 1 else heads).flatten(0, 1)
+
+    def joined(self, attended: torch.Tensor, rows: int) -> torch.Tensor:
+        return attended.unflatten(0, (rows, -1)).transpose(1, 2).flatten(2)
+
+
+class LastLayer(Qwen3DecoderLayer):
+    """The last layer; with `supervised` positions (rows, some) it returns (rows, some, width)."""
+
+    def forward(self, hidden_states: torch.Tensor, *given: Any, supervised: Any = None, **named: Any) -> torch.Tensor:
+        if supervised is None:
+            return super().forward(hidden_states, *given, **named)
+        normed = self.input_layernorm(hidden_states)
+        hidden = _taken(hidden_states, supervised)
+        hidden = hidden + self.self_attn.at(normed, named["position_embeddings"], supervised)  # pyright: ignore
+        return hidden + self.mlp(self.post_attention_layernorm(hidden))
+
+
+class QuickLora(lora.Linear):
+    """A linear layer with one plain LoRA on it."""
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        base: Any = self.get_base_layer()
+        if self.disable_adapters or self.merged:
+            return base(x, *args, **kwargs)
+        (name,) = self.active_adapters
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        return LoraProduct.apply(x, base.weight, down, up, self.scaling[name])  # pyright: ignore[reportReturnType]
+
+
+def quicken(model: nn.Module) -> None:
+    """Give a model's Qwen3 layers, and the LoRA on them, these classes; other models stay as they are.
+
+    What they compute stays the same. Rows must be whole or padded on the right; no packing, no sharding.
+    """
+    layers = [module for module in model.modules() if type(module) is Qwen3DecoderLayer]
+    if not layers or any(layer.self_attn.sliding_window or layer.self_attn.attention_dropout for layer in layers):
+        return
+    layers[-1].__class__ = LastLayer
+    for module in model.modules():
+        if type(module) is Qwen3RMSNorm:
+            module.__class__ = QuickNorm
+        elif type(module) is Qwen3Attention:
+            module.__class__ = QuickAttention
+        elif type(module) is lora.Linear and _plain(module):
+            module.__class__ = QuickLora
+
+
+def gathers(model: nn.Module) -> bool:
+    """Whether the model takes `supervised` positions."""
+    return any(isinstance(module, LastLayer) for module in model.modules())
+
+
+def _plain(module: Any) -> bool:
+    """One adapter, no dropout, no bias, no variant such as DoRA."""
+    (name, *more) = module.active_adapters
+    dropout = module.lora_dropout[name]
+    biased = module.get_base_layer().bias is not None or module.lora_B[name].bias is not None
+    return not (more or biased or module.lora_variant or getattr(dropout, "p", 0.0))
+
+
+def _taken(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """(rows, tokens, width) at positions (rows, some)."""
+    rows = torch.arange(len(hidden)).unsqueeze(1) * hidden.shape[1]
+    return hidden.flatten(0, 1).index_select(0, (rows + positions).flatten()).unflatten(0, positions.shape)
