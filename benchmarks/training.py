@@ -5,6 +5,7 @@
 
 Arms, each a fresh adapter on the same base, over the same sessions, once:
     ours       train.sft as the configuration says
+    usual      the same with the layers as transformers and PEFT have them, where `ours` has those of train.cpu
     padded-N   transformers.Trainer over the same token rows: shuffled batches of N, padded, labels masked
     trl        `trl sft` with its defaults: batches of 8, its own templating, loss on every token, gradient
                checkpointing; its max_length is lifted, so that it cuts nothing
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -82,7 +84,8 @@ class Bench:
     def arms(self, sizes: tuple[int, ...]) -> dict[str, Arm]:
         """Name -> arm."""
         padded = {f"padded-{size}": lambda size=size: self.padded(size) for size in sizes}
-        return {"ours": self.ours, **padded, "trl": self.trl}
+        usual = {} if torch.cuda.is_available() else {"usual": self.usual}
+        return {"ours": self.ours, **usual, **padded, "trl": self.trl}
 
     def flops(self) -> float:
         """Arithmetic of one pass over the sessions that no way of training a LoRA can do without."""
@@ -95,6 +98,10 @@ class Bench:
 
     def ours(self) -> Any:
         return make_trainer(self._config, self._tokenizer, self._rows)
+
+    def usual(self) -> Any:
+        with patch("train.trainer.quicken"):
+            return self.ours()
 
     def padded(self, size: int) -> Any:
         model = AutoModelForCausalLM.from_pretrained(self._config.model.base_model, dtype=self._dtype)

@@ -21,6 +21,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("aiohttp.web", "jsonschema", "numpy", "openai", "pandas", "pydantic_settings", "rich.console", "yaml")
+HEAVY = ("torch", "datasets", "peft", "transformers.models.qwen3.modeling_qwen3", "trl.trainer.sft_trainer")
+"""What `train` needs besides; importing it starts no thread, so that forking is safe."""
 STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -31,7 +33,7 @@ def run_program(
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name for name in STREAMS}
         files["stdin"].write_text(said, encoding="utf-8")
-        code = _nursery().run(
+        code = _nursery(LIBRARIES + HEAVY if words[0] == "train" else LIBRARIES).run(
             {
                 "words": [str(word) for word in words],
                 "cwd": str(cwd),
@@ -45,11 +47,13 @@ def run_program(
 
 
 class Nursery:
-    """The process that forks; one command at a time."""
+    """The process that has imported these libraries, and forks; one command at a time."""
 
-    def __init__(self) -> None:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
+    def __init__(self, libraries: tuple[str, ...]) -> None:
+        pipe, quiet = subprocess.PIPE, {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *libraries], stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=os.environ | quiet
+        )
         self._lock = threading.Lock()
         atexit.register(self._process.kill)
 
@@ -70,12 +74,12 @@ class Nursery:
 
 
 @cache
-def _nursery() -> Nursery:
-    return Nursery()
+def _nursery(libraries: tuple[str, ...]) -> Nursery:
+    return Nursery(libraries)
 
 
-def _wait_for_jobs() -> None:
-    for library in LIBRARIES:
+def _wait_for_jobs(libraries: list[str]) -> None:
+    for library in libraries:
         importlib.import_module(library)
     jobs = os.fdopen(os.dup(0), encoding="utf-8")  # a program may still set how it reads its own input
     while line := jobs.readline():
@@ -105,4 +109,4 @@ def _become(job: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _wait_for_jobs()
+    _wait_for_jobs(sys.argv[1:])

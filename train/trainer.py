@@ -185,6 +185,7 @@ def _dataset(rows: list[Row]) -> Dataset:
 def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
     settings = config.train
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(config.output_dir / "tensorboard"))
+    os.environ.setdefault("WANDB_DIR", str(config.output_dir))
     os.environ.setdefault("WANDB_PROJECT", "callproof")
     return SFTConfig(
         output_dir=str(config.output_dir / "checkpoints"),
