@@ -73,21 +73,11 @@ def test_a_grown_model_answers_as_before(layers: int) -> None:
         assert torch.allclose(small(ids).logits, large(ids).logits, atol=1e-5)
 
 
-def test_the_norm_that_is_compiled_is_the_norm_of_the_model() -> None:
-    torch, fused = pytest.importorskip("torch"), pytest.importorskip("train.fused")
-    norm = transformers.models.qwen3.modeling_qwen3.Qwen3RMSNorm(32)
-    torch.nn.init.normal_(norm.weight)
-    hidden = torch.randn(3, 5, 32)
-    assert torch.allclose(norm(hidden), fused.normalised(hidden, norm.weight, norm.variance_epsilon), atol=1e-6)
-
-
-def test_without_a_compiler_the_model_stays_as_it_is(monkeypatch) -> None:
-    fused = pytest.importorskip("train.fused")
-    modeling = transformers.models.qwen3.modeling_qwen3
-    before = modeling.Qwen3RMSNorm.forward, modeling.apply_rotary_pos_emb
-    monkeypatch.setenv("PATH", "")
-    assert not fused.compile_elementwise()
-    assert (modeling.Qwen3RMSNorm.forward, modeling.apply_rotary_pos_emb) == before
+def test_an_array_of_anything_is_read_as_one(tokenizer) -> None:
+    parameters = {"type": "object", "properties": {"tags": {"type": "array"}}, "required": ["tags"]}
+    tool = {"type": "function", "function": {"name": "mark", "description": "Mark it", "parameters": parameters}}
+    text = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tools=[tool], tokenize=False)
+    assert "mark: Mark it (tags: array)\n" in text
 
 
 def test_a_model_of_another_shape_is_no_earlier_pass(tokenizer, tmp_path) -> None:
