@@ -74,7 +74,7 @@ def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
             return time.perf_counter() - began
 
     seconds = asyncio.run(asked())
-    texts = {outcome.turn_id: outcome.text for outcome in read_outcomes(run.outcomes_path)}
+    texts = {outcome.turn_id: outcome.answer.text for outcome in read_outcomes(run.outcomes_path)}
     return seconds, [texts[turn.turn_id] for turn in made.turns]
 
 
