@@ -128,7 +128,7 @@ class Evaluator:
             output = model.generate(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
-                synced_gpus=trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled,
+                synced_gpus=trainer.sharded,
             )
         return [self._decode(tokens) for tokens in output[:, longest:].tolist()]
 

@@ -121,8 +121,7 @@ def _figures(trainer: Any, loss: float) -> dict[str, Any]:
 def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
     """Save, check, and only then replace adapter and manifest of an older run."""
     partial, file = config.adapter_dir.with_name("adapter.partial"), config.output_dir / "manifest.json"
-    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.sharded else None
     if not trainer.is_world_process_zero():
         return
     shutil.rmtree(partial, ignore_errors=True)

@@ -49,8 +49,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: 
         peft_config=lora,
         callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
     )
-    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    if use_bf16(config, on_gpu) and not (on_gpu or sharded or config.train.packing):
+    if use_bf16(config, on_gpu) and not (on_gpu or trainer.sharded or config.train.packing):
         quicken(trainer.model)
     return trainer
 
@@ -63,6 +62,11 @@ class AdapterTrainer(SFTTrainer):
         self._order: RowOrder | None = None
         self._resumed_order: torch.Tensor | None = None
         super().__init__(**options)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether processes hold parts of the weights."""
+        return self.is_fsdp_enabled or self.is_deepspeed_enabled
 
     def run(self, checkpoint: Path | None) -> None:
         """Train from the start, or go on from a checkpoint; afterwards `state` and `model` are those of the end."""

@@ -80,6 +80,14 @@ def test_loss_and_gradients_are_those_of_the_usual_layers(lora: dict | None, sha
     assert_alike(gradients(usual, inputs, weights), gradients(quick, inputs, weights), 1e-4)
 
 
+def test_logits_are_made_where_a_row_has_something_to_learn() -> None:
+    _, quick = pair()
+    inputs, widths = batch((40, 23)), []
+    quick.lm_head.register_forward_hook(lambda _module, _inputs, logits: widths.append(logits.shape[1]))
+    gradients(quick, inputs)
+    assert widths == [int((inputs["labels"][:, 1:] != -100).sum(1).max())]
+
+
 def test_in_bfloat16_they_are_no_further_from_float32_than_the_usual_ones() -> None:
     usual, quick = pair({"r": 4, "target_modules": "all-linear"})
     inputs = batch((300, 200))

@@ -109,13 +109,15 @@ def test_logits_at_supervised_positions_give_the_loss_and_gradient_of_all(tokeni
     made = transformers.DataCollatorForSeq2Seq(tokenizer)(
         [{"input_ids": r.input_ids, "labels": r.labels} for r in rows]
     )
-    count, found = sum(row.supervised for row in rows), []
+    count, found, widths = sum(row.supervised for row in rows), [], []
+    model.lm_head.register_forward_hook(lambda _module, _inputs, logits: widths.append(logits.shape[1]))
     for loss in (lambda: model(**made, num_items_in_batch=1).loss, lambda: supervised_loss(model, made)):
         model.zero_grad()
         value = loss() / count
         value.backward()
         found.append((value.item(), torch.cat([p.grad.flatten() for p in model.parameters()])))
     (usual, gradient), (same, same_gradient) = found
+    assert widths[1] < widths[0]
     assert same == pytest.approx(usual, rel=1e-5)
     assert torch.allclose(same_gradient, gradient, rtol=1e-3, atol=1e-6)
     assert gradient.abs().max() > 1e-3

@@ -42,6 +42,15 @@ def test_packed_rows_have_the_loss_of_unpacked_ones(small_run: SmallRun) -> None
     assert losses[True][1] == pytest.approx(losses[False][1], abs=1e-4)
 
 
+@pytest.mark.parametrize("weights", [{}, {"decision": 3.0, "text": 0.1}])
+def test_a_step_is_the_mean_over_all_tokens_of_the_accumulated_batches(small_run: SmallRun, weights: dict) -> None:
+    trainer, batch = first_batch(small_run(train={"loss_weights": weights}))
+    model, count = trainer.model.eval(), int((batch["labels"][:, 1:] != -100).sum())
+    alone = trainer.compute_loss(model, batch).item()
+    assert trainer.compute_loss(model, batch, num_items_in_batch=count).item() == pytest.approx(alone, rel=1e-5)
+    assert trainer.compute_loss(model, batch, num_items_in_batch=2 * count).item() == pytest.approx(alone / 2, rel=1e-5)
+
+
 def test_training_goes_on_from_the_weights_of_another_adapter(small_run: SmallRun) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import load_file

@@ -11,7 +11,8 @@ import torch
 from torch.autograd.function import Function
 
 BLOCK = 256
-_MASKED = -1e4
+MASKED = -1e4
+"""What is added to the score of a later token."""
 
 
 def compute_type(given: torch.Tensor) -> torch.dtype:
@@ -149,4 +150,4 @@ def _blocks(length: int) -> list[tuple[int, int]]:
 
 
 def _later(size: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.full((size, size), _MASKED, dtype=like.dtype).triu(1)
+    return torch.full((size, size), MASKED, dtype=like.dtype).triu(1)

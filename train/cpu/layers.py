@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from peft.tuners import lora
 from torch import nn
-from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm, repeat_kv
 
-from train.cpu.functions import CausalAttention, HeadNorm, LoraProduct, Norm
+from train.cpu.functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm
 
 
 class QuickNorm(Qwen3RMSNorm):
@@ -29,35 +29,33 @@ class QuickAttention(Qwen3Attention):
     ) -> Any:
         if past_key_values is not None:
             return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **kw)
-        query = self.heads(self.q_proj(hidden_states), position_embeddings, self.q_norm)
-        key = self.heads(self.k_proj(hidden_states), position_embeddings, self.k_norm)
-        attended = CausalAttention.apply(query, key, self.values(hidden_states), self.scaling)
+        query = self.heads(self.q_proj(hidden_states), position_embeddings, self.q_norm).flatten(0, 1)
+        key, value = self.keys_and_values(hidden_states, position_embeddings)
+        attended = CausalAttention.apply(query, key, value, self.scaling)
         return self.o_proj(self.joined(attended, len(hidden_states))), None
 
     def at(self, hidden: torch.Tensor, position_embeddings: Any, positions: torch.Tensor) -> torch.Tensor:
         """The output at some positions (rows, some)."""
-        key = self.heads(self.k_proj(hidden), position_embeddings, self.k_norm)
         there = tuple(_taken(each.expand(len(hidden), -1, -1), positions) for each in position_embeddings)
-        query = self.heads(self.q_proj(_taken(hidden, positions)), there, self.q_norm)
+        query = self.heads(self.q_proj(_taken(hidden, positions)), there, self.q_norm).flatten(0, 1)
+        key, value = self.keys_and_values(hidden, position_embeddings)
         later = torch.arange(hidden.shape[1]) > positions.unsqueeze(-1)
-        mask = torch.zeros(later.shape, dtype=query.dtype).masked_fill_(later, -1e4)
-        heads = len(query) // len(hidden)
-        scores = torch.bmm(query * self.scaling, key.transpose(1, 2)).unflatten(0, (-1, heads)) + mask.unsqueeze(1)
-        attended = torch.bmm(scores.flatten(0, 1).softmax(-1), self.values(hidden))
+        mask = torch.zeros(later.shape, dtype=query.dtype).masked_fill_(later, MASKED)
+        scores = torch.bmm(query * self.scaling, key.transpose(1, 2)).unflatten(0, (len(hidden), -1))
+        attended = torch.bmm((scores + mask.unsqueeze(1)).flatten(0, 1).softmax(-1), value)
         return self.o_proj(self.joined(attended, len(hidden)))
 
     def heads(self, projected: torch.Tensor, position_embeddings: Any, norm: Any) -> torch.Tensor:
-        """(heads of all rows, tokens, width), normed and rotated; keys as often as queries share them."""
+        """(rows, heads, tokens, width), normed and rotated."""
         whole = projected.unflatten(-1, (-1, self.head_dim))
-        rotated: Any = HeadNorm.apply(whole, norm.weight, *position_embeddings, norm.variance_epsilon)
-        return self.shared(rotated)
+        return HeadNorm.apply(whole, norm.weight, *position_embeddings, norm.variance_epsilon)  # pyright: ignore[reportReturnType]
 
-    def values(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.shared(self.v_proj(hidden).unflatten(-1, (-1, self.head_dim)).transpose(1, 2))
-
-    def shared(self, heads: torch.Tensor) -> torch.Tensor:
-        times = self.config.num_attention_heads // heads.shape[1]
-        return (heads.repeat_interleave(times, 1) if times > 1 else heads).flatten(0, 1)
+    def keys_and_values(self, hidden: torch.Tensor, position_embeddings: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each (heads of all rows, tokens, width), as often as queries share them."""
+        key = self.heads(self.k_proj(hidden), position_embeddings, self.k_norm)
+        value = self.v_proj(hidden).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        shared_key, shared_value = (repeat_kv(each, self.num_key_value_groups).flatten(0, 1) for each in (key, value))
+        return shared_key, shared_value
 
     def joined(self, attended: torch.Tensor, rows: int) -> torch.Tensor:
         return attended.unflatten(0, (rows, -1)).transpose(1, 2).flatten(2)
