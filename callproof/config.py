@@ -165,6 +165,7 @@ class TrainConfig(Record):
     learning_rate: float = Field(default=3e-4, gt=0)
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(default="linear")
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="decay of the squared gradients' mean")
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     gradient_checkpointing: bool = Field(default=False)

@@ -202,6 +202,7 @@ def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_ratio,
+        adam_beta2=settings.adam_beta2,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         gradient_checkpointing=settings.gradient_checkpointing,

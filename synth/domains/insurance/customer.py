@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from synth.dialogue import Dialogue, Story
+from synth.dialogue import Dialogue, Split, Story
 from synth.domains.pools import HOME_ITEMS, STREETS, TOWNS, VEHICLE_ITEMS
 from synth.domains.words import listing
 
@@ -18,6 +18,8 @@ SUMS = {
     "travel": range(5000, 50001, 1000),
     "liability": range(1000000, 10000001, 250000),
 }
+VAGUE_SHARE: dict[Split, float] = {"train": 0.65, "eval": 0.25}
+"""Of requests about a policy where no number is known yet: "my household policy" looks much like one that is."""
 
 
 class Policy(NamedTuple):
@@ -62,7 +64,7 @@ class Customer(Story):
 
     def is_vague(self) -> bool:
         """Whether the user speaks of a policy whose number nobody has given yet."""
-        return not (self.focus or self.listed) and self.d.left >= 2 and self.d.chance(0.25)
+        return not (self.focus or self.listed) and self.d.left >= 2 and self.d.chance(VAGUE_SHARE[self.d.split])
 
     def ask_for_policy(self, bank: str, *products: str, **slots: object) -> Policy:
         """A wish without a policy number, the question for it, and the number."""
