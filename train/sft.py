@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from callproof.config import RunConfig
 from callproof.records import write_json
 from callproof.servable import check_adapter_folder
 from callproof.turns import eval_turns
+from train.beside import beside
 from train.card import write_card
 from train.checkpoints import Checkpoints, RunState
 from train.data import Rows, load_tokenizer
@@ -66,7 +68,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
 
 
 def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
-    train, measured = training_rows(config, encoder)
+    train, measured = beside(lambda: import_module("train.trainer"), lambda: training_rows(config, encoder))
     say(f"{config.name}: {train.counts()}")
     return {"train": train, "eval": measured}
 
