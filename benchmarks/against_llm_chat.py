@@ -9,6 +9,7 @@ all conversations, so the catalog is not shuffled here. Starts its own server; n
 
 import argparse
 import asyncio
+import copy
 import io
 import json
 import statistics
@@ -45,7 +46,8 @@ class Offline:
 
         options = {key.replace("-", "_"): value for key, value in server.options.items() if key not in SERVER_ONLY}
         self._llm = LLM(model=server.base, **options)
-        self._sampling = SamplingParams(temperature=config.eval.temperature, max_tokens=config.eval.max_tokens)
+        limits: dict[str, Any] = {"temperature": config.eval.temperature, "max_tokens": config.eval.max_tokens}
+        self._sampling = SamplingParams(**limits, skip_special_tokens=False)  # as the server where there are tools
         self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))
         self._messages: list[Any] = [list(turn.messages) for turn in turns]
         self._tools = list(turns[0].tools or ())
@@ -53,10 +55,9 @@ class Offline:
     def run(self) -> tuple[float, list[str]]:
         """(seconds, the answers)."""
         assert self._llm.reset_prefix_cache()
+        messages = copy.deepcopy(self._messages)  # LLM.chat parses the arguments of calls in place
         began = time.perf_counter()
-        found = self._llm.chat(
-            self._messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools
-        )
+        found = self._llm.chat(messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools)
         return time.perf_counter() - began, [each.outputs[0].text for each in found]
 
 
@@ -74,8 +75,11 @@ def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
             return time.perf_counter() - began
 
     seconds = asyncio.run(asked())
-    texts = {outcome.turn_id: outcome.answer.text for outcome in read_outcomes(run.outcomes_path)}
-    return seconds, [texts[turn.turn_id] for turn in made.turns]
+    answers = {outcome.turn_id: outcome.answer for outcome in read_outcomes(run.outcomes_path)}
+    refused = [answer.error for answer in answers.values() if answer.error]
+    if refused:
+        raise SystemExit(f"{len(refused)} turns got no answer: {refused[0]}")
+    return seconds, [answers[turn.turn_id].text for turn in made.turns]
 
 
 def unshuffled(source: Path, folder: Path) -> Path:
