@@ -64,7 +64,8 @@ data: setup ## write the sessions of the two domains again
 	$(RUN) synth
 
 test: setup ## run the whole suite, real vLLM included
-	$(RUN) pytest
+	$(RUN) pytest tests/e2e
+	$(RUN) pytest --ignore tests/e2e --numprocesses 2 --dist loadfile
 
 check: setup ## ruff, pyright, import contracts
 	$(BIN)/ruff check .

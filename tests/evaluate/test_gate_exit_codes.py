@@ -86,9 +86,9 @@ def test_what_a_regression_writes(run: Runs, tmp_path: Path):
 
 
 def test_a_margin_below_the_noise_is_told_with_the_mend(run: Runs):
-    done = command(*below_noise(run))
-    assert "margin turn_exact=0.02: is below the noise of 0.0300 between runs of good" in done.stdout
-    assert "raise it, or ask more sessions" in done.stdout
+    told = " ".join(command(*below_noise(run)).stdout.split())  # lines are wrapped
+    assert "margin turn_exact=0.02: is below the noise of 0.0300 between runs of good" in told
+    assert "raise it, or ask more sessions" in told
 
 
 @pytest.mark.parametrize("words", [("nowhere", "nothing"), ("one",), ("one", "other", "--margin", "turn_exact=2")])
