@@ -18,7 +18,7 @@ SUMS = {
     "travel": range(5000, 50001, 1000),
     "liability": range(1000000, 10000001, 250000),
 }
-VAGUE_SHARE: dict[Split, float] = {"train": 0.65, "eval": 0.25}
+VAGUE_SHARE: dict[Split, float] = {"train": 0.5, "eval": 0.25}
 """Of requests about a policy where no number is known yet: "my household policy" looks much like one that is."""
 
 

@@ -16,10 +16,6 @@ INCLUDES = {
 """Acts that make no sense after an act, and it not after them."""
 
 
-HARDER = {"policies": 1.5, "claim": 1.7}
-"""Acts that training sessions have more often: a policy to look up by its product, a call with many optional parts."""
-
-
 class Insurance(Customer):
     """One session; every method without arguments is an act of one or two user messages."""
 
@@ -51,8 +47,6 @@ class Insurance(Customer):
         if "cancel" in self.done:
             weights |= {"claim": 0.0, "driver": 0.0, "coverage": 0.0, "coverage_and_driver": 0.0}
         open_ = {name: weight for name, weight in weights.items() if weight and not self._is_done(name)}
-        if self.d.split == "train":
-            open_ = {name: weight * HARDER.get(name, 1.0) for name, weight in open_.items()}
         if self.last in CORRECTIONS:
             open_[CORRECTIONS[self.last]] = 7.0
         return open_ or {"quote": 1.0}
