@@ -25,6 +25,7 @@ from own_server import served
 from prefix_cache import Salted
 
 from callproof.config import RunConfig, load
+from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
 from evaluate.plan import Plan, plan
 from evaluate.replay import ask
@@ -46,8 +47,7 @@ class Offline:
 
         options = {key.replace("-", "_"): value for key, value in server.options.items() if key not in SERVER_ONLY}
         self._llm = LLM(model=server.base, **options)
-        limits: dict[str, Any] = {"temperature": config.eval.temperature, "max_tokens": config.eval.max_tokens}
-        self._sampling = SamplingParams(**limits, skip_special_tokens=False)  # as the server where there are tools
+        self._sampling = SamplingParams(temperature=config.eval.temperature, max_tokens=config.eval.max_tokens)
         self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))
         self._messages: list[Any] = [list(turn.messages) for turn in turns]
         self._tools = list(turns[0].tools or ())
@@ -78,12 +78,13 @@ def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
     answers = {outcome.turn_id: outcome.answer for outcome in read_outcomes(run.outcomes_path)}
     refused = [answer.error for answer in answers.values() if answer.error]
     if refused:
-        raise SystemExit(f"{len(refused)} turns got no answer: {refused[0]}")
+        raise UserError(url, f"{len(refused)} turns got no answer ({refused[0]})", "look at what the server refuses")
     return seconds, [answers[turn.turn_id].text for turn in made.turns]
 
 
 def unshuffled(source: Path, folder: Path) -> Path:
     """The configuration of a file, with one order of tools for all sessions."""
+    load(source)  # tells what is wrong with it
     values = yaml.safe_load(source.read_text(encoding="utf-8"))
     values["prompt"] = {**(values.get("prompt") or {}), "shuffle_tools": False}
     path = folder / source.name
@@ -91,7 +92,7 @@ def unshuffled(source: Path, folder: Path) -> Path:
     return path
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
     parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
@@ -115,6 +116,7 @@ def main() -> None:
                     seconds["LLM.chat"].append(chat)
                     seconds["evaluate"].append(replayed)
     tell(seconds, len(made.turns), same)
+    return EXIT_PASS
 
 
 def tell(seconds: dict[str, list[float]], turns: int, same: float) -> None:
@@ -131,4 +133,4 @@ def tell(seconds: dict[str, list[float]], turns: int, same: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

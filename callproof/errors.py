@@ -28,11 +28,11 @@ class UserError(Exception):
     """
 
     def __init__(self, where: object, problem: str, mend: str) -> None:
-        super().__init__(" ".join(f"{where}: {problem}; {mend}".split()))
-        self._said = (str(where), problem, mend)
+        super().__init__(str(where), problem, mend)
 
-    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
-        return type(self), self._said
+    def __str__(self) -> str:
+        where, problem, mend = self.args
+        return " ".join(f"{where}: {problem}; {mend}".split())
 
 
 def exit_with(main: Callable[[], int]) -> NoReturn:

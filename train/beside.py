@@ -28,7 +28,7 @@ def beside(meanwhile: Callable[[], object], work: Callable[[], Made]) -> Made:
     meanwhile()
     try:
         made = receiver.recv()
-    except EOFError:  # killed, for want of memory perhaps; the work is made here, and so is its error
+    except (EOFError, OSError):  # killed, or in the middle of its answer; made here, work shows its own error
         return work()
     finally:
         process.join()

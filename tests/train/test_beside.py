@@ -1,7 +1,9 @@
 """Work in a forked process: what comes back, what is raised, and what happens when it dies."""
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,23 @@ def test_work_whose_process_is_killed_is_made_here() -> None:
         return os.getpid()
 
     assert beside(nothing, work) == parent
+
+
+def test_work_whose_process_is_killed_in_the_middle_of_its_answer_is_made_here(tmp_path: Path) -> None:
+    parent, begun, answer = os.getpid(), tmp_path / "begun", b"a" * 2**24
+
+    def work() -> bytes:
+        begun.touch()
+        return answer if os.getpid() != parent else b"made here"
+
+    def kill() -> None:
+        while not begun.exists():
+            pass
+        time.sleep(0.5)  # until the pipe is full
+        (child,) = multiprocessing.active_children()
+        child.kill()
+
+    assert beside(kill, work) == b"made here"
 
 
 def test_a_defect_is_raised_with_its_own_traceback(capfd) -> None:
