@@ -16,8 +16,12 @@ READY := .venv/.ready
 WHEELS    = $(shell $(PYTHON) -m pip config list 2>/dev/null | grep find-links)
 CPU_INDEX = $(if $(WHEELS),,--extra-index-url https://download.pytorch.org/whl/cpu)
 
+# In a container, as in CI, nobody else would.
+INSTALL_CHROMIUM = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing Chromium" && \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1; }
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train serve evaluate gate bench base data test check clean
+.PHONY: help setup demo train serve evaluate gate bench base data test browser check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,9 +67,16 @@ base: setup ## make the embedded base model models/tiny again, in three passes (
 data: setup ## write the sessions of the two domains again
 	$(RUN) synth
 
-test: setup ## run the whole suite, real vLLM included
-	$(RUN) pytest tests/e2e
-	$(RUN) pytest --ignore tests/e2e --numprocesses 2 --dist loadfile
+test: setup browser ## run the whole suite, real vLLM and a real browser included
+	@failed=0; set -x; \
+	$(RUN) pytest tests/e2e || failed=1; \
+	$(RUN) pytest --ignore tests/e2e --numprocesses 2 --dist loadfile || failed=1; \
+	exit $$failed
+
+browser: setup
+	@$(BIN)/python -c 'import shutil, sys; sys.exit(not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))' || \
+	$(INSTALL_CHROMIUM) || \
+	echo "no Chromium: the tests of reports and of the web page are skipped; install it with the system's package manager"
 
 check: setup ## ruff, pyright, import contracts
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import redirect_stderr
+from contextlib import closing, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class Offline:
         began = time.perf_counter()
         found = self._llm.chat(messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools)
         return time.perf_counter() - began, [each.outputs[0].text for each in found]
+
+    def close(self) -> None:
+        """End vLLM's own process, without which this one never ends."""
+        self._llm.llm_engine.engine_core.shutdown()
 
 
 def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
@@ -107,14 +111,15 @@ def main() -> int:
         same = 0.0
         with served("--config", str(path), log=path.with_suffix(".log")) as url:
             offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
-            for number in range(-1, args.rounds):
-                chat, expected = offline.run()
-                replayed, texts = replay(made, url, number)
-                same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
-                print(f"round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s", file=sys.stderr, flush=True)
-                if number >= 0:
-                    seconds["LLM.chat"].append(chat)
-                    seconds["evaluate"].append(replayed)
+            with closing(offline):
+                for number in range(-1, args.rounds):
+                    chat, expected = offline.run()
+                    replayed, texts = replay(made, url, number)
+                    same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
+                    print(f"round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s", file=sys.stderr)
+                    if number >= 0:
+                        seconds["LLM.chat"].append(chat)
+                        seconds["evaluate"].append(replayed)
     tell(seconds, len(made.turns), same)
     return EXIT_PASS
 

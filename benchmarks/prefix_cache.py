@@ -34,8 +34,8 @@ _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$"
 class Shuffled(Plan):
     """The same questions one by one, in random order."""
 
-    def units(self, answered: set[Key]) -> deque[list[Question]]:
-        questions = [[question] for unit in super().units(answered) for question in unit]
+    def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
+        questions = [deque([question]) for session in super().sessions(answered) for question in session]
         random.Random(0).shuffle(questions)
         return deque(questions)
 

@@ -64,18 +64,17 @@ class Plan:
         """How many questions there are."""
         return len(self.turns) * len(self.models) * len(self.channels) * self.config.eval.repeats
 
-    def units(self, answered: set[Key]) -> deque[list[Question]]:
-        """What is left to ask, a list for each model and session, model by model."""
+    def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
+        """What is left to ask, a queue for each model and session, model by model."""
         sessions: dict[str, list[Turn]] = {}
         for turn in self.turns:
             sessions.setdefault(turn.session_id, []).append(turn)
-        longest_first = sorted(sessions.values(), key=len, reverse=True)
-        units = (
-            [question for question in self._ask(turns, model) if question.key not in answered]
+        queues = (
+            deque(question for question in self._ask(turns, model) if question.key not in answered)
             for model in self.models
-            for turns in longest_first
+            for turns in sessions.values()
         )
-        return deque(filter(None, units))
+        return deque(filter(None, queues))
 
     def _ask(self, turns: Iterable[Turn], model: str) -> Iterator[Question]:
         for turn in turns:

@@ -1,13 +1,15 @@
 """Replay: the turns of a configuration are asked of each model at one or more endpoints, and judged as answers land.
 
-The turns of one session go to one endpoint, one after another, so that each finds the prompt of the one before in the
-server's prefix cache, and so do a turn's repeats and its second channel; sessions go side by side, the longest first.
-What could not be answered is an outcome too (`infra_error`), and asked again by `--resume`.
+The turns of one session go to one endpoint, one after another, each with its repeats and both channels, so that each
+finds what came before it in the server's prefix cache; sessions go side by side. When no session is left to begin, the
+turns of those under way are asked side by side too: they hold what was recorded, not what was answered. What could not
+be answered is an outcome too (`infra_error`), and asked again by `--resume`.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from callproof.command_line import say
 from callproof.endpoint import request
@@ -83,6 +85,14 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
     return keep_answered(run.outcomes_path)
 
 
+@dataclass
+class _Session:
+    """What is left of a session, and the number of the endpoint that it is asked at."""
+
+    home: int
+    questions: deque[Question]
+
+
 class _Asking:
     """One run while its questions are asked."""
 
@@ -90,7 +100,8 @@ class _Asking:
         self._plan, self._fleet, self._servers = plan, fleet, servers
         self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
-        self._units: deque[list[Question]] = deque()
+        self._left: deque[deque[Question]] = deque()
+        self._begun: list[_Session] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def ask(self, done: Iterable[Outcome]) -> None:
@@ -105,14 +116,14 @@ class _Asking:
             for outcome in done:
                 answered.add(key_of(outcome))
                 progress.recall(outcome)
-            self._units = plan.units(answered)
+            self._left = plan.sessions(answered)
             with OutcomeLog(plan.run.outcomes_path) as log, Stop(plan.config.eval.run_timeout_s, self._drop) as stop:
 
                 def land(outcome: Outcome) -> None:
                     log.append(outcome)
                     progress.advance(outcome)
 
-                await self._ask_units(stop, land)
+                await self._ask_left(stop, land)
         if stop.reason:
             raise Stopped(stop.reason)
         info = plan.run.info()
@@ -123,9 +134,9 @@ class _Asking:
         for task in self._tasks:
             task.cancel()
 
-    async def _ask_units(self, stop: Stop, land: Callable[[Outcome], None]) -> None:
-        homes = len(self._fleet.endpoints)
-        workers = min(self._plan.config.eval.concurrency * homes, len(self._units))
+    async def _ask_left(self, stop: Stop, land: Callable[[Outcome], None]) -> None:
+        homes, questions = len(self._fleet.endpoints), sum(map(len, self._left))
+        workers = min(self._plan.config.eval.concurrency * homes, questions)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(workers):
@@ -134,13 +145,21 @@ class _Asking:
             raise errors.exceptions[0] from None
 
     async def _work(self, home: int, stop: Stop, land: Callable[[Outcome], None]) -> None:
-        while self._units and not stop.reason:
-            asked_at = home
-            for question in self._units.popleft():
-                outcome, asked_at = await self._answer(question, asked_at, stop)
+        while session := self._session(home):
+            while session.questions:
+                outcome, session.home = await self._answer(session.questions.popleft(), session.home, stop)
                 land(outcome)
                 if stop.reason:
                     return
+
+    def _session(self, home: int) -> _Session | None:
+        """A new one, or of those under way at this endpoint the one with most left to ask."""
+        if self._left:
+            self._begun.append(_Session(home, self._left.popleft()))
+            return self._begun[-1]
+        self._begun = [session for session in self._begun if session.questions]
+        here = (session for session in self._begun if session.home == home)
+        return max(here, key=lambda session: len(session.questions), default=None)
 
     async def _answer(self, question: Question, home: int, stop: Stop) -> tuple[Outcome, int]:
         settings, turn = self._plan.config.eval, question.turn

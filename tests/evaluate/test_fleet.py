@@ -99,7 +99,7 @@ def test_two_endpoints_share_the_load_and_each_session_stays_at_one(domain: Doma
 def test_an_endpoint_that_dies_loses_no_turn_and_keeps_no_session(make_domain: Any) -> None:
     domain = make_domain(sessions=8, eval={"retries": 2, "timeout_s": 5})
     with FakeEndpoint(right) as alive, FakeEndpoint(Script(drop=True)) as dead:
-        assert replay(domain, dead, alive, words=("--concurrency", "2")) == 0
+        assert replay(domain, dead, alive, words=("--concurrency", "1")) == 0
     assert len(alive.requests) == 16
     assert all(length == 2 for lengths in sessions_of(dead).values() for length in lengths)
 

@@ -79,17 +79,27 @@ def test_the_api_key_is_sent_and_never_written_or_shown(make_domain, monkeypatch
     assert "k3y-of-the-test" not in "".join(capfd.readouterr())
 
 
-def test_turns_of_one_session_go_one_after_another_and_sessions_side_by_side(domain):
-    def answer(payload: dict[str, Any]) -> Script:
-        return Script(right(payload), first_delay_s=0.01)
+def late(payload: dict[str, Any]) -> Script:
+    return Script(right(payload), first_delay_s=0.05)
 
-    with FakeEndpoint(answer) as fake:
+
+def test_turns_of_one_session_go_one_after_another_and_sessions_side_by_side(domain):
+    with FakeEndpoint(late) as fake:
         replay(domain, fake.url, "--concurrency", "8")
     assert 1 < fake.most_in_flight <= 8
+    lengths = [len(request["messages"]) for request in fake.requests]
+    assert lengths[:8] == [2] * 8
     order: dict[str, list[int]] = {}
     for request in fake.requests:
         order.setdefault(request["messages"][0]["content"], []).append(len(request["messages"]))
     assert all(lengths == sorted(lengths) for lengths in order.values())
+
+
+def test_when_no_session_is_left_to_begin_turns_go_side_by_side(make_domain):
+    domain = make_domain(sessions=2)
+    with FakeEndpoint(late) as fake:
+        replay(domain, fake.url, "--concurrency", "8")
+    assert fake.most_in_flight == 4
 
 
 def test_resume_after_a_torn_line_asks_only_what_is_missing(domain, capsys):
