@@ -25,7 +25,7 @@ from evaluate.score import score_answers
 from evaluate.summary import Summary
 from evaluate.tables import print_summary
 
-_FATES = {"drop": "left out", "keep": "kept"}
+_FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 
 
 def replay(args: Namespace) -> int:

@@ -9,6 +9,8 @@ from callproof.outcomes import catalog_of
 from callproof.turns import GoldCall, Turn
 
 BadGold = Literal["refuse", "drop", "keep"]
+BAD_GOLD = "bad_gold"
+"""The tag by which an importer tells that it has listed what is wrong with a turn's gold, and kept it."""
 
 
 def gold_problems(turn: Turn) -> list[str]:

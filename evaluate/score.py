@@ -13,7 +13,7 @@ from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
 from callproof.records import explain, read_jsonl, read_lines, refuse_half_characters, replacing
 from callproof.turns import Turn
 from evaluate.bless import choose_model
-from evaluate.gold import BadGold, gold_problems
+from evaluate.gold import BAD_GOLD, BadGold, gold_problems
 from evaluate.runs import Identifier, Run, RunInfo, now, outcome_line
 
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
@@ -117,7 +117,7 @@ class TurnIndex:
 def _lint(turn: Turn, where: str, bad_gold: BadGold, scored: Scored) -> bool:
     """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
     problems = gold_problems(turn)
-    if problems and bad_gold == "refuse":
+    if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
     scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
@@ -154,7 +154,8 @@ def score_answers(
         model: the name for answers that carry none.
         profile: how calls are compared with gold; see `callproof.outcomes`.
         baseline: the model that others will be compared with, if it is named.
-        bad_gold: what to do about turns whose gold their own catalog refuses.
+        bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
+            tagged.
 
     Raises:
         UserError: a malformed line, bad gold, a turn answered twice by one model (`path:line`), no answer to any turn,

@@ -14,7 +14,7 @@ def import_turns(args: Namespace) -> int:
     result = _write(args)
     for line in (*result.skipped, *result.bad_gold):
         say(line)
-    fate = "left out" if args.drop_bad_gold else "kept; `score` takes them with --keep-bad-gold"
+    fate = "left out" if args.drop_bad_gold else "kept, tagged bad_gold"
     say(f"{result.turns} turns, {len(result.skipped)} lines skipped")
     if result.bad_turns:
         say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")

@@ -9,7 +9,7 @@ from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
 from callproof.records import read_jsonl, replacing
 from callproof.turns import Turn
-from evaluate.gold import gold_problems
+from evaluate.gold import BAD_GOLD, gold_problems
 
 
 class Imported(NamedTuple):
@@ -90,7 +90,7 @@ def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bo
         result.bad_turns += bool(problems)
         if not (problems and drop_bad_gold):
             result.turns += 1
-            yield turn
+            yield turn.model_copy(update={"tags": (*turn.tags, BAD_GOLD)}) if problems else turn
     if not result.turns:
         first = f"; the first skipped line is {result.skipped[0]}" if result.skipped else ""
         dropped = f", {result.bad_turns} with gold that breaks its schema" if result.bad_turns else ""

@@ -189,7 +189,19 @@ def test_the_command_imports_questions(write, tmp_path: Path, capsys: pytest.Cap
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"turns": 1, "skipped": 0, "bad_gold": 1, "out": str(out)}
     assert f"{answers}:1: simple_python_0: bank_quote: rate: 'high' is not of type 'number'" in captured.err
-    assert len(list(read_turns(out))) == 1
+    assert [turn.tags[-1] for turn in read_turns(out)] == ["bad_gold"]
+
+
+def test_imported_turns_with_bad_gold_are_scored_and_listed_again(
+    write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = write("rows.jsonl", result("simple_0", "[]", {"bank.quote": {"rate": ["high"]}}))
+    assert main(["import", "bfcl-results", str(rows), "--out", str(tmp_path)]) == 0
+    words = ["score", "--turns", str(tmp_path / "turns.jsonl"), "--answers", str(tmp_path / "answers.jsonl")]
+    for profile in ("strict", "bfcl"):
+        capsys.readouterr()
+        assert main([*words, "--match", profile, "--out", str(tmp_path / profile)]) == 0
+        assert "breaks its own schema in 1 turns, which are kept" in capsys.readouterr().err
 
 
 def result(turn_id: str, output: str, gold: dict[str, Any] | None) -> dict[str, Any]:
