@@ -74,7 +74,7 @@ test: setup browser ## run the whole suite, real vLLM and a real browser include
 	exit $$failed
 
 browser: setup
-	@$(BIN)/python -c 'import shutil, sys; sys.exit(not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))' || \
+	@PYTHONPATH=tests $(BIN)/python -c 'import browser; raise SystemExit(browser.CHROMIUM is None)' || \
 	$(INSTALL_CHROMIUM) || \
 	echo "no Chromium: the tests of reports and of the web page are skipped; install it with the system's package manager"
 

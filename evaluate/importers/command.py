@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from callproof.command_line import say
 from callproof.records import replacing
+from evaluate.gold import BAD_GOLD
 from evaluate.importers import bfcl, openai_log
 from evaluate.importers.turns_file import Import, write_imported
 
@@ -14,7 +15,7 @@ def import_turns(args: Namespace) -> int:
     result = _write(args)
     for line in (*result.skipped, *result.bad_gold):
         say(line)
-    fate = "left out" if args.drop_bad_gold else "kept, tagged bad_gold"
+    fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
     say(f"{result.turns} turns, {len(result.skipped)} lines skipped")
     if result.bad_turns:
         say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")
