@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
+from pydantic_core import to_json
 
 from callproof.records import Record
 
@@ -195,14 +196,27 @@ def writable_value(value: Any, depth: int = MAX_DEPTH + 1) -> Any:
     Raises:
         RefusedJSON: nested deeper than `depth` lists and objects.
     """
+    return value if _surely_writable(value, depth) else _mended(value, depth)
+
+
+def _surely_writable(value: Any, depth: int) -> bool:
+    """A quick look: UTF-8 can hold the value, and it has too few brackets to be nested too deep."""
+    try:
+        text = to_json(value)
+    except ValueError:
+        return False
+    return text.count(b"{") + text.count(b"[") <= depth
+
+
+def _mended(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else writable(value)
     if isinstance(value, dict | list) and depth <= 0:
         raise RefusedJSON("too_deep", f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, list):
-        return [writable_value(item, depth - 1) for item in value]
+        return [_mended(item, depth - 1) for item in value]
     if isinstance(value, dict):
-        return {writable_value(key): writable_value(item, depth - 1) for key, item in value.items()}
+        return {_mended(key, depth): _mended(item, depth - 1) for key, item in value.items()}
     return value
 
 

@@ -68,7 +68,7 @@ class Tool(Record):
         if isinstance(self.compiled, BadSchema):
             return f"schema of {self.name!r}: {self.compiled}"
         try:
-            return list(islice(self.compiled.validator.iter_errors(arguments), MAX_PROBLEMS))
+            return list(islice(self.compiled.errors(arguments), MAX_PROBLEMS))
         except RecursionError:
             return "arguments: nested too deep for the schema"
         except ArithmeticError as error:

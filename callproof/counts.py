@@ -87,10 +87,13 @@ _PARTS = (
     ("matched_args", "gold_args"),
     ("matched_args", "predicted_args"),
 )
-_SUMS = (
-    ("turn", ("call_turn", "no_call_turn")),
-    ("turn", ("answered_call_turn", "answered_no_call_turn", "infra")),
-    ("attempted", ("attempted_call_turn", "attempted_no_call_turn")),
+_SUMS = tuple(
+    (whole, parts, attrgetter(whole, *parts))
+    for whole, parts in (
+        ("turn", ("call_turn", "no_call_turn")),
+        ("turn", ("answered_call_turn", "answered_no_call_turn", "infra")),
+        ("attempted", ("attempted_call_turn", "attempted_no_call_turn")),
+    )
 )
 _SHARED = attrgetter("gold_calls", "name_matches", "exact_matches")
 
@@ -123,8 +126,9 @@ def contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts], gold_calls
     """
     if problem := _OF_TURN.broken(counts):
         return f"counts: {problem}"
-    for whole, parts in _SUMS:
-        if getattr(counts, whole) != sum(getattr(counts, part) for part in parts):
+    for whole, parts, read in _SUMS:
+        expected, *found = read(counts)
+        if expected != sum(found):
             return f"counts: {whole} is not the sum of {', '.join(parts)}"
     if counts.gold_calls != gold_calls:
         return f"counts: gold_calls is {counts.gold_calls}, where gold holds {gold_calls}"

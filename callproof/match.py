@@ -94,6 +94,9 @@ Table = dict[tuple[int, int], Pair]
 
 def _assigned(table: Table) -> Iterator[Pair]:
     """The best pairs in any order; calls of different names never pair, so each name is assigned by itself."""
+    if len(table) < 2:
+        yield from table.values()
+        return
     columns_of: dict[int, list[int]] = defaultdict(list)
     for row, column in table:
         columns_of[row].append(column)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from callproof.errors import UserError
 
@@ -70,7 +71,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, line in read_lines(path):
         if line.strip():
-            yield number, _object(line, f"{path}:{number}")
+            yield number, json_object(line, f"{path}:{number}")
 
 
 def read_object(path: Path, mend: str) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def read_object(path: Path, mend: str) -> dict[str, Any]:
     return value
 
 
-def _object(line: bytes, where: str) -> dict[str, Any]:
+def json_object(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(utf8(line, where))
     except (ValueError, RecursionError) as error:
@@ -221,6 +222,5 @@ def _remove_folder(path: Path) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file in one step, see `replacing`."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(to_json(value, indent=2) + b"\n")

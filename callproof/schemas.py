@@ -24,6 +24,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7, DRAFT202012
 
 from callproof.patterns import BadPattern, TooCostly, check, search
+from callproof.plain_schemas import surely_a_schema, surely_valid
 
 
 class BadSchema(ValueError):
@@ -50,14 +51,23 @@ class CompiledSchema:
             schema = {key: value for key, value in schema.items() if key != "$schema"}
         self.schema = schema
         specification, base, validator = known
-        try:
-            base.check_schema(schema)
-        except SchemaError as error:
-            raise BadSchema(error.json_path.removeprefix("$").removeprefix("."), error.message) from None
+        if not surely_a_schema(schema):
+            _check(schema, base)
         resource = Resource(contents=schema, specification=specification)
         self.resolver = Registry().resolver_with_root(resource)
         _lint(resource, self.resolver)
-        self.validator: Validator = validator(schema, format_checker=_FORMATS, registry=Registry())
+        self._validator: Validator = validator(schema, format_checker=_FORMATS, registry=Registry())
+
+    def errors(self, value: Any) -> Iterator[ValidationError]:
+        """What the schema refuses of a value."""
+        return iter(()) if surely_valid(value, self.schema) else self._validator.iter_errors(value)
+
+
+def _check(schema: Any, dialect: Any) -> None:
+    try:
+        dialect.check_schema(schema)
+    except SchemaError as error:
+        raise BadSchema(error.json_path.removeprefix("$").removeprefix("."), error.message) from None
 
 
 def _lint(resource: Resource[Any], resolver: Any) -> None:
@@ -147,6 +157,14 @@ def _additional_properties(validator: Any, additional: Any, instance: Any, schem
             yield from validator.descend(instance[name], additional, path=name)
 
 
+def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    """Only what is not surely right is worth a validator of its own: most arguments are, and most are plain."""
+    if validator.is_type(instance, "object"):
+        for name, subschema in properties.items():
+            if name in instance and not surely_valid(instance[name], subschema):
+                yield from validator.descend(instance[name], subschema, path=name, schema_path=name)
+
+
 def _unique_items(validator: Any, unique: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
     """In linear time, where jsonschema compares all pairs."""
     if unique and validator.is_type(instance, "array") and len(set(map(_hashable, instance))) < len(instance):
@@ -165,6 +183,7 @@ def _hashable(value: Any) -> Any:
 _KEYWORDS: dict[str, Any] = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
+    "properties": _properties,
     "additionalProperties": _additional_properties,
     "uniqueItems": _unique_items,
 }

@@ -4,9 +4,10 @@ An outcome leaves about half a kilobyte here and none of its text. Repeated answ
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 
 import numpy as np
@@ -107,7 +108,7 @@ class TallyCounter:
         self._tools: dict[str, int] = {}
         self._session, self._row = array("i"), array("i")
         self._counts, self._cells = array("i"), array("i")
-        self._slices: dict[_SliceKey, array[int]] = {}
+        self._slices: dict[_SliceKey, array[int]] = defaultdict(lambda: array("i"))
         self._labels: Counter[str] = Counter()
         self._retried = 0
 
@@ -116,7 +117,7 @@ class TallyCounter:
         if row == len(self._session):
             self._session.append(self._sessions.setdefault(outcome.session_id, len(self._sessions)))
             for key in _slice_keys(outcome):
-                self._slices.setdefault(key, array("i")).append(row)
+                self._slices[key].append(row)
         self._row.append(row)
         self._counts.extend(_read_counts(outcome.counts))
         for tool, counts in outcome.per_tool.items():
@@ -153,7 +154,7 @@ def sums_by_group(values: NDArray[np.generic], groups: Rows) -> Array:
 
     Column by column, so that no copy of `values` is made.
     """
-    return np.stack([np.bincount(groups, weights=column) for column in values.T], axis=1).astype(np.float64)
+    return np.stack([np.bincount(groups, weights=column) for column in values.T], axis=1).astype(np.float64, copy=False)
 
 
 def _numbers(values: "array[int]") -> Rows:
@@ -174,6 +175,7 @@ def _slice_keys(outcome: Outcome | Countable) -> Iterator[_SliceKey]:
         yield 4, 0, f"tag={tag}"
 
 
+@lru_cache(maxsize=1024)
 def _bucket(name: str, number: int) -> tuple[int, str]:
     """(top, name) of the slice that a number is in; see `callproof.metrics.slices`."""
     if number <= 4:

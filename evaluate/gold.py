@@ -5,7 +5,6 @@ from typing import Literal
 
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
-from callproof.outcomes import catalog_of
 from callproof.turns import GoldCall, Turn
 
 BadGold = Literal["refuse", "drop", "keep"]
@@ -13,13 +12,8 @@ BAD_GOLD = "bad_gold"
 """The tag by which an importer tells that it has listed what is wrong with a turn's gold, and kept it."""
 
 
-def gold_problems(turn: Turn) -> list[str]:
-    """Why the turn's own catalog refuses its gold, every accepted value included; each reason once.
-
-    Raises:
-        UserError: the tools make no catalog.
-    """
-    catalog = catalog_of(turn)
+def gold_problems(turn: Turn, catalog: Catalog) -> list[str]:
+    """Why the turn's own catalog refuses its gold, every accepted value included; each reason once."""
     return list(
         dict.fromkeys(f"{call.name}: {problem}" for call in turn.gold for problem in _call_problems(call, catalog))
     )

@@ -1,10 +1,11 @@
 """report.html: one static file with every figure and every turn of a run (see `callproof.html`)."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 from callproof.html import page
 from callproof.metrics import METRICS
@@ -26,17 +27,11 @@ _SCRIPTS = "charts.js overview.js warnings.js flips.js decisions.js confusion.js
 
 
 def write_report(
-    path: Path,
-    info: RunInfo,
-    summary: Summary,
-    turns: Iterable[Turn],
-    outcomes: Mapping[str, Iterable[Outcome]],
-    blessed: Blessed | None = None,
+    path: Path, info: RunInfo, summary: Summary, explorer: "Explorer", blessed: Blessed | None = None
 ) -> None:
-    """Write the report of a run; beyond MAX_TURNS all but its metrics is of the first ones, and it says so.
+    """Write the report of a run; all but its metrics is of the turns that the explorer holds, and it says so.
 
     Args:
-        outcomes: by column, see `evaluate.summary.series`.
         blessed: the baseline whose turns are compared with those of every model.
 
     Raises:
@@ -53,7 +48,7 @@ def write_report(
         },
         "summary": summary.model_dump(mode="json"),
         "blessed": blessed and blessed.model_dump(mode="json"),
-        **Explorer(list(outcomes), info.identity.match).tables(islice(turns, MAX_TURNS), outcomes),
+        **explorer.tables(),
     }
     with replacing(path) as file:
         file.write(page("evaluate", f"{info.name}: {info.run_id}", data, ["report.css"], _SCRIPTS).encode())
@@ -64,35 +59,53 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str | bytes, int] = {}
 
     def number(self, value: Any) -> int:
-        key = json.dumps(value, ensure_ascii=False)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.rows)
+        key = value if isinstance(value, str) else to_json(value)
+        number = self._numbers.setdefault(key, len(self.rows))
+        if number == len(self.rows):
             self.rows.append(value)
-        return self._numbers[key]
+        return number
 
 
 class Explorer:
-    """The explorer's data: turns and answers that point into tables of messages, tools, catalogs, lines and texts."""
+    """The explorer's data: turns and answers that point into tables of messages, tools, catalogs, lines and texts.
 
-    def __init__(self, models: list[str], profile: MatchProfile) -> None:
-        self._models = models
-        self._confusion = Confusion(len(models), profile)
+    Takes at most MAX_TURNS turns.
+
+    Args:
+        columns: see `evaluate.summary.series`.
+    """
+
+    def __init__(self, columns: Iterable[str], turns: Iterable[Turn], profile: MatchProfile) -> None:
+        self._columns = {name: number for number, name in enumerate(columns)}
+        self._confusion = Confusion(len(self._columns), profile)
         self._lines, self._messages, self._tools = Table(), Table(), Table()
         self._catalogs, self._texts = Table(), Table()
+        self._places: dict[str, Place] = {}
+        self._turns: list[dict[str, Any]] = []
+        for turn in islice(turns, MAX_TURNS):
+            self._places[turn.turn_id] = Place(len(self._turns), catalog_of(turn), turn.order)
+            self._turns.append(self._turn(turn))
+        self._answers: list[list[dict[str, Any] | None]] = [[None] * len(self._columns) for _ in self._turns]
 
-    def tables(self, turns: Iterable[Turn], outcomes: Mapping[str, Iterable[Outcome]]) -> dict[str, Any]:
+    def __contains__(self, turn_id: str) -> bool:
+        return turn_id in self._places
+
+    def add(self, column: str, outcome: Outcome) -> None:
+        """Take an answer; of repeated ones the first that is not `ok` is shown, as in `evaluate.sides.Judged`."""
+        place, number = self._places[outcome.turn_id], self._columns[column]
+        self._confusion.add(number, place, outcome)
+        shown = self._answers[place.number][number]
+        if shown is None or shown["outcome"] == "ok":
+            self._answers[place.number][number] = self._answer(outcome)
+
+    def tables(self) -> dict[str, Any]:
         """`answers` holds a list of models' answers for each turn, None where a model has none."""
-        rows: list[dict[str, Any]] = []
-        places: dict[str, Place] = {}
-        for turn in turns:
-            places[turn.turn_id] = Place(len(rows), catalog_of(turn), turn.order)
-            rows.append(self._turn(turn))
         return {
-            "turns": rows,
-            "answers": self._answers(places, outcomes),
+            "turns": self._turns,
+            "answers": self._answers,
             "confusion": self._confusion.table(),
             "lines": self._lines.rows,
             "messages": self._messages.rows,
@@ -100,20 +113,6 @@ class Explorer:
             "catalogs": self._catalogs.rows,
             "texts": self._texts.rows,
         }
-
-    def _answers(
-        self, places: Mapping[str, Place], outcomes: Mapping[str, Iterable[Outcome]]
-    ) -> list[list[dict[str, Any] | None]]:
-        """Of repeated answers to a turn the first that is not `ok`, as the gate does (see `evaluate.sides.Judged`)."""
-        answers: list[list[dict[str, Any] | None]] = [[None] * len(self._models) for _ in places]
-        for model, name in enumerate(self._models):
-            for outcome in outcomes[name]:
-                place = places[outcome.turn_id]
-                self._confusion.add(model, place, outcome)
-                shown = answers[place.number][model]
-                if shown is None or shown["outcome"] == "ok":
-                    answers[place.number][model] = self._answer(outcome)
-        return answers
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         return {

@@ -14,11 +14,13 @@ line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a 
 """
 
 import fcntl
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -115,28 +117,30 @@ class Identifier:
 
     def __init__(self) -> None:
         self._found: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
-        self._hashes: dict[bytes, str] = {}
 
     def add(self, turn: Turn) -> None:
         value = turn.model_dump(mode="json", exclude={"tools", "messages"})
         system = [message for message in turn.messages if message.get("role") == "system"]
         value["messages"] = [message for message in turn.messages if message.get("role") != "system"]
         self._found["turns"].add(digest(value))
-        self._found["catalog"].add(self._hash(turn.tools))
-        self._found["prompt"].add(self._hash(system))
+        self._found["catalog"].add(_shared_digest(to_json(turn.tools)))
+        self._found["prompt"].add(_shared_digest(to_json(system)))
 
-    def _hash(self, value: object) -> str:
-        """The digest of what the turns of a session share; written out faster than it is hashed."""
-        written = to_json(value)
-        if written not in self._hashes:
-            self._hashes[written] = digest(value)
-        return self._hashes[written]
+    def merge(self, other: "Identifier") -> None:
+        for name, found in other._found.items():
+            self._found[name] |= found
 
     def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
         turns, catalog, prompt = (digest(sorted(self._found[name])) for name in ("turns", "catalog", "prompt"))
         return Identity(
             turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
         )
+
+
+@lru_cache(maxsize=256)
+def _shared_digest(written: bytes) -> str:
+    """The digest of what the turns of a session share; written out faster than it is hashed."""
+    return digest(json.loads(written))
 
 
 def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels) -> Identity:

@@ -1,22 +1,27 @@
-"""Score saved answers without an endpoint; the turns are read by their place in the file, never all at once."""
+"""Score saved answers without an endpoint: the turns are read once, and each is judged with the answers that it has."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from callproof.completions import Completion, NoCompletion
+from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
-from callproof.records import explain, read_jsonl, read_lines, refuse_half_characters, replacing
+from callproof.records import explain, read_lines, replacing
 from callproof.turns import Turn
+from callproof.workers import in_order
+from evaluate.answers import SavedAnswer, SavedAnswers
 from evaluate.bless import choose_model
 from evaluate.gold import BAD_GOLD, BadGold, gold_problems
-from evaluate.runs import Identifier, Run, RunInfo, now, outcome_line
+from evaluate.progress import Reading
+from evaluate.runs import Identifier, Identity, Run, RunInfo, now, outcome_line
 
-_FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
+_TURNS_AT_ONCE = 500
+_Form = TypeVar("_Form", bound=BaseModel)
 
 
 @dataclass
@@ -33,90 +38,68 @@ class Scored:
     bad_turns: int = 0
 
 
-class _Saved(NamedTuple):
+class _Asked(NamedTuple):
+    """A line of the turns file, and the answers to it."""
+
     where: str
-    turn_id: str
-    model: str
-    repeat: int
-    answer: Answer
+    line: bytes
+    answers: list[SavedAnswer]
+
+
+class _Judged(NamedTuple):
+    """What became of some turns: whether each is kept, and what those that are add to the run."""
+
+    kept: list[bool]
+    outcomes: list[bytes]
+    sessions: set[str]
+    identifier: Identifier
+    scored: Scored
 
 
 class _Judge(NamedTuple):
-    """Writes outcomes; every answer is judged in one way."""
+    """Judges turns by their answers, all in one way; a model that has not answered a turn has an infra error there."""
 
-    file: IO[bytes]
+    models: tuple[str, ...]
     channel: Channel
     profile: MatchProfile
+    bad_gold: BadGold
 
-    def __call__(self, turn: Turn, answer: Answer, model: str, repeat: int = 0) -> None:
-        outcome = judge(turn, answer, model, catalog_of(turn), self.channel, repeat, self.profile)
-        self.file.write(outcome_line(outcome))
+    def __call__(self, asked: list[_Asked]) -> _Judged:
+        judged = _Judged([], [], set(), Identifier(), Scored())
+        for where, line, answers in asked:
+            turn = _read(Turn, line, where)
+            catalog = catalog_of(turn)
+            bad = _lint(turn, catalog, where, self.bad_gold, judged.scored)
+            judged.kept.append(not bad or self.bad_gold != "drop")
+            if judged.kept[-1]:
+                judged.sessions.add(turn.session_id)
+                judged.identifier.add(turn)
+                judged.outcomes.extend(self._outcomes(turn, catalog, answers, judged.scored))
+        return judged
 
+    def _outcomes(self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], scored: Scored) -> Iterator[bytes]:
+        for saved in answers:
+            yield self._outcome(turn, catalog, saved.read(), saved.model, saved.repeat)
+        answered = {saved.model for saved in answers}
+        for model in self.models:
+            if model not in answered:
+                scored.missing.append(turn.turn_id)
+                yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
 
-class TurnIndex:
-    """The turns of a file by id, read when asked for; a context manager.
-
-    Args:
-        bad_gold: what to do about turns whose gold their own catalog refuses; they are listed in `scored`. `dropped`
-            holds the ids of those that are left out.
-
-    Raises:
-        UserError: unreadable file, malformed line, an id that occurred before, or gold that is refused (`path:line`).
-    """
-
-    def __init__(self, path: Path, channel: Channel, profile: MatchProfile, bad_gold: BadGold, scored: Scored) -> None:
-        identifier = Identifier()
-        self._offsets: dict[str, int] = {}
-        self.dropped: set[str] = set()
-        self.sessions: set[str] = set()
-        for line, offset, turn in _located_turns(path):
-            if turn.turn_id in self._offsets or turn.turn_id in self.dropped:
-                raise UserError(f"{path}:{line}", f"turn_id {turn.turn_id!r} occurs twice", "rename one")
-            if _lint(turn, f"{path}:{line}", bad_gold, scored) and bad_gold == "drop":
-                self.dropped.add(turn.turn_id)
-                continue
-            self._offsets[turn.turn_id] = offset
-            self.sessions.add(turn.session_id)
-            identifier.add(turn)
-        if not self._offsets:
-            left = f"holds no turns but {len(self.dropped)} with bad gold" if self.dropped else "holds no turns"
-            raise UserError(path, left, "give a turns.jsonl")
-        self.identity = identifier.identity({}, channel).model_copy(update={"match": profile})
-        self._file = path.open("rb")
-
-    def __enter__(self) -> "TurnIndex":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __contains__(self, turn_id: str) -> bool:
-        return turn_id in self._offsets
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._offsets)
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    def __getitem__(self, turn_id: str) -> Turn:
-        return Turn.model_validate_json(self._line(turn_id))
-
-    def _line(self, turn_id: str) -> bytes:
-        self._file.seek(self._offsets[turn_id])
-        return self._file.readline()
-
-    def copy(self, target: Path) -> None:
-        """Write the turns to another file, as they stand in this one."""
-        with replacing(target) as file:
-            for turn_id in self:
-                line = self._line(turn_id)
-                file.write(line if line.endswith(b"\n") else line + b"\n")
+    def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
+        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile))
 
 
-def _lint(turn: Turn, where: str, bad_gold: BadGold, scored: Scored) -> bool:
+def _read(form: type[_Form], line: bytes, where: str) -> _Form:
+    try:
+        return form.model_validate_json(line)
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see callproof/turns.py for the form") from None
+
+
+def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
     """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
-    problems = gold_problems(turn)
+    problems = gold_problems(turn, catalog)
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
@@ -125,16 +108,52 @@ def _lint(turn: Turn, where: str, bad_gold: BadGold, scored: Scored) -> bool:
     return bool(problems)
 
 
-def _located_turns(path: Path) -> Iterator[tuple[int, int, Turn]]:
-    """(line number, place in the file, turn) of each line that is not blank."""
-    offset = 0
+class _Named(BaseModel):
+    turn_id: str
+
+
+def _asked(path: Path, answers: SavedAnswers, met: set[str]) -> Iterator[list[_Asked]]:
+    """The turns of a file with their answers, some at once; `met` takes the models of the answers."""
+    seen: set[str] = set()
+    some: list[_Asked] = []
     for number, line in read_lines(path):
-        if line.strip():
-            try:
-                yield number, offset, Turn.model_validate_json(line)
-            except ValidationError as error:
-                raise UserError(f"{path}:{number}", explain(error), "see callproof/turns.py for the form") from None
-        offset += len(line)
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        turn_id = _read(_Named, line, where).turn_id
+        if turn_id in seen:
+            raise UserError(where, f"turn_id {turn_id!r} occurs twice", "rename one")
+        seen.add(turn_id)
+        some.append(_Asked(where, line, answers.take(turn_id)))
+        met.update(saved.model for saved in some[-1].answers)
+        if len(some) == _TURNS_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+class _Writer:
+    """Takes what became of turns, in order: writes the outcomes and the turns, and adds up the rest."""
+
+    def __init__(self, outcomes: IO[bytes], turns: IO[bytes] | None, scored: Scored) -> None:
+        self.turns, self.dropped = 0, 0
+        self.sessions: set[str] = set()
+        self.identifier, self.scored = Identifier(), scored
+        self._outcomes_file, self._turns_file = outcomes, turns
+
+    def add(self, asked: list[_Asked], judged: _Judged) -> None:
+        self.turns += sum(judged.kept)
+        self.dropped += len(judged.kept) - sum(judged.kept)
+        self.sessions |= judged.sessions
+        self.identifier.merge(judged.identifier)
+        self.scored.missing += judged.scored.missing
+        self.scored.bad_gold += judged.scored.bad_gold
+        self.scored.bad_turns += judged.scored.bad_turns
+        self._outcomes_file.writelines(judged.outcomes)
+        if self._turns_file:
+            lines = (turn.line for turn, kept in zip(asked, judged.kept, strict=True) if kept)
+            self._turns_file.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
 
 
 def score_answers(
@@ -158,103 +177,64 @@ def score_answers(
             tagged.
 
     Raises:
-        UserError: a malformed line, bad gold, a turn answered twice by one model (`path:line`), no answer to any turn,
-            or none of the baseline's. Nothing is written then.
+        UserError: a malformed line, an id that occurred before, bad gold, a turn answered twice by one model
+            (`path:line`), no answer to any turn, or none of the baseline's. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
-    started, scored = now(), Scored()
+    started, scored, met = now(), Scored(), set[str]()
     in_place = turns_path.resolve() == run.turns_path.resolve()
-    with TurnIndex(turns_path, channel, profile, bad_gold, scored) as turns, replacing(run.outcomes_path) as file:
-        if in_place and turns.dropped:
-            raise UserError(turns_path, "would lose the turns that are dropped", "choose another --out")
-        judged = _Judge(file, channel, profile)
-        answered = _judge_saved(_answers(answers_path, model, scored, channel), turns, judged, scored)
-        if not answered:
-            raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-        info = _info(run, turns, tuple(answered), started, scored.bad_turns)
+    with ExitStack() as files:
+        answers = files.enter_context(SavedAnswers(answers_path, model, channel))
+        outcomes = files.enter_context(replacing(run.outcomes_path))
+        writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
+        judge_all = _Judge(answers.models, channel, profile, bad_gold)
+        asked_turns = _asked(turns_path, answers, met)
+        bar = files.enter_context(Reading(f"scoring {turns_path.name}", turns_path))
+        for asked, judged in in_order(judge_all, asked_turns):
+            writer.add(asked, judged)
+            bar.advance(sum(len(turn.line) for turn in asked))
+        scored.unknown, scored.other_channel = answers.left(), answers.other_channel
+        _check(writer, turns_path, in_place)
+        _check_models(answers_path, answers.models, met, turns_path)
+        identity = writer.identifier.identity({}, channel).model_copy(update={"match": profile})
+        info = _info(run, writer, identity, answers.models, started)
         if baseline:
             choose_model(info, baseline, "--baseline-model")
-        _judge_missing(answered, turns, judged, scored)
-        if not in_place:
-            turns.copy(run.turns_path)
     run.write_info(info.model_copy(update={"finished": now()}))
     return scored
 
 
-def _info(run: Run, turns: TurnIndex, models: tuple[str, ...], started: str, bad_turns: int) -> RunInfo:
-    name = run.path.resolve().name
-    fate = "is left out" if turns.dropped else "counts"
+def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
+    """Raise a UserError where no turn is left, or where turns would be."""
+    if not writer.turns:
+        left = f"holds no turns but {writer.dropped} with bad gold" if writer.dropped else "holds no turns"
+        raise UserError(turns_path, left, "give a turns.jsonl")
+    if writer.dropped and in_place:
+        raise UserError(turns_path, "would lose the turns that are dropped", "choose another --out")
+
+
+def _check_models(answers_path: Path, models: tuple[str, ...], met: set[str], turns_path: Path) -> None:
+    """Raise a UserError where a model has answered none of the turns."""
+    if not met:
+        raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
+    for name in models:
+        if name not in met:
+            problem = f"{name!r} answers no turn of {turns_path}"
+            raise UserError(answers_path, problem, "leave its answers out, or give the turns that they are of")
+
+
+def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...], started: str) -> RunInfo:
+    name, bad_turns = run.path.resolve().name, writer.scored.bad_turns
+    fate = "is left out" if writer.dropped else "counts"
     warnings = (f"the gold of {bad_turns} turns breaks its own schema, and {fate}",) if bad_turns else ()
     return RunInfo(
         run_id=name,
         name=name,
         models=models,
-        identity=turns.identity,
-        turns=len(turns),
-        sessions=len(turns.sessions),
+        identity=identity,
+        turns=writer.turns,
+        sessions=len(writer.sessions),
         warnings=warnings,
         started=started,
     )
-
-
-def _judge_saved(
-    saved: Iterator[_Saved], turns: TurnIndex, judged: _Judge, scored: Scored
-) -> dict[str, set[tuple[str, int]]]:
-    """Judge each answer to a known turn; returns the (turn id, repeat) that each model has answered."""
-    answered: dict[str, set[tuple[str, int]]] = {}
-    for where, turn_id, model, repeat, answer in saved:
-        if turn_id not in turns:
-            if turn_id not in turns.dropped:
-                scored.unknown.append(turn_id)
-            continue
-        if model not in answered:
-            refuse_half_characters({"model": model}, where)
-        keys = answered.setdefault(model, set())
-        if (turn_id, repeat) in keys:
-            raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
-        keys.add((turn_id, repeat))
-        judged(turns[turn_id], answer, model, repeat)
-    return answered
-
-
-def _judge_missing(
-    answered: Mapping[str, set[tuple[str, int]]], turns: TurnIndex, judged: _Judge, scored: Scored
-) -> None:
-    """Each turn that a model has not answered is an infra error of its own."""
-    for model, keys in answered.items():
-        found = {turn_id for turn_id, _ in keys}
-        for turn_id in turns:
-            if turn_id not in found:
-                scored.missing.append(turn_id)
-                judged(turns[turn_id], Answer(error="no answer was given"), model)
-
-
-def _answers(path: Path, model: str, scored: Scored, channel: Channel) -> Iterator[_Saved]:
-    for number, value in read_jsonl(path):
-        where, turn_id = f"{path}:{number}", value.get("turn_id")
-        if not isinstance(turn_id, str):
-            raise UserError(where, "expected a `turn_id`", _FORM)
-        if value.get("channel", channel) != channel:
-            scored.other_channel += 1
-            continue
-        name, repeat = value.get("model", model), value.get("repeat", 0)
-        if not isinstance(name, str) or not name or type(repeat) is not int or repeat < 0:
-            raise UserError(where, "expected `model` as text and `repeat` as a number from 0", _FORM)
-        yield _Saved(where, turn_id, name, repeat, _answer(value, where))
-
-
-def _answer(value: dict[str, Any], where: str) -> Answer:
-    try:
-        if isinstance(value.get("answer"), dict):
-            return Answer.model_validate(value["answer"])
-        if "response" in value or "choices" in value:
-            return Answer.of(Completion.of_value(value.get("response", value)))
-        fields = {key: value[key] for key in ("text", "finish_reason", "error") if key in value}
-        if not fields.keys() & {"text", "error"}:
-            raise UserError(where, "expected `text`, `response`, `answer` or `error`", _FORM)
-        return Answer.model_validate({"text": ""} | fields if "error" in fields else fields)
-    except ValidationError as error:
-        raise UserError(where, explain(error), _FORM) from None
-    except NoCompletion as error:
-        raise UserError(where, f"`response` is no chat completion: {error}", _FORM) from None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
+from callproof.outcomes import catalog_of
 from callproof.records import read_jsonl, replacing
 from callproof.turns import Turn
 from evaluate.gold import BAD_GOLD, gold_problems
@@ -84,7 +85,7 @@ def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bo
         if turn.turn_id in seen:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
-        problems = gold_problems(turn)
+        problems = gold_problems(turn, catalog_of(turn))
         gold_where = item.gold_where or item.where
         result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in problems]
         result.bad_turns += bool(problems)

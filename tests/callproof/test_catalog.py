@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from callproof.calls import ToolCall
 from callproof.catalog import MAX_PROBLEM_CHARACTERS, Catalog, Tool, read_catalog
@@ -315,3 +316,49 @@ def test_a_validator_is_made_once_a_tool() -> None:
 def test_a_default_named_ref_or_pattern_is_no_keyword() -> None:
     schema = {"properties": {"$ref": {"type": "string"}, "pattern": {"default": {"$ref": "#/none", "pattern": "("}}}}
     assert problems(schema, {"$ref": "x"}) == []
+
+
+NAMES = st.sampled_from(["v", "day", "w"])
+plain_schemas = st.recursive(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["string", "integer", "number", "boolean", "null", ["string", "null"]]),
+            "enum": st.lists(st.sampled_from(["a", "b", 1, 1.0, True, None]), min_size=1),
+            "description": st.just("text"),
+            "x-match": st.just({"case": False}),
+            "minimum": st.integers(-1, 1),
+        },
+    )
+    | st.booleans(),
+    lambda inner: st.fixed_dictionaries(
+        {"type": st.sampled_from(["object", "array"])},
+        optional={
+            "items": inner,
+            "properties": st.dictionaries(NAMES, inner, max_size=2),
+            "required": st.lists(NAMES, unique=True, max_size=2),
+            "additionalProperties": inner,
+        },
+    ),
+    max_leaves=6,
+)
+plain_values = st.recursive(
+    st.sampled_from(["a", "b", "", 0, 1, 1.0, 2.5, True, False, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "oracle"),
+    [
+        ("https://json-schema.org/draft/2020-12/schema", Draft202012Validator),
+        ("http://json-schema.org/draft-07/schema", Draft7Validator),
+    ],
+)
+@given(schema=st.dictionaries(NAMES, plain_schemas), arguments=st.dictionaries(NAMES, plain_values))
+def test_plain_schemas_accept_just_what_jsonschema_accepts(
+    dialect: str, oracle: Any, schema: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    whole = {"$schema": dialect, "type": "object", "properties": schema}
+    assert (problems(whole, arguments) == []) == oracle(whole).is_valid(arguments)

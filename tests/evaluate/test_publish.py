@@ -10,6 +10,7 @@ from weather import Domain, right
 
 from callproof.errors import UserError
 from evaluate import publish as publishing
+from evaluate import report as reporting
 from evaluate.cli import main
 from evaluate.publish import publish
 from evaluate.runs import OutcomeLine, Run
@@ -63,10 +64,12 @@ def test_answers_are_not_held_in_memory(run: Run, tmp_path: Path):
 def test_the_report_of_a_long_run_shows_its_first_turns_and_the_metrics_count_all(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(publishing, "MAX_TURNS", 1)
-    reading = publishing._Reading(run.info())
-    reading.read(run)
-    assert [outcome.turn_id for outcome in reading.shown["tiny"]] == ["weather-000/1"]
+    monkeypatch.setattr(reporting, "MAX_TURNS", 1)
+    reading = publishing._Reading(run, run.info())
+    reading.read()
+    tables = reading.explorer.tables()
+    assert [turn["id"] for turn in tables["turns"]] == ["weather-000/1"]
+    assert [[answer["outcome"] for answer in row] for row in tables["answers"]] == [["ok"]]
     assert publish(run).models["tiny"].turns == 4
 
 

@@ -139,8 +139,9 @@ def test_what_a_model_writes_cannot_make_the_table_large(monkeypatch: pytest.Mon
 def test_of_repeated_answers_the_first_wrong_one_is_shown_and_every_one_is_counted():
     of = turn()
     cities = ("Bern", "Basel", "Chur", "Bern")
-    tables = Explorer(["tiny"], "strict").tables(
-        [of], {"tiny": [answer(of, **{**RIGHT, "city": city}) for city in cities]}
-    )
+    explorer = Explorer(["tiny"], [of], "strict")
+    for city in cities:
+        explorer.add("tiny", answer(of, **{**RIGHT, "city": city}))
+    tables = explorer.tables()
     assert tables["answers"][0][0]["calls"][0]["arguments"]["city"] == "Basel"
     assert tables["confusion"]["rows"][0]["rates"][0]["n"] == 4

@@ -147,6 +147,43 @@ def test_answers_to_other_turns_altogether_are_refused(score):
         score([{"turn_id": "elsewhere", "text": ""}])
 
 
+def test_a_model_that_has_answered_none_of_the_turns_is_refused(score):
+    with pytest.raises(UserError, match=r"'b' answers no turn of .*; leave its answers out, or give the turns"):
+        score([*right_rows(), {"turn_id": "elsewhere", "text": "", "model": "b"}])
+    assert not Path("scored").exists()
+
+
+@pytest.fixture
+def many_turns(turns: Path) -> int:
+    """How often each turn stands in the turns file now, under names of its own, so that processes share the work."""
+    times = 200
+    rows = [json.loads(line) for line in turns.read_text().splitlines()]
+    renamed = ({**row, "turn_id": f"{row['turn_id']}#{n}"} for n in range(times) for row in rows)
+    turns.write_text("".join(json.dumps(row) + "\n" for row in renamed))
+    return times
+
+
+def test_many_turns_are_scored_in_the_order_of_their_file(score, many_turns, turns, capsys):
+    rows = [{**row, "turn_id": f"{row['turn_id']}#{n}"} for n in range(many_turns) for row in right_rows()]
+    assert score(rows[::-1][1:]) == 0
+    found = last_line(capsys)
+    assert (found["missing"], found["models"]["model"]["n"]) == (1, 6 * many_turns)
+    assert list(scored()) == [json.loads(line)["turn_id"] for line in turns.read_text().splitlines()]
+    assert Path("scored/turns.jsonl").read_bytes() == turns.read_bytes()
+    assert list(scored().values()).count("ok") == 6 * many_turns - 1
+
+
+@pytest.mark.parametrize("line", [3, 1100])
+def test_a_bad_line_among_many_turns_is_told_with_its_place(score, many_turns, turns, line):
+    lines = turns.read_text().splitlines(keepends=True)
+    assert len(lines) == 6 * many_turns
+    lines[line - 1] = lines[line - 1].replace('"messages"', '"mesages"')
+    turns.write_text("".join(lines))
+    with pytest.raises(UserError, match=rf"turns.jsonl:{line}: messages: Field required"):
+        score([{"turn_id": "weather-000/1#0", "text": "Hm."}])
+    assert not Path("scored").exists()
+
+
 def test_answers_in_any_order_give_the_same_figures(score):
     assert score(right_rows()) == 0
     figures = Run(Path("scored")).metrics_path.read_text()

@@ -1,0 +1,79 @@
+"""What scoring saved answers takes: seconds and peak memory of `python -m evaluate score`, for few turns and for many.
+
+    python benchmarks/scoring.py --turns runs/<id>/turns.jsonl --answers runs/<id>/outcomes.jsonl --model car_sales
+    python benchmarks/scoring.py --turns DIR/turns.jsonl --answers DIR/answers.jsonl --count 10000,100000
+
+The turns of the file are taken again and again under names of their own, in sessions of their own, until there are
+enough. Metrics and report are included. Wanted are 100,000 turns in 30 s. Writes a line for each count to stderr, and
+JSON to stdout.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+WANTED_S = 30
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open() as file:
+        yield from map(json.loads, file)
+
+
+def texts(path: Path, model: str | None) -> dict[str, str]:
+    """Turn id -> the answer of one model; of an outcomes file or of `{"turn_id", "text"}`."""
+    rows = (row for row in lines(path) if model is None or row.get("model") == model)
+    return {row["turn_id"]: row["answer"]["text"] if "answer" in row else row["text"] for row in rows}
+
+
+def enlarge(turns: Path, answers: dict[str, str], number: int, folder: Path) -> None:
+    """Write as many turns and answers."""
+    answered = [turn for turn in lines(turns) if turn["turn_id"] in answers]
+    if not answered:
+        sys.exit(f"{turns}: no turn has an answer")
+    copies = ((copy, turn) for copy in count() for turn in answered)
+    with (folder / "turns.jsonl").open("w") as asked, (folder / "answers.jsonl").open("w") as given:
+        for copy, turn in islice(copies, number):
+            names = {key: f"{turn[key]}#{copy}" for key in ("turn_id", "session_id")}
+            asked.write(json.dumps(turn | names) + "\n")
+            given.write(json.dumps({"turn_id": names["turn_id"], "text": answers[turn["turn_id"]]}) + "\n")
+
+
+def score(folder: Path) -> dict[str, float]:
+    """Seconds, and peak memory in MiB of the process and of the greatest of its workers."""
+    words = ["--turns", folder / "turns.jsonl", "--answers", folder / "answers.jsonl", "--out", folder / "scored"]
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "evaluate", "score", *words], stdout=-3, stderr=-3)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"evaluate score ended with {os.waitstatus_to_exitcode(status)}")
+    return {"seconds": time.perf_counter() - began, "MiB": used.ru_maxrss / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=Path, required=True, help="a turns.jsonl")
+    parser.add_argument("--answers", type=Path, required=True, help="answers to it, or the outcomes.jsonl of a run")
+    parser.add_argument("--model", help="whose answers; default: those of the last one in the file")
+    parser.add_argument("--count", default="10000,100000", help="numbers of turns (default %(default)s)")
+    args = parser.parse_args()
+    answers, found = texts(args.answers, args.model), {}
+    for number in map(int, args.count.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            enlarge(args.turns, answers, number, Path(folder))
+            found[number] = score(Path(folder))
+        told = f"{number} turns: {found[number]['seconds']:.1f} s, {found[number]['MiB']:.0f} MiB"
+        print(told, file=sys.stderr, flush=True)
+    print(json.dumps({"wanted_s": WANTED_S, "turns": found}))
+
+
+if __name__ == "__main__":
+    main()
