@@ -182,7 +182,7 @@ def judge(
     finding = _find(turn, answer, catalog, channel, profile)
     labels = _labels(finding) if finding.answered else ("infra_error",)
     reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
-    return Outcome(
+    return Outcome.model_construct(
         turn_id=turn.turn_id,
         session_id=turn.session_id,
         model=model,

@@ -17,7 +17,7 @@ from evaluate.confusion import Confusion, Place
 from evaluate.runs import RunInfo
 from evaluate.summary import HEADLINE, Summary
 
-MAX_TURNS = 20_000
+MAX_TURNS = 10_000
 PRIMARY = (
     "turn_exact name_f1 decision_f1 parse_rate schema_valid arg_exact arg_exact_given_name arg_f1 "
     "hallucination_rate unknown_tool_rate false_abstention infra_error_rate"

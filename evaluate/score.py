@@ -20,7 +20,7 @@ from evaluate.gold import BAD_GOLD, BadGold, gold_problems
 from evaluate.progress import Reading
 from evaluate.runs import Identifier, Identity, Run, RunInfo, now, outcome_line
 
-_TURNS_AT_ONCE = 500
+_BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
@@ -44,6 +44,10 @@ class _Asked(NamedTuple):
     where: str
     line: bytes
     answers: list[SavedAnswer]
+
+    @property
+    def size(self) -> int:
+        return len(self.line) + sum(len(saved.line) for saved in self.answers)
 
 
 class _Judged(NamedTuple):
@@ -116,6 +120,7 @@ def _asked(path: Path, answers: SavedAnswers, met: set[str]) -> Iterator[list[_A
     """The turns of a file with their answers, some at once; `met` takes the models of the answers."""
     seen: set[str] = set()
     some: list[_Asked] = []
+    size = 0
     for number, line in read_lines(path):
         if not line.strip():
             continue
@@ -126,9 +131,10 @@ def _asked(path: Path, answers: SavedAnswers, met: set[str]) -> Iterator[list[_A
         seen.add(turn_id)
         some.append(_Asked(where, line, answers.take(turn_id)))
         met.update(saved.model for saved in some[-1].answers)
-        if len(some) == _TURNS_AT_ONCE:
+        size += some[-1].size
+        if size >= _BYTES_AT_ONCE:
             yield some
-            some = []
+            some, size = [], 0
     if some:
         yield some
 

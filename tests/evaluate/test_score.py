@@ -9,6 +9,7 @@ from fake_endpoint import FakeEndpoint
 from weather import Domain, call, right
 
 from callproof.errors import UserError
+from evaluate import score as scoring
 from evaluate.cli import main
 from evaluate.runs import Run, read_outcomes
 
@@ -154,8 +155,9 @@ def test_a_model_that_has_answered_none_of_the_turns_is_refused(score):
 
 
 @pytest.fixture
-def many_turns(turns: Path) -> int:
-    """How often each turn stands in the turns file now, under names of its own, so that processes share the work."""
+def many_turns(turns: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often each turn stands in the turns file now, under names of its own; processes share the work."""
+    monkeypatch.setattr(scoring, "_BYTES_AT_ONCE", 2**16)
     times = 200
     rows = [json.loads(line) for line in turns.read_text().splitlines()]
     renamed = ({**row, "turn_id": f"{row['turn_id']}#{n}"} for n in range(times) for row in rows)
