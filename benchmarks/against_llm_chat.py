@@ -1,10 +1,11 @@
 """What the server and the client cost: wall time of evaluate's replay against vLLM's own offline `LLM.chat`.
 
-    python benchmarks/against_llm_chat.py --config configs/car_sales.yaml --limit-sessions 30
+    python benchmarks/against_llm_chat.py --config configs/car_sales.yaml --limit-sessions 30 --starts 3
 
 Same turns, same adapter, same engine options, greedy, prefix caching on; every round begins with an empty prefix cache
-(a salt for the server, `reset_prefix_cache` offline), and the arms take turns. `LLM.chat` takes one list of tools for
-all conversations, so the catalog is not shuffled here. Starts its own server; nothing else may use the machine.
+(a salt for the server, `reset_prefix_cache` offline), and the arms take turns; with --starts both begin anew, since
+what one start was lucky with stays for all its rounds. `LLM.chat` takes one list of tools for all conversations, so the
+catalog is not shuffled here. Starts its own server; nothing else may use the machine.
 """
 
 import argparse
@@ -16,9 +17,10 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing, redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from own_server import served
@@ -65,7 +67,7 @@ class Offline:
         self._llm.llm_engine.engine_core.shutdown()
 
 
-def replay(made: Plan, url: str, number: int) -> tuple[float, list[str]]:
+def replay(made: Plan, url: str, number: str) -> tuple[float, list[str]]:
     """(seconds, the answers in the order of the turns) of evaluate's replay."""
     run = Run(made.run.path.with_name(f"replay-{number}"))
 
@@ -96,45 +98,58 @@ def unshuffled(source: Path, folder: Path) -> Path:
     return path
 
 
+class Round(NamedTuple):
+    """Seconds of each arm, and the share of equal answers."""
+
+    chat: float
+    evaluate: float
+    same: float
+
+
+def rounds(path: Path, config: RunConfig, made: Plan, name: str, count: int) -> Iterator[Round]:
+    """Start both, and let the arms take turns; a round that warms up is left out."""
+    with served("--config", str(path), log=path.with_suffix(".log")) as url:
+        offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
+        with closing(offline):
+            for number in range(-1, count):
+                chat, expected = offline.run()
+                replayed, texts = replay(made, url, f"{name}-{number}")
+                same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
+                told = f"start {name}, round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s"
+                print(told, file=sys.stderr, flush=True)
+                if number >= 0:
+                    yield Round(chat, replayed, same)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
     parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
-    parser.add_argument("--rounds", type=int, default=3, help="of each arm (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each arm and start (default %(default)s)")
+    parser.add_argument("--starts", type=int, default=1, help="how often both are started anew (default %(default)s)")
     args = parser.parse_args()
     overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
     with tempfile.TemporaryDirectory() as folder:
         path = unshuffled(args.config, Path(folder))
         config = load(path)
         made = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
-        seconds: dict[str, list[float]] = {"LLM.chat": [], "evaluate": []}
-        same = 0.0
-        with served("--config", str(path), log=path.with_suffix(".log")) as url:
-            offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
-            with closing(offline):
-                for number in range(-1, args.rounds):
-                    chat, expected = offline.run()
-                    replayed, texts = replay(made, url, number)
-                    same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
-                    print(f"round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s", file=sys.stderr)
-                    if number >= 0:
-                        seconds["LLM.chat"].append(chat)
-                        seconds["evaluate"].append(replayed)
-    tell(seconds, len(made.turns), same)
+        starts = (rounds(path, config, made, str(start), args.rounds) for start in range(args.starts))
+        tell([each for start in starts for each in start], len(made.turns))
     return EXIT_PASS
 
 
-def tell(seconds: dict[str, list[float]], turns: int, same: float) -> None:
+def tell(found: list[Round], turns: int) -> None:
     """Medians and the ratio, paired by round; then JSON."""
-    ratios = [ours / theirs for ours, theirs in zip(seconds["evaluate"], seconds["LLM.chat"], strict=True)]
-    medians = {arm: round(statistics.median(values), 2) for arm, values in seconds.items()}
-    for arm, median in medians.items():
-        print(f"{arm:<9} {median:8.2f} s for {turns} turns")
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(
-        f"evaluate takes {statistics.median(ratios):.2f} times as long ({spread}); {same:.1%} of the answers are equal"
+    ratios = [each.evaluate / each.chat for each in found]
+    chat, evaluate, ratio = (
+        statistics.median(values) for values in ([x.chat for x in found], [x.evaluate for x in found], ratios)
     )
-    print(json.dumps({"turns": turns, "seconds": medians, "ratio": round(statistics.median(ratios), 3), "same": same}))
+    same = min(each.same for each in found)
+    print(f"LLM.chat {chat:.2f} s, evaluate {evaluate:.2f} s for {turns} turns: medians of {len(found)} rounds")
+    print(f"evaluate takes {ratio:.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f}, paired by round)")
+    print(f"at least {same:.1%} of the answers are equal")
+    seconds = {"LLM.chat": round(chat, 2), "evaluate": round(evaluate, 2)}
+    print(json.dumps({"turns": turns, "seconds": seconds, "ratio": round(ratio, 3), "same": same}))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TypeVar
+
+from callproof.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +28,9 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
 
     Args:
         function: can be pickled, and so can its items and results.
+
+    Raises:
+        UserError: a process was killed.
     """
     rest = iter(items)
     first = list(islice(rest, 2))
@@ -43,6 +49,9 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                 yield _next(waiting)
         while waiting:
             yield _next(waiting)
+    except BrokenProcessPool:
+        problem = "was killed, most likely for want of memory"
+        raise UserError("a worker process", problem, "free some memory, or give less at once") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -55,6 +55,18 @@ def test_what_a_worker_raises_is_raised_here_and_ends_the_work() -> None:
         next(results)
 
 
+def die_at_five(item: int) -> int:
+    if item == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="one processor: no workers")
+def test_a_worker_that_is_killed_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="a worker process: was killed, most likely for want of memory"):
+        list(in_order(die_at_five, range(1000)))
+
+
 _ENDLESS = """
 import itertools, os, sys, time
 from callproof.errors import exit_with
