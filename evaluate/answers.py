@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from callproof.completions import Completion, NoCompletion
 from callproof.errors import UserError
 from callproof.outcomes import Answer, Channel
-from callproof.records import explain, json_object, read_lines, refuse_half_characters
+from callproof.records import MAX_NUMBER, explain, json_object, read_lines, refuse_half_characters
 
 _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
@@ -98,7 +98,7 @@ def _key(value: dict[str, Any], where: str, model: str) -> tuple[str, str, int]:
     turn_id, name, repeat = value.get("turn_id"), value.get("model", model), value.get("repeat", 0)
     if not isinstance(turn_id, str):
         raise UserError(where, "expected a `turn_id`", _FORM)
-    if not isinstance(name, str) or not name or type(repeat) is not int or repeat < 0:
+    if not isinstance(name, str) or not name or type(repeat) is not int or not 0 <= repeat <= MAX_NUMBER:
         raise UserError(where, "expected `model` as text and `repeat` as a number from 0", _FORM)
     return turn_id, name, repeat
 

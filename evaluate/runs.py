@@ -127,6 +127,7 @@ class Identifier:
         self._found["prompt"].add(_shared_digest(to_json(system)))
 
     def merge(self, other: "Identifier") -> None:
+        """Take the turns that another one has gathered."""
         for name, found in other._found.items():
             self._found[name] |= found
 

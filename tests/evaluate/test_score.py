@@ -133,6 +133,7 @@ def test_the_outcomes_of_a_run_can_be_scored_again_with_the_same_result(turns):
     [
         ({"text": "x"}, r"answers.jsonl:2: expected a `turn_id`"),
         ({"turn_id": "weather-001/1", "text": "x", "repeat": "1"}, r"answers.jsonl:2: expected `model` as text"),
+        ({"turn_id": "weather-001/1", "text": "x", "repeat": 10**12}, r"answers.jsonl:2: expected `model` as text"),
         ({"turn_id": "weather-001/1", "text": 5}, r"answers.jsonl:2: text: Input should be a valid string"),
         ({"turn_id": "weather-001/1", "response": {}}, r"answers.jsonl:2: `response` is no chat completion"),
         ({"turn_id": "weather-000/1", "text": "x"}, r"answers.jsonl:2: turn 'weather-000/1' was answered before"),
