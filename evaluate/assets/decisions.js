@@ -18,8 +18,13 @@ function decisionSection(data, show) {
   const keys = tags.map((tag) => [tag, tag.slice(4)]);
   const byTag = (metric, title) => [h("h3", { class: "over" }, title), sliceTable(models, keys, { group: "tag", metric })];
   return h("section", {}, h("h2", {}, "Calls and abstentions"), tags.length > 0 && h("div", { class: "controls" }, choice), cards,
-    h("p", { class: "note" }, "Turns, with per cent of their row. Malformed: every attempt failed to parse. The rates count malformed attempts as calls and leave out turns without an answer."),
+    h("p", { class: "note" }, decisionNote(data)),
     tags.length > 0 && [...byTag("hallucination_rate", "False-call rate by tag"), ...byTag("false_abstention", "Missed-call rate by tag")]);
+}
+
+function decisionNote({ run, turns }) {
+  const shown = turns.length < run.turns ? `The table is of the first ${counted(turns.length, "turn")}, the rates are of all.` : "";
+  return `Turns, with per cent of their row. Malformed: every attempt failed to parse. The rates count malformed attempts as calls and leave out turns without an answer. ${shown}`;
 }
 
 function decisionCard(data, { model, found, index, tag }, show) {
