@@ -15,30 +15,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+
+from callproof.errors import EXIT_PASS, UserError, exit_with
+from callproof.records import read_jsonl
 
 WANTED_S = 30
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open() as file:
-        yield from map(json.loads, file)
-
-
 def texts(path: Path, model: str | None) -> dict[str, str]:
     """Turn id -> the answer of one model; of an outcomes file or of `{"turn_id", "text"}`."""
-    rows = (row for row in lines(path) if model is None or row.get("model") == model)
+    rows = (row for _, row in read_jsonl(path) if model is None or row.get("model") == model)
     return {row["turn_id"]: row["answer"]["text"] if "answer" in row else row["text"] for row in rows}
 
 
 def enlarge(turns: Path, answers: dict[str, str], number: int, folder: Path) -> None:
     """Write as many turns and answers."""
-    answered = [turn for turn in lines(turns) if turn["turn_id"] in answers]
+    answered = [turn for _, turn in read_jsonl(turns) if turn["turn_id"] in answers]
     if not answered:
-        sys.exit(f"{turns}: no turn has an answer")
+        raise UserError(turns, "no turn has an answer", "give the answers to these turns, or another --model")
     copies = ((copy, turn) for copy in count() for turn in answered)
     with (folder / "turns.jsonl").open("w") as asked, (folder / "answers.jsonl").open("w") as given:
         for copy, turn in islice(copies, number):
@@ -54,26 +50,32 @@ def score(folder: Path) -> dict[str, float]:
     process = subprocess.Popen([sys.executable, "-m", "evaluate", "score", *words], stdout=-3, stderr=-3)
     _, status, used = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"evaluate score ended with {os.waitstatus_to_exitcode(status)}")
+        problem = f"ended with {os.waitstatus_to_exitcode(status)}"
+        raise UserError("evaluate score", problem, "run it on the turns and answers to see why")
     return {"seconds": time.perf_counter() - began, "MiB": used.ru_maxrss / 1024}
 
 
-def main() -> None:
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=Path, required=True, help="a turns.jsonl")
     parser.add_argument("--answers", type=Path, required=True, help="answers to it, or the outcomes.jsonl of a run")
     parser.add_argument("--model", help="whose answers; default: those of the last one in the file")
-    parser.add_argument("--count", default="10000,100000", help="numbers of turns (default %(default)s)")
+    parser.add_argument("--count", type=numbers, default="10000,100000", help="of turns (default %(default)s)")
     args = parser.parse_args()
     answers, found = texts(args.answers, args.model), {}
-    for number in map(int, args.count.split(",")):
+    for number in args.count:
         with tempfile.TemporaryDirectory() as folder:
             enlarge(args.turns, answers, number, Path(folder))
             found[number] = score(Path(folder))
         told = f"{number} turns: {found[number]['seconds']:.1f} s, {found[number]['MiB']:.0f} MiB"
         print(told, file=sys.stderr, flush=True)
     print(json.dumps({"wanted_s": WANTED_S, "turns": found}))
+    return EXIT_PASS
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

@@ -90,6 +90,7 @@ def read_object(path: Path, mend: str) -> dict[str, Any]:
 
 
 def json_object(line: bytes, where: str) -> dict[str, Any]:
+    """The object that a line holds; raises a UserError where it is not one JSON object in UTF-8."""
     try:
         value = json.loads(utf8(line, where))
     except (ValueError, RecursionError) as error:

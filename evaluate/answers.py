@@ -38,6 +38,7 @@ class SavedAnswers:
 
     Attributes:
         models: who answered, in the order of the file.
+        met: the models whose answers were taken.
         other_channel: how many answers are left out, since they were asked for over the other channel.
 
     Args:
@@ -51,11 +52,13 @@ class SavedAnswers:
         self._path = path
         self._places: dict[str, list[_Place]] = {}
         self.other_channel = 0
+        self.met: set[str] = set()
         models: dict[str, str] = {}
         offset = 0
         for number, line in read_lines(path):
             if line.strip():
-                value, where = json_object(line, f"{path}:{number}"), f"{path}:{number}"
+                where = f"{path}:{number}"
+                value = json_object(line, where)
                 turn_id, name, repeat = _key(value, where, model)
                 if value.get("channel", channel) != channel:
                     self.other_channel += 1
@@ -82,7 +85,9 @@ class SavedAnswers:
 
     def take(self, turn_id: str) -> list[SavedAnswer]:
         """The answers to a turn, which are no longer here then."""
-        return [self._saved(place) for place in self._places.pop(turn_id, ())]
+        places = self._places.pop(turn_id, [])
+        self.met.update(place.model for place in places)
+        return [self._saved(place) for place in places]
 
     def left(self) -> list[str]:
         """The turn of each answer that nobody took."""

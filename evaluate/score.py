@@ -116,8 +116,8 @@ class _Named(BaseModel):
     turn_id: str
 
 
-def _asked(path: Path, answers: SavedAnswers, met: set[str]) -> Iterator[list[_Asked]]:
-    """The turns of a file with their answers, some at once; `met` takes the models of the answers."""
+def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
+    """The turns of a file with their answers, some at once."""
     seen: set[str] = set()
     some: list[_Asked] = []
     size = 0
@@ -130,7 +130,6 @@ def _asked(path: Path, answers: SavedAnswers, met: set[str]) -> Iterator[list[_A
             raise UserError(where, f"turn_id {turn_id!r} occurs twice", "rename one")
         seen.add(turn_id)
         some.append(_Asked(where, line, answers.take(turn_id)))
-        met.update(saved.model for saved in some[-1].answers)
         size += some[-1].size
         if size >= _BYTES_AT_ONCE:
             yield some
@@ -188,21 +187,20 @@ def score_answers(
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
-    started, scored, met = now(), Scored(), set[str]()
+    started, scored = now(), Scored()
     in_place = turns_path.resolve() == run.turns_path.resolve()
     with ExitStack() as files:
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
         judge_all = _Judge(answers.models, channel, profile, bad_gold)
-        asked_turns = _asked(turns_path, answers, met)
         bar = files.enter_context(Reading(f"scoring {turns_path.name}", turns_path))
-        for asked, judged in in_order(judge_all, asked_turns):
+        for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
             writer.add(asked, judged)
             bar.advance(sum(len(turn.line) for turn in asked))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
         _check(writer, turns_path, in_place)
-        _check_models(answers_path, answers.models, met, turns_path)
+        _check_models(answers, answers_path, turns_path)
         identity = writer.identifier.identity({}, channel).model_copy(update={"match": profile})
         info = _info(run, writer, identity, answers.models, started)
         if baseline:
@@ -220,12 +218,12 @@ def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
         raise UserError(turns_path, "would lose the turns that are dropped", "choose another --out")
 
 
-def _check_models(answers_path: Path, models: tuple[str, ...], met: set[str], turns_path: Path) -> None:
+def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
     """Raise a UserError where a model has answered none of the turns."""
-    if not met:
+    if not answers.met:
         raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
-    for name in models:
-        if name not in met:
+    for name in answers.models:
+        if name not in answers.met:
             problem = f"{name!r} answers no turn of {turns_path}"
             raise UserError(answers_path, problem, "leave its answers out, or give the turns that they are of")
 

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from callproof.calls import ToolCall
 from callproof.catalog import MAX_PROBLEM_CHARACTERS, Catalog, Tool, read_catalog
 from callproof.errors import UserError
+from callproof.plain_schemas import surely_a_schema
 
 BOOK: dict[str, Any] = {
     "type": "object",
@@ -362,3 +363,25 @@ def test_plain_schemas_accept_just_what_jsonschema_accepts(
 ) -> None:
     whole = {"$schema": dialect, "type": "object", "properties": schema}
     assert (problems(whole, arguments) == []) == oracle(whole).is_valid(arguments)
+
+
+odd_values = st.sampled_from([None, True, 0, 1.5, "a", "string", [], ["a"], ["a", "a"], [1], {}])
+odd_schemas = st.dictionaries(
+    st.sampled_from(["type", "enum", "items", "properties", "required", "additionalProperties", "title", "examples"]),
+    odd_values
+    | st.sampled_from(["object", "array", {"v": {"type": "string"}}, {"type": "string"}, {"v": {"type": 1}}]),
+    max_size=3,
+)
+
+
+@given(schema=odd_schemas)
+def test_what_is_taken_for_a_schema_at_a_look_is_one(schema: dict[str, Any]) -> None:
+    if surely_a_schema(schema):
+        for draft in (Draft7Validator, Draft202012Validator):
+            draft.check_schema(schema)
+
+
+def test_the_schemas_of_most_tools_need_no_closer_look() -> None:
+    tool = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Bern"]}}, "required": ["city"]}
+    assert surely_a_schema({**tool, "additionalProperties": False})
+    assert not surely_a_schema({**tool, "minProperties": 1})
