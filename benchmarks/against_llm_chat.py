@@ -2,10 +2,10 @@
 
     python benchmarks/against_llm_chat.py --config configs/car_sales.yaml --limit-sessions 30 --starts 3
 
-Same turns, same adapter, same engine options, greedy, prefix caching on; every round begins with an empty prefix cache
-(a salt for the server, `reset_prefix_cache` offline), and the arms take turns; with --starts both begin anew, since
-what one start was lucky with stays for all its rounds. `LLM.chat` takes one list of tools for all conversations, so the
-catalog is not shuffled here. Starts its own server; nothing else may use the machine.
+Same turns, same adapter, same engine options and environment, greedy, prefix caching on; every round begins with an
+empty prefix cache (a salt for the server, `reset_prefix_cache` offline), and the arms take turns; with --starts both
+begin anew, since what one start was lucky with stays for all its rounds. `LLM.chat` takes one list of tools for all
+conversations, so the catalog is not shuffled here. Starts its own server; nothing else may use the machine.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import asyncio
 import copy
 import io
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from callproof.turns import Turn
 from evaluate.plan import Plan, plan
 from evaluate.replay import ask
 from evaluate.runs import Run, read_outcomes
-from serve.command import require_wheel
+from serve.command import environment, require_wheel
 from serve.plan import Plan as Server
 from serve.plan import make_plan
 from serve.sources import of_config
@@ -41,13 +42,14 @@ SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "
 
 
 class Offline:
-    """vLLM in this process, with the options of the server."""
+    """vLLM in this process, with the options and the environment of the server."""
 
     def __init__(self, server: Server, config: RunConfig, turns: list[Turn]) -> None:
         from vllm import LLM, SamplingParams
         from vllm.lora.request import LoRARequest
 
         options = {key.replace("-", "_"): value for key, value in server.options.items() if key not in SERVER_ONLY}
+        os.environ.update(environment(server) | os.environ)  # which vLLM's own process begins with
         self._llm = LLM(model=server.base, **options)
         self._sampling = SamplingParams(temperature=config.eval.temperature, max_tokens=config.eval.max_tokens)
         self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))

@@ -4,6 +4,9 @@
 
 vLLM is several processes. Whoever holds the other end of the pipe stops all of them by closing it, and they end as well
 when that process is killed. Exits with the command's code, and leaves nothing behind in either case.
+
+They stay in the caller's session: Linux shares processors between sessions first (autogroup), so that a client beside a
+busy server in another one may wait a tenth of a second for each answer that has come.
 """
 
 import contextlib
@@ -17,7 +20,7 @@ import time
 
 def main(grace_s: float, command: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     try:
         threading.Thread(target=_wait_for_end_of_input, daemon=True).start()
         return child.wait()

@@ -12,7 +12,7 @@ from workplace import TENSORS, safetensors, write_adapter, write_config
 from workplace import workplace as workplace
 
 from callproof.errors import UserError
-from serve.command import Wheel, environment, shell_line, start_command, vllm_yaml
+from serve.command import KEPT_MEMORY, Wheel, environment, shell_line, start_command, vllm_yaml
 from serve.plan import Device, Plan, make_plan
 
 GPU_WHEEL = Wheel(distribution="vllm", version="0.32.0")
@@ -112,6 +112,11 @@ def test_the_cpu_wheel_is_started_and_printed_as_a_module_since_its_script_fails
 )
 def test_the_device_follows_from_the_wheel(distribution: str, version: str, device: str) -> None:
     assert Wheel(distribution=distribution, version=version).device == device
+
+
+def test_on_a_cpu_freed_memory_is_kept() -> None:
+    assert environment(plan_of("cars")).items() >= KEPT_MEMORY.items()
+    assert not environment(plan_of("cover", device="gpu")).keys() & KEPT_MEMORY.keys()
 
 
 def test_a_local_base_needs_no_network_and_a_hub_base_may_use_it() -> None:

@@ -104,6 +104,15 @@ def test_a_server_is_ready_when_it_is_healthy_and_its_progress_shows_the_log(
     assert all_gone(tmp_path, 0)
 
 
+def test_a_server_has_a_group_of_its_own_and_the_session_of_its_caller(
+    command: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    with Server(command("good"), {}, tmp_path / "log"):
+        program = pids(tmp_path)[0]
+        assert os.getsid(program) == os.getsid(0)
+        assert os.getpgid(program) != os.getpgid(0)
+
+
 def test_a_process_that_ignores_term_is_killed_after_the_grace_period(
     command: Callable[[str], list[str]], port: int, tmp_path: Path
 ) -> None:

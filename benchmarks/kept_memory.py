@@ -1,0 +1,76 @@
+"""What it is worth to vLLM on a CPU to keep freed memory: replays at a server with `KEPT_MEMORY` and at one without.
+
+    python benchmarks/kept_memory.py --config configs/car_sales.yaml --limit-sessions 20 --rounds 6
+
+Both servers run from the first round to the last, and the arms take turns; an idle one takes no processor. Every round
+begins with an empty prefix cache. Nothing else may use the machine.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from aiohttp.test_utils import unused_port
+from prefix_cache import run_once
+
+from callproof.config import load
+from callproof.errors import EXIT_PASS, exit_with
+from evaluate.plan import Plan, plan
+from evaluate.runs import Run
+from serve.command import KEPT_MEMORY, environment, require_wheel, start_command, vllm_yaml
+from serve.plan import make_plan
+from serve.process import Server
+from serve.sources import of_config
+
+START_S = 300
+
+
+@contextmanager
+def started(config: Path, folder: Path, keeps: bool) -> Iterator[str]:
+    """The URL of a server that keeps freed memory, or does not."""
+    server = make_plan([of_config(config)], require_wheel().device, port=unused_port())
+    file = folder / f"{keeps}.yaml"
+    file.write_text(vllm_yaml(server), encoding="utf-8")
+    variables = {name: value for name, value in environment(server).items() if keeps or name not in KEPT_MEMORY}
+    with Server(start_command(require_wheel(), file), variables, file.with_suffix(".log")) as process:
+        process.wait_until_healthy(server.url, START_S, lambda _, __: None)
+        yield server.url
+
+
+def replay(made: Plan, url: str, name: str) -> float:
+    """Seconds of one replay; nothing is in the prefix cache before."""
+    run = Run(made.run.path.with_name(f"replay-{name}"))
+    return asyncio.run(run_once(Plan(made.config, made.turns, made.models, run), url, name))[0]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, type=Path, metavar="YAML")
+    parser.add_argument("--limit-sessions", type=int, default=20, metavar="N", help="(default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="of each arm, after one to warm up (default %(default)s)")
+    args = parser.parse_args()
+    config, pairs = load(args.config), list[tuple[float, float]]()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as servers:
+        folder = Path(name)
+        made = plan(config, Run(folder / "replay"), [config.name], {"max_sessions": args.limit_sessions})
+        urls = [servers.enter_context(started(args.config, folder, keeps)) for keeps in (True, False)]
+        for number in range(-1, args.rounds):
+            kept, given_back = (replay(made, url, f"{number}-{at}") for at, url in enumerate(urls))
+            print(f"round {number}: kept {kept:.1f} s, given back {given_back:.1f} s", file=sys.stderr, flush=True)
+            if number >= 0:
+                pairs.append((kept, given_back))
+    ratios = [kept / given_back for kept, given_back in pairs]
+    told = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    print(f"kept takes {told['median']:.2f} of the time ({told['least']:.2f} to {told['most']:.2f}, paired by round)")
+    print(json.dumps({"turns": len(made.turns), "ratio": told}))
+    return EXIT_PASS
+
+
+if __name__ == "__main__":
+    exit_with(main)
