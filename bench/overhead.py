@@ -22,7 +22,6 @@ from typing import Any
 
 from bench.load import Job, Level, make_jobs, run_level, salted, warm_up
 from bench.options import add_target, turns_of
-from bench.progress import Progress
 from bench.publish import stamped, writable
 from bench.ratios import paired_ratio
 from bench.report import SCHEMA_VERSION, device_of, sampling, versions
@@ -33,6 +32,7 @@ from callproof.command_line import say
 from callproof.config import EvalConfig, load
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
+from callproof.progress import Steps
 from callproof.records import write_json
 from callproof.turns import Turn
 
@@ -111,8 +111,8 @@ class Overhead:
     async def _block(self, endpoint: Endpoint, arm: Arm, number: int) -> dict[str, Any]:
         jobs = self._jobs(arm, f"{arm.name}-{number}")
         level = Level(self.concurrency, planned=len(jobs))
-        with Progress(f"block {number + 1}, {arm.name}", level.planned) as progress:
-            await run_level(endpoint, jobs, level, progress)
+        with Steps(f"block {number + 1}, {arm.name}", level.planned) as progress:
+            await run_level(endpoint, jobs, level, progress.advance)
         samples = samples_of(level)
         for error in dict.fromkeys(sample.error for sample in samples if sample.error):
             say(f"{arm.name}: {error}")

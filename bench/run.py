@@ -11,12 +11,12 @@ from typing import Any, Literal
 from bench.arrivals import Arrival
 from bench.find_rate import Found, find_rate
 from bench.load import Job, Level, make_jobs, run_level, salted, scheduled, warm_up
-from bench.progress import Progress
 from bench.slo import Slo
 from callproof.command_line import say
 from callproof.config import EvalConfig
 from callproof.endpoint import Endpoint, require_models
 from callproof.errors import UserError
+from callproof.progress import Steps
 from callproof.turns import Turn
 
 _MAX_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="(\d+)"', re.MULTILINE)
@@ -145,8 +145,8 @@ class Bench:
         await warm_up(endpoint, self._salted(self.jobs, "warm-up"))
         if self.options.cache == "warm":
             level = Level(max(self.concurrencies, default=1), planned=len(self.jobs))
-            with Progress("warming the cache", level.planned) as progress:
-                await run_level(endpoint, self.jobs, level, progress)
+            with Steps("warming the cache", level.planned) as progress:
+                await run_level(endpoint, self.jobs, level, progress.advance)
 
     async def _search(self, endpoint: Endpoint) -> None:
         if not (self.options.slo and self.options.rates):
@@ -173,8 +173,8 @@ class Bench:
         level = Level(load.concurrency, planned=len(jobs), rate=load.rate, live=load.live)
         level.arrival = None if load.concurrency or arrival is None else arrival.name
         self.levels.append(level)
-        with Progress(level.name, level.planned) as progress:
-            await run_level(endpoint, self._salted(jobs, level.name), level, progress)
+        with Steps(level.name, level.planned) as progress:
+            await run_level(endpoint, self._salted(jobs, level.name), level, progress.advance)
         say(f"{level.name}: {level.planned} requests in {level.ended - level.begun:.1f} s")
         await self._check_alive(endpoint, level)
         return level

@@ -23,6 +23,7 @@ from typing import Any
 
 from callproof.config import load
 from callproof.endpoint import Reply
+from callproof.errors import EXIT_PASS, UserError, exit_with
 from evaluate.fleet import Fleet, Rest
 from evaluate.plan import Key, Plan, Question, plan
 from evaluate.replay import ask
@@ -51,8 +52,11 @@ class Salted(Fleet):
 
 def cached_tokens(url: str) -> tuple[float, float]:
     """(tokens looked up, tokens found) in the prefix cache since the server began."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
-        found = _COUNTER.findall(response.read().decode())
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
+            found = _COUNTER.findall(response.read().decode())
+    except (OSError, ValueError) as error:
+        raise UserError(url, f"/metrics cannot be read ({error})", "start a vLLM, or correct --endpoint") from None
     totals = {"queries": 0.0, "hits": 0.0}
     for name, value in found:
         totals[name] += float(value)
@@ -71,7 +75,7 @@ async def run_once(made: Plan, url: str, salt: str) -> tuple[float, float]:
     return seconds, (after[1] - before[1]) / max(after[0] - before[0], 1.0)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", required=True, metavar="URL")
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
@@ -94,7 +98,8 @@ def main() -> None:
         medians[order] = {"seconds": round(seconds, 2), "hit_rate": round(rate, 4)}
         print(f"{order:<8} order: {seconds:8.2f} s, {rate:6.1%} of the prompt tokens found in the cache")
     print(json.dumps({"turns": len(base.turns), "rounds": args.rounds, **medians}))
+    return EXIT_PASS
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

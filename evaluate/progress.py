@@ -1,13 +1,10 @@
 """What people see on stderr while a verb works; stdout is for results."""
 
 import time
-from pathlib import Path
 from typing import Self
 
 from callproof.command_line import say
 from callproof.outcomes import Outcome
-
-_SAY_EACH_S = 10.0
 
 
 class Progress:
@@ -61,33 +58,3 @@ class Progress:
         rate = (self._landed - self._before) / max(time.perf_counter() - self._began, 1e-9)
         unanswered = f", {self._infra} unanswered" if self._infra else ""
         return f"{rate:.1f}/s, {self._exact / max(self._landed, 1):.0%} exact{unanswered}"
-
-
-class Reading:
-    """How much of a file is worked off: a bar with the time left; a line each ten seconds without a terminal."""
-
-    def __init__(self, name: str, path: Path) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as Bar
-
-        console = Console(stderr=True)
-        self._name, self._done = name, 0
-        self._total = path.stat().st_size if path.is_file() else None
-        self._bar = Bar(console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._bar.add_task(name, total=self._total)
-        self._said = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def advance(self, size: int) -> None:
-        """Take as many bytes for done."""
-        self._done += size
-        self._bar.update(self._task, completed=self._done)
-        if self._bar.disable and time.monotonic() - self._said >= _SAY_EACH_S:
-            self._said = time.monotonic()
-            say(f"{self._name}: {f'{self._done / self._total:.0%}' if self._total else f'{self._done >> 20} MiB'}")

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ValidationError
 from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.outcomes import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.progress import Steps
 from callproof.records import explain, read_lines, replacing
 from callproof.turns import Turn
 from callproof.workers import in_order
 from evaluate.answers import SavedAnswer, SavedAnswers
 from evaluate.bless import choose_model
 from evaluate.gold import BAD_GOLD, BadGold, gold_problems
-from evaluate.progress import Reading
 from evaluate.runs import Identifier, Identity, Run, RunInfo, now, outcome_line
 
 _BYTES_AT_ONCE = 2**21
@@ -161,6 +161,10 @@ class _Writer:
             self._turns_file.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
 
 
+def _share(done: int, size: int | None) -> str:
+    return f"{done / size:.0%}" if size else f"{done >> 20} MiB"
+
+
 def score_answers(
     run: Run,
     turns_path: Path,
@@ -194,7 +198,8 @@ def score_answers(
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
         judge_all = _Judge(answers.models, channel, profile, bad_gold)
-        bar = files.enter_context(Reading(f"scoring {turns_path.name}", turns_path))
+        size = turns_path.stat().st_size if turns_path.is_file() else None
+        bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
             writer.add(asked, judged)
             bar.advance(sum(len(turn.line) for turn in asked))
