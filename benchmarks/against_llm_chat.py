@@ -27,6 +27,7 @@ import yaml
 from own_server import served
 from prefix_cache import Salted
 
+from callproof.command_line import Parser, positive
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
@@ -124,11 +125,13 @@ def rounds(path: Path, config: RunConfig, made: Plan, name: str, count: int) -> 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
-    parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
-    parser.add_argument("--rounds", type=int, default=3, help="of each arm and start (default %(default)s)")
-    parser.add_argument("--starts", type=int, default=1, help="how often both are started anew (default %(default)s)")
+    parser.add_argument("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
+    parser.add_argument("--rounds", type=positive, default=3, help="of each arm and start (default %(default)s)")
+    parser.add_argument(
+        "--starts", type=positive, default=1, help="how often both are started anew (default %(default)s)"
+    )
     args = parser.parse_args()
     overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
     with tempfile.TemporaryDirectory() as folder:

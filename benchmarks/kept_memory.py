@@ -19,6 +19,7 @@ from pathlib import Path
 from aiohttp.test_utils import unused_port
 from prefix_cache import run_once
 
+from callproof.command_line import Parser, positive
 from callproof.config import load
 from callproof.errors import EXIT_PASS, exit_with
 from evaluate.plan import Plan, plan
@@ -50,10 +51,12 @@ def replay(made: Plan, url: str, name: str) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
-    parser.add_argument("--limit-sessions", type=int, default=20, metavar="N", help="(default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=6, help="of each arm, after one to warm up (default %(default)s)")
+    parser.add_argument("--limit-sessions", type=positive, default=20, metavar="N", help="(default %(default)s)")
+    parser.add_argument(
+        "--rounds", type=positive, default=6, help="of each arm, after one to warm up (default %(default)s)"
+    )
     args = parser.parse_args()
     config, pairs = load(args.config), list[tuple[float, float]]()
     with tempfile.TemporaryDirectory() as name, ExitStack() as servers:

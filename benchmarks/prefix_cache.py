@@ -21,6 +21,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+from callproof.command_line import Parser, positive
 from callproof.config import load
 from callproof.endpoint import Reply
 from callproof.errors import EXIT_PASS, UserError, exit_with
@@ -76,12 +77,12 @@ async def run_once(made: Plan, url: str, salt: str) -> tuple[float, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", required=True, metavar="URL")
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
     parser.add_argument("--model", required=True, metavar="NAME")
-    parser.add_argument("--limit-sessions", type=int, metavar="N", help="the first N eval sessions only")
-    parser.add_argument("--rounds", type=int, default=3, help="of each order (default %(default)s)")
+    parser.add_argument("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
+    parser.add_argument("--rounds", type=positive, default=3, help="of each order (default %(default)s)")
     args = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {"session": [], "random": []}
     overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
