@@ -11,7 +11,6 @@ conversations, so the catalog is not shuffled here. Starts its own server; nothi
 import argparse
 import asyncio
 import copy
-import io
 import json
 import os
 import statistics
@@ -19,20 +18,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, redirect_stderr
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from own_server import served
-from prefix_cache import Salted
+from prefix_cache import run_once
 
 from callproof.command_line import Parser, positive
 from callproof.config import RunConfig, load
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
 from evaluate.plan import Plan, plan
-from evaluate.replay import ask
 from evaluate.runs import Run, read_outcomes
 from serve.command import environment, require_wheel
 from serve.plan import Plan as Server
@@ -73,17 +71,8 @@ class Offline:
 def replay(made: Plan, url: str, number: str) -> tuple[float, list[str]]:
     """(seconds, the answers in the order of the turns) of evaluate's replay."""
     run = Run(made.run.path.with_name(f"replay-{number}"))
-
-    async def asked() -> float:
-        fleet = Salted([url], made.config.eval)
-        fleet.salt = f"{number}-{time.time_ns()}"
-        async with fleet:
-            began = time.perf_counter()
-            with redirect_stderr(io.StringIO()):
-                await ask(Plan(made.config, made.turns, made.models, run), fleet)
-            return time.perf_counter() - began
-
-    seconds = asyncio.run(asked())
+    salt = f"{number}-{time.time_ns()}"
+    seconds, _ = asyncio.run(run_once(Plan(made.config, made.turns, made.models, run), url, salt))
     answers = {outcome.turn_id: outcome.answer for outcome in read_outcomes(run.outcomes_path)}
     refused = [answer.error for answer in answers.values() if answer.error]
     if refused:

@@ -7,7 +7,6 @@ begins with an empty prefix cache. Nothing else may use the machine.
 """
 
 import argparse
-import asyncio
 import json
 import statistics
 import sys
@@ -16,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from against_llm_chat import replay
 from aiohttp.test_utils import unused_port
-from prefix_cache import run_once
 
 from callproof.command_line import Parser, positive
 from callproof.config import load
 from callproof.errors import EXIT_PASS, exit_with
-from evaluate.plan import Plan, plan
+from evaluate.plan import plan
 from evaluate.runs import Run
 from serve.command import KEPT_MEMORY, environment, require_wheel, start_command, vllm_yaml
 from serve.plan import make_plan
@@ -44,12 +43,6 @@ def started(config: Path, folder: Path, keeps: bool) -> Iterator[str]:
         yield server.url
 
 
-def replay(made: Plan, url: str, name: str) -> float:
-    """Seconds of one replay; nothing is in the prefix cache before."""
-    run = Run(made.run.path.with_name(f"replay-{name}"))
-    return asyncio.run(run_once(Plan(made.config, made.turns, made.models, run), url, name))[0]
-
-
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
@@ -64,7 +57,7 @@ def main() -> int:
         made = plan(config, Run(folder / "replay"), [config.name], {"max_sessions": args.limit_sessions})
         urls = [servers.enter_context(started(args.config, folder, keeps)) for keeps in (True, False)]
         for number in range(-1, args.rounds):
-            kept, given_back = (replay(made, url, f"{number}-{at}") for at, url in enumerate(urls))
+            kept, given_back = (replay(made, url, f"{number}-{at}")[0] for at, url in enumerate(urls))
             print(f"round {number}: kept {kept:.1f} s, given back {given_back:.1f} s", file=sys.stderr, flush=True)
             if number >= 0:
                 pairs.append((kept, given_back))

@@ -42,7 +42,8 @@ class Steps:
     def advance(self, steps: int = 1) -> None:
         """Take as many steps for done."""
         self._done += steps
-        self._bar.update(self._task, completed=self._done)
-        if self._bar.disable and time.monotonic() - self._said >= _SAY_EACH_S:
+        if not self._bar.disable:
+            self._bar.update(self._task, completed=self._done)
+        elif time.monotonic() - self._said >= _SAY_EACH_S:
             self._said = time.monotonic()
             say(f"{self._name}: {self._tell(self._done, self._total)}")
