@@ -65,7 +65,7 @@ base: setup ## make the embedded base model models/tiny again, in three passes (
 	$(RUN) train base --from models/tiny --out models/tiny
 
 data: setup ## write the sessions of the two domains again
-	$(RUN) synth
+	$(RUN) train.synth
 
 test: setup browser ## run the whole suite, real vLLM and a real browser included
 	@failed=0; set -x; \
@@ -74,7 +74,7 @@ test: setup browser ## run the whole suite, real vLLM and a real browser include
 	exit $$failed
 
 browser: setup
-	@PYTHONPATH=tests $(BIN)/python -c 'import browser; raise SystemExit(browser.CHROMIUM is None)' || \
+	@PYTHONPATH=tests/support $(BIN)/python -c 'import browser; raise SystemExit(browser.CHROMIUM is None)' || \
 	$(INSTALL_CHROMIUM) || \
 	echo "no Chromium: the tests of reports and of the web page are skipped; install it with the system's package manager"
 

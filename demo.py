@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from callproof.command_line import Parser
 from callproof.config import RunConfig, load
+from callproof.console import Parser
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
 
 CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))

@@ -16,10 +16,13 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import cli, compare_command, export, interop_command, overhead, prometheus
-from bench.importers import files
-from callproof.command_line import Parser, with_verb
+from callproof.console import Parser, with_verb
 from callproof.errors import exit_with
+
+from . import cli
+from .compare import compare_command, overhead
+from .exchange import export, interop_command, prometheus
+from .importers import files
 
 
 class Verb(NamedTuple):

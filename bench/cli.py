@@ -10,21 +10,20 @@
 Turns are streamed in a closed loop at each concurrency, or in an open loop at each rate; several models share the
 server. A model replays the turns of the configuration of its name, or else of the first. On vLLM every level begins
 with a cold prefix cache. Prints tables and, as the last line of standard output, their figures as JSON; the file has
-every request as well, and an HTML report is written beside it. docs/bench.md and bench/stats.py define the figures.
-Exit codes: 0 measured, 2 wrong usage, 3 no answers or a server that died, 130 interrupted; what had been measured is
-saved in any case.
+every request as well, and an HTML report is written beside it. docs/bench.md and bench/figures/stats.py define the
+figures. Exit codes: 0 measured, 2 wrong usage, 3 no answers or a server that died, 130 interrupted; what had been
+measured is saved in any case.
 """
 
 import argparse
 import sys
 from typing import Any
 
-from bench.options import add_load, add_target, numbers, read_options, turns_of
-from bench.publish import publish, stamped, writable
-from bench.report import make_report
-from bench.run import Bench, run_until_interrupted
 from callproof.config import load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS
+
+from .measure import Bench, add_load, add_target, numbers, read_options, run_until_interrupted, turns_of
+from .report import make_report, publish, stamped, writable
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -26,16 +26,14 @@ import yaml
 from own_server import served
 from prefix_cache import run_once
 
-from callproof.command_line import Parser, positive
 from callproof.config import RunConfig, load
+from callproof.console import Parser, positive
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
-from evaluate.plan import Plan, plan
+from evaluate.replay import Plan, plan
 from evaluate.runs import Run, read_outcomes
-from serve.command import environment, require_wheel
-from serve.plan import Plan as Server
-from serve.plan import make_plan
-from serve.sources import of_config
+from serve.start import Plan as Server
+from serve.start import environment, make_plan, of_config, require_wheel
 
 SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules")
 

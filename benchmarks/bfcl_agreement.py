@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from callproof.calls import ToolCall, parse
-from callproof.match import match, pair_differences
-from callproof.outcomes import Answer, MatchProfile, Outcome, catalog_of, judge
+from callproof.scoring import Answer, MatchProfile, Outcome, catalog_of, judge, match, pair_differences
 from callproof.turns import Turn
 from evaluate.importers.bfcl import read_outputs, read_results
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.ratios import OVERALL, Figures, Ratio, block_figures, ratios
-from bench.saved import SavedRequest
+from bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
+from bench.figures import SavedRequest
 from callproof.errors import UserError, exit_with
 from callproof.records import read_text
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callproof.errors import UserError, exit_with
-from callproof.intervals import Array, resampled_sums
 from callproof.records import read_text
+from callproof.scoring import Array, resampled_sums
 
 CONCENTRATION = 2.0
 RUN_SHIFT = 0.15

@@ -18,15 +18,12 @@ from pathlib import Path
 from against_llm_chat import replay
 from aiohttp.test_utils import unused_port
 
-from callproof.command_line import Parser, positive
 from callproof.config import load
+from callproof.console import Parser, positive
 from callproof.errors import EXIT_PASS, exit_with
-from evaluate.plan import plan
+from evaluate.replay import plan
 from evaluate.runs import Run
-from serve.command import KEPT_MEMORY, environment, require_wheel, start_command, vllm_yaml
-from serve.plan import make_plan
-from serve.process import Server
-from serve.sources import of_config
+from serve.start import KEPT_MEMORY, Server, environment, make_plan, of_config, require_wheel, start_command, vllm_yaml
 
 START_S = 300
 

@@ -22,10 +22,8 @@ from safetensors.torch import load_file, save_file
 
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint
-from serve import lifecycle
-from serve.doctor import diagnose, show
-from serve.subject import Sampled, Subject, pool
-from serve.versions import Version
+from serve.operate import Sampled, Subject, Version, diagnose, pool, show
+from serve.operate import promotion as lifecycle
 
 NOISE = 0.1
 """Standard deviation, as a share of that of the weights."""

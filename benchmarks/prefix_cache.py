@@ -21,13 +21,11 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from callproof.command_line import Parser, positive
 from callproof.config import load
+from callproof.console import Parser, positive
 from callproof.endpoint import Reply
 from callproof.errors import EXIT_PASS, UserError, exit_with
-from evaluate.fleet import Fleet, Rest
-from evaluate.plan import Key, Plan, Question, plan
-from evaluate.replay import ask
+from evaluate.replay import Fleet, Key, Plan, Question, Rest, ask, plan
 from evaluate.runs import Run
 
 _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)

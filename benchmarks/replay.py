@@ -37,8 +37,7 @@ from instant_endpoint import MODEL, instant_endpoint
 from callproof.config import load
 from callproof.endpoint import Endpoint, request
 from evaluate.cli import main as evaluate
-from evaluate.plan import plan
-from evaluate.replay import ask_all
+from evaluate.replay import ask_all, plan
 from evaluate.runs import Run
 
 PLACES = ("city", "region", "station", "harbour", "airport", "mountain", "lake", "valley")

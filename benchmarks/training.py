@@ -55,11 +55,10 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from callproof.config import RunConfig, load
-from callproof.domain import Domain, split_sessions
-from callproof.prompt import template_messages
-from train.data import encode_sessions, load_tokenizer
-from train.encode import Encoder
-from train.trainer import make_trainer
+from callproof.turns import Domain, split_sessions, template_messages
+from train.loop.trainer import make_trainer
+from train.rows.data import encode_sessions, load_tokenizer
+from train.rows.encode import Encoder
 
 WANTED = 1.5
 PADDED = (1, 2, 4, 8)
@@ -103,7 +102,7 @@ class Bench:
         return make_trainer(self._config, self._tokenizer, self._rows)
 
     def usual(self) -> Any:
-        with patch("train.trainer.quicken"):
+        with patch("train.loop.trainer.quicken"):
             return self.ours()
 
     def recipe(self) -> Any:

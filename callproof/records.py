@@ -12,7 +12,7 @@ from typing import IO, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from callproof.errors import UserError
+from .errors import UserError
 
 MAX_NUMBER = 2**31 - 1
 

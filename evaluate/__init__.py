@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load_run(path: Path | str) -> "DataFrame":
-    """The outcomes of a run as one tidy table; see `evaluate.frame.load_run`."""
-    from evaluate.frame import load_run
+    """The outcomes of a run as one tidy table; see `evaluate.report.frame.load_run`."""
+    from .report import load_run
 
     return load_run(path)

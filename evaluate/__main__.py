@@ -1,7 +1,8 @@
 """`python -m evaluate`: see `evaluate.cli`."""
 
 from callproof.errors import exit_with
-from evaluate.cli import main
+
+from .cli import main
 
 if __name__ == "__main__":
     exit_with(main)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, count, positive, with_verb
+from callproof.console import Parser, add_overrides, count, positive, with_verb
 
 VERBS = ("replay", "score", "report", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = with_verb("python -m evaluate", sys.argv[1:] if argv is None else argv, VERBS, "replay")
     args = _parser().parse_args(words)
     args.words = words
-    from evaluate import commands
+    from . import commands
 
     return getattr(commands, args.verb)(args)
 

@@ -8,22 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from callproof.command_line import say
 from callproof.config import RunConfig, load
+from callproof.console import say
 from callproof.errors import EXIT_INVALID, UserError
-from evaluate.bless import choose_model, find_run
-from evaluate.gate_command import bless as bless
-from evaluate.gate_command import gate as gate
-from evaluate.gate_command import noise as noise
-from evaluate.importers.command import import_turns as import_turns
-from evaluate.parity import parity as parity
-from evaluate.plan import Plan, plan
-from evaluate.publish import publish
-from evaluate.replay import check_presence, run_all
-from evaluate.runs import Run, check_folder_name
-from evaluate.score import score_answers
-from evaluate.summary import Summary
-from evaluate.tables import print_summary
+
+from .gate import bless as bless
+from .gate import gate as gate
+from .gate import noise as noise
+from .importers.command import import_turns as import_turns
+from .parity import parity as parity
+from .replay import Plan, check_presence, plan, run_all
+from .report import Summary, print_summary, publish
+from .runs import Run, check_folder_name, choose_model, find_run
+from .saved import score_answers
 
 _FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 

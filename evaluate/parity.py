@@ -15,11 +15,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from callproof.command_line import say
 from callproof.config import RunConfig, load
-from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models
+from callproof.console import say
+from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models, tokenize_request
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
-from callproof.prompt_probe import tokenize_request
 from callproof.records import Record, explain, read_jsonl, write_json
 from callproof.turns import Turn, TurnPrompt, eval_turns
 

@@ -1,7 +1,8 @@
 """`python -m serve`: see serve/cli.py."""
 
 from callproof.errors import exit_with
-from serve.cli import main
+
+from .cli import main
 
 if __name__ == "__main__":
     exit_with(main)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, count, positive, with_verb
+from callproof.console import Parser, add_overrides, count, positive, with_verb
 
 VERBS = ("start", "doctor", "chat", "ui", "list", "load", "unload", "promote")
 _EXAMPLES = """\
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = with_verb("python -m serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
     args = _parser().parse_args(words)
-    from serve import commands
+    from . import commands
 
     return getattr(commands, f"run_{args.verb}")(args)
 

@@ -8,32 +8,35 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from callproof.command_line import say
 from callproof.config import load
+from callproof.console import say
 from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.records import read_text, replacing
-from serve import lifecycle
-from serve.answers import Answerer
-from serve.command import (
+
+from .operate import diagnose, publish, show
+from .operate import promotion as lifecycle
+from .platforms.compose import compose
+from .platforms.kserve import kserve
+from .platforms.ray import ray
+from .platforms.text import Output
+from .start import (
+    Plan,
+    Server,
     check_environment,
+    check_port,
     environment,
     installed_wheel,
+    make_plan,
+    of_config,
+    of_option,
     require_wheel,
+    run_server,
     shell_line,
     start_command,
     vllm_yaml,
 )
-from serve.doctor import diagnose, show
-from serve.plan import Plan, make_plan
-from serve.platforms.compose import compose
-from serve.platforms.kserve import kserve
-from serve.platforms.ray import ray
-from serve.platforms.text import Output
-from serve.process import Server, check_port
-from serve.run import run_server
-from serve.sources import of_config, of_option
-from serve.versions import publish
+from .talk import Answerer
 
 PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
     "write": lambda plan, file, _: Output(text=f"# {_how_to(plan, file)}\n{vllm_yaml(plan)}"),
@@ -105,8 +108,7 @@ def run_doctor(args: Namespace) -> int:
 
 def run_chat(args: Namespace) -> int:
     """Converse on the terminal until the input ends."""
-    from serve.chat import Chat, Sampling
-    from serve.chat_loop import Conversing
+    from .talk import Chat, Conversing, Sampling
 
     config = load(args.config)
     system = read_text(args.system) if args.system else None
@@ -131,7 +133,7 @@ def run_chat(args: Namespace) -> int:
 
 def run_ui(args: Namespace) -> int:
     """Serve the page until it is stopped."""
-    from serve.ui import Page, pair_of, serve_page
+    from .talk import Page, pair_of, serve_page
 
     config = load(args.config)
     answerer = Answerer(args.endpoint, config)

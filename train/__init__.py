@@ -7,11 +7,11 @@ from callproof.config import RunConfig, load
 
 
 def train_model(config: RunConfig | Path | str, resume: bool = False) -> dict[str, Any]:
-    """Train the adapter of a configuration, or of its file, and return its manifest (see `train.manifest`).
+    """Train the adapter of a configuration, or of its file, and return its manifest (see `train.adapter.manifest`).
 
     Raises:
         UserError: wrong data, base model or configuration.
     """
-    from train.run import run
+    from .loop.run import run
 
     return run(config if isinstance(config, RunConfig) else load(config), resume)

@@ -1,7 +1,8 @@
 """`python -m train`: see train/cli.py."""
 
 from callproof.errors import exit_with
-from train.cli import main
+
+from .cli import main
 
 if __name__ == "__main__":
     exit_with(main)

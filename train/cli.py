@@ -29,8 +29,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.command_line import Parser, add_overrides, count, positive, with_verb
-from train.gpus import GPUS
+from callproof.console import Parser, add_overrides, count, positive, with_verb
+
+from .before.gpus import GPUS
 
 COMMANDS = ("run", "config", "check", "convert", "prepare", "merge", "infer", "prompts", "push", "base")
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = with_verb("python -m train", sys.argv[1:] if argv is None else argv, COMMANDS, "run")
     args = _parser().parse_args(words)
-    from train import commands
+    from . import commands
 
     return getattr(commands, f"run_{args.command}")(args)
 

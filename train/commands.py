@@ -5,15 +5,15 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from callproof.config import EvalConfig, ModelConfig, RunConfig, load
-from callproof.config_sources import resolve
+from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import replacing
 from callproof.sessions import read_sessions
-from train.gpus import find_gpu
-from train.hub_data import read_records
-from train.preflight import check_token
-from train.run import check_data, is_main_process, prepare_libraries, quiet_libraries, run
+
+from .before.gpus import find_gpu
+from .before.preflight import check_token
+from .loop.run import check_data, is_main_process, prepare_libraries, quiet_libraries, run
+from .rows.hub_data import read_records
 
 EXAMPLES = 2
 """Shown by `check` where nothing else is asked for."""
@@ -36,7 +36,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
-    from train.memory import estimate
+    from .before.memory import estimate
 
     found = estimate(config, device)
     print(found.table(), file=sys.stderr)
@@ -56,8 +56,8 @@ def run_config(args: Namespace) -> int:
 def run_check(args: Namespace) -> int:
     from rich.console import Console
 
-    from train.check import check, make_encoder
-    from train.preview import print_examples, print_report, write_html
+    from .before.check import check, make_encoder
+    from .before.preview import print_examples, print_report, write_html
 
     pattern = [f"data.train={args.pattern}"] if args.pattern else []
     config = load(args.config, [*args.overrides, *pattern])
@@ -88,9 +88,9 @@ def run_convert(args: Namespace) -> int:
 def run_prepare(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     prepare_libraries(config)
-    from train.data import load_tokenizer
-    from train.encode import Encoder
-    from train.prepare import prepare
+    from .rows.data import load_tokenizer
+    from .rows.encode import Encoder
+    from .rows.prepare import prepare
 
     record = prepare(config, Encoder(load_tokenizer(config.model)), args.out)
     print(json.dumps({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}}))
@@ -98,13 +98,13 @@ def run_prepare(args: Namespace) -> int:
 
 
 def run_merge(args: Namespace) -> int:
-    from train.adapters import find_adapter
+    from .adapter.adapters import find_adapter
 
     config = load(args.config) if args.config else None
     adapter = find_adapter(_adapter_folder(args, config), config, args.base)
     out = args.out or adapter.folder.parent / "merged"
     quiet_libraries(adapter.base.base_model)
-    from train.merge import WrongMerge, check_merged, check_target, merge
+    from .adapter.merge import WrongMerge, check_merged, check_target, merge
 
     line = {"adapter": str(adapter.folder), "out": str(out)}
     try:
@@ -130,7 +130,7 @@ def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
 
 
 def run_infer(args: Namespace) -> int:
-    from train.adapters import find_adapter
+    from .adapter.adapters import find_adapter
 
     config = load(args.config) if args.config else None
     if args.model and not (args.model / "config.json").is_file():
@@ -142,7 +142,7 @@ def run_infer(args: Namespace) -> int:
     else:
         source = find_adapter(_adapter_folder(args, config), config)
         quiet_libraries(source.base.base_model)
-    from train import infer
+    from .adapter import infer
 
     prompt = sys.stdin.read() if args.prompt is None else args.prompt
     talk, catalog = infer.make_conversation(prompt, config, args.system, args.tools)
@@ -158,9 +158,9 @@ def run_prompts(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     check_data(config)
     prepare_libraries(config)
-    from train.data import load_tokenizer
-    from train.encode import Encoder
-    from train.prompts import write_eval_prompts
+    from .rows.data import load_tokenizer
+    from .rows.encode import Encoder
+    from .rows.prompts import write_eval_prompts
 
     count = write_eval_prompts(config, Encoder(load_tokenizer(config.model)))
     print(json.dumps({"prompts": str(config.eval_prompts_path), "turns": count}))
@@ -171,7 +171,7 @@ def run_push(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     if not args.dry_run:
         check_token("python -m train push")
-    from train.publish import publish
+    from .adapter.push import publish
 
     done = publish(config, args.run, args.dry_run)
     for name, size in done["files"].items():
@@ -181,7 +181,7 @@ def run_push(args: Namespace) -> int:
 
 
 def run_base(args: Namespace) -> int:
-    from train.base import train_base
+    from .base.base import train_base
 
     if args.layers and not args.start:
         raise UserError("--layers", "says how far an earlier model grows", "name it: --from MODEL")

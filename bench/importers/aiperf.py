@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bench.importers.levels import Foreign, level_of_figures, level_of_samples
-from bench.saved import Amount
-from bench.stats import PERCENTILES, Sample
+from ..figures import PERCENTILES, Amount, Sample
+from .levels import Foreign, level_of_figures, level_of_samples
 
 Nanoseconds = Annotated[int, Field(ge=0, le=2**63)]
 _MILLISECONDS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "sec": 1e3}

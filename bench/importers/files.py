@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.importers.aiperf import Aggregate, RequestRecord, level_of_records
-from bench.importers.levels import Foreign
-from bench.importers.vllm import Result
-from bench.report import SCHEMA_VERSION, note_of
 from callproof.errors import UserError
 from callproof.records import explain, read_text
+
+from ..report import SCHEMA_VERSION, note_of
+from .aiperf import Aggregate, RequestRecord, level_of_records
+from .levels import Foreign
+from .vllm import Result
 
 Form = TypeVar("Form", bound=Foreign)
 VLLM, AIPERF = "vllm bench serve", "aiperf"

@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from bench.saved import Saved
-from bench.stats import Sample, figures
+from ..figures import Sample, Saved, figures
 
 UNJUDGED = {"exact": None, "turn_exact": None, "correct_per_s": None}
 

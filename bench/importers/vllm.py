@@ -1,4 +1,4 @@
-"""Results of `vllm bench serve --save-result`; its latencies are defined as those of `bench.stats`.
+"""Results of `vllm bench serve --save-result`; its latencies are defined as those of `bench.figures.stats`.
 
 Without `--save-detailed` the file has a list of end-to-end latencies, and otherwise mean, median and the percentiles
 that were asked for (99 by default).
@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from bench.importers.levels import Foreign, level_of_figures, level_of_samples
-from bench.saved import Amount
-from bench.stats import PERCENTILES, Sample
+from ..figures import PERCENTILES, Amount, Sample
+from .levels import Foreign, level_of_figures, level_of_samples
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 _NAMES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e": "e2el"}

@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from callproof.equality import OMITTED
+from callproof.catalog import OMITTED
 from callproof.errors import UserError
 from callproof.records import explain
 from callproof.turns import GoldCall, Turn
-from evaluate.importers.turns_file import Imported, read_rows
+
+from .turns_file import Imported, read_rows
 
 MAX_ALTERNATIVES = 1024
 

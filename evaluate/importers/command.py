@@ -3,11 +3,12 @@
 import json
 from argparse import Namespace
 
-from callproof.command_line import say
+from callproof.console import say
 from callproof.records import replacing
-from evaluate.gold import BAD_GOLD
-from evaluate.importers import bfcl, openai_log
-from evaluate.importers.turns_file import Import, write_imported
+
+from ..saved import BAD_GOLD
+from . import bfcl, openai_log
+from .turns_file import Import, write_imported
 
 
 def import_turns(args: Namespace) -> int:

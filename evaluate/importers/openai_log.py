@@ -22,12 +22,23 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from callproof.calls import MalformedCall, ParsedAnswer, RefusedJSON, parse_answer, parse_served, writable_value
+from callproof.calls import (
+    Completion,
+    MalformedCall,
+    NoCompletion,
+    ParsedAnswer,
+    RefusedJSON,
+    StreamedCompletion,
+    load_json,
+    parse_answer,
+    parse_served,
+    writable_value,
+)
 from callproof.catalog import Catalog
-from callproof.completions import Completion, NoCompletion, StreamedCompletion, load_json
 from callproof.records import explain
 from callproof.turns import GoldCall, Turn, digest
-from evaluate.importers.turns_file import Imported, Skipped, read_rows
+
+from .turns_file import Imported, Skipped, read_rows
 
 _REQUEST = ("request", "request_body", "req", "input")
 _RESPONSE = ("response", "response_body", "res", "output")

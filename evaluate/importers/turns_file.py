@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
-from callproof.outcomes import catalog_of
 from callproof.records import read_jsonl, replacing
+from callproof.scoring import catalog_of
 from callproof.turns import Turn
-from evaluate.gold import BAD_GOLD, gold_problems
+
+from ..saved import BAD_GOLD, gold_problems
 
 
 class Imported(NamedTuple):

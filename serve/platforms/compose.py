@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from serve.command import API_KEY, flags
-from serve.plan import Plan, lora_modules
-from serve.platforms.text import IMAGES, PORT, Output, container_environment, output
+from ..start import API_KEY, Plan, flags, lora_modules
+from .text import IMAGES, PORT, Output, container_environment, output
 
 HEALTH = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{PORT}/health', timeout=4)"
 HUB_CACHE = "/root/.cache/huggingface"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from callproof.records import read_text
-from serve.command import API_KEY, flags
-from serve.plan import Plan
-from serve.platforms.text import IMAGES, PORT, Output, Store, container_environment, output, store, to_copy
+
+from ..start import API_KEY, Plan, flags
+from .text import IMAGES, PORT, Output, Store, container_environment, output, store, to_copy
 
 OF_THE_CONTROLLER = (
     *("host", "port", "served-model-name", "revision", "chat-template"),

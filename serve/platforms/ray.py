@@ -8,9 +8,8 @@ python/ray/llm/_internal/serve/core/configs/llm_config.py, doc/source/serve/llm/
 
 from typing import Any
 
-from serve.command import API_KEY
-from serve.plan import Plan
-from serve.platforms.text import Output, container_environment, output, store, to_copy
+from ..start import API_KEY, Plan
+from .text import Output, container_environment, output, store, to_copy
 
 OF_RAY = ("lora-modules", "served-model-name", "host", "port", "max-cpu-loras")
 

@@ -8,8 +8,8 @@ import yaml
 
 from callproof.errors import UserError
 from callproof.records import Record
-from serve.command import VLLM_VERSION, environment
-from serve.plan import Device, Plan
+
+from ..start import VLLM_VERSION, Device, Plan, environment
 
 IMAGES: dict[Device, str] = {
     "gpu": f"vllm/vllm-openai:v{VLLM_VERSION}",

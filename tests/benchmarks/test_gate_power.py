@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_power import Scenario, bounds, decisions, rejections, simulate
-from callproof.counts import Counts
-from callproof.metrics import differences
-from callproof.tally import Countable, Tally
+from callproof.scoring import Countable, Tally, differences
+from callproof.scoring.counts import Counts
 
 SCENARIO = Scenario(sessions=60, turns=8, accuracy=0.8)
 

@@ -8,8 +8,7 @@ from conftest import ROOT, Deployment
 
 from callproof.config import RunConfig, load
 from callproof.endpoint import request
-from callproof.prompt import template_messages
-from callproof.turns import Turn, eval_turns
+from callproof.turns import Turn, eval_turns, template_messages
 
 pytestmark = pytest.mark.e2e
 Tokens = tuple[int, ...]

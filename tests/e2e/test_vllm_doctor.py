@@ -11,10 +11,7 @@ from conftest import Deployment, run_verb
 
 from callproof.config import load
 from callproof.errors import EXIT_REGRESSION
-from serve.command import environment, require_wheel, start_command, vllm_yaml
-from serve.plan import make_plan
-from serve.process import Server
-from serve.sources import of_config
+from serve.start import Server, environment, make_plan, of_config, require_wheel, start_command, vllm_yaml
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,8 @@ from fake_vllm import hammered
 from callproof.config import load
 from callproof.endpoint import Endpoint, request
 from callproof.turns import eval_turns
-from serve import lifecycle
-from serve.versions import Version, publish
+from serve.operate import Version, publish
+from serve.operate import promotion as lifecycle
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from weather import TOOLS, Refused, call
+from rows import answer, joined, lines, logged, possible, question, turn
+from weather import Refused
 
 from callproof.turns import read_turns
 from evaluate.cli import main
@@ -16,43 +17,6 @@ pytest_plugins = ["weather_plugin"]
 
 DEEP = "[" * 5000 + "]" * 5000
 LONG = "9" * 5000
-
-
-def turn(number: int) -> dict[str, Any]:
-    return {
-        "turn_id": f"s{number}/1",
-        "session_id": f"s{number}",
-        "position": 1,
-        "messages": [{"role": "user", "content": f"Weather in City{number}"}],
-        "tools": TOOLS,
-        "gold": [{"name": "get_weather", "arguments": {"city": f"City{number}"}}],
-    }
-
-
-def answer(number: int) -> dict[str, Any]:
-    return {"turn_id": f"s{number}/1", "text": call("get_weather", city=f"City{number}")}
-
-
-def question(number: int) -> dict[str, Any]:
-    function = {"name": "get_weather", "parameters": {"type": "dict", "properties": {"city": {"type": "string"}}}}
-    return {"id": f"simple_{number}", "question": f"Weather in City{number}", "function": [function]}
-
-
-def possible(number: int) -> dict[str, Any]:
-    return {"id": f"simple_{number}", "ground_truth": [{"get_weather": {"city": [f"City{number}"]}}]}
-
-
-def joined(number: int) -> dict[str, Any]:
-    return {**question(number), "possible_answer": possible(number), "output": "Hm."}
-
-
-def logged(number: int) -> dict[str, Any]:
-    request = {"messages": [{"role": "user", "content": f"Hello {number}"}], "tools": TOOLS}
-    return {"request": request, "response": {"choices": [{"message": {"content": "Hi!"}}]}}
-
-
-def lines(row: Callable[[int], dict[str, Any]]) -> str:
-    return "".join(json.dumps(row(number)) + "\n" for number in range(3))
 
 
 COMMANDS: dict[str, tuple[str, list[str]]] = {

@@ -54,7 +54,7 @@ def batch(lengths: tuple[int, ...]) -> dict:
 
 
 def gradients(model, inputs: dict, weights=None):
-    from train.loss import supervised_loss
+    from train.loop.loss import supervised_loss
 
     model.zero_grad()
     loss = supervised_loss(model, inputs, weights)

@@ -1,5 +1,5 @@
 """Qwen3 as it trains on a CPU: the same mathematics in fewer passes over memory, and nothing that no loss looks at."""
 
-from train.cpu.layers import gathers, quicken
+from .layers import gathers, quicken
 
 __all__ = ["gathers", "quicken"]

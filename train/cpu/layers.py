@@ -11,7 +11,7 @@ from peft.tuners import lora
 from torch import nn
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm, repeat_kv
 
-from train.cpu.functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm
+from .functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm
 
 
 class QuickNorm(Qwen3RMSNorm):

@@ -1,0 +1,199 @@
+"""Is the candidate slower than the baseline? Two benches of blocks, held against each other; see
+`bench.compare.ratios`.
+
+What is not comparable is invalid: another device, other versions, parsers, turns or sampling, another prefix cache,
+another load (loop, concurrency or rate, arrivals, limit, mix, live adapters, seed), unfinished benches, too many failed
+requests (a server that fails fast is not fast), fewer than five blocks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from callproof.config import GateConfig
+from callproof.console.ci import EXIT_CODES
+from callproof.console.ci import Verdict as GateVerdict
+from callproof.errors import EXIT_INVALID, EXIT_PASS, UserError
+from callproof.records import Record
+
+from ..figures import SavedBench, SavedLevel
+from .ratios import MIN_BLOCKS, OVERALL, Check, Figures, Ratio, block_figures, check, ratios
+
+IDENTITY = (
+    "device", "versions", "parser", "sampling", "prefix_cache", "loop", "arrival", "max_in_flight", "mix", "seed",
+    "turns",
+)  # fmt: skip
+"""What must be equal. `--vary` lets a comparison be about one of them."""
+MAX_ERROR_RATE = GateConfig().max_infra_error_rate
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model's blocks at one load, which `load` tells in words."""
+
+    path: Path
+    bench: SavedBench
+    model: str
+    load: str
+
+    @property
+    def blocks(self) -> list[SavedLevel]:
+        return [level for level in self.bench.levels if level.load == self.load]
+
+    def figures(self) -> list[Figures]:
+        return [
+            block_figures([one for one in level.samples if one.model == self.model], level.duration_s)
+            for level in self.blocks
+        ]
+
+    def identity(self) -> dict[str, Any]:
+        return {**{key: getattr(self.bench, key) for key in IDENTITY}, "turns": self.bench.turns.get(self.model)}
+
+    def name(self) -> dict[str, str]:
+        return {"file": str(self.path), "model": self.model, "endpoint": self.bench.endpoint}
+
+    def faults(self) -> Iterator[str]:
+        """Why nothing can be concluded from these blocks."""
+        if self.bench.partial or any(level.partial for level in self.blocks):
+            yield "is unfinished; run it again"
+        if len(self.blocks) < MIN_BLOCKS:
+            yield f"has {len(self.blocks)} blocks, of at least {MIN_BLOCKS} (--blocks)"
+        errors = [one.error for level in self.blocks for one in level.samples if one.model == self.model]
+        failed = sum(error is not None for error in errors)
+        if not errors:
+            yield f"holds no requests of {self.model}"
+        if self.model not in self.bench.turns:
+            yield "does not tell which turns it asked"
+        if failed > MAX_ERROR_RATE * len(errors):
+            yield f"{failed} of {len(errors)} requests failed, above {MAX_ERROR_RATE:.1%}"
+
+
+class Comparison(Record):
+    """compare.json. `verdict` is of `overall`; `gate` of the limits, where some were given."""
+
+    schema_version: Literal[1] = 1
+    verdict: Literal["faster", "slower", "inconclusive", "invalid"]
+    gate: GateVerdict | None
+    exit_code: int
+    note: str | None
+    device: str
+    baseline: dict[str, str]
+    candidate: dict[str, str]
+    load: str
+    interleaved: bool
+    blocks: int
+    requests: int
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+def side_of(path: Path, model: str | None, wanted: Mapping[str, float | None]) -> Side:
+    """The blocks of a file that are meant.
+
+    Args:
+        wanted: what the load must be, of `concurrency`, `rate` and `live`; None: it may be anything.
+
+    Raises:
+        UserError: the file holds no bench, or the choice of model or load is open or not there.
+    """
+    bench = SavedBench.read(path)
+    models = list(dict.fromkeys(name for level in bench.levels for name in level.models))
+    chosen = [name for name in models if model in (None, name)]
+    wishes = {key: value for key, value in wanted.items() if value is not None}
+    fitting = [level for level in bench.levels if all(getattr(level, key) == wishes[key] for key in wishes)]
+    loads = list(dict.fromkeys(level.load for level in fitting))
+    if len(chosen) != 1:
+        raise _choice(path, "models", models, model, "--model NAME, or MODEL@FILE")
+    if len(loads) != 1:
+        asked = ", ".join(f"{key} {value:g}" for key, value in wishes.items())
+        held = dict.fromkeys(level.load for level in bench.levels)
+        raise _choice(path, "loads", held, asked, "--concurrency N, --rate R or --live N")
+    return Side(path, bench, chosen[0], loads[0])
+
+
+def _choice(path: Path, what: str, held: Iterable[str], wanted: str | None, option: str) -> UserError:
+    asked = f", and {wanted} is asked for" if wanted else ""
+    return UserError(path, f"holds the {what} {'; '.join(held)}{asked}", f"choose one by {option}")
+
+
+def compare(baseline: Side, candidate: Side, limits: dict[str, float], vary: Sequence[str] = ()) -> Comparison:
+    """The verdict on `candidate`.
+
+    Args:
+        limits: by metric or `overall`, the largest slowdown that passes; without any there is no gate.
+        vary: of IDENTITY, what may differ because the comparison is about it.
+    """
+    problems = [*_differences(baseline, candidate, vary)]
+    problems += [f"{title}: {fault}" for title, side in (("baseline", baseline), ("candidate", candidate))
+                 for fault in side.faults()]  # fmt: skip
+    if problems:
+        return _comparison(baseline, candidate, verdict="invalid", gate="invalid" if limits else None,
+                           exit_code=EXIT_INVALID, problems=problems)  # fmt: skip
+    found = ratios(baseline.figures(), candidate.figures(), _interleaved(baseline, candidate))
+    by_name = {each.metric: each for each in found}
+    blocks = min(len(baseline.blocks), len(candidate.blocks))
+    checks = [check(by_name[name], limit, blocks) for name, limit in limits.items()]
+    gate = _gate(checks) if checks else None
+    return _comparison(
+        baseline,
+        candidate,
+        verdict=by_name[OVERALL].verdict,
+        gate=gate,
+        exit_code=EXIT_CODES[gate] if gate else EXIT_PASS,
+        warnings=_warnings(baseline, candidate, found),
+        ratios=found,
+        checks=checks,
+    )
+
+
+def _differences(baseline: Side, candidate: Side, vary: Sequence[str]) -> Iterator[str]:
+    ours, theirs = baseline.identity(), candidate.identity()
+    for key in IDENTITY:
+        if key not in vary and ours[key] != theirs[key]:
+            yield f"the benches differ in {key}: {ours[key]} against {theirs[key]}"
+    if baseline.load != candidate.load:
+        yield f"the benches differ in load: {baseline.load} against {candidate.load}"
+
+
+def _interleaved(baseline: Side, candidate: Side) -> bool:
+    marks = baseline.bench.interleaved, candidate.bench.interleaved
+    return marks[0] is not None and marks[0] == marks[1] and len(baseline.blocks) == len(candidate.blocks)
+
+
+def _warnings(baseline: Side, candidate: Side, found: Sequence[Ratio]) -> list[str]:
+    warnings = []
+    if not _interleaved(baseline, candidate):
+        warnings.append("the blocks were not run in turns: what changed between the two benches counts as a difference")
+    whole = found[-1].verdict
+    against = [each.metric for each in found if {each.verdict, whole} == {"faster", "slower"}]
+    if against:
+        warnings.append(f"overall {whole}, and yet the other way in {', '.join(against)}")
+    undefined = [each.metric for each in found if each.ratio is None]
+    if undefined:
+        warnings.append(f"undefined in some block, and so no part of the verdict: {', '.join(undefined)}")
+    return warnings
+
+
+def _gate(checks: Sequence[Check]) -> GateVerdict:
+    statuses = {each.status for each in checks}
+    if "fail" in statuses:
+        return "regression"
+    return "pass" if statuses == {"pass"} else "inconclusive"
+
+
+def _comparison(baseline: Side, candidate: Side, **found: object) -> Comparison:
+    blocks = [len([one for one in level.samples if one.model == candidate.model]) for level in candidate.blocks]
+    values = {
+        "note": candidate.bench.note or baseline.bench.note,
+        "device": candidate.bench.device,
+        "baseline": baseline.name(),
+        "candidate": candidate.name(),
+        "load": candidate.load,
+        "interleaved": _interleaved(baseline, candidate),
+        "blocks": min(len(baseline.blocks), len(candidate.blocks)),
+        "requests": min(blocks, default=0),
+    }
+    return Comparison.model_validate({**values, **found})

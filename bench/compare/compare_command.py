@@ -1,0 +1,162 @@
+"""Compare two models, two endpoints or two saved benches, and gate the one's latency on the other's.
+
+    python -m bench compare tiny car_sales --config configs/car_sales.yaml --blocks 6
+    python -m bench compare http://a:8000 http://b:8000 --config configs/car_sales.yaml --model car_sales
+    python -m bench compare tiny@http://a:8000 car_sales@http://b:8000 --config configs/car_sales.yaml --vary versions
+    python -m bench compare runs/a.json runs/b.json --gate e2e_p95=1.10,ttft_p50=1.10 --junit bench.xml
+
+A is the baseline, B the candidate. Live sides run their blocks in turns, over the same turns. Saved benches need
+blocks of their own (`python -m bench --blocks 6`). Exit codes: 0 done, or gate passed; 1 slower than a limit allows;
+2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callproof.config import RunConfig, load
+from callproof.console import add_overrides
+from callproof.console.ci import write_verdict
+from callproof.errors import EXIT_INTERRUPTED, UserError
+from callproof.records import write_json
+from callproof.turns import eval_turns
+
+from ..load import Arrival
+from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
+from ..report import make_report, stamped, writable
+from .compare import IDENTITY, compare, side_of
+from .compare_text import junit, markdown, print_comparison
+from .ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
+
+
+class Place(NamedTuple):
+    """What a side's words say; None for what they leave open."""
+
+    model: str | None
+    url: str | None = None
+    file: Path | None = None
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    add = parser.add_argument
+    side = "MODEL, URL or MODEL@URL; or a saved bench, FILE.json or MODEL@FILE.json"
+    add("baseline", metavar="A", help=side)
+    add("candidate", metavar="B", help="likewise")
+    add("--config", type=Path, metavar="FILE", help="of live sides: the turns that both are asked")
+    add("--endpoint", metavar="URL", help="of sides that name a model only; default: serve.host and serve.port")
+    add("--model", metavar="NAME", help="of sides that name none")
+    add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
+    add("--requests", type=int, default=100, metavar="N", help="of each live block (100)")
+    add("--concurrency", type=int, metavar="N", help="requests in flight (4); of saved benches, which level is meant")
+    add("--rate", type=float, metavar="R", help="requests per second of an open loop; of saved benches, likewise")
+    add("--live", type=int, metavar="N", help="of saved benches with --live: which level is meant")
+    add("--gate", default="", metavar="METRIC=X,..", help=f"largest slowdowns that pass; metrics: {_names()}")
+    add("--vary", action="append", default=[], choices=IDENTITY, help="may differ, as the comparison is about it")
+    add("--device", metavar="LABEL", help="of live sides; default: found out where the server is local")
+    add("--out", type=Path, metavar="DIR", help="for baseline.json, candidate.json (default: runs/compare-<time>)")
+    add("--json", type=Path, metavar="F.json", help="default: compare.json in --out, or beside B")
+    add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
+    add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
+    add_overrides(parser)
+
+
+def act(args: Namespace) -> int:
+    """Compare; every result is written before the exit code is returned."""
+    limits = _limits(args.gate)
+    places = [_place(args.baseline), _place(args.candidate)]
+    files = [place.file for place in places if place.file]
+    if len(files) == 1:
+        raise UserError(f"{args.baseline} and {args.candidate}", "one is saved and one is live", "give two of a kind")
+    if files and args.overrides:
+        raise UserError(args.overrides[0], "is of live sides", "leave it out: saved benches keep their configuration")
+    folder = args.out or stamped("compare", "")
+    target = args.json or (files[1].with_suffix(".compare.json") if files else folder / "compare.json")
+    if not files:
+        files = [folder / "baseline.json", folder / "candidate.json"]
+        if not _run(args, places, files):
+            return EXIT_INTERRUPTED
+    wanted = {key: getattr(args, key) for key in ("concurrency", "rate", "live")}
+    one, two = (side_of(file, place.model or args.model, wanted) for file, place in zip(files, places, strict=True))
+    result = compare(one, two, limits, args.vary)
+    texts = {args.summary: markdown, args.junit: junit}
+    write_verdict(target, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})
+    print_comparison(result)
+    brief = {"verdict": result.verdict, "gate": result.gate, "exit_code": result.exit_code, "note": result.note}
+    print(json.dumps({**brief, "compare": str(target)}))
+    return result.exit_code
+
+
+def _names() -> str:
+    return ", ".join((*HIGHER_IS_BETTER, OVERALL))
+
+
+def _limits(text: str) -> dict[str, float]:
+    """The limits of `e2e_p95=1.10,ttft_p50=1.10`."""
+    limits: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        if name not in (*HIGHER_IS_BETTER, OVERALL):
+            raise UserError(f"--gate {part}", "names no metric", f"choose of: {_names()}")
+        if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", number) or float(number) == 0:
+            raise UserError(f"--gate {part}", "expected METRIC=X with X above 0", "for instance e2e_p95=1.10")
+        limits[name] = float(number)
+    return limits
+
+
+def _run(args: Namespace, places: Sequence[Place], files: Sequence[Path]) -> bool:
+    """Run both sides and save them; False after an interruption, of which what there is is saved."""
+    config = _config(args)
+    mark = new_mark()
+    for path in files:
+        writable(path)
+    benches = [_bench(args, config, place) for place in places]
+    interrupted = run_until_interrupted(run_in_turns(benches, args.blocks))
+    for bench, path in zip(benches, files, strict=True):
+        write_json(path, _report(bench, args.device, interrupted, config, mark))
+        print(f"written to {path}{' (partial: interrupted)' if interrupted else ''}", file=sys.stderr)
+    return not interrupted
+
+
+def _report(bench: Bench, device: str | None, interrupted: bool, config: RunConfig, mark: str) -> dict[str, Any]:
+    return {**make_report(bench, device, interrupted, config.serve.tool_call_parser), "interleaved": mark}
+
+
+def _config(args: Namespace) -> RunConfig:
+    if args.config is None:
+        raise UserError("--config", "is missing", "give the configuration whose turns both sides are asked")
+    if args.rate is not None and args.concurrency is not None:
+        raise UserError("--concurrency", "is of a closed loop, --rate of an open one", "leave one out")
+    if args.rate is not None and not 0 < args.rate < math.inf:
+        raise UserError(f"--rate {args.rate:g}", "is no number above 0", "give requests per second")
+    for name, least in (("blocks", MIN_BLOCKS), ("requests", 1), ("concurrency", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} {value}", f"is less than {least}", "give more")
+    return load(args.config, args.overrides)
+
+
+def _bench(args: Namespace, config: RunConfig, place: Place) -> Bench:
+    model = place.model or args.model
+    url = place.url or args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    if not model:
+        raise UserError(place.url or "A or B", "names no model", "give --model, or write MODEL@URL")
+    turns = eval_turns(config)
+    if args.rate is not None:
+        opened = Options(rates=(args.rate,), arrival=Arrival())
+        return Bench(url, config.eval, {model: turns}, [], args.requests, opened)
+    return Bench(url, config.eval, {model: turns}, [args.concurrency or 4], args.requests)
+
+
+def _place(text: str) -> Place:
+    if text.endswith(".json"):
+        model, _, file = ("", "", text) if Path(text).exists() else text.rpartition("@")
+        return Place(model or None, file=Path(file))
+    found = re.search("(^|@)https?://", text)
+    return Place(text[: found.start()] or None, text[found.end(1) :]) if found else Place(text or None)

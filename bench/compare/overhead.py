@@ -1,0 +1,191 @@
+"""What an adapter costs: the same load on a server without LoRA, on the base of one with LoRA, and on its adapter.
+
+    python -m bench overhead --config configs/car_sales.yaml --endpoint http://127.0.0.1:8000 \\
+        --arms nolora=http://127.0.0.1:8001,base=tiny,adapter=car_sales --concurrency 8
+
+`base` and `adapter` are models at --endpoint; `nolora` is the URL of a server of the base alone, and may be left out.
+The arms take turns, block by block, in rotating order, with the same turns; every answer is --tokens long
+(`ignore_eos`), so that arms differ in speed and not in what they say. Ratios are geometric means over blocks, with 95 %
+limits from a bootstrap over blocks (bench/compare/ratios.py). The last line of standard output is JSON. Exit codes: 0
+measured, 2 wrong usage, 3 requests failed, 130 interrupted; whole blocks are saved in any case.
+"""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from callproof.config import EvalConfig, load
+from callproof.console import Steps, say
+from callproof.endpoint import Endpoint, require_models, without_credentials
+from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
+from callproof.records import write_json
+from callproof.turns import Turn
+
+from ..figures import figures, samples_of
+from ..load import Job, Level, make_jobs, run_level, salted, warm_up
+from ..measure import add_target, run_until_interrupted, turns_of
+from ..report import SCHEMA_VERSION, device_of, print_overhead, sampling, stamped, versions, writable
+from .ratios import paired_ratio
+
+ARMS = ("nolora", "base", "adapter")
+FIGURES = ("tokens_per_s", "req_per_s", "ttft_p50_ms", "tpot_p50_ms", "e2e_p50_ms")
+
+Block = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model at an endpoint."""
+
+    name: str
+    url: str
+    model: str
+
+
+def parse_arms(text: str, endpoint: str) -> list[Arm]:
+    """The arms of `nolora=URL,base=NAME,adapter=NAME`.
+
+    Raises:
+        UserError: not each arm once, or `base` or `adapter` is missing.
+    """
+    given: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in ARMS or not value or name in given:
+            raise UserError(f"--arms {text}", f"expected each of {', '.join(ARMS)} once, got {part.strip()!r}", _MEND)
+        given[name] = value
+    if missing := [name for name in ARMS[1:] if name not in given]:
+        raise UserError(f"--arms {text}", f"has no {missing[0]}", _MEND)
+    urls = {"nolora": given.get("nolora", ""), "base": endpoint, "adapter": endpoint}
+    models = {"nolora": given["base"], "base": given["base"], "adapter": given["adapter"]}
+    return [Arm(name, urls[name], models[name]) for name in ARMS if name in given]
+
+
+_MEND = "write it as nolora=URL,base=NAME,adapter=NAME"
+
+
+@dataclass
+class Overhead:
+    """The measurement, and the blocks that are whole so far: figures (bench.stats) by arm."""
+
+    arms: list[Arm]
+    turns: list[Turn]
+    settings: EvalConfig
+    requests: int
+    concurrency: int
+    number: int
+    blocks: list[Block] = field(default_factory=list)
+    server_version: str | None = None
+
+    async def run(self) -> None:
+        """Measure all blocks."""
+        async with AsyncExitStack() as stack:
+            endpoints: dict[str, Endpoint] = {}
+            for url in dict.fromkeys(arm.url for arm in self.arms):
+                made = Endpoint(url, timeout_s=self.settings.timeout_s, limit=self.concurrency)
+                endpoints[url] = await stack.enter_async_context(made)
+            for arm in self.arms:
+                await require_models(endpoints[arm.url], [arm.model])
+                await warm_up(endpoints[arm.url], self._jobs(arm, "warm-up"))
+            self.server_version = await endpoints[self.arms[-1].url].version()
+            for number in range(self.number):
+                turn = number % len(self.arms)
+                order = self.arms[turn:] + self.arms[:turn]
+                self.blocks.append({arm.name: await self._block(endpoints[arm.url], arm, number) for arm in order})
+                say(f"block {number + 1} of {self.number}")
+
+    def _jobs(self, arm: Arm, salt: str) -> list[Job]:
+        jobs = make_jobs({arm.model: self.turns}, self.requests, self.concurrency, self.settings)
+        long = [replace(job, payload={**job.payload, "ignore_eos": True}) for job in jobs]
+        return salted(long, f"{salt}-{time.time_ns()}")
+
+    async def _block(self, endpoint: Endpoint, arm: Arm, number: int) -> dict[str, Any]:
+        jobs = self._jobs(arm, f"{arm.name}-{number}")
+        level = Level(self.concurrency, planned=len(jobs))
+        with Steps(f"block {number + 1}, {arm.name}", level.planned) as progress:
+            await run_level(endpoint, jobs, level, progress.advance)
+        samples = samples_of(level)
+        for error in dict.fromkeys(sample.error for sample in samples if sample.error):
+            say(f"{arm.name}: {error}")
+        return figures(samples, level.ended - level.begun)
+
+
+def ratios(blocks: list[Block]) -> dict[str, dict[str, dict[str, float] | None]]:
+    """`adapter/base`, `adapter/nolora`, `base/nolora` -> figure -> ratio with 95 % limits.
+
+    None where a block lacks the figure, or there are fewer than two blocks.
+    """
+    names = [name for name in ARMS if blocks and name in blocks[0]]
+    pairs = [(later, earlier) for earlier, later in combinations(names, 2)]
+    return {f"{top}/{bottom}": {name: _ratio(blocks, top, bottom, name) for name in FIGURES} for top, bottom in pairs}
+
+
+def _ratio(blocks: list[Block], top: str, bottom: str, name: str) -> dict[str, float] | None:
+    values = [(block[top][name], block[bottom][name]) for block in blocks]
+    if len(values) < 2 or not all(above and below for above, below in values):
+        return None
+    ratio, low, high = paired_ratio([above / below for above, below in values])
+    return {"ratio": ratio, "low": low, "high": high}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument("--arms", required=True, metavar="ARMS", help="nolora=URL,base=NAME,adapter=NAME")
+    parser.add_argument("--blocks", type=int, default=6, metavar="N", help="of each arm (6)")
+    parser.add_argument("--requests", type=int, default=50, metavar="N", help="of each arm in a block (50)")
+    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests in flight (8)")
+    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="of each answer (64)")
+    add_target(parser)
+
+
+def act(given: argparse.Namespace) -> int:
+    """Measure; whole blocks are saved before the exit code is returned."""
+    configs = [load(path, given.overrides) for path in given.config]
+    config = configs[0]
+    url = given.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    arms = parse_arms(given.arms, url)
+    for option in ("blocks", "requests", "concurrency", "tokens"):
+        if (value := getattr(given, option)) < 1:
+            raise UserError(f"--{option} {value}", "is less than 1", "give a whole number from 1")
+    out = writable(given.out or stamped("overhead"))
+    settings = config.eval.model_copy(update={"max_tokens": given.tokens})
+    turns = turns_of(configs, [arms[-1].model])[arms[-1].model]
+    made = Overhead(arms, turns, settings, given.requests, given.concurrency, given.blocks)
+    interrupted = run_until_interrupted(made.run())
+    if interrupted and not made.blocks:
+        raise KeyboardInterrupt
+    return _finish(_report(made, given.device, interrupted), out)
+
+
+def _report(made: Overhead, device: str | None, interrupted: bool) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "overhead",
+        **device_of(made.arms[-1].url, device),
+        "partial": interrupted,
+        "arms": {arm.name: {"url": without_credentials(arm.url), "model": arm.model} for arm in made.arms},
+        "concurrency": made.concurrency,
+        "sampling": {**sampling(made.settings), "ignore_eos": True},
+        "versions": versions(made.server_version),
+        "ratios": ratios(made.blocks),
+        "blocks": made.blocks,
+    }
+
+
+def _finish(report: dict[str, Any], out: Path) -> int:
+    write_json(out, report)
+    print_overhead(report)
+    print(f"written to {out}{' (partial: interrupted)' if report['partial'] else ''}", file=sys.stderr)
+    print(json.dumps({"out": str(out), **{key: value for key, value in report.items() if key != "blocks"}}))
+    if report["partial"]:
+        return EXIT_INTERRUPTED
+    failed = sum(arm["errors"] for block in report["blocks"] for arm in block.values())
+    if failed:
+        print(f"{failed} requests failed: the ratios compare different loads", file=sys.stderr)
+    return EXIT_INVALID if failed else EXIT_PASS

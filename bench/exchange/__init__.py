@@ -1,0 +1,1 @@
+"""Requests for other load generators, and saved benches as Prometheus text."""

@@ -1,0 +1,22 @@
+"""From timed replies to latencies, throughput and correct calls a second, in one saved form."""
+
+from .quality import quality_against_lowest
+from .saved import Amount, Saved, SavedBench, SavedLevel, SavedRequest
+from .stats import FURTHER, LATENCIES, PERCENTILES, Sample, figures, judged, level_figures, samples_of
+
+__all__ = [
+    "FURTHER",
+    "LATENCIES",
+    "PERCENTILES",
+    "Amount",
+    "Sample",
+    "Saved",
+    "SavedBench",
+    "SavedLevel",
+    "SavedRequest",
+    "figures",
+    "judged",
+    "level_figures",
+    "quality_against_lowest",
+    "samples_of",
+]

@@ -1,0 +1,159 @@
+"""The load: closed loops, in which each request that ends makes room for the next, and open loops with a schedule.
+
+In an open loop each request is sent at its moment whatever happened to earlier ones; a server that stalls is charged
+for all that was due meanwhile (no coordinated omission). Nothing is judged while the clock runs. A failed request
+counts as failed and is not tried again.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
+from typing import Any
+
+from callproof.config import EvalConfig
+from callproof.endpoint import Endpoint, Reply, request
+from callproof.turns import Turn
+
+from .mix import shared_out
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One turn that is asked of one model; `due_s`: in an open loop, when, in seconds after the level began."""
+
+    model: str
+    turn: Turn
+    payload: dict[str, Any]
+    due_s: float | None = None
+
+
+@dataclass(slots=True)
+class Level:
+    """What came back at one load, in order of arrival; times are `time.perf_counter()` seconds.
+
+    `concurrency`: requests in flight of a closed loop, None in an open one. `rate`: requests per second that were asked
+    for, None in a closed loop and where a trace is replayed as it is. `live`: how many models shared the level, where
+    that is what is varied.
+    """
+
+    concurrency: int | None
+    planned: int
+    begun: float = 0.0
+    ended: float = 0.0
+    replies: list[tuple[Job, Reply]] = field(default_factory=list)
+    rate: float | None = None
+    arrival: str | None = None
+    live: int | None = None
+
+    @property
+    def partial(self) -> bool:
+        return len(self.replies) < self.planned
+
+    @property
+    def name(self) -> str:
+        """The load in words."""
+        if self.concurrency is not None:
+            load = f"{self.concurrency} in flight"
+        else:
+            load = str(self.arrival) if self.rate is None else f"{self.rate:g} req/s {self.arrival}"
+        return load if self.live is None else f"{load}, {self.live} live"
+
+
+def make_jobs(
+    turns: dict[str, list[Turn]],
+    requests: int,
+    width: int,
+    settings: EvalConfig,
+    mix: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> list[Job]:
+    """The first `requests` turns of each model, models taking turns, or as many of them as the weights of `mix` allow.
+
+    A session's turns stay in order and at least `width` requests apart where there are that many sessions, as if
+    `width` customers talked at once.
+    """
+    lists = {
+        model: [_job(model, turn, settings) for turn in _interleaved(every[:requests], width)]
+        for model, every in turns.items()
+    }
+    if mix is None:
+        return [job for together in zip_longest(*lists.values()) for job in together if job is not None]
+    order = shared_out(mix, {model: len(jobs) for model, jobs in lists.items()}, seed)
+    rest = {model: iter(jobs) for model, jobs in lists.items()}
+    return [next(rest[model]) for model in order]
+
+
+def _job(model: str, turn: Turn, settings: EvalConfig) -> Job:
+    payload = request(turn, model, max_tokens=settings.max_tokens, temperature=settings.temperature, stream=True)
+    return Job(model, turn, payload)
+
+
+def _interleaved(turns: Sequence[Turn], width: int) -> Iterator[Turn]:
+    sessions: dict[str, list[Turn]] = {}
+    for turn in turns:
+        sessions.setdefault(turn.session_id, []).append(turn)
+    queue = list(sessions.values())
+    for at in range(0, len(queue), width):
+        rounds = zip_longest(*queue[at : at + width])
+        yield from (turn for turn in chain.from_iterable(rounds) if turn is not None)
+
+
+def salted(jobs: Iterable[Job], salt: str) -> list[Job]:
+    """The same jobs with a prefix cache of their own (`cache_salt` of vLLM), so that no earlier request warmed it."""
+    return [replace(job, payload={**job.payload, "cache_salt": salt}) for job in jobs]
+
+
+def scheduled(jobs: Iterable[Job], moments: Iterable[float]) -> list[Job]:
+    """The same jobs, each due at its moment; the shorter of the two ends the list."""
+    return [replace(job, due_s=moment) for job, moment in zip(jobs, moments, strict=False)]
+
+
+async def run_level(endpoint: Endpoint, jobs: Sequence[Job], level: Level, landed: Callable[[], None]) -> None:
+    """Ask all jobs; `level` also holds what came back before a cancellation."""
+
+    async def ask(job: Job) -> None:
+        level.replies.append((job, await endpoint.stream(job.payload)))
+        level.ended = time.perf_counter()
+        landed()
+
+    level.begun = level.ended = time.perf_counter()
+    if level.concurrency is None:
+        await _open_loop(jobs, level.begun, ask)
+    else:
+        await _closed_loop(jobs, level.concurrency, ask)
+
+
+_Ask = Callable[[Job], Any]
+
+
+async def _closed_loop(jobs: Sequence[Job], concurrency: int, ask: _Ask) -> None:
+    queue = deque(jobs)
+
+    async def client() -> None:
+        while queue:
+            await ask(queue.popleft())
+
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(min(concurrency, len(jobs))):
+            clients.create_task(client())
+
+
+async def _open_loop(jobs: Sequence[Job], begun: float, ask: _Ask) -> None:
+    async with asyncio.TaskGroup() as asked:
+        for job in jobs:
+            wait = begun + (job.due_s or 0.0) - time.perf_counter()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            asked.create_task(ask(job))
+
+
+async def warm_up(endpoint: Endpoint, jobs: Sequence[Job]) -> None:
+    """One request after another to each model, so that its adapter is loaded before the clock runs."""
+    first: dict[str, Job] = {}
+    for job in jobs:
+        first.setdefault(job.model, job)
+    for job in first.values():
+        await endpoint.stream(job.payload)

@@ -1,0 +1,200 @@
+"""One bench from warm-up to the last level."""
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from callproof.config import EvalConfig
+from callproof.console import Steps, say
+from callproof.endpoint import Endpoint, require_models
+from callproof.errors import UserError
+from callproof.turns import Turn
+
+from ..load import Arrival, Job, Level, Slo, make_jobs, run_level, salted, scheduled, warm_up
+from .find_rate import Found, find_rate
+
+_MAX_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="(\d+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is varied beyond concurrency.
+
+    Args:
+        mix: weights of the models; None: they take turns.
+        seed: of the mix and of the arrivals.
+        rates: requests per second of open loops, a level each; empty: closed loops, or a trace as it is.
+        arrival: of open loops; None: closed loops.
+        max_in_flight: limit of an open loop.
+        cache: `cold`: a prefix cache of its own for each level, where the server has one; `warm`: every prompt is sent
+            once before the first level.
+        slo: the service level that goodput counts.
+        find_rate: search the highest rate that keeps it, from the first of `rates`.
+        live: how many of the models share a level, a level each; empty: all.
+        blocks: how many times the levels are run, one round after another.
+    """
+
+    mix: dict[str, float] | None = None
+    seed: int = 0
+    rates: tuple[float, ...] = ()
+    arrival: Arrival | None = None
+    max_in_flight: int | None = None
+    cache: Literal["cold", "warm"] = "cold"
+    slo: Slo | None = None
+    find_rate: bool = False
+    live: tuple[int, ...] = ()
+    blocks: int = 1
+
+
+@dataclass
+class _Load:
+    """The load of a level: one of `concurrency`, and `rate` with the options' arrival."""
+
+    jobs: list[Job]
+    concurrency: int | None = None
+    rate: float | None = None
+    live: int | None = None
+
+
+@dataclass
+class Bench:
+    """One run: what is asked, and what has come back so far.
+
+    Args:
+        turns: of each model.
+        concurrencies: of closed loops, in order.
+        requests: turns of each model at each level, at most; with `options.live`, those of a level, shared by the
+            models.
+
+    Attributes:
+        stopped: why the levels end before the last one; None: they do not.
+    """
+
+    url: str
+    settings: EvalConfig
+    turns: dict[str, list[Turn]]
+    concurrencies: list[int]
+    requests: int
+    options: Options = field(default_factory=Options)
+    levels: list[Level] = field(default_factory=list, init=False)
+    server_version: str | None = field(default=None, init=False)
+    max_loras: int | None = field(default=None, init=False)
+    cold_cache: bool = field(default=False, init=False)
+    stopped: str | None = field(default=None, init=False)
+    found: Found | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.jobs = self._make_jobs(list(self.turns), self.requests)
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """The ids of each model's turns, in the order in which they are asked."""
+        return {model: [job.turn.turn_id for job in self.jobs if job.model == model] for model in self.turns}
+
+    def _make_jobs(self, models: list[str], requests: int) -> list[Job]:
+        turns = {model: self.turns[model] for model in models}
+        mix = self.options.mix and {model: self.options.mix[model] for model in models}
+        width = max(self.concurrencies, default=1)
+        return make_jobs(turns, requests, width, self.settings, mix, self.options.seed)
+
+    def _loads(self) -> Iterator[_Load]:
+        for live in self.options.live or (None,):
+            jobs = self.jobs
+            if live is not None:
+                jobs = self._make_jobs(list(self.turns)[:live], max(1, self.requests // live))
+            if self.options.arrival is None:
+                yield from (_Load(jobs, concurrency=concurrency, live=live) for concurrency in self.concurrencies)
+            else:
+                yield from (_Load(jobs, rate=rate, live=live) for rate in self.options.rates or (None,))
+
+    async def run(self) -> None:
+        """Check the endpoint, warm up, and run every level; `levels` holds what there is when it is cancelled."""
+        async with self.connect() as endpoint:
+            await self.prepare(endpoint)
+            for _ in range(self.options.blocks):
+                await self.block(endpoint)
+
+    def connect(self) -> Endpoint:
+        cap = self.options.max_in_flight or len(self.jobs)
+        limit = max(self.concurrencies, default=1) if self.options.arrival is None else cap
+        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit)
+
+    async def block(self, endpoint: Endpoint) -> None:
+        """Run every level once, or the search; nothing once the server is gone."""
+        if self.options.find_rate:
+            await self._search(endpoint)
+        else:
+            for load in self._loads():
+                if self.stopped is None:
+                    await self._measure(endpoint, load)
+        found = _MAX_LORAS.search(await endpoint.read("/metrics"))
+        self.max_loras = int(found[1]) if found else self.max_loras
+
+    async def prepare(self, endpoint: Endpoint) -> None:
+        """Check the endpoint, and warm up."""
+        await require_models(endpoint, self.turns)
+        self.server_version = await endpoint.version()
+        vllm = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
+        self.cold_cache = vllm and self.options.cache == "cold"
+        await warm_up(endpoint, self._salted(self.jobs, "warm-up"))
+        if self.options.cache == "warm":
+            level = Level(max(self.concurrencies, default=1), planned=len(self.jobs))
+            with Steps("warming the cache", level.planned) as progress:
+                await run_level(endpoint, self.jobs, level, progress.advance)
+
+    async def _search(self, endpoint: Endpoint) -> None:
+        if not (self.options.slo and self.options.rates):
+            raise ValueError("a search needs a service level and a first rate")
+
+        async def measure(rate: float) -> Level:
+            level = await self._measure(endpoint, _Load(self.jobs, rate=rate))
+            if self.stopped is not None:
+                raise _ServerGone
+            return level
+
+        try:
+            self.found = await find_rate(self.options.rates[0], self.options.slo, measure)
+        except _ServerGone:
+            say("the search ends here")
+
+    def _salted(self, jobs: list[Job], name: str) -> list[Job]:
+        return salted(jobs, f"{name}-{time.time_ns()}") if self.cold_cache else jobs
+
+    async def _measure(self, endpoint: Endpoint, load: _Load) -> Level:
+        jobs, arrival = load.jobs, self.options.arrival
+        if load.concurrency is None and arrival is not None:
+            jobs = scheduled(jobs, arrival.moments(len(jobs), load.rate, self.options.seed))
+        level = Level(load.concurrency, planned=len(jobs), rate=load.rate, live=load.live)
+        level.arrival = None if load.concurrency or arrival is None else arrival.name
+        self.levels.append(level)
+        with Steps(level.name, level.planned) as progress:
+            await run_level(endpoint, self._salted(jobs, level.name), level, progress.advance)
+        say(f"{level.name}: {level.planned} requests in {level.ended - level.begun:.1f} s")
+        await self._check_alive(endpoint, level)
+        return level
+
+    async def _check_alive(self, endpoint: Endpoint, level: Level) -> None:
+        """After failures of the connection: whether there is a server at all."""
+        if any(reply.status is None for _, reply in level.replies):
+            try:
+                await endpoint.models()
+            except UserError as error:
+                self.stopped = f"the server is gone: {error}"
+
+
+class _ServerGone(Exception):
+    """A search cannot go on."""
+
+
+def run_until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Run a coroutine; whether Ctrl-C or SIGTERM ended it. Requests in flight are dropped."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        return True
+    return False

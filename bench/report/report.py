@@ -1,0 +1,116 @@
+"""The JSON of a bench: what was measured, on what, with which turns, and every request."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from typing import Any
+from urllib.parse import urlsplit
+
+from callproof.config import EvalConfig
+from callproof.endpoint import without_credentials
+from callproof.scoring import SCORER_VERSION, Outcome
+from callproof.turns import digest
+
+from ..figures import judged, level_figures, quality_against_lowest, samples_of
+from ..load import Level
+from ..measure import Bench
+
+SCHEMA_VERSION = 1
+CPU_NOTE = "functional, not performance"
+
+
+def make_report(
+    bench: Bench, device: str | None, interrupted: bool, tool_call_parser: str | None = None
+) -> dict[str, Any]:
+    """Everything that is saved.
+
+    Args:
+        device: the user's label; otherwise it is found out where the server is local.
+        tool_call_parser: of the server, as the configuration names it.
+    """
+    options = bench.options
+    outcomes = [(level, judged(level)) for level in bench.levels]
+    quality = [None] * len(outcomes) if options.find_rate else quality_against_lowest(outcomes)
+    levels = [
+        {**_level(level, found, bench), "turn_exact_vs_lowest": compared}
+        for (level, found), compared in zip(outcomes, quality, strict=True)
+    ]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "endpoint": without_credentials(bench.url),
+        **device_of(bench.url, device),
+        "partial": interrupted or bench.stopped is not None,
+        "stopped": "interrupted" if interrupted else bench.stopped,
+        "loop": "closed" if options.arrival is None else "open",
+        "arrival": options.arrival and options.arrival.name,
+        "max_in_flight": options.max_in_flight,
+        "mix": options.mix,
+        "seed": options.seed,
+        "slo": options.slo and options.slo.model_dump(exclude_none=True),
+        "prefix_cache": prefix_cache(bench),
+        "sampling": sampling(bench.settings),
+        "turns": {model: digest(turns) for model, turns in bench.asked.items()},
+        "versions": versions(bench.server_version),
+        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
+        "max_loras": bench.max_loras,
+        "find_rate": bench.found and {**bench.found.model_dump(mode="json"), "words": bench.found.words},
+        "warnings": _warnings(levels),
+        "levels": levels,
+    }
+
+
+def _level(level: Level, outcomes: list[Outcome], bench: Bench) -> dict[str, Any]:
+    samples = samples_of(level, outcomes)
+    requests = [sample.model_dump(mode="json") for sample in samples]
+    return {**level_figures(level, samples, bench.options.slo), "samples": requests}
+
+
+def _warnings(levels: list[dict[str, Any]]) -> list[str]:
+    late = [level for level in levels if level["lateness"] and level["lateness"]["lags"]]
+    return [
+        f"{level['load']}: the load generator lags (99th percentile {level['lateness']['p99_ms']:.0f} ms late): a part "
+        "of these latencies is its own; give it a free core, or a lower rate"
+        for level in late
+    ]
+
+
+def prefix_cache(bench: Bench) -> str:
+    if bench.options.cache == "warm":
+        return "warm: every prompt was sent once before the first level"
+    return "cold at each level" if bench.cold_cache else "as the server had it"
+
+
+def sampling(settings: EvalConfig) -> dict[str, Any]:
+    return {"max_tokens": settings.max_tokens, "temperature": settings.temperature, "seed": 0}
+
+
+def device_of(url: str, label: str | None) -> dict[str, str | None]:
+    """The device, and what its figures are worth."""
+    device = label or detect_device(url)
+    return {"device": device, "note": note_of(device)}
+
+
+def note_of(device: str) -> str | None:
+    """What every output must say of figures taken on this device."""
+    return CPU_NOTE if device.startswith("cpu") else None
+
+
+def detect_device(url: str) -> str:
+    """`cpu, N cores` or the name of the GPU where the server is on this machine, otherwise `unknown`."""
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        return "unknown"
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        names = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout.split("\n")
+    except (OSError, subprocess.SubprocessError):
+        names = []
+    return next((f"gpu, {name.strip()}" for name in names if name.strip()), f"cpu, {os.cpu_count()} cores")
+
+
+def versions(server: str | None) -> dict[str, str | None]:
+    try:
+        own = metadata.version("callproof")
+    except metadata.PackageNotFoundError:
+        own = None
+    return {"server": server, "callproof": own, "python": platform.python_version()}

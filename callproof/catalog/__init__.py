@@ -1,0 +1,37 @@
+"""Which tools there are: JSON Schema catalogs, what is wrong with a call, and when two values are equal."""
+
+from .assignment import assign
+from .catalog import BadCatalog, Catalog, Tool, read_catalog, usable_catalog
+from .equality import (
+    DIFFERENT,
+    EQUAL,
+    OMITTED,
+    RELAXED,
+    Difference,
+    Shape,
+    compare,
+    differing,
+    effective,
+    is_number,
+    shown,
+)
+
+__all__ = [
+    "DIFFERENT",
+    "EQUAL",
+    "OMITTED",
+    "RELAXED",
+    "BadCatalog",
+    "Catalog",
+    "Difference",
+    "Shape",
+    "Tool",
+    "assign",
+    "compare",
+    "differing",
+    "effective",
+    "is_number",
+    "read_catalog",
+    "shown",
+    "usable_catalog",
+]

@@ -1,0 +1,202 @@
+"""The catalog: which tools there are, and whether a call of one is valid."""
+
+import json
+from collections import Counter
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jsonschema.exceptions import ValidationError as Refusal
+from pydantic import Field, ValidationError, model_validator
+
+from callproof.calls import RefusedJSON, ToolCall, decode
+from callproof.errors import UserError
+from callproof.records import Record, explain, read_text, refuse_half_characters
+
+from .equality import Shape
+from .schemas import BadSchema, CompiledSchema
+
+MAX_PROBLEMS = 20
+MAX_PROBLEM_CHARACTERS = 300
+
+
+class Tool(Record):
+    """One function that the assistant may call; `parameters` is a JSON Schema of its arguments object."""
+
+    name: str = Field(min_length=1)
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """OpenAI's form with the keys and the order that vLLM gives the chat template (`model_dump()`)."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": function}
+
+    @cached_property
+    def compiled(self) -> CompiledSchema | BadSchema:
+        """The schema ready for use, or what is wrong with it; without `parameters`, any object is accepted."""
+        try:
+            return CompiledSchema(self.parameters or {"type": "object"})
+        except BadSchema as error:
+            return error
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What comparing arguments needs to know of `parameters`."""
+        compiled = self.compiled
+        return Shape(True, None) if isinstance(compiled, BadSchema) else Shape(compiled.schema, compiled.resolver)
+
+    def problems(self, arguments: dict[str, Any]) -> list[str]:
+        """Why `arguments` are not valid, the first `MAX_PROBLEMS` by path; see `Catalog.problems`."""
+        errors = self._refusals(arguments)
+        if isinstance(errors, str):
+            return [errors]
+        return [
+            _explain(error) for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+        ]
+
+    def refusing_keywords(self, arguments: dict[str, Any]) -> dict[str, str]:
+        """The schema keyword that refuses each place of `arguments`, by path; none where they cannot be checked.
+
+        Of alternatives (`anyOf`, `oneOf`), it is that of the first.
+        """
+        errors = self._refusals(arguments)
+        return {} if isinstance(errors, str) else {_place(error): _keyword(error) for error in errors}
+
+    def _refusals(self, arguments: dict[str, Any]) -> list[Refusal] | str:
+        """The first `MAX_PROBLEMS` of what the schema refuses, or why that cannot be told."""
+        if isinstance(self.compiled, BadSchema):
+            return f"schema of {self.name!r}: {self.compiled}"
+        try:
+            return list(islice(self.compiled.errors(arguments), MAX_PROBLEMS))
+        except RecursionError:
+            return "arguments: nested too deep for the schema"
+        except ArithmeticError as error:
+            return f"arguments: a number is too large to be checked ({error})"
+
+
+class Catalog(Record):
+    """Tools in the order of their file; names are unique."""
+
+    tools: tuple[Tool, ...]
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Catalog":
+        for name, times in Counter(tool.name for tool in self.tools).items():
+            if times > 1:
+                raise ValueError(f"{times} tools have the name {name!r}")
+        return self
+
+    @cached_property
+    def by_name(self) -> dict[str, Tool]:
+        return {tool.name: tool for tool in self.tools}
+
+    @classmethod
+    def from_wire(cls, tools: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> "Catalog":
+        """The catalog of a request's `tools`; keys beyond name, description and parameters are dropped.
+
+        Raises:
+            ValueError: a tool without `function`, of a wrong type, or a name twice.
+        """
+        return cls(tools=tuple(_tool(number, tool) for number, tool in enumerate(tools)))
+
+    def problems(self, call: ToolCall) -> list[str]:
+        """Why `call` is not valid, as `argument.path: reason`; empty if it is. An unknown tool is a problem.
+
+        A tool whose schema cannot be used accepts no call. Never raises.
+        """
+        tool = self.by_name.get(call.name)
+        return tool.problems(call.arguments) if tool else [f"unknown tool {call.name!r}"]
+
+
+def read_catalog(path: Path) -> Catalog:
+    """The catalog of a tools.json: a list of tools in OpenAI's form.
+
+    Raises:
+        UserError: malformed JSON, half a surrogate pair, no list of tools, an unknown key, a duplicate name, or
+            parameters that are no JSON Schema, refer to what is not in the document or hold a pattern that cannot be
+            searched safely.
+    """
+    text = read_text(path)
+    try:
+        value = decode(text)
+    except RefusedJSON as error:
+        raise UserError(_line(path, text), f"malformed JSON ({error})", "mend the syntax") from None
+    refuse_half_characters(json.loads(text), path)
+    if not isinstance(value, list) or not value:
+        raise UserError(path, "expected a list of tools in OpenAI's form", 'write [{"type": "function", ...}]')
+    try:
+        return usable_catalog(value)
+    except BadCatalog as error:
+        raise UserError(f"{path}{error.place and ': '}{error.place}", error.problem, error.mend) from None
+
+
+class BadCatalog(ValueError):
+    """Tools that make no catalog. `place` names the tool, as far as it is known."""
+
+    def __init__(self, place: str, problem: str, mend: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place, self.problem, self.mend = place, problem, mend
+
+
+def usable_catalog(tools: list[Any]) -> Catalog:
+    """The catalog of tools that a person or a log has written: nothing in it may be meaningless.
+
+    Raises:
+        BadCatalog: no tools in OpenAI's form, an unknown key, a duplicate name, or a schema that cannot be used.
+    """
+    _refuse_unknown_keys(tools)
+    try:
+        catalog = Catalog.from_wire(tools)
+    except ValidationError as error:
+        raise BadCatalog("", explain(error), "see OpenAI's function form") from None
+    except ValueError as error:
+        raise BadCatalog("", str(error), 'write {"type": "function", "function": {...}}') from None
+    for tool in catalog.tools:
+        if isinstance(bad := tool.compiled, BadSchema):
+            place = f"tool {tool.name!r}, parameters{bad.path and '.'}{bad.path}"
+            raise BadCatalog(place, f"is no usable JSON Schema ({bad.problem})", "mend the schema")
+    return catalog
+
+
+def _tool(number: int, tool: Any) -> Tool:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        raise ValueError(f"tool {number} has no `function`")
+    return Tool.model_validate({key: function[key] for key in Tool.model_fields if key in function})
+
+
+def _refuse_unknown_keys(tools: list[Any]) -> None:
+    """In a file, an unknown key is a mistake; `strict` is OpenAI's own and has no meaning here."""
+    for number, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        for key in function if isinstance(function, dict) else ():
+            if key not in (*Tool.model_fields, "strict"):
+                raise BadCatalog(f"tool {number}", f"unknown key {key!r}", f"valid: {', '.join(Tool.model_fields)}")
+
+
+def _line(path: Path, text: str) -> str:
+    """The place of a syntax error, if there is one."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"{path}:{error.lineno}"
+    except (ValueError, RecursionError):
+        pass
+    return str(path)
+
+
+def _place(error: Refusal) -> str:
+    return error.json_path.removeprefix("$").removeprefix(".")
+
+
+def _keyword(error: Refusal) -> str:
+    while error.context:
+        error = error.context[0]
+    return str(error.validator)
+
+
+def _explain(error: Refusal) -> str:
+    text = f"{_place(error) or 'arguments'}: {error.message}"
+    return text if len(text) <= MAX_PROBLEM_CHARACTERS else f"{text[: MAX_PROBLEM_CHARACTERS - 3]}..."

@@ -1,0 +1,271 @@
+"""When two argument values are equal, as the schema of the field says.
+
+Strict by default: `1 == 1.0`; a boolean is never a number; `"5" != 5`; strings are compared after NFC; lists in order;
+objects without regard to key order; an omitted property equals the schema's `default`, on either side and at every
+level; `null` is not omitted. A field's schema may declare otherwise:
+
+- `"x-unordered": true`: the order of the list does not count, repetitions do.
+- `"x-null-omitted": true`: `null` is the same as leaving the property out.
+- `"x-match": {"case": false}`: case does not count; `{"whitespace": false}`: runs of white space are one blank, and
+  none count at the ends; `{"tolerance": 0.5}`: numbers are equal up to this absolute difference.
+
+Values that are equal only by `x-match` are `RELAXED`, and reported apart.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeGuard
+
+from referencing.exceptions import Unresolvable
+
+from .assignment import assign
+
+DIFFERENT, RELAXED, EQUAL = 0, 1, 2
+OMITTED: Any = type("Omitted", (), {"__repr__": lambda _: "nothing"})()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where values differ; `path` is like `address.lines[0]`, and `OMITTED` stands for no value."""
+
+    path: str
+    kind: Literal["missing", "unexpected", "value"]
+    expected: Any
+    got: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: expected {shown(self.expected)}, got {shown(self.got)}"
+
+
+class Shape:
+    """What comparing needs to know of a schema: declarations and sub-shapes, found when first asked for.
+
+    Local `$ref` and `allOf` are followed; of `anyOf` and `oneOf`, branches are followed where only one describes an
+    object or a list (the form of "an object or null"). Elsewhere the alternatives would contradict one another, and
+    comparison is strict.
+    """
+
+    def __init__(self, schema: Any, resolver: Any) -> None:
+        self._parts = list(_parts(schema, resolver, set()))
+        self._properties: dict[str, Shape] = {}
+        self._items: dict[int, Shape] = {}
+
+    @cached_property
+    def default(self) -> Any:
+        return self._declared("default", OMITTED)
+
+    @cached_property
+    def unordered(self) -> bool:
+        return self._declared("x-unordered", False) is True
+
+    @cached_property
+    def null_omitted(self) -> bool:
+        return self._declared("x-null-omitted", False) is True
+
+    @cached_property
+    def relaxation(self) -> Mapping[str, Any]:
+        declared = self._declared("x-match", {})
+        return declared if isinstance(declared, dict) else {}
+
+    def property(self, name: str) -> "Shape":
+        if name not in self._properties:
+            declared = any(name in _mapping(schema, "properties") for schema, _ in self._parts)
+            if not declared:
+                return self._additional
+            self._properties[name] = self._sub("properties", name)
+        return self._properties[name]
+
+    def item(self, index: int) -> "Shape":
+        prefix = max((len(schema.get("prefixItems", ())) for schema, _ in self._parts), default=0)
+        key = index if index < prefix else -1
+        if key not in self._items:
+            self._items[key] = self._sub("items", None) if key < 0 else self._sub("prefixItems", key)
+        return self._items[key]
+
+    @cached_property
+    def _additional(self) -> "Shape":
+        return self._sub("additionalProperties", None)
+
+    def _declared(self, keyword: str, otherwise: Any) -> Any:
+        return next((schema[keyword] for schema, _ in self._parts if keyword in schema), otherwise)
+
+    def _sub(self, keyword: str, key: str | int | None) -> "Shape":
+        shape = Shape(True, None)
+        for schema, resolver in self._parts:
+            found = schema.get(keyword)
+            if key is not None:
+                found = _entry(found, key)
+            shape._parts += _parts(found, resolver, set())
+        return shape
+
+
+def _mapping(schema: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
+    found = schema.get(keyword)
+    return found if isinstance(found, dict) else {}
+
+
+def _entry(container: Any, key: str | int) -> Any:
+    if isinstance(container, dict):
+        return container.get(key)
+    return container[key] if isinstance(container, list) and isinstance(key, int) and key < len(container) else None
+
+
+def _parts(schema: Any, resolver: Any, seen: set[int]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """A schema and those that apply beside it, each with the resolver of its references."""
+    if not isinstance(schema, dict) or id(schema) in seen:
+        return
+    seen.add(id(schema))
+    yield schema, resolver
+    if isinstance(reference := schema.get("$ref"), str) and resolver is not None:
+        try:
+            found = resolver.lookup(reference)
+            yield from _parts(found.contents, found.resolver, seen)
+        except Unresolvable:
+            pass  # the catalog reports it
+    for branch in schema.get("allOf") or ():
+        yield from _parts(branch, resolver, seen)
+    for keyword in ("anyOf", "oneOf"):
+        branches = [list(_parts(branch, resolver, set(seen))) for branch in schema.get(keyword) or ()]
+        nested = [parts for parts in branches if any(_nests(part) for part, _ in parts)]
+        if len(nested) == 1:
+            yield from nested[0]
+
+
+def _nests(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") in ("object", "array") or "properties" in schema or "items" in schema
+
+
+def compare(expected: Any, got: Any, shape: Shape) -> int:
+    """`EQUAL`, `RELAXED` or `DIFFERENT`."""
+    if isinstance(expected, str) and isinstance(got, str):
+        return _compare_text(expected, got, shape)
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return _compare_objects(expected, got, shape)
+    if isinstance(expected, list | tuple) and isinstance(got, list | tuple):
+        return _compare_lists(expected, got, shape)
+    if is_number(expected) and is_number(got):
+        return _compare_numbers(expected, got, shape)
+    return EQUAL if expected is got else DIFFERENT
+
+
+def effective(value: Any, shape: Shape) -> Any:
+    """What a property's value means: its default if it is left out."""
+    if value is OMITTED or (value is None and shape.null_omitted):
+        return shape.default
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value for people, shortened."""
+    if value is OMITTED:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def differences(expected: Any, got: Any, shape: Shape, path: str = "") -> Iterator[Difference]:
+    """Where two different values differ, at the deepest level that can be named."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for name in _names(expected, got):
+            inner = shape.property(name)
+            here = f"{path}.{name}" if path else name
+            yield from differing(expected.get(name, OMITTED), got.get(name, OMITTED), inner, here)
+    elif isinstance(expected, list | tuple) and isinstance(got, list | tuple) and _aligned(expected, got, shape):
+        for index, (left, right) in enumerate(zip(expected, got, strict=True)):
+            yield from differing(left, right, shape.item(index), f"{path}[{index}]")
+    else:
+        yield Difference(path, "value", expected, got)
+
+
+def differing(expected: Any, got: Any, shape: Shape, path: str) -> Iterator[Difference]:
+    """The differences of two property values, either of which may be `OMITTED`; none if they are equal."""
+    expected, got = effective(expected, shape), effective(got, shape)
+    if compare(expected, got, shape) != DIFFERENT:
+        return
+    if expected is OMITTED or got is OMITTED:
+        yield Difference(path, "unexpected" if expected is OMITTED else "missing", expected, got)
+    else:
+        yield from differences(expected, got, shape, path)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _names(expected: Mapping[str, Any], got: Mapping[str, Any]) -> dict[str, None]:
+    return dict.fromkeys((*expected, *got))
+
+
+def _aligned(expected: Any, got: Any, shape: Shape) -> bool:
+    return len(expected) == len(got) and not shape.unordered
+
+
+def _compare_text(expected: str, got: str, shape: Shape) -> int:
+    if expected == got:
+        return EQUAL
+    if not (expected.isascii() and got.isascii()):
+        expected, got = unicodedata.normalize("NFC", expected), unicodedata.normalize("NFC", got)
+        if expected == got:
+            return EQUAL
+    if not shape.relaxation:
+        return DIFFERENT
+    return RELAXED if _relaxed(expected, shape) == _relaxed(got, shape) else DIFFERENT
+
+
+def _relaxed(text: str, shape: Shape) -> str:
+    if shape.relaxation.get("whitespace") is False:
+        text = " ".join(text.split())
+    return unicodedata.normalize("NFC", text.casefold()) if shape.relaxation.get("case") is False else text
+
+
+def _compare_numbers(expected: float, got: float, shape: Shape) -> int:
+    if expected == got:
+        return EQUAL
+    tolerance = shape.relaxation.get("tolerance", 0)
+    try:
+        return RELAXED if abs(expected - got) <= tolerance else DIFFERENT
+    except OverflowError:
+        return DIFFERENT
+
+
+def _compare_objects(expected: dict[str, Any], got: dict[str, Any], shape: Shape) -> int:
+    verdict = EQUAL
+    for name in _names(expected, got):
+        inner = shape.property(name)
+        left, right = expected.get(name, OMITTED), got.get(name, OMITTED)
+        verdict = min(verdict, compare(effective(left, inner), effective(right, inner), inner))
+        if verdict == DIFFERENT:
+            break
+    return verdict
+
+
+def _compare_lists(expected: Any, got: Any, shape: Shape) -> int:
+    if len(expected) != len(got):
+        return DIFFERENT
+    if shape.unordered:
+        return _compare_unordered(expected, got, shape.item(0))
+    verdict = EQUAL
+    for index, (left, right) in enumerate(zip(expected, got, strict=True)):
+        verdict = min(verdict, compare(left, right, shape.item(index)))
+        if verdict == DIFFERENT:
+            break
+    return verdict
+
+
+def _compare_unordered(expected: Any, got: Any, shape: Shape) -> int:
+    """Whether the lists can be paired off: with strictly equal items alone, else with relaxed ones."""
+    rest = list(got)
+    for left in expected:
+        found = next((index for index, right in enumerate(rest) if compare(left, right, shape) == EQUAL), None)
+        if found is None:
+            break
+        del rest[found]
+    if not rest:
+        return EQUAL
+    verdicts = [[compare(left, right, shape) for right in got] for left in expected]
+    if not all(any(row) for row in verdicts):
+        return DIFFERENT
+    return RELAXED if all(verdicts[row][column] for row, column in assign(verdicts)) else DIFFERENT

@@ -1,0 +1,51 @@
+"""The one YAML of a run: its sections and limits, where each value came from, and what vLLM can serve of it."""
+
+from .origins import resolve
+from .run_config import (
+    NAME_PATTERN,
+    EvalConfig,
+    GateConfig,
+    LossWeights,
+    ModelConfig,
+    PromptConfig,
+    RunConfig,
+    ServeConfig,
+    Split,
+    TrainConfig,
+    load,
+)
+from .servable import (
+    MEND,
+    allowed_rank,
+    base_model_type,
+    check_adapter_folder,
+    check_trained_on,
+    highest_rank,
+    problems,
+    same_model,
+    template_sha256,
+)
+
+__all__ = [
+    "MEND",
+    "NAME_PATTERN",
+    "EvalConfig",
+    "GateConfig",
+    "LossWeights",
+    "ModelConfig",
+    "PromptConfig",
+    "RunConfig",
+    "ServeConfig",
+    "Split",
+    "TrainConfig",
+    "allowed_rank",
+    "base_model_type",
+    "check_adapter_folder",
+    "check_trained_on",
+    "highest_rank",
+    "load",
+    "problems",
+    "resolve",
+    "same_model",
+    "template_sha256",
+]

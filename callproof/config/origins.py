@@ -1,0 +1,302 @@
+"""Where the values of a configuration come from, in rising order; the highest that gives a key decides.
+
+    default               of the schema
+    YAML                  the file of --config
+    .env                  in the working directory: lines of `LLM_SECTION__KEY=value`
+    LLM_SECTION__KEY      of the environment, for instance LLM_MODEL__BASE_MODEL
+    command line          after the options: train.learning_rate=1e-4 lora.r=8
+
+Values of the last three are YAML; where only their text as it stands fits the key (`*.jsonl`, `007` for a string), it
+is taken so. A mapping that is given whole takes the place of the one below it; `gate.margins.name_f1=0.01` changes one
+entry and leaves the others. Every unknown key is refused, except for environment variables that look like none of
+ours (`LLM_API_KEY`).
+"""
+
+import copy
+import difflib
+import io
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
+
+import yaml
+from dotenv.parser import parse_stream
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from callproof.errors import UserError
+from callproof.records import explain, read_text
+
+from .yaml_text import BadYaml, read_yaml
+
+PREFIX = "LLM_"
+DOTENV = Path(".env")
+DEFAULT = "default"
+COMMAND_LINE = "command line"
+_COMMENT_COLUMN = 60
+
+Key = tuple[str, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Given(NamedTuple):
+    """A value that a source gives to a key; `source` is its place, as people read it."""
+
+    key: Key
+    value: Any
+    source: str
+
+
+class Entry(NamedTuple):
+    """A key of the resolved configuration, its JSON value, and where that came from."""
+
+    key: Key
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[Model]):
+    """A valid configuration; `sources` holds the place of every value that is no default."""
+
+    config: Model
+    sources: dict[Key, str]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every key in the order of the schema; of a mapping, every entry."""
+        for key, value in _leaves((), self.config.model_dump(mode="json")):
+            yield Entry(key, value, _source_of(key, self.sources) or DEFAULT)
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        return {".".join(key): {"value": value, "source": source} for key, value, source in self.entries()}
+
+    def as_yaml(self) -> str:
+        """The whole configuration, as a file that `load` accepts, with a source behind each value."""
+        lines: list[tuple[str, str]] = []
+        above: Key = ()
+        for key, value, source in self.entries():
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(above, key[:-1], strict=False)))
+            lines += [("  " * depth + f"{_scalar(key[depth])}:", "") for depth in range(shared, len(key) - 1)]
+            lines.append(("  " * (len(key) - 1) + f"{_scalar(key[-1])}: {_scalar(value)}", f"# {source}"))
+            above = key[:-1]
+        width = min(_COMMENT_COLUMN, max(len(text) for text, _ in lines))
+        return "\n".join(f"{text:<{width}}  {' '.join(comment.split())}".rstrip() for text, comment in lines)
+
+
+def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Resolved[Model]:
+    """The configuration of a file, with what the environment and the command line give on top.
+
+    Raises:
+        UserError: a missing file, malformed YAML, an unknown key (with the nearest valid one), a wrong value; it names
+            the source and the key.
+    """
+    layers = _Layers(model)
+    for given in (*_file(model, path), *_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
+        layers.put(given)
+    try:
+        config = model.model_validate(layers.tree)
+    except ValidationError as error:
+        raise _refusal(model, error, layers.sources, path) from None
+    resolved = Resolved(config, layers.sources)
+    for key, value, source in resolved.entries():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(source, f"{'.'.join(key)}: expected a finite number, got {value}", "correct the value")
+    return resolved
+
+
+class _Layers:
+    """A tree of values that grows source by source, and where each of its leaves came from."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+        self.tree: dict[str, Any] = {}
+        self.sources: dict[Key, str] = {}
+
+    def put(self, given: Given) -> None:
+        *parents, last = given.key
+        at: Any = self.tree
+        for depth, name in enumerate(parents, start=1):
+            at = at.setdefault(name, _below(self._model, given.key[:depth]))
+            if not isinstance(at, dict):
+                problem = f"unknown key {'.'.join(given.key)!r}, for {'.'.join(given.key[:depth])!r} holds one value"
+                raise UserError(given.source, problem, "name a key of the schema")
+        at[last] = given.value
+        covered = [key for key in self.sources if key[: len(given.key)] == given.key]
+        for key in covered:
+            del self.sources[key]
+        self.sources[given.key] = given.source
+
+
+def _file(model: type[BaseModel], path: Path) -> Iterator[Given]:
+    try:
+        document = read_yaml(read_text(path))
+    except BadYaml as error:
+        raise UserError(f"{path}:{error.line}" if error.line else path, error.problem, "mend the file") from None
+    if not isinstance(document.value, dict):
+        problem = f"expected a mapping, got {type(document.value).__name__}"
+        raise UserError(path, problem, "see configs/car_sales.yaml")
+    yield from _givens(model, (), document.value, lambda key: f"{path}:{document.lines.get(key, 1)}")
+
+
+def _dotenv(model: type[BaseModel]) -> Iterator[Given]:
+    if not DOTENV.is_file():
+        return
+    values: dict[str, str] = {}
+    places: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(read_text(DOTENV))):
+        place = f"{DOTENV}:{binding.original.line + _blank_lines(binding.original.string)}"
+        if binding.error:
+            raise UserError(place, "expected NAME=value", "mend the line")
+        if binding.key is not None:
+            values[binding.key], places[binding.key] = binding.value or "", place
+    yield from _environment(model, values, places)
+
+
+def _blank_lines(text: str) -> int:
+    """A binding begins with the blank lines above it."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _environment(
+    model: type[BaseModel], values: Mapping[str, str], places: Mapping[str, str] | None = None
+) -> Iterator[Given]:
+    """Shorter names first, so that LLM_TRAIN__SEED stands above a seed in LLM_TRAIN."""
+    for name in sorted(values):
+        if name.startswith(PREFIX):
+            key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+            source = (places or {}).get(name, name)
+            if len(key) > 1 or set(key) <= set(model.model_fields) or _suggestion(model, key):
+                yield from _givens(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)
+
+
+def _words(model: type[BaseModel], words: Iterable[str]) -> Iterator[Given]:
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UserError(word, "expected KEY=VALUE, such as train.learning_rate=1e-4", "see --help")
+        key = tuple(name.split("."))
+        yield from _givens(model, key, _from_text(model, key, text, COMMAND_LINE), lambda _: COMMAND_LINE)
+
+
+def _from_text(model: type[BaseModel], key: Key, text: str, source: str) -> Any:
+    """The value that a text stands for: YAML, or the text itself where that alone fits."""
+    kind = _kind(model, key)
+    try:
+        value = read_yaml(text).value
+    except BadYaml as error:
+        if kind is None or _fits(kind, text):
+            return text
+        raise UserError(source, f"{'.'.join(key)}: {error.problem}", "correct the value") from None
+    return text if kind is not None and not _fits(kind, value) and _fits(kind, text) else value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _givens(model: type[BaseModel], key: Key, value: Any, source: Callable[[Key], str]) -> Iterator[Given]:
+    """A value by its leaves; a mapping that is no section comes as an empty one first, which clears what was there."""
+    kind = _kind(model, key)
+    if _is_section(kind) and not isinstance(value, dict):
+        problem = f"{'.'.join(key)}: expected a section, got {str(value)[:80]!r}"
+        raise UserError(source(key), problem, f"its keys: {', '.join(kind.model_fields)}")
+    if not isinstance(value, dict):
+        yield Given(key, value, source(key))
+        return
+    if not _is_section(kind):
+        yield Given(key, {}, source(key))
+    for name, inner in value.items():
+        if not isinstance(name, str):
+            raise UserError(source((*key, name)), f"expected a name as key, got {name!r}", "put it in quotes")
+        yield from _givens(model, (*key, name), inner, source)
+
+
+def _leaves(key: Key, value: Any) -> Iterator[tuple[Key, Any]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves((*key, name), inner)
+    else:
+        yield key, value
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _kind(model: type[BaseModel], key: Key) -> Any:
+    """The type of a key: a section's class, or an annotation; None where the schema has no such key."""
+    kind: Any = model
+    for name in key:
+        if _is_section(kind):
+            field = kind.model_fields.get(name)
+            kind = field.annotation if field else None
+        else:
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return kind
+
+
+def _below(model: type[BaseModel], key: Key) -> Any:
+    """What stands at a key before any source has given it: for a mapping its default, so that one entry can change."""
+    parent, kind = _kind(model, key[:-1]), _kind(model, key)
+    if _is_section(kind) or kind is None or not _is_section(parent):
+        return {}
+    return copy.deepcopy(parent.model_fields[key[-1]].get_default(call_default_factory=True))
+
+
+def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
+    """Of the key or the nearest above it that was given as a whole; None for a default."""
+    return next((sources[key[:size]] for size in range(len(key), 0, -1) if key[:size] in sources), None)
+
+
+def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: Path) -> UserError:
+    errors = error.errors(include_url=False)
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    key = tuple(map(str, first["loc"]))
+    below = (source for given, source in sources.items() if given[: len(key)] == key)
+    where = _source_of(key, sources) or next(below, path)
+    if first["type"] == "extra_forbidden":
+        section, near = _kind(model, key[:-1]), _suggestion(model, key)
+        if reason := getattr(section, "NO_KEYS", {}).get(key[-1]):
+            return UserError(where, f"no key {'.'.join(key)!r}: {reason}", "leave it out")
+        valid = ", ".join(section.model_fields)
+        mend = f"did you mean {near!r}?" if near else f"valid keys: {valid}"
+        return UserError(where, f"unknown key {'.'.join(key)!r}", mend)
+    if first["type"] == "missing":
+        return UserError(where, explain(error), "add the key")
+    return UserError(where, f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value")
+
+
+def _suggestion(model: type[BaseModel], key: Key) -> str | None:
+    """The nearest valid name beside an unknown key, or else a key of another section (`lora.seed`: 'train.seed')."""
+    section = _kind(model, key[:-1])
+    beside = difflib.get_close_matches(key[-1], section.model_fields, n=1) if _is_section(section) else []
+    if beside:
+        return beside[0]
+    everywhere = {name: leaf for leaf in _keys(model) for name in (leaf[-1], "_".join(leaf))}
+    near = [
+        found for name in (key[-1], "_".join(key)) for found in difflib.get_close_matches(name, everywhere, 1, 0.85)
+    ]
+    return ".".join(everywhere[near[0]]) if near else None
+
+
+def _keys(model: type[BaseModel], above: Key = ()) -> Iterator[Key]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, (*above, name))
+        else:
+            yield (*above, name)
+
+
+def _scalar(value: Any) -> str:
+    """A value in YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
+    if len(text.removesuffix("...\n").splitlines()) > 1:
+        text = yaml.safe_dump(value, default_style='"', default_flow_style=True, width=math.inf, allow_unicode=True)
+    return text.removesuffix("...\n").strip()

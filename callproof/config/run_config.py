@@ -1,0 +1,283 @@
+"""One YAML file describes the whole pipeline of one adapter; this is its schema.
+
+Every key is documented where it is declared; an unknown key is refused. Paths are relative to the working directory.
+`.env`, the environment and the command line override the file, see callproof.config.origins.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from callproof.records import Record
+
+from .origins import resolve
+from .servable import REFUSED_KEYS
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Of what becomes a folder's name."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+Split = Literal["train", "eval"]
+
+
+class DataConfig(Record):
+    """Where sessions, system prompt and catalog lie; see docs/data.md.
+
+    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
+    `hf:owner/name[:split]` is a Hugging Face dataset.
+    """
+
+    domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
+    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
+    eval: str | None = Field(
+        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
+    )
+    eval_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
+    )
+    load_module: str | None = Field(
+        default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
+    )
+    prepared: Path | None = Field(
+        default=None, description="folder that `python -m train prepare` wrote; its rows are trained on as they are"
+    )
+    max_context_length: int = Field(
+        default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
+    )
+
+    @property
+    def tools_path(self) -> Path:
+        return self.domain / "tools.json"
+
+    @property
+    def prompt_path(self) -> Path:
+        return self.domain / "system_prompt.md"
+
+    @model_validator(mode="after")
+    def _one_evaluation(self) -> "DataConfig":
+        if self.eval is not None and self.eval_share:
+            raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
+        return self
+
+    def source(self, split: Split) -> str:
+        """Where the sessions of a split come from, as a path or `hf:...`."""
+        shared = self.eval is None and self.eval_share > 0
+        given = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        return given if given.startswith(("hf:", "./")) else str(self.domain / given)
+
+
+class PromptConfig(Record):
+    """How the system turn is assembled; see callproof.turns.prompt."""
+
+    preamble: Path | None = Field(default=None, description="text file, put before every system prompt")
+    catalog: Literal["tools", "text", "none"] = Field(
+        default="tools",
+        description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
+    )
+    timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
+    date_line: bool = Field(default=True, description="add the current date and time of the session")
+    shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
+    shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError("expected a time zone such as Europe/Zurich") from None
+        return timezone
+
+
+class ModelConfig(Record):
+    """The base model."""
+
+    base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
+    name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
+    revision: str | None = Field(default=None, description="hub revision")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
+    chat_template: Path | None = Field(default=None, description=".jinja file; default: the tokenizer's own")
+    quantization: Literal["none", "nf4"] = Field(
+        default="none", description="of the base while training; nf4 (QLoRA) needs CUDA and bitsandbytes"
+    )
+    lora_path: Path | None = Field(
+        default=None, description="folder of an adapter to train on, with the settings of section lora"
+    )
+
+    @property
+    def served_name(self) -> str:
+        return self.name or self.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+
+class LoraConfig(Record):
+    """The adapter; only what vLLM can serve."""
+
+    NO_KEYS: ClassVar[dict[str, str]] = dict.fromkeys(REFUSED_KEYS, "vLLM refuses an adapter that has it")
+
+    r: int = Field(default=16, ge=1, le=512, description="rank")
+    alpha: int = Field(default=32, gt=0, description="scale is alpha / r")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = Field(default="all-linear")
+    use_rslora: bool = Field(default=False, description="scale is alpha / sqrt(r)")
+    init: str = Field(default="default", description="default, gaussian or orthogonal")
+    rank_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own rank")
+    alpha_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own alpha")
+
+    @property
+    def peft_settings(self) -> dict[str, Any]:
+        """Keyword arguments of peft.LoraConfig; JSON values, as in adapter_config.json."""
+        targets = self.target_modules
+        return {
+            "r": self.r,
+            "lora_alpha": self.alpha,
+            "lora_dropout": self.dropout,
+            "target_modules": targets if isinstance(targets, str) else list(targets),
+            "use_rslora": self.use_rslora,
+            "init_lora_weights": True if self.init == "default" else self.init,
+            "rank_pattern": dict(self.rank_pattern),
+            "alpha_pattern": dict(self.alpha_pattern),
+            "bias": "none",
+        }
+
+
+class LossWeights(Record):
+    """How much a supervised token weighs in the loss, by what it decides."""
+
+    decision: float = Field(default=1.0, gt=0, description="the first token of a turn, and the one after a call")
+    name: float = Field(default=1.0, ge=0, description="of a call up to the end of the tool's name")
+    arguments: float = Field(default=1.0, ge=0, description="the rest of a call")
+    text: float = Field(default=1.0, ge=0, description="what the assistant says")
+
+
+class TrainConfig(Record):
+    """The training loop; names are those of transformers.TrainingArguments."""
+
+    output_dir: Path | None = Field(default=None, description="default: outputs/<name>")
+    seed: int = Field(default=42)
+    num_train_epochs: float = Field(default=1.0, gt=0)
+    max_steps: int = Field(default=-1, description="overrides num_train_epochs when positive")
+    per_device_train_batch_size: int = Field(default=8, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(default="linear")
+    warmup_ratio: float = Field(default=0.05, ge=0, le=1)
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="decay of the squared gradients' mean")
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    gradient_checkpointing: bool = Field(default=False)
+    loss_weights: LossWeights = Field(default_factory=LossWeights)
+    bf16: Literal["auto"] | bool = Field(default="auto", description="bf16 autocast; auto: where the hardware has it")
+    packing: bool = Field(default=False, description="pack rows up to max_context_length")
+    logging_steps: int = Field(default=10, ge=1)
+    report_to: Literal["none", "wandb", "tensorboard", "trackio"] = Field(default="none")
+    save_steps: int | None = Field(
+        default=None,
+        ge=0,
+        description="steps between checkpoints, 0: none; default: a third of the run, or what the best step needs",
+    )
+    save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
+    eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")
+    per_device_eval_batch_size: int = Field(default=8, ge=1)
+    metric_for_best_model: Literal["eval_tool_f1", "eval_turn_exact", "eval_perplexity"] | None = Field(
+        default=None, description="the evaluation with the best one becomes the adapter; default: the last step does"
+    )
+    early_stopping_patience: int | None = Field(
+        default=None, ge=1, description="stop after as many evaluations without a better metric_for_best_model"
+    )
+    check_with_vllm: bool = Field(
+        default=False, description="let vLLM's own code check the adapter besides; its import takes some seconds"
+    )
+    push_to_hub: bool = Field(default=False, description="upload the adapter with its model card in the end")
+    hub_model_id: str | None = Field(default=None, description="repository on the hub, such as owner/name")
+    hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
+
+
+class ServeConfig(Record):
+    """The vLLM server; one base and one tool-call format a server."""
+
+    host: str = Field(default="127.0.0.1")
+    port: int = Field(default=8000, ge=1, le=65535)
+    max_model_len: int = Field(default=4096, gt=0, description="tokens, prompt and answer together")
+    tool_call_parser: str = Field(default="hermes")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: float32 on a CPU")
+    max_num_seqs: int = Field(default=32, ge=1, description="requests in one batch")
+    max_num_batched_tokens: int = Field(default=1024, ge=1, description="tokens in one step; small on a CPU with LoRA")
+    cpu_kvcache_gib: int = Field(default=2, ge=1, description="KV cache on a CPU, GiB")
+
+
+class EvalConfig(Record):
+    """How eval turns are made and asked."""
+
+    turns: Literal["decisions", "all"] = Field(
+        default="decisions",
+        description="decisions: replies to the user and every calling turn; all: tool-result summaries too",
+    )
+    max_sessions: int | None = Field(default=None, ge=1, description="use the first N eval sessions only")
+    max_tokens: int = Field(default=256, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+    channel: Literal["raw", "served", "both"] = Field(
+        default="raw", description="raw: the text is parsed here; served: the server's own tool_calls are taken"
+    )
+    repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
+    concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")
+    timeout_s: float = Field(default=120, gt=0, description="a request, seconds")
+    run_timeout_s: float | None = Field(default=None, gt=0, description="a whole run, seconds; --resume goes on")
+    retries: int = Field(default=4, ge=0, description="on transport errors, 429 and 5xx")
+    api_key_env: str | None = Field(
+        default=None, description="environment variable with the API key; default: CALLPROOF_, VLLM_ or OPENAI_API_KEY"
+    )
+
+
+class GateConfig(Record):
+    """When a candidate may replace the baseline; margins and floors are fractions, see docs/gate.md."""
+
+    margins: dict[str, Fraction] = Field(
+        default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02}
+    )
+    floors: dict[str, Fraction] = Field(default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95})
+    slice_floors: dict[str, dict[str, Fraction]] = Field(
+        default_factory=dict, description="slice or pattern, such as tool=*: floors by metric"
+    )
+    max_infra_error_rate: float = Field(default=0.005, ge=0, le=1)
+    min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
+
+
+class RunConfig(Record):
+    """One adapter, from sessions to gate."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="of the adapter, and served so")
+    data: DataConfig
+    prompt: PromptConfig = PromptConfig()
+    model: ModelConfig = ModelConfig()
+    lora: LoraConfig = LoraConfig()
+    train: TrainConfig = TrainConfig()
+    serve: ServeConfig = ServeConfig()
+    eval: EvalConfig = EvalConfig()
+    gate: GateConfig = GateConfig()
+
+    @property
+    def output_dir(self) -> Path:
+        return self.train.output_dir or Path("outputs") / self.name
+
+    @property
+    def adapter_dir(self) -> Path:
+        return self.output_dir / "adapter"
+
+    @property
+    def eval_prompts_path(self) -> Path:
+        """Lines of `callproof.turns.TurnPrompt`: written by training, compared with a server by `evaluate parity`."""
+        return self.output_dir / "eval_prompts.jsonl"
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
+    """The validated configuration of a file, with what the environment and `KEY=VALUE` words give on top.
+
+    Raises:
+        UserError: missing file, malformed YAML, unknown key (with the nearest valid one), wrong type.
+    """
+    return resolve(RunConfig, Path(path), overrides).config

@@ -1,0 +1,10 @@
+"""What every command line shares: options and verbs, progress, safe display, HTML pages, CI files, worker processes.
+
+Here stands what `--help` needs; pages, CI files and workers import more, and are imported by name.
+"""
+
+from .command_line import Parser, add_overrides, count, positive, say, with_verb
+from .display import visible
+from .progress import Steps
+
+__all__ = ["Parser", "Steps", "add_overrides", "count", "positive", "say", "visible", "with_verb"]

@@ -1,0 +1,29 @@
+"""The one timed client of an OpenAI-compatible endpoint, and what a server says of the prompts it makes."""
+
+from .endpoint import (
+    TOOL_CHOICE,
+    Endpoint,
+    NoAnswer,
+    Reply,
+    api_key_from,
+    request,
+    require_models,
+    served_name,
+    without_credentials,
+)
+from .prompt_probe import prompt_tokens, shows_catalog, tokenize_request
+
+__all__ = [
+    "TOOL_CHOICE",
+    "Endpoint",
+    "NoAnswer",
+    "Reply",
+    "api_key_from",
+    "prompt_tokens",
+    "request",
+    "require_models",
+    "served_name",
+    "shows_catalog",
+    "tokenize_request",
+    "without_credentials",
+]

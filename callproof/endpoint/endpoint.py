@@ -1,0 +1,390 @@
+"""The one thin, timed client of an OpenAI-compatible endpoint, shared by replay and bench.
+
+An answer that is bad as an answer is data. Whatever happens, `chat` and `stream` make one attempt and return a `Reply`,
+which tells whether another attempt may help: after transport errors, 429 and 5xx, and after nothing else.
+
+Times are those of `vllm bench serve`: the clock starts just before the request is written, and each SSE event with a
+choice in it (the role chunk too) is a chunk.
+"""
+
+import asyncio
+import base64
+import contextlib
+import difflib
+import email.utils
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aiohttp
+from pydantic_core import to_json
+from yarl import URL
+
+from callproof.calls import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from callproof.errors import UserError
+from callproof.scoring import Answer, Channel
+from callproof.turns import Turn
+
+API_KEY_VARIABLES = ("CALLPROOF_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY")
+MAX_PAUSE_S = 30.0
+TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
+_JSON = {"Content-Type": "application/json"}
+KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
+PROBE_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back of one attempt; times are `time.perf_counter()` seconds.
+
+    `chunk_times`, and `chunk_texts`, what each of those chunks added to the text, are empty unless streamed. `finished`
+    is when the body had been read, the usage chunk and `[DONE]` included; end-to-end latency as `vllm bench serve` has
+    it ends at `chunk_times[-1]`. `again`: there is no answer, and another attempt may bring one, not before `pause_s`
+    seconds where the server asked for a pause. `waited_s`: how long the request waited here for a slot, before `sent`.
+    """
+
+    answer: Answer
+    status: int | None
+    sent: float
+    chunk_times: tuple[float, ...]
+    finished: float
+    again: bool = False
+    pause_s: float = 0.0
+    chunk_texts: tuple[str, ...] = ()
+    waited_s: float = 0.0
+
+
+class _Failure(Exception):
+    """One attempt that brought no answer; fields as in `Reply`."""
+
+    def __init__(self, message: str, status: int | None, again: bool, pause_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status, self.again, self.pause_s = status, again, pause_s
+
+
+class NoAnswer(Exception):
+    """A request for something other than a chat completion that brought nothing, and why."""
+
+
+class Endpoint:
+    """An asynchronous context manager over one shared session.
+
+    Args:
+        base_url: `http://host:port`, with or without `/v1`; a user and password in it are sent in place of a key.
+        api_key: default: see `api_key_from`. It is sent, and never written or shown.
+        timeout_s: of one attempt, in seconds, from sending to the last byte.
+        limit: requests in flight; further ones wait before their clock starts.
+
+    Attributes:
+        root: the URL without `/v1` and credentials.
+        authorization: the header's value, or None; a secret.
+
+    Raises:
+        UserError: `base_url` is no http or https URL, or the key cannot be sent.
+    """
+
+    def __init__(
+        self, base_url: str, *, api_key: str | None = None, timeout_s: float = 120.0, limit: int = 256
+    ) -> None:
+        self.root = _root(base_url)
+        self._url = URL(f"{self.root}/v1/chat/completions")
+        self._key = api_key or api_key_from()
+        self.authorization = _authorization(base_url, self._key)
+        self._timeout_s = timeout_s
+        self._slots = asyncio.Semaphore(limit)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            headers={"Authorization": self.authorization} if self.authorization else None,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.close()
+
+    @property
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("use `async with Endpoint(...)`")
+        return self._session
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The model cards of GET /v1/models.
+
+        Raises:
+            UserError: nothing answers there, the key is refused, or it is no OpenAI-compatible endpoint.
+        """
+        url = f"{self.root}/v1/models"
+        status, body = await self.ask("/v1/models")
+        if status in (401, 403):
+            mend = f"set {API_KEY_VARIABLES[0]}, or the variable that `eval.api_key_env` names"
+            raise UserError(url, f"the endpoint refuses the API key (HTTP {status})", mend)
+        with contextlib.suppress(NoCompletion, LookupError, TypeError, AttributeError):
+            cards = load_json(body)["data"]
+            if status == 200 and all(isinstance(card.get("id"), str) for card in cards):
+                return list(cards)
+        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self.safe(_excerpt(body))})"
+        raise UserError(url, problem, "correct --endpoint")
+
+    async def ask(
+        self, path: str, payload: dict[str, Any] | None = None, timeout_s: float = PROBE_TIMEOUT_S
+    ) -> tuple[int, bytes]:
+        """Status and body that GET `path`, or POST with a payload, answers.
+
+        Raises:
+            UserError: nothing answers there.
+        """
+        method, url = "GET" if payload is None else "POST", self.root + path
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._open.request(method, url, json=payload, timeout=timeout) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            mend = "start it (python -m serve --config ...) or correct --endpoint"
+            raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
+
+    async def read(self, path: str) -> str:
+        """The text that GET `path` answers; empty where there is no such thing."""
+        with contextlib.suppress(UserError):
+            status, body = await self.ask(path)
+            return body.decode("utf-8", "replace") if status == 200 else ""
+        return ""
+
+    async def probe(self, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object that GET `path`, or POST with a payload, answers; empty where there is no such thing."""
+        with contextlib.suppress(UserError, NoCompletion):
+            status, body = await self.ask(path, payload)
+            value = load_json(body)
+            if status == 200 and isinstance(value, dict):
+                return value
+        return {}
+
+    async def post(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that POST `path` answers, one of the requests in flight.
+
+        Raises:
+            NoAnswer: the server is gone, refuses, or answers with something else.
+        """
+        try:
+            async with self._slots, self._open.post(self.root + path, data=to_json(payload), headers=_JSON) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                value = load_json(await response.read())
+        except (_Failure, NoCompletion) as error:
+            raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
+        if not isinstance(value, dict):
+            raise NoAnswer(f"{self.root}{path}: expected a JSON object, got {type(value).__name__}")
+        return value
+
+    async def version(self) -> str | None:
+        """The server's version where it tells (vLLM's GET /version), otherwise None."""
+        version = (await self.probe("/version")).get("version")
+        return None if version is None else str(version)
+
+    async def chat(self, payload: dict[str, Any]) -> Reply:
+        """POST /v1/chat/completions, read in one piece; a failed request is a reply with `answer.error`."""
+        return await self._ask(payload, _read_whole)
+
+    async def stream(self, payload: dict[str, Any]) -> Reply:
+        """The same over server-sent events; `payload` says `"stream": true` (see `request`)."""
+        return await self._ask(payload, _read_events)
+
+    async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
+        chunks: list[_Chunk] = []
+        asked = time.perf_counter()
+        again, pause_s = False, 0.0
+        async with self._slots:
+            sent = time.perf_counter()
+            try:
+                status, completion = await self._post(payload, read, chunks)
+                finished = time.perf_counter()
+                answer = Answer.of(completion, finished - sent)
+            except _Failure as failure:
+                finished = time.perf_counter()
+                answer = Answer(text="", error=self.safe(str(failure)), latency_s=finished - sent)
+                status, again, pause_s = failure.status, failure.again, failure.pause_s
+        return Reply(
+            answer,
+            status,
+            sent,
+            chunk_times=tuple(moment for moment, _ in chunks),
+            finished=finished,
+            again=again,
+            pause_s=pause_s,
+            chunk_texts=tuple(text for _, text in chunks),
+            waited_s=sent - asked,
+        )
+
+    async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
+        status = None
+        try:
+            async with self._open.post(self._url, data=to_json(payload), headers=_JSON) as response:
+                status = response.status
+                if status != 200:
+                    raise await _refusal(response)
+                return status, await read(response, chunks)
+        except NoCompletion as error:
+            raise _Failure(str(error), error.status or status, error.again) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _Failure(_cause(error), status, again=True) from None
+
+    def safe(self, text: str) -> str:
+        """What a server said, without the key: some echo what they were sent."""
+        for secret in filter(None, (self._key, self.authorization)):
+            text = text.replace(secret, "***")
+        return text
+
+
+def request(
+    turn: Turn,
+    model: str,
+    *,
+    max_tokens: int,
+    temperature: float,
+    seed: int = 0,
+    channel: Channel = "raw",
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The one wire payload of replay and bench.
+
+    The model is shown the turn's tools; `TOOL_CHOICE` of the channel makes vLLM hand its text back unparsed, or the
+    calls that its own parser makes of it.
+    """
+    payload: dict[str, Any] = {
+        "model": model,
+        "messages": list(turn.messages),
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "seed": seed,
+    }
+    if turn.tools:
+        payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
+    if stream:
+        payload |= {"stream": True, "stream_options": {"include_usage": True}}
+    return payload
+
+
+async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:
+    """Raise a UserError unless the endpoint is up and serves every one of `names`."""
+    served = [card["id"] for card in await endpoint.models()]
+    for name in names:
+        served_name(name, served, f"--model {name}", endpoint.root)
+
+
+def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
+    """`name` if it is served.
+
+    Raises:
+        UserError: it is not; names the nearest.
+    """
+    served = list(served)
+    if name in served:
+        return name
+    near = difflib.get_close_matches(name, served, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
+
+
+_Chunk = tuple[float, str]  # when it came, and what it added to the text
+_Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
+
+
+async def _read_whole(response: aiohttp.ClientResponse, _: list[_Chunk]) -> Completion:
+    return Completion.of_body(await response.read())
+
+
+async def _read_events(response: aiohttp.ClientResponse, chunks: list[_Chunk]) -> Completion:
+    streamed = StreamedCompletion()
+    async for data in _events(response.content):
+        moment = time.perf_counter()
+        if streamed.add(data):
+            chunks.append((moment, streamed.texts[-1]))
+    return streamed.completion()
+
+
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The data of each server-sent event, as soon as its line is complete (OpenAI's streams have one line an event)."""
+    rest = b""
+    async for piece in content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> _Failure:
+    body, status = await response.read(), response.status
+    again = may_succeed_later(status)
+    return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
+
+
+def _root(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        shown = base_url.rpartition("@")[2]
+        raise UserError(f"--endpoint {shown}", "is no http URL", "write it as http://127.0.0.1:8000")
+    return without_credentials(base_url).rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def without_credentials(url: str) -> str:
+    """A URL as it may be written down: `http://user:password@host` without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def api_key_from(variable: str | None = None) -> str | None:
+    """The key in the environment: of `variable`, otherwise the first of API_KEY_VARIABLES that is set, or None.
+
+    Raises:
+        UserError: `variable` is not set.
+    """
+    if variable and not os.environ.get(variable, "").strip():
+        raise UserError(f"eval.api_key_env: {variable}", "is not set in the environment", f"export {variable}=...")
+    names = (variable,) if variable else API_KEY_VARIABLES
+    return next((key for name in names if (key := os.environ.get(name, "").strip())), None)
+
+
+def _authorization(base_url: str, key: str | None) -> str | None:
+    """The header's value: credentials in the URL are meant for this endpoint and go before the key."""
+    parts = urlsplit(base_url)
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError("the API key", "holds characters that no HTTP header can carry", "set the variable again")
+    return f"Bearer {key}" if key else None
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds that the server asks to wait (a number, or an HTTP date), at most MAX_PAUSE_S; 0 where it does not."""
+    value = headers.get("Retry-After", "")
+    with contextlib.suppress(ValueError):
+        return min(max(0.0, float(value)), MAX_PAUSE_S)
+    with contextlib.suppress(ValueError, TypeError):
+        return min(max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()), MAX_PAUSE_S)
+    return 0.0
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:400].decode("utf-8", "replace").split()) or "empty body"

@@ -1,0 +1,38 @@
+"""What an endpoint makes of a turn before it answers, told by vLLM's /tokenize and /detokenize."""
+
+from typing import Any
+
+from callproof.scoring import catalog_of
+from callproof.turns import Turn
+
+from .endpoint import Endpoint
+
+
+def tokenize_request(turn: Turn, model: str, *, with_tools: bool = True) -> dict[str, Any]:
+    """What vLLM's POST /tokenize takes to tell the prompt of a turn in tokens."""
+    tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
+    return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools}
+
+
+async def prompt_tokens(endpoint: Endpoint, turn: Turn, model: str, *, with_tools: bool) -> list[Any]:
+    """The tokens of a turn's prompt, with its tools or without; none where the endpoint does not tell."""
+    payload = tokenize_request(turn, model, with_tools=with_tools)
+    tokens = (await endpoint.probe("/tokenize", payload)).get("tokens")
+    return tokens if isinstance(tokens, list) else []
+
+
+async def shows_catalog(endpoint: Endpoint, turn: Turn, model: str, shown: list[Any], bare: list[Any]) -> bool | None:
+    """Whether a prompt names every tool of its turn; None where there is no telling.
+
+    Args:
+        shown: the prompt's tokens with tools.
+        bare: those without.
+    """
+    if not turn.tools or not shown:
+        return None
+    if shown == bare:
+        return False
+    text = (await endpoint.probe("/detokenize", {"model": model, "tokens": shown})).get("prompt")
+    if not isinstance(text, str):
+        return True if bare else None
+    return all(name in text for name in catalog_of(turn).by_name)

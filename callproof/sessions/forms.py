@@ -1,0 +1,275 @@
+"""Records of every accepted form, read as the one of callproof (docs/data.md shows an example of each).
+
+| form | keys |
+|---|---|
+| messages | `messages` in OpenAI's form; callproof's own has a `session_id` too |
+| agent session | `request` with `messages`, `system`, `tools`; `response`, the message of the assistant that followed |
+| ShareGPT, Hermes | `conversations` of `{"from": "system|human|gpt|tool", "value"}` |
+| instruction | `instruction`, perhaps `input` and `context`, and `response` or `output` |
+| question | `input`, perhaps `context` (text or a list of texts), and `response` |
+| rendered text | `text` in ChatML, `<|im_start|>role` ... `<|im_end|>` |
+
+Beside them, in each form: an id (`session_id`, `instance_id`, `task_id` or `id`, the first that is there), `tags`,
+`system`, `tools` (a list, or JSON text of one), and `metadata`, which is not read. Another key is refused, null ones
+excepted. A `<tools>` block of JSON in the system text becomes the tools of the session, where it brings no `tools`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from callproof.calls import RefusedJSON, decode, split_tools
+from callproof.catalog import BadCatalog, Catalog, usable_catalog
+
+from .talk import Talk, kind, refuse
+
+IDS = ("session_id", "instance_id", "task_id", "id")
+BESIDE = (*IDS, "tags", "system", "tools", "metadata")
+
+_FROM = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
+_FROM_TOOL = ("tool", "observation")
+_TOLD_OF_RESPONSE = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
+_CHATML = re.compile(r"\s*<\|im_start\|>([a-z]+)\n((?:(?!<\|im_start\|>|<\|im_end\|>).)*)<\|im_end\|>", re.DOTALL)
+_RESULT = re.compile(r"\s*<tool_response>((?:(?!</?tool_response>).)*)</tool_response>", re.DOTALL)
+
+Placed = tuple[str, Any]
+"""A message in OpenAI's form, and its path in the record."""
+
+
+class Form(NamedTuple):
+    """How a form is told (the keys that it needs), what else it may hold, and how its messages are read."""
+
+    needs: tuple[str, ...]
+    may: tuple[str, ...]
+    messages: Callable[[dict[str, Any], str], Iterator[Placed]]
+
+
+def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
+    """What a `Session` is made of.
+
+    Args:
+        record: an object in any of the forms.
+        where: its place, for errors.
+        name: the session's id if the record has none.
+
+    Raises:
+        UserError: no known form, or something in it is not as it should be (`where: path.in.the.record`).
+    """
+    form = _form(record, where)
+    talk = Talk(where)
+    if record.get("system") is not None:
+        talk.add("system", {"role": "system", "content": record["system"]})
+    for place, message in form.messages(record, where):
+        talk.add(place, message)
+    if not talk.messages:
+        refuse(f"{where}: {form.needs[0]}", "expected at least one message of the user, got none")
+    system, tools = _system_and_tools(talk.system, _given_tools(record), where)
+    return {
+        "session_id": _id(record, where, name),
+        "tags": record.get("tags") or (),
+        "system": system,
+        "tools": tools,
+        "messages": talk.messages,
+    }
+
+
+def _form(record: dict[str, Any], where: str) -> Form:
+    """The form of a record, its keys checked."""
+    given = {key for key, value in record.items() if value is not None}
+    form = next((form for form in FORMS if given.issuperset(form.needs)), None)
+    if form is None:
+        known = "; ".join(", ".join(form.needs) for form in FORMS)
+        keys = ", ".join(map(repr, list(record)[:8])) or "none"
+        refuse(where, f"a record of no known form, its keys are {keys}"[:300], f"known forms, by keys: {known}")
+    valid = (*form.needs, *form.may, *BESIDE)
+    for key in record:
+        if key in given and key not in valid:
+            mend = f"keys beside {' and '.join(form.needs)}: {', '.join((*form.may, *BESIDE))}"
+            refuse(f"{where}: {key}"[:300], "unknown key", f"remove it or move it into metadata; {mend}")
+    return form
+
+
+def _id(record: dict[str, Any], where: str, name: str) -> str:
+    for key in IDS:
+        value = record.get(key)
+        if isinstance(value, bool) or not isinstance(value, str | int | None) or value == "":
+            refuse(f"{where}: {key}", f"expected an id, a text that is not empty, got {value!r}"[:200])
+        if value is not None:
+            return str(value)
+    return name
+
+
+def _given_tools(record: dict[str, Any]) -> Any:
+    """What the record or its request says of tools; null is nothing."""
+    request = record.get("request")
+    inside = request.get("tools") if isinstance(request, dict) else None
+    return record.get("tools") if inside is None else inside
+
+
+def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str | None, Catalog | None]:
+    """The system prompt without its `<tools>`, and the catalog that the session brings, if any."""
+    try:
+        text, shown = split_tools(system) if system is not None else (None, None)
+        given = decode(tools) if isinstance(tools, str) else tools
+    except RefusedJSON as error:
+        refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools in OpenAI's form")
+    tools = shown if given is None else given
+    if tools is None:
+        return text, None
+    if not isinstance(tools, list):
+        refuse(f"{where}: tools", f"expected a list of tools, got {kind(tools)}")
+    try:
+        return text, _catalog(json.dumps([_function_form(tool) for tool in tools]))
+    except BadCatalog as error:
+        refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
+
+
+def _function_form(tool: Any) -> Any:
+    """A tool that is written without `function` around it, as xLAM and Anthropic's API do."""
+    if not isinstance(tool, dict) or "function" in tool or "name" not in tool:
+        return tool
+    renamed = {"parameters" if key == "input_schema" else key: value for key, value in tool.items() if key != "type"}
+    return {"type": "function", "function": renamed}
+
+
+@lru_cache(maxsize=1024)
+def _catalog(tools: str) -> Catalog:
+    """One catalog for all sessions that bring the same tools; its schemas are compiled once."""
+    return usable_catalog(json.loads(tools))
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        refuse(place, f"expected a list of messages, got {kind(value)}")
+    return value
+
+
+def _messages(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    for number, message in enumerate(_list(record["messages"], f"{where}: messages")):
+        yield f"messages.{number}", message
+
+
+def _agent_session(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    """The request, whose further keys (model, temperature) are the client's affair, and the answer that it got."""
+    request, response = record["request"], record["response"]
+    if not isinstance(request, dict):
+        refuse(f"{where}: request", f"expected an object, got {kind(request)}")
+    if request.get("system") is not None:
+        yield "request.system", {"role": "system", "content": request["system"]}
+    for number, message in enumerate(_list(request.get("messages"), f"{where}: request.messages")):
+        yield f"request.messages.{number}", message
+    if not isinstance(response, dict) or response.get("role", "assistant") != "assistant":
+        refuse(f"{where}: response", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
+    if not response.get("content") and not response.get("tool_calls"):
+        refuse(f"{where}: response", "expected content or tool_calls, got neither")
+    said = {key: value for key, value in response.items() if key not in _TOLD_OF_RESPONSE}
+    yield "response", {"role": "assistant", **said}
+
+
+def _conversations(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    for number, entry in enumerate(_list(record["conversations"], f"{where}: conversations")):
+        place = f"conversations.{number}"
+        if not isinstance(entry, dict):
+            refuse(f"{where}: {place}", f"expected an object, got {kind(entry)}")
+        for key, value in entry.items():
+            if key not in ("from", "value") and value is not None:
+                refuse(f"{where}: {place}.{key}", "unknown key", "keys of an entry: from, value")
+        told, value = entry.get("from"), entry.get("value")
+        if not isinstance(value, str):
+            refuse(f"{where}: {place}.value", f"expected text, got {kind(value)}")
+        if told in _FROM_TOOL:
+            yield from ((place, result) for result in _results(value, f"{where}: {place}"))
+        elif told in _FROM:
+            yield place, {"role": _FROM[told], "content": value}
+        else:
+            known = ", ".join((*_FROM, *_FROM_TOOL))
+            refuse(f"{where}: {place}.from", f"expected {known}, got {told!r}"[:200])
+
+
+def _results(value: str, place: str) -> Iterator[dict[str, Any]]:
+    """The tool results of a text: one for each `<tool_response>` block, or the text as it is where there is none."""
+    if "<tool_response>" not in value:
+        yield {"role": "tool", "content": value}
+        return
+    at = 0
+    while at < len(value.rstrip()):
+        found = _RESULT.match(value, at)
+        if not found:
+            refuse(place, "text beside or inside its <tool_response> blocks", "close each block with </tool_response>")
+        at = found.end()
+        yield {"role": "tool", "content": found[1].strip(), **_told_name(found[1])}
+
+
+def _told_name(result: str) -> dict[str, str]:
+    """The tool that a Hermes result names, `{"name": ..., "content": ...}`."""
+    try:
+        value = json.loads(result)
+    except (ValueError, RecursionError):
+        return {}
+    name = value.get("name") if isinstance(value, dict) and "content" in value else None
+    return {"name": name} if isinstance(name, str) else {}
+
+
+def _instruction(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    answer = "response" if "response" in record else "output"
+    yield from _asked(record, where, ("instruction", "context", "input"), answer)
+
+
+def _question(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    yield from _asked(record, where, ("context", "input"), "response")
+
+
+def _asked(record: dict[str, Any], where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
+    """One question, its parts with an empty line between them, and its answer."""
+    texts: list[str] = []
+    for key in parts:
+        value = record.get(key)
+        found = value if key == "context" and isinstance(value, list) else [value]
+        if not all(isinstance(text, str | None) for text in found):
+            refuse(f"{where}: {key}", f"expected text{' or a list of texts' * (key == 'context')}, got {kind(value)}")
+        texts += [text for text in found if text]
+    if not texts:
+        refuse(f"{where}: {parts[-1]}", "expected text, got nothing")
+    yield parts[-1], {"role": "user", "content": "\n\n".join(texts)}
+    if not isinstance(record[answer], str) or not record[answer].strip():
+        refuse(f"{where}: {answer}", f"expected text that is not empty, got {kind(record[answer])}")
+    yield answer, {"role": "assistant", "content": record[answer]}
+
+
+def _rendered(record: dict[str, Any], where: str) -> Iterator[Placed]:
+    text = record["text"]
+    if not isinstance(text, str):
+        refuse(f"{where}: text", f"expected text, got {kind(text)}")
+    at = number = 0
+    while at < len(text.rstrip()):
+        found = _CHATML.match(text, at)
+        if not found:
+            shown = text[at : at + 60]
+            problem = f"expected a turn in ChatML, <|im_start|>role ... <|im_end|>, at character {at}, got {shown!r}"
+            refuse(f"{where}: text", problem, "give the messages instead: rendered text of another template is lost")
+        at = found.end()
+        yield from ((f"text: turn {number}", message) for message in _turn(found[1], found[2], where, number))
+        number += 1
+
+
+def _turn(role: str, content: str, where: str, number: int) -> Iterator[dict[str, Any]]:
+    """A turn of ChatML; templates of Qwen put tool results into a turn of the user."""
+    if role == "tool" or (role == "user" and content.lstrip().startswith("<tool_response>")):
+        yield from _results(content, f"{where}: text: turn {number}")
+    else:
+        yield {"role": role, "content": content}
+
+
+FORMS = (
+    Form(("request", "response"), (), _agent_session),
+    Form(("messages",), (), _messages),
+    Form(("conversations",), (), _conversations),
+    Form(("instruction", "response"), ("input", "context"), _instruction),
+    Form(("instruction", "output"), ("input", "context"), _instruction),
+    Form(("input", "response"), ("context",), _question),
+    Form(("text",), (), _rendered),
+)
+KEYS = tuple(dict.fromkeys(key for form in FORMS for key in (*form.needs, *form.may))) + BESIDE
+"""All keys that some form reads."""

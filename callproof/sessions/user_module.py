@@ -1,0 +1,79 @@
+"""Sessions that a user's own code builds: `data.load_module: my.module` with
+
+    def build_sessions(config: RunConfig) -> Iterable[Session | dict]: ...
+
+A dictionary is a record in any form that `callproof.sessions.forms` reads. The module is found as `import` finds it,
+the working directory included.
+"""
+
+import importlib
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from callproof.config import RunConfig
+from callproof.errors import UserError
+
+from .sessions import Session, to_session, unique
+
+
+def module_sessions(config: RunConfig, module_name: str) -> Iterator[tuple[str, Session]]:
+    """(place, session) of what `build_sessions` gives, one at a time; the place is `module: session 3`.
+
+    Raises:
+        UserError: no such module or function, whatever error its code raises (with the line in the module), or
+            something that is no session.
+    """
+    yield from unique(
+        (where, _session(item, where, f"{module_name}:{where.rsplit(' ', 1)[1]}"))
+        for where, item in _items(config, module_name)
+    )
+
+
+def _session(item: Any, where: str, name: str) -> Session:
+    if isinstance(item, Session):
+        return item
+    if not isinstance(item, dict):
+        mend = "yield callproof.sessions.Session, or a record as docs/data.md shows it"
+        raise UserError(where, f"expected a session or a dictionary, got {type(item).__name__}", mend)
+    return to_session(item, where, name)
+
+
+def _items(config: RunConfig, module_name: str) -> Iterator[tuple[str, Any]]:
+    """What the user's code yields; only that code runs inside the `try`."""
+    try:
+        module = importlib.import_module(module_name)
+        build = getattr(module, "build_sessions", None)
+        built: Any = build(config) if callable(build) else None
+        items = iter(built) if callable(build) else None
+    except Exception as error:  # any error of code that is not ours is the user's to mend
+        raise _failure(module_name, error) from None
+    if items is None:
+        raise UserError(module_name, "has no function build_sessions", "define build_sessions(config)")
+    number = 0
+    while True:
+        number += 1
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except Exception as error:  # likewise
+            raise _failure(module_name, error) from None
+        yield f"{module_name}: session {number}", item
+
+
+def _failure(module_name: str, error: Exception) -> UserError:
+    """The error of the user's code with the last place in its module."""
+    line = _line(module_name, error)
+    problem = f"{type(error).__name__}: {error}"
+    return UserError(f"{module_name}:{line}" if line else module_name, problem, "mend the module of data.load_module")
+
+
+def _line(module_name: str, error: Exception) -> int | None:
+    if isinstance(error, SyntaxError):
+        return error.lineno
+    ending = f"{module_name.replace('.', '/')}.py"
+    package = f"{module_name.replace('.', '/')}/__init__.py"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename.replace("\\", "/").endswith((ending, package))]
+    return lines[-1] if lines else None

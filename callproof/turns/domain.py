@@ -1,0 +1,107 @@
+"""What the sessions of a configuration are, and what they are shown beside their messages.
+
+A domain is a folder with `system_prompt.md`, `tools.json` and `sessions/`. A session that brings its own system prompt
+or tools is shown these instead, so a file of the domain is read when the first session needs it, and may be missing
+when none does. `tools.json` is needed by a session that brings no tools and calls some, or is shown a catalog.
+
+The sessions of a split come from `data.train` and `data.eval`, or from the user's module
+(`callproof.sessions.user_module`). Without `data.eval`, `data.eval_share` takes that share of the training sessions for
+evaluation: a session's id alone decides, so that a session stays on its side when others are added.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from callproof.catalog import Catalog, read_catalog
+from callproof.config import RunConfig, Split
+from callproof.errors import UserError
+from callproof.records import read_text
+from callproof.sessions import Reader, Session, module_sessions, read_records, read_sessions
+
+from .prompt import Conversation, conversation
+
+NO_TOOLS = Catalog(tools=())
+
+
+class Domain:
+    """System prompt, preamble and catalog of a configuration, read when they are needed."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._data, self._prompt = config.data, config.prompt
+
+    def catalog(self, session: Session, where: str) -> Catalog:
+        """The tools that a session is shown, and that its calls are checked against.
+
+        Raises:
+            UserError: the domain's are needed, but missing or malformed.
+        """
+        if session.tools is not None:
+            return session.tools
+        path = self._data.tools_path
+        if not path.exists():
+            if self._prompt.catalog == "none" and not session.calls_tools:
+                return NO_TOOLS
+            raise _missing(path, "tools", session, where)
+        return self._catalog
+
+    def conversation(self, session: Session, where: str) -> Conversation:
+        """A whole session as the server would get it.
+
+        Raises:
+            UserError: a file that it needs is missing or malformed.
+        """
+        if session.system is None and not self._data.prompt_path.exists():
+            raise _missing(self._data.prompt_path, "system prompt", session, where)
+        template = self._template if session.system is None else ""
+        return conversation(session, template, self.catalog(session, where), self._prompt, self._preamble)
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return read_catalog(self._data.tools_path)
+
+    @cached_property
+    def _template(self) -> str:
+        return read_text(self._data.prompt_path)
+
+    @cached_property
+    def _preamble(self) -> str:
+        return read_text(self._prompt.preamble) if self._prompt.preamble else ""
+
+
+def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
+    problem = f"cannot be read (no such file), but session {session.session_id!r} ({where}) brings no {what} of its own"
+    return UserError(path, problem, f"write the file, or give the session its {what}")
+
+
+def split_sessions(config: RunConfig, split: Split, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
+    """(place, session) of a split, streamed; see the head of this module.
+
+    Raises:
+        UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
+    """
+    data = config.data
+    shared = data.eval is None and data.eval_share > 0
+    if data.load_module and (split == "train" or shared):
+        found = module_sessions(config, data.load_module)
+    else:
+        found = read_sessions(data.source(split), read)
+    if not shared:
+        yield from found
+        return
+    empty, count = True, 0
+    for where, session in found:
+        count += 1
+        if held_out(session.session_id, data.eval_share) == (split == "eval"):
+            empty = False
+            yield where, session
+    if empty:
+        problem = f"an eval_share of {data.eval_share} leaves no {split} session of {count}"
+        raise UserError(data.source(split), problem, "give more sessions, or data.eval")
+
+
+def held_out(session_id: str, share: float) -> bool:
+    """Whether a session is on the evaluation's side when `share` (0 to 1) of all is."""
+    number = hashlib.sha256(f"eval_share:{session_id}".encode()).digest()[:8]
+    return int.from_bytes(number) < share * 2**64

@@ -1,0 +1,166 @@
+"""The only prompt assembly: what training templates, what the server gets and what is scored are these bytes.
+
+A domain's system prompt is Markdown: a preamble, then `## sections` of `- bullets`. Per session id, deterministically
+(seed 002): the date line is added to the preamble, and sections, bullets and tools are shuffled so that no adapter
+learns an order. A system prompt that a session brings stands as it was recorded, its date and order included.
+
+The text of `prompt.preamble` comes before either. `prompt.catalog` says how the tools are shown:
+
+- `tools`: they go with the request, and the chat template renders them.
+- `text`: they are part of the system prompt (`callproof.calls.tool_text`), for templates that know no tools. Calls are
+  then
+  text of the assistant, and results are text of the user, `<tool_response>` blocks in one message with what the user
+  says next; the request carries nothing but text.
+- `none`: they are not shown; what the model knows of them, it knows from training.
+"""
+
+import hashlib
+import json
+import random
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from callproof.calls import render, render_tools
+from callproof.catalog import Catalog, Tool
+from callproof.config import PromptConfig
+from callproof.records import Record
+from callproof.sessions import Message, Session
+
+_EPOCH = datetime(2026, 1, 5, 8, 0)
+
+
+Tools = tuple[dict[str, Any], ...] | None
+
+
+class Conversation(Record):
+    """Messages and tools exactly as a request to the server carries them (`tools` is None where there are none).
+
+    `unsent_tools`: where the request carries none though there are some, those that calls are checked against.
+    """
+
+    messages: tuple[dict[str, Any], ...]
+    tools: Tools
+    unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
+
+
+def _generator(session_id: str, purpose: str) -> random.Random:
+    return random.Random(hashlib.sha256(f"{purpose}:{session_id}".encode()).digest())
+
+
+def session_time(session_id: str, timezone: str = "Europe/Zurich") -> datetime:
+    """The moment at which a session takes place: an opening hour (8 to 18) in 2026, fixed by its id."""
+    rng = _generator(session_id, "time")
+    moment = _EPOCH + timedelta(days=rng.randrange(355), minutes=rng.randrange(600))
+    return moment.replace(tzinfo=ZoneInfo(timezone))
+
+
+def system_prompt(template: str, session_id: str, config: PromptConfig) -> str:
+    """The system prompt of one session: date line added, sections and bullets shuffled as `config` says."""
+    preamble, *sections = template.strip().split("\n## ")
+    parts = [preamble.strip()] if preamble.strip() else []
+    if config.date_line:
+        moment = session_time(session_id, config.timezone)
+        parts.append(f"Current DateTime ({config.timezone}): {moment:%A, %Y-%m-%d %H:%M}")
+    rng = _generator(session_id, "sections")
+    if config.shuffle_sections:
+        rng.shuffle(sections)
+    parts += [_section(section, rng, config.shuffle_sections) for section in sections]
+    return "\n\n".join(parts)
+
+
+def _section(section: str, rng: random.Random, shuffle: bool) -> str:
+    title, *lines = section.strip().splitlines()
+    bullets = [line for line in lines if line.strip()]
+    if shuffle:
+        rng.shuffle(bullets)
+    return "\n".join([f"## {title.strip()}", *bullets])
+
+
+def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Messages in OpenAI's wire form: calls numbered in order, arguments as JSON text."""
+    wire: list[dict[str, Any]] = []
+    made = first = answered = 0
+    for message in messages:
+        entry: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.role == "tool":
+            entry["tool_call_id"] = f"call_{first + (answered if message.answers is None else message.answers)}"
+            answered += 1
+        elif message.tool_calls:
+            first, answered = made, 0
+            entry["tool_calls"] = [
+                {
+                    "id": f"call_{made + offset}",
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
+                }
+                for offset, call in enumerate(message.tool_calls)
+            ]
+            made += len(message.tool_calls)
+        wire.append(entry)
+    return wire
+
+
+def template_messages(messages: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the server hands to the chat template: wire messages with each call's arguments decoded to an object."""
+    return [
+        {**message, "tool_calls": [_decoded(call) for call in message["tool_calls"]]}
+        if "tool_calls" in message
+        else message
+        for message in messages
+    ]
+
+
+def _decoded(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
+
+
+def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Messages of text alone, of the user and the assistant; what the user and the tools say in a row is one."""
+    texts: list[dict[str, Any]] = []
+    for message in messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        content = message.content
+        if message.role == "tool":
+            content = f"<tool_response>\n{content}\n</tool_response>"
+        elif message.tool_calls:
+            content = "\n".join(filter(None, (content, render(message.tool_calls))))
+        if role == "user" and texts and texts[-1]["role"] == "user":
+            texts[-1]["content"] += f"\n{content}"
+        else:
+            texts.append({"role": role, "content": content})
+    return texts
+
+
+def conversation(
+    session: Session, template: str, catalog: Catalog, config: PromptConfig, preamble: str = ""
+) -> Conversation:
+    """A whole session as the server would get it: system prompt first, if there is any text to it.
+
+    Args:
+        session: its own system prompt is used, if it brings one.
+        template: the domain's system prompt, used otherwise.
+        catalog: the session's tools, see `callproof.turns.domain`.
+        preamble: text before the system prompt.
+    """
+    tools = tuple(tool.wire() for tool in _ordered(catalog, session.session_id, config)) or None
+    own = session.system
+    parts = [preamble.strip(), system_prompt(template, session.session_id, config) if own is None else own]
+    parts += [render_tools(tools)] if tools and config.catalog == "text" else []
+    text = "\n\n".join(filter(None, parts))
+    system = [{"role": "system", "content": text}] if text else []
+    spoken = text_messages(session.messages) if config.catalog == "text" else wire_messages(session.messages)
+    shown = config.catalog == "tools"
+    return Conversation(
+        messages=(*system, *spoken), tools=tools if shown else None, unsent_tools=None if shown else tools
+    )
+
+
+def _ordered(catalog: Catalog, session_id: str, config: PromptConfig) -> list[Tool]:
+    tools = list(catalog.tools)
+    if config.shuffle_tools:
+        _generator(session_id, "tools").shuffle(tools)
+    return tools

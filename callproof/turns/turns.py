@@ -1,0 +1,169 @@
+"""Tool-eval turns: a conversation up to one assistant message, the catalog, and the gold calls.
+
+A turns file holds one turn a line and stands alone: replay, score and bench need nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from callproof.calls import ToolCall
+from callproof.catalog import Catalog
+from callproof.config import RunConfig
+from callproof.errors import UserError
+from callproof.records import Number, Record, explain, read_jsonl
+from callproof.sessions import Reader, Session, read_records
+
+from .domain import Domain, split_sessions
+from .prompt import Conversation, Tools
+
+SCHEMA_VERSION = 1
+
+
+class GoldCall(ToolCall):
+    """An expected call. By argument: `any_of` gives further accepted values, `optional` may be left out, `ignore` is
+    not compared. An argument that is in `optional` alone is right only where it is left out.
+    """
+
+    any_of: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+class Turn(Record):
+    """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call.
+
+    `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
+    importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source. `unsent_tools`:
+    the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it all the same.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    turn_id: str
+    session_id: str
+    position: Number = Field(description="index of the assistant message in its session, from 0")
+    messages: tuple[dict[str, Any], ...]
+    tools: Tools
+    gold: tuple[GoldCall, ...]
+    any_call: bool = False
+    order: Literal["any", "strict"] = "any"
+    tags: tuple[str, ...] = ()
+    source_names: dict[str, str] = Field(default_factory=dict)
+    unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
+
+    @model_validator(mode="after")
+    def _one_expectation(self) -> "Turn":
+        if self.any_call and self.gold:
+            raise ValueError("any_call: expected no gold calls beside it")
+        return self
+
+    @property
+    def catalog(self) -> tuple[dict[str, Any], ...]:
+        """The tools that answers are judged by."""
+        return self.tools or self.unsent_tools or ()
+
+    @property
+    def expects_call(self) -> bool:
+        return bool(self.gold) or self.any_call
+
+
+class TurnPrompt(Record):
+    """The prompt of a turn in tokens, as training encodes it: all that stands before the answer."""
+
+    turn_id: str
+    input_ids: tuple[int, ...]
+
+
+def session_turns(session: Session, whole: Conversation, config: RunConfig) -> Iterator[Turn]:
+    """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get."""
+    answers = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+    starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
+    for index, start in zip(answers, starts, strict=True):
+        message = session.messages[index]
+        replies_to_user = session.messages[index - 1].role == "user"
+        if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls):
+            continue
+        yield Turn(
+            turn_id=f"{session.session_id}/{index}",
+            session_id=session.session_id,
+            position=index,
+            messages=whole.messages[:start],
+            tools=whole.tools,
+            gold=tuple(GoldCall(name=call.name, arguments=call.arguments) for call in message.tool_calls),
+            tags=session.tags,
+            unsent_tools=whole.unsent_tools,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSession:
+    """An eval session, what the server would get of the whole of it, and its tool-eval turns."""
+
+    session: Session
+    whole: Conversation
+    turns: tuple[Turn, ...]
+
+
+def eval_sessions(config: RunConfig, read: Reader = read_records) -> Iterator[AskedSession]:
+    """The eval sessions of a configuration, at most `eval.max_sessions`; raises as `eval_turns`."""
+    domain, some = Domain(config), False
+    for where, session in islice(split_sessions(config, "eval", read), config.eval.max_sessions):
+        check_gold(session, domain.catalog(session, where), where)
+        whole = domain.conversation(session, where)
+        turns = tuple(session_turns(session, whole, config))
+        some |= bool(turns)
+        yield AskedSession(session, whole, turns)
+    if not some:
+        source = config.data.source("eval")
+        raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
+
+
+def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
+    """All tool-eval turns of a configuration's eval sessions.
+
+    Args:
+        read: what finds the records of the sessions, see `callproof.sessions.read_sessions`.
+
+    Raises:
+        UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
+    """
+    return [turn for asked in eval_sessions(config, read) for turn in asked.turns]
+
+
+def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
+    """Why the catalog rejects recorded calls of a session, every problem of every call."""
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            for problem in catalog.problems(call):
+                yield f"message {index}: call of {call.name!r} is rejected: {problem}"
+
+
+def check_gold(session: Session, catalog: Catalog, where: str) -> None:
+    """Refuse a session whose recorded calls its own catalog rejects."""
+    for problem in gold_problems(session, catalog):
+        raise UserError(where, problem, "correct the call or the schema")
+
+
+def read_turns(path: Path) -> Iterator[Turn]:
+    """The turns of a turns file, streamed.
+
+    Raises:
+        UserError: unreadable file or malformed line (`path:line`).
+    """
+    for number, value in read_jsonl(path):
+        try:
+            yield Turn.model_validate(value)
+        except ValidationError as error:
+            raise UserError(f"{path}:{number}", explain(error), "see callproof/turns/turns.py for the form") from None
+
+
+def digest(value: object) -> str:
+    """A short stable hash of any JSON value, for the identity of turns, catalogs, prompts and templates."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

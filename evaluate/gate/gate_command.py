@@ -1,0 +1,105 @@
+"""What `gate`, `noise` and `bless` do, from parsed arguments to exit code."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from callproof.config import GateConfig, load
+from callproof.console import say
+from callproof.console.ci import write_verdict
+from callproof.errors import UserError
+from callproof.records import explain, write_json
+from callproof.scoring import METRICS, Channel
+
+from ..runs import Run, RunInfo, choose_model, find_run
+from .bless import bless as bless_run
+from .gate import GateResult, judge_pair
+from .gate_table import print_gate, print_noise
+from .gate_text import junit, markdown
+from .noise import measure, noise_of
+from .sides import Side, read_side
+
+
+def gate(args: Namespace) -> int:
+    """Compare two runs; every result is written before the exit code is returned."""
+    baseline = _side(args.baseline, args, args.baseline_model, "--baseline-model")
+    candidate = _side(args.candidate, args, args.candidate_model, "--candidate-model")
+    result = judge_pair(baseline, candidate, _gate_config(args, candidate.info), noise_of(baseline, args.noise))
+    path = args.json or Run(Path(candidate.path)).gate_path
+    _write_results(result, path, args)
+    print_gate(result)
+    print(json.dumps({"verdict": result.verdict, "exit_code": result.exit_code, "gate": str(path)}))
+    return result.exit_code
+
+
+def noise(args: Namespace) -> int:
+    """Measure the noise between runs of one model, and write it where the gate will find it."""
+    sides = [_side(name, args, args.model, "--model") for name in args.run]
+    found = measure(sides, _recorded(sides[0].info))
+    path = args.out or Run(Path(sides[0].path)).noise_path
+    write_json(path, found.model_dump(mode="json"))
+    print_noise(found)
+    say(f"bless takes {path} along" if not args.out else f"give it to the gate with --noise {path}")
+    print(json.dumps({"noise": str(path), "runs": len(sides), "turn_exact": found.metrics["turn_exact"].noise}))
+    return 0
+
+
+def bless(args: Namespace) -> int:
+    """Make a run the baseline, if a gate can compare anything with it."""
+    side = _side(args.run, args, args.model, "--model")
+    for fault in side.faults(_recorded(side.info)):
+        raise UserError(side.path, fault, "bless a run that is whole")
+    baseline = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
+    say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
+    print(json.dumps({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)}))
+    return 0
+
+
+def _side(name: str, args: Namespace, model: str | None, option: str) -> Side:
+    run, blessed = find_run(name, args.runs)
+    info = run.info()
+    return read_side(run, info, choose_model(info, model or blessed, option), _channel(info, args.channel))
+
+
+def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
+    """The channel that is compared: of a run with both, the raw one by default."""
+    held = info.identity.channel
+    if wanted not in (None, held) and held != "both":
+        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {held}")
+    return wanted or info.identity.main_channel
+
+
+def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
+    """The `gate` section of --config, or of the configuration that the candidate ran with; --margin overrides."""
+    config = load(args.config).gate if args.config else _recorded(candidate)
+    margins = {**config.margins, **dict(_margin(text) for text in args.margin)}
+    for name in (*margins, *config.floors, *(name for floors in config.slice_floors.values() for name in floors)):
+        if name not in METRICS:
+            raise UserError(f"gate metric {name!r}", "is unknown", f"choose of: {', '.join(METRICS)}")
+    return config.model_copy(update={"margins": margins})
+
+
+def _recorded(info: RunInfo) -> GateConfig:
+    try:
+        return GateConfig.model_validate((info.config or {}).get("gate", {}))
+    except ValidationError as error:
+        raise UserError(f"run {info.run_id}: gate", explain(error), "give --config") from None
+
+
+def _margin(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise UserError(f"--margin {text}", "expected METRIC=X with X from 0 to 1", "for instance turn_exact=0.02")
+    return name, value
+
+
+def _write_results(result: GateResult, path: Path, args: Namespace) -> None:
+    """JSON always, Markdown and JUnit XML where asked; a CI job's own summary is added to, other files are replaced."""
+    texts = {args.summary: markdown, args.junit: junit}
+    write_verdict(path, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})

@@ -1,0 +1,78 @@
+"""The verdict of a gate, and measured noise, as tables on stdout."""
+
+from typing import TYPE_CHECKING
+
+from .gate import GateResult
+from .gate_text import explain, percent, points
+from .noise import Noise
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_PLAIN_WIDTH = 200
+_FLIPS_SHOWN = 20
+
+
+def print_gate(result: GateResult) -> None:
+    """Verdict, checks with their bounds, and the turns that flipped."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    style = {"pass": "bold green", "inconclusive": "bold yellow"}.get(result.verdict, "bold red")
+    sides = f"{result.candidate['model']} ({result.candidate['run']}) against {result.baseline['model']}"
+    console.print(f"[{style}]{result.verdict.upper()}[/]  {escape(sides)} ({escape(result.baseline['run'])})")
+    for problem in (*result.problems, *(f"warning: {warning}" for warning in result.warnings)):
+        console.print(f"  {escape(problem)}")
+    if result.checks:
+        console.print(_checks_table(result))
+    for title, flips in (("right to wrong", result.broken), ("wrong to right", result.mended)):
+        if flips:
+            console.print(f"{title}: {len(flips)} turns")
+        for flip in flips[:_FLIPS_SHOWN]:
+            reason = f" ({flip.reasons[0][:100]})" if flip.reasons else ""
+            console.print(escape(f"  {flip.turn_id}: {flip.baseline} -> {flip.candidate}{reason}"), highlight=False)
+        if len(flips) > _FLIPS_SHOWN:
+            console.print(f"  and {len(flips) - _FLIPS_SHOWN} more, in gate.json")
+
+
+def _checks_table(result: GateResult) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("check", "status"):
+        table.add_column(name)
+    for name in ("baseline", "candidate", "gain [one-sided 95 % bounds]", "limit"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for check in result.checks:
+        gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
+        limit = f"{'-' if check.kind == 'margin' else ''}{100 * check.limit:g}"
+        where = escape(f" of {check.slice}") if check.slice else ""
+        style = {"pass": "green", "fail": "red"}.get(check.status, "yellow")
+        cells = [percent(check.baseline), percent(check.candidate), gain, limit, explain(check)]
+        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells)
+    return table
+
+
+def print_noise(found: Noise) -> None:
+    """Noise of every metric that is defined, in percentage points."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    for name in ("noise", "95 % half-width", "largest difference"):
+        table.add_column(name, justify="right")
+    for metric, each in found.metrics.items():
+        if each.noise is not None:
+            table.add_row(metric, percent(each.noise), percent(each.half_width), percent(each.largest))
+    console, turns = Console(), f"{found.turns} turns of {found.sessions} sessions"
+    heading = f"{found.model}: {len(found.runs)} runs of {turns}; percentage points"
+    console.print(heading, markup=False, highlight=False)
+    console.print(table)

@@ -1,0 +1,20 @@
+"""Asking: turns go to endpoints, answers come back as judged outcomes, each written as it lands."""
+
+from .channels import Disagreement
+from .fleet import Fleet, Rest
+from .plan import Key, Plan, Question, plan
+from .replay import ask, ask_all, check_presence, run_all
+
+__all__ = [
+    "Disagreement",
+    "Fleet",
+    "Key",
+    "Plan",
+    "Question",
+    "Rest",
+    "ask",
+    "ask_all",
+    "check_presence",
+    "plan",
+    "run_all",
+]

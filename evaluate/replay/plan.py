@@ -1,0 +1,136 @@
+"""What a replay is to ask: one run a configuration, and of each turn every model, channel and repeat."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from callproof.config import RunConfig
+from callproof.endpoint import TOOL_CHOICE
+from callproof.scoring import Channel, Outcome
+from callproof.turns import Turn, eval_turns
+
+from ..runs import Run, RunInfo, identify, now
+from .server import Server, server_warnings
+
+Key = tuple[str, str, Channel, int]
+
+
+def key_of(outcome: Outcome) -> Key:
+    """The `key` of the question that an outcome answers."""
+    return outcome.model, outcome.turn_id, outcome.channel, outcome.repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A turn that is asked of a model, once."""
+
+    turn: Turn
+    model: str
+    channel: Channel
+    repeat: int
+
+    @property
+    def key(self) -> Key:
+        return self.model, self.turn.turn_id, self.channel, self.repeat
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run that is to be made: a configuration, its turns and the models that they are asked of."""
+
+    config: RunConfig
+    turns: list[Turn]
+    models: tuple[str, ...]
+    run: Run
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What of `callproof.endpoint.request` changes answers; repeat n has the seed plus n."""
+        settings = self.config.eval
+        return {
+            "max_tokens": settings.max_tokens,
+            "temperature": settings.temperature,
+            "seed": 0,
+            "repeats": settings.repeats,
+        }
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        channel = self.config.eval.channel
+        return ("raw", "served") if channel == "both" else (channel,)
+
+    @property
+    def size(self) -> int:
+        """How many questions there are."""
+        return len(self.turns) * len(self.models) * len(self.channels) * self.config.eval.repeats
+
+    def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
+        """What is left to ask, a queue for each model and session, model by model."""
+        sessions: dict[str, list[Turn]] = {}
+        for turn in self.turns:
+            sessions.setdefault(turn.session_id, []).append(turn)
+        queues = (
+            deque(question for question in self._ask(turns, model) if question.key not in answered)
+            for model in self.models
+            for turns in sessions.values()
+        )
+        return deque(filter(None, queues))
+
+    def _ask(self, turns: Iterable[Turn], model: str) -> Iterator[Question]:
+        for turn in turns:
+            for repeat in range(self.config.eval.repeats):
+                yield from (Question(turn, model, channel, repeat) for channel in self.channels)
+
+    def info(self, servers: Sequence[Server]) -> RunInfo:
+        """run.json as it is when the run begins."""
+        settings = self.config.eval
+        shows = [server.catalog_in_prompt for server in servers]
+        return RunInfo(
+            run_id=self.run.path.name,
+            name=self.config.name,
+            models=self.models,
+            identity=identify(self.turns, self.sampling, settings.channel),
+            turns=len(self.turns),
+            sessions=len({turn.session_id for turn in self.turns}),
+            config=self.config.model_dump(mode="json"),
+            endpoints=tuple(server.url for server in servers),
+            server_version=_common(server.version for server in servers),
+            template_hash=_common(server.template_hash for server in servers),
+            prompt_hash=_common(server.prompt_hash for server in servers),
+            catalog_in_prompt=None if None in shows else all(shows),
+            tool_choice={channel: TOOL_CHOICE[channel] for channel in self.channels},
+            strict_level=_strict_level(self.turns),
+            parser=self.config.serve.tool_call_parser if "served" in self.channels else None,
+            warnings=(*server_warnings(servers), *self._warnings()),
+            started=now(),
+        )
+
+    def _warnings(self) -> Iterator[str]:
+        settings = self.config.eval
+        if settings.repeats > 1 and settings.temperature == 0:
+            yield "repeats at temperature 0 measure the noise of the server, not of the model; set eval.temperature"
+
+
+def _common(told: Iterable[str | None]) -> str | None:
+    """What the servers say, joined where they differ."""
+    return ", ".join(sorted(set(filter(None, told)))) or None
+
+
+def _strict_level(turns: Iterable[Turn]) -> Literal["none", "some", "all"]:
+    """How many of the tools demand, by `strict: true`, that the server constrains the arguments to their schema."""
+    found = {tool.get("function", {}).get("strict") is True for turn in turns for tool in turn.tools or ()}
+    return "some" if len(found) == 2 else "all" if True in found else "none"
+
+
+def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
+    """Read and check everything that a run of a configuration needs but the endpoint.
+
+    Args:
+        overrides: fields of `EvalConfig` that the command line sets.
+
+    Raises:
+        UserError: a file is missing or malformed, or a gold call that its catalog rejects.
+    """
+    config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
+    return Plan(config, eval_turns(config), tuple(models), run)

@@ -1,0 +1,185 @@
+"""Replay: the turns of a configuration are asked of each model at one or more endpoints, and judged as answers land.
+
+The turns of one session go to one endpoint, one after another, each with its repeats and both channels, so that each
+finds what came before it in the server's prefix cache; sessions go side by side. When no session is left to begin, the
+turns of those under way are asked side by side too: they hold what was recorded, not what was answered. What could not
+be answered is an outcome too (`infra_error`), and asked again by `--resume`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from callproof.console import say
+from callproof.endpoint import request
+from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
+from callproof.scoring import Outcome, catalog_of, judge
+
+from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
+from .fleet import Fleet
+from .plan import Key, Plan, Question, key_of
+from .progress import Progress
+from .server import Server, leaves_tools_out, look, probe_turn
+from .stop import Stop, Stopped
+
+
+def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str) -> int:
+    """Make all runs; returns 0, or 130 when interrupted and 3 when out of time, after saying `go_on`, how to go on."""
+    try:
+        asyncio.run(ask_all(plans, urls, resume))
+    except (KeyboardInterrupt, Stopped) as stop:
+        reason = stop.reason if isinstance(stop, Stopped) else "interrupted"
+        say(f"{reason}; to go on: {go_on}")
+        return EXIT_INTERRUPTED if reason == "interrupted" else EXIT_INVALID
+    return 0
+
+
+async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> None:
+    """Check the endpoints, then make each run in turn; nothing is written before the check.
+
+    Raises:
+        UserError: an endpoint is down or does not serve a model, or a run cannot be begun or resumed.
+        Stopped: a signal, or the end of a run's time.
+    """
+    async with Fleet(urls, plans[0].config.eval) as fleet:
+        await fleet.require(plans[0].models)
+        for each in plans:
+            await ask(each, fleet, resume)
+
+
+async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
+    """Make one run; raises as `ask_all`."""
+    servers = [await look(endpoint, probe_turn(plan.turns), plan.models[0]) for endpoint in fleet.endpoints]
+    info = plan.info(servers)
+    with plan.run:
+        done = _begin(plan, info, resume)
+        for warning in info.warnings:
+            say(f"warning: {warning}")
+        await _Asking(plan, fleet, servers).ask(done)
+
+
+def check_presence(run: Run, resume: bool) -> None:
+    """Raise a UserError where a run is in the way."""
+    if run.exists and not resume:
+        raise UserError(run.path, "there is a run already", "finish it with --resume, or choose another --run-id")
+    if not run.exists and run.outcomes_path.exists():
+        raise UserError(run.path, "holds outcomes, but no run.json", "choose another --run-id")
+
+
+def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
+    """Write run.json and the turns, or check that they are those of the run to resume; returns what is answered."""
+    run = plan.run
+    check_presence(run, resume)
+    if not run.exists:
+        if resume:
+            say(f"{run.path}: there is nothing to resume yet; the run begins")
+        write_turns(run.turns_path, plan.turns)
+        run.write_info(info)
+        return ()
+    begun = run.info()
+    if problems := begun.identity.differences(info.identity):
+        raise UserError(run.path, f"was begun with another {problems[0]}", "begin a new run")
+    if begun.models != info.models:
+        asked = " ".join(f"--model {model}" for model in begun.models)
+        raise UserError(run.path, "was begun with other models", f"resume it with {asked}")
+    return keep_answered(run.outcomes_path)
+
+
+@dataclass
+class _Session:
+    """What is left of a session, and the number of the endpoint that it is asked at."""
+
+    home: int
+    questions: deque[Question]
+
+
+class _Asking:
+    """One run while its questions are asked."""
+
+    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
+        self._plan, self._fleet, self._servers = plan, fleet, servers
+        self._probe = probe_turn(plan.turns).turn_id
+        self._warnings: list[str] = []
+        self._left: deque[deque[Question]] = deque()
+        self._begun: list[_Session] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def ask(self, done: Iterable[Outcome]) -> None:
+        """Ask everything that is not `done`, and close the run.
+
+        Raises:
+            Stopped: before the end.
+            UserError: an outcome cannot be written.
+        """
+        plan, answered = self._plan, set[Key]()
+        with Progress(plan.config.name, plan.size) as progress:
+            for outcome in done:
+                answered.add(key_of(outcome))
+                progress.recall(outcome)
+            self._left = plan.sessions(answered)
+            with OutcomeLog(plan.run.outcomes_path) as log, Stop(plan.config.eval.run_timeout_s, self._drop) as stop:
+
+                def land(outcome: Outcome) -> None:
+                    log.append(outcome)
+                    progress.advance(outcome)
+
+                await self._ask_left(stop, land)
+        if stop.reason:
+            raise Stopped(stop.reason)
+        info = plan.run.info()
+        warnings = tuple(dict.fromkeys((*info.warnings, *self._warnings)))
+        plan.run.write_info(info.model_copy(update={"finished": now(), "warnings": warnings}))
+
+    def _drop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _ask_left(self, stop: Stop, land: Callable[[Outcome], None]) -> None:
+        homes, questions = len(self._fleet.endpoints), sum(map(len, self._left))
+        workers = min(self._plan.config.eval.concurrency * homes, questions)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(workers):
+                    self._tasks.append(group.create_task(self._work(number % homes, stop, land)))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _work(self, home: int, stop: Stop, land: Callable[[Outcome], None]) -> None:
+        while session := self._session(home):
+            while session.questions:
+                outcome, session.home = await self._answer(session.questions.popleft(), session.home, stop)
+                land(outcome)
+                if stop.reason:
+                    return
+
+    def _session(self, home: int) -> _Session | None:
+        """A new one, or of those under way at this endpoint the one with most left to ask."""
+        if self._left:
+            self._begun.append(_Session(home, self._left.popleft()))
+            return self._begun[-1]
+        self._begun = [session for session in self._begun if session.questions]
+        here = (session for session in self._begun if session.home == home)
+        return max(here, key=lambda session: len(session.questions), default=None)
+
+    async def _answer(self, question: Question, home: int, stop: Stop) -> tuple[Outcome, int]:
+        settings, turn = self._plan.config.eval, question.turn
+        payload = request(
+            turn,
+            question.model,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=question.repeat,
+            channel=question.channel,
+        )
+        reply, home = await self._fleet.chat(payload, home, stop.rest)
+        outcome = judge(turn, reply.answer, question.model, catalog_of(turn), question.channel, question.repeat)
+        if turn.turn_id == self._probe:
+            self._check_prompt(outcome, self._servers[home])
+        return outcome, home
+
+    def _check_prompt(self, outcome: Outcome, server: Server) -> None:
+        warning = leaves_tools_out(server, outcome)
+        if warning and warning not in self._warnings:
+            say(f"warning: {warning}")
+            self._warnings.append(warning)

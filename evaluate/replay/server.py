@@ -1,0 +1,71 @@
+"""What the endpoints tell of themselves before a run, and whether they show the model its tools at all."""
+
+from collections.abc import Sequence
+
+from callproof.endpoint import Endpoint, prompt_tokens, shows_catalog
+from callproof.records import Record
+from callproof.scoring import Outcome
+from callproof.turns import Turn, digest
+
+
+class Server(Record):
+    """One endpoint. What it does not tell is None.
+
+    Attributes:
+        template_hash: of its chat template (vLLM tells it with `--enable-tokenizer-info-endpoint`).
+        prompt_hash: of the tokens that it makes of a turn; another template or tokenizer makes others.
+        catalog_in_prompt: whether those tokens hold the turn's tools.
+        bare_tokens: how many tokens the turn has without its tools.
+    """
+
+    url: str
+    version: str | None = None
+    template_hash: str | None = None
+    prompt_hash: str | None = None
+    catalog_in_prompt: bool | None = None
+    bare_tokens: int | None = None
+
+
+async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
+    """Ask an endpoint about itself, with the prompt of one turn; no answer is generated."""
+    template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
+    shown = await prompt_tokens(endpoint, turn, model, with_tools=True)
+    bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
+    return Server(
+        url=endpoint.root,
+        version=await endpoint.version(),
+        template_hash=digest(template) if template else None,
+        prompt_hash=digest(shown) if shown else None,
+        catalog_in_prompt=await shows_catalog(endpoint, turn, model, shown, bare),
+        bare_tokens=len(bare) if turn.tools and bare else None,
+    )
+
+
+def probe_turn(turns: Sequence[Turn]) -> Turn:
+    """The first turn with tools, or the first."""
+    return next((turn for turn in turns if turn.tools), turns[0])
+
+
+def server_warnings(servers: Sequence[Server]) -> list[str]:
+    """What a user should know of the servers before trusting a score."""
+    found = [
+        f"{server.url}: the prompt does not hold the turn's tools: give the server a chat template that renders them"
+        for server in servers
+        if server.catalog_in_prompt is False
+    ]
+    for what, values in (
+        ("versions", {server.version for server in servers}),
+        ("prompts", {server.prompt_hash for server in servers}),
+    ):
+        if len(values) > 1:
+            found.append(f"the endpoints differ in their {what}: {', '.join(sorted(map(str, values)))}")
+    return found
+
+
+def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
+    """The warning where an answer on the raw channel was made of the probe's prompt without its tools."""
+    counted = (outcome.answer.usage or {}).get("prompt_tokens")
+    if outcome.channel != "raw" or not server.catalog_in_prompt or not counted or counted != server.bare_tokens:
+        return None
+    flag = "--exclude-tools-when-tool-choice-none"
+    return f"{server.url}: with tool_choice none the prompt does not hold the tools: start the server without {flag}"

@@ -1,0 +1,78 @@
+"""How a replay ends before all is asked: Ctrl-C, SIGTERM, or its time is up."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from callproof.console import say
+
+StopReason = Literal["interrupted", "out of time"]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """The run ended early; `--resume` goes on with it."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason)
+        self.reason: StopReason = reason
+
+
+class Stop:
+    """A context manager around the asking, inside a running event loop.
+
+    The first signal ends the asking; answers that are in flight still land, so that no turn is asked twice. The second
+    signal drops them, and so does the end of the time.
+
+    Args:
+        limit_s: seconds from entering to the end of the time; None: no end.
+        drop: drops what is in flight.
+    """
+
+    def __init__(self, limit_s: float | None, drop: Callable[[], None]) -> None:
+        self.reason: StopReason | None = None
+        self._limit_s, self._drop = limit_s, drop
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if self._limit_s is not None:
+            self._timer = self._loop.call_later(self._limit_s, self._expire)
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+            for number in _SIGNALS:
+                self._loop.add_signal_handler(number, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+        for number, handler in self._handlers.items():
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait, but no longer than until the stop; whether to go on."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), seconds)
+        return self.reason is None
+
+    def _interrupt(self) -> None:
+        if self.reason is None:
+            say("stopping: waiting for the answers in flight; Ctrl-C again drops them")
+            self._end("interrupted")
+        else:
+            self._drop()
+
+    def _expire(self) -> None:
+        self._end("out of time")
+        self._drop()
+
+    def _end(self, reason: StopReason) -> None:
+        self.reason = self.reason or reason
+        self._event.set()

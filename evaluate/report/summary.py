@@ -1,0 +1,97 @@
+"""From the outcomes of a run to metrics.json: every metric with n and interval, a column a model, and differences."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import Field
+
+from callproof.records import Record
+from callproof.scoring import Channel, Difference, Estimate, Tally, differences, slices, summarise
+
+from ..runs import RunInfo
+
+SCHEMA_VERSION = 2
+HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
+
+
+class ModelSummary(Record):
+    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate.
+
+    `retried`: answers that took more than one request, those that never came included.
+    """
+
+    turns: int
+    outcomes: dict[str, int]
+    retried: int
+    metrics: dict[str, Estimate]
+    slices: dict[str, dict[str, Estimate]]
+
+
+class Summary(Record):
+    """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn.
+
+    `disagreement`, of a run with both channels: model -> rate of answers whose channels hold different calls.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    name: str
+    baseline_model: str
+    models: dict[str, ModelSummary]
+    differences: dict[str, dict[str, Difference]]
+    disagreement: dict[str, Estimate] = Field(default_factory=dict)
+
+    def headline(self) -> dict[str, dict[str, float | int | None]]:
+        """model -> the four figures that one looks at first, and n turns."""
+        return {
+            model: {**{name: found.metrics[name].value for name in HEADLINE}, "n": found.turns}
+            for model, found in self.models.items()
+        }
+
+
+def series(info: RunInfo) -> dict[tuple[str, Channel], str]:
+    """(model, channel) -> the name of its column: that of the model; in a run with both, the served one is marked."""
+    channel = info.identity.channel
+    if channel != "both":
+        return {(model, channel): model for model in info.models}
+    return {
+        (model, each): model if each == "raw" else f"{model} (served)"
+        for model in info.models
+        for each in get_args(Channel)
+    }
+
+
+def summarise_run(
+    info: RunInfo,
+    tallies: Mapping[str, Tally],
+    baseline: str | None = None,
+    disagreement: Mapping[str, Estimate] | None = None,
+) -> Summary:
+    """All figures of a run.
+
+    Args:
+        tallies: by column, see `series`.
+        baseline: what the others are compared with; default: the first model.
+        disagreement: of the channels, by model.
+    """
+    baseline = baseline or info.models[0]
+    return Summary(
+        run_id=info.run_id,
+        name=info.name,
+        baseline_model=baseline,
+        models={model: _summarise_model(tally) for model, tally in tallies.items()},
+        differences={
+            model: differences(tally, tallies[baseline]) for model, tally in tallies.items() if model != baseline
+        },
+        disagreement=dict(disagreement or {}),
+    )
+
+
+def _summarise_model(tally: Tally) -> ModelSummary:
+    return ModelSummary(
+        turns=len(tally.rows),
+        outcomes=dict(tally.labels),
+        retried=tally.retried,
+        metrics=summarise(tally),
+        slices=slices(tally),
+    )

@@ -1,0 +1,78 @@
+"""Results as tables on stdout."""
+
+from typing import TYPE_CHECKING
+
+from callproof.scoring import METRICS, Difference, Estimate
+
+from ..gate import percent, points
+from .summary import HEADLINE, Summary
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_PLAIN_WIDTH = 200
+
+
+def print_summary(summary: Summary) -> None:
+    """Metric, then value with 95 % interval and n for each model, then differences to the baseline model.
+
+    On a terminal that is too narrow, intervals stand below their values.
+    """
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    turns = max(found.turns for found in summary.models.values())
+    heading = f"{summary.name}: {turns} turns, run {summary.run_id}; per cent, with 95 % intervals clustered by session"
+    console.print(heading, markup=False, highlight=False)
+    table = summary_table(summary, " ")
+    unbounded = console.options.update(width=10 * _PLAIN_WIDTH)
+    if console.measure(table, options=unbounded).maximum > console.width:
+        table = summary_table(summary, "\n")
+    console.print(table)
+    for model, found in summary.models.items():
+        if found.retried:
+            told = f"{model}: {found.retried} of {sum(found.outcomes.values())} answers took more than one request"
+            console.print(told, markup=False, highlight=False)
+    for model, rate in summary.disagreement.items():
+        told = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+        console.print(told, markup=False, highlight=False)
+
+
+def summary_table(summary: Summary, separator: str) -> "Table":
+    """The table; `separator` stands between a value and its interval."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    for model in summary.models:
+        table.add_column(model, justify="right")
+        table.add_column("n", justify="right", style="dim")
+    for model in summary.differences:
+        table.add_column(f"{model} − {summary.baseline_model}", justify="right")
+    for metric in _told(summary):
+        estimates = [found.metrics[metric] for found in summary.models.values()]
+        cells = [cell for each in estimates for cell in (show_estimate(each, separator), str(each.n))]
+        cells += [show_difference(found[metric], separator) for found in summary.differences.values()]
+        table.add_row(metric, *cells, style="bold" if metric in HEADLINE else None)
+    return table
+
+
+def _told(summary: Summary) -> list[str]:
+    """The metrics worth a row: `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    repeated = any(found.metrics["pass_k"] != found.metrics["turn_exact"] for found in summary.models.values())
+    return [name for name in METRICS if repeated or name != "pass_k"]
+
+
+def show_estimate(estimate: Estimate, separator: str) -> str:
+    """`91.2 [88.0, 93.8]` in per cent; a dash where the metric is undefined."""
+    interval = f"{separator}[{percent(estimate.low)}, {percent(estimate.high)}]" if estimate.low is not None else ""
+    return percent(estimate.value) + interval
+
+
+def show_difference(found: Difference, separator: str) -> str:
+    """`+3.1 [+1.0, +5.2]` in percentage points."""
+    interval = f"{separator}[{points(found.low)}, {points(found.high)}]" if found.low is not None else ""
+    return points(found.value) + interval

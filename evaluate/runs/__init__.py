@@ -1,0 +1,39 @@
+"""The folders of runs: what is written in them, and how it is found and read again."""
+
+from .find import Baseline, choose_model, find_run
+from .run import (
+    Identifier,
+    Identity,
+    OutcomeLine,
+    OutcomeLog,
+    Run,
+    RunInfo,
+    check_folder_name,
+    identify,
+    keep_answered,
+    now,
+    outcome_line,
+    read_as,
+    read_outcomes,
+    write_turns,
+)
+
+__all__ = [
+    "Baseline",
+    "Identifier",
+    "Identity",
+    "OutcomeLine",
+    "OutcomeLog",
+    "Run",
+    "RunInfo",
+    "check_folder_name",
+    "choose_model",
+    "find_run",
+    "identify",
+    "keep_answered",
+    "now",
+    "outcome_line",
+    "read_as",
+    "read_outcomes",
+    "write_turns",
+]

@@ -1,0 +1,312 @@
+"""Run directories: everything that one evaluation was asked, answered and found to be.
+
+    runs/<run id>/
+      run.json        identity (what must be equal for two runs to be compared), models, configuration, server
+      turns.jsonl     the turns, as asked
+      outcomes.jsonl  one judged answer a line, appended as it lands
+      metrics.json    metrics, intervals, slices and differences
+      report.html     the same for people, with every turn
+      gate.json       the last gate's verdict with this run as the candidate
+      noise.json      how far its metrics move between runs, where `noise` measured it
+    runs/baselines/<name>/  a run made the baseline by `bless`, with baseline.json beside it
+
+A run may be killed at any moment. run.json is written before the first turn is asked and in one step, and a torn last
+line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a run that it can finish.
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import to_json
+
+from callproof.config import NAME_PATTERN
+from callproof.errors import UserError
+from callproof.records import (
+    MAX_NUMBER,
+    Positive,
+    Record,
+    explain,
+    leaving_nothing,
+    read_lines,
+    read_text,
+    replacing,
+    write_json,
+)
+from callproof.scoring import SCORER_VERSION, Channel, MatchProfile, Outcome
+from callproof.turns import Turn, digest, read_turns
+
+SCHEMA_VERSION = 1
+Form = TypeVar("Form", bound=BaseModel)
+Channels = Literal["raw", "served", "both"]
+
+
+class Identity(Record):
+    """What two runs must have in common to be compared; hashes are those of `callproof.turns.digest`."""
+
+    turns: str = Field(description="ids, conversations without system prompts, gold")
+    catalog: str = Field(description="tools, in the order shown to the model")
+    prompt: str = Field(description="system prompts")
+    scorer: int
+    sampling: dict[str, Any] = Field(description="request parameters that change answers")
+    channel: Channels
+    match: MatchProfile = "strict"
+
+    @property
+    def main_channel(self) -> Channel:
+        """The one that figures are of; the raw one where both were scored."""
+        return "raw" if self.channel == "both" else self.channel
+
+    @field_validator("sampling")
+    @classmethod
+    def _repeats(cls, sampling: dict[str, Any]) -> dict[str, Any]:
+        repeats = sampling.get("repeats", 1)
+        if type(repeats) is not int or not 1 <= repeats <= MAX_NUMBER:
+            raise ValueError(f"repeats: expected a number from 1, got {repeats!r}")
+        return sampling
+
+    def differences(self, other: "Identity") -> list[str]:
+        """The fields that differ, each as `field: ours, theirs`."""
+        ours, theirs = self.model_dump(), other.model_dump()
+        return [f"{key}: {ours[key]} against {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+
+class RunInfo(Record):
+    """run.json. Times are UTC in ISO 8601; what only a replay has is empty for answers that were scored without one."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    name: str = Field(description="of the configuration, or of the scored answers")
+    models: tuple[str, ...] = Field(min_length=1)
+    identity: Identity
+    turns: Positive
+    sessions: Positive
+    config: dict[str, Any] | None = None
+    endpoints: tuple[str, ...] = Field(default=(), description="URLs without credentials")
+    server_version: str | None = Field(default=None, description="as the endpoints tell it; joined where they differ")
+    template_hash: str | None = Field(default=None, description="of the chat template, where the server gives it")
+    prompt_hash: str | None = Field(default=None, description="of the first turn's tokens as the server renders them")
+    catalog_in_prompt: bool | None = Field(default=None, description="whether those tokens hold the tools")
+    tool_choice: dict[Channel, str] = Field(default_factory=dict)
+    strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
+    parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
+    warnings: tuple[str, ...] = ()
+    started: str
+    finished: str | None = None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_folder_name(option: str, name: str) -> None:
+    """Raise a UserError where `name`, given by `option`, would not be one folder."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
+
+
+class Identifier:
+    """Gathers the identity of a run from its turns, one at a time; their order does not matter."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
+
+    def add(self, turn: Turn) -> None:
+        value = turn.model_dump(mode="json", exclude={"tools", "messages"})
+        system = [message for message in turn.messages if message.get("role") == "system"]
+        value["messages"] = [message for message in turn.messages if message.get("role") != "system"]
+        self._found["turns"].add(digest(value))
+        self._found["catalog"].add(_shared_digest(to_json(turn.tools)))
+        self._found["prompt"].add(_shared_digest(to_json(system)))
+
+    def merge(self, other: "Identifier") -> None:
+        """Take the turns that another one has gathered."""
+        for name, found in other._found.items():
+            self._found[name] |= found
+
+    def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
+        turns, catalog, prompt = (digest(sorted(self._found[name])) for name in ("turns", "catalog", "prompt"))
+        return Identity(
+            turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
+        )
+
+
+@lru_cache(maxsize=256)
+def _shared_digest(written: bytes) -> str:
+    """The digest of what the turns of a session share; written out faster than it is hashed."""
+    return digest(json.loads(written))
+
+
+def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels) -> Identity:
+    """The identity of a run over `turns`."""
+    identifier = Identifier()
+    for turn in turns:
+        identifier.add(turn)
+    return identifier.identity(sampling, channel)
+
+
+class Run:
+    """A run directory; a context manager that holds its lock, so that one process at a time writes to it.
+
+    A block that raises before it has written anything leaves no folder behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: AbstractContextManager[None] = nullcontext()
+
+    @property
+    def turns_path(self) -> Path:
+        return self.path / "turns.jsonl"
+
+    @property
+    def outcomes_path(self) -> Path:
+        return self.path / "outcomes.jsonl"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def gate_path(self) -> Path:
+        return self.path / "gate.json"
+
+    @property
+    def noise_path(self) -> Path:
+        return self.path / "noise.json"
+
+    @property
+    def exists(self) -> bool:
+        return os.path.isfile(self.path / "run.json")  # False also where the name is too long to be one
+
+    def __enter__(self) -> Self:
+        """Take the lock; raises a UserError while another process holds it, or where no folder can be made."""
+        self._held = self._locked()
+        self._held.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._held.__exit__(*raised)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self.path / ".lock"
+        with leaving_nothing(lock):
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                file = lock.open("w")
+            except OSError as error:
+                raise UserError(self.path, f"cannot be written ({error.strerror})", "choose another folder") from None
+            with file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    problem = "another process writes to this run"
+                    raise UserError(self.path, problem, "wait for it, or stop it") from None
+                yield
+
+    def info(self) -> RunInfo:
+        """run.json; raises a UserError where there is none, or it is of another form."""
+        path = self.path / "run.json"
+        try:
+            return RunInfo.model_validate_json(read_text(path))
+        except ValidationError as error:
+            raise UserError(path, explain(error), "write the run anew") from None
+
+    def write_info(self, info: RunInfo) -> None:
+        write_json(self.path / "run.json", info.model_dump(mode="json"))
+
+    def turns(self) -> Iterator[Turn]:
+        return read_turns(self.turns_path)
+
+
+def outcome_line(outcome: Outcome) -> bytes:
+    """An outcome as it stands in outcomes.jsonl."""
+    return outcome.model_dump_json().encode("utf-8", "replace") + b"\n"
+
+
+class OutcomeLog:
+    """Appends outcomes to a file; each is handed to the operating system before `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, outcome: Outcome) -> None:
+        """Raises a UserError when the disk is full or gone."""
+        line = outcome_line(outcome)
+        try:
+            while line:  # a disk that is nearly full takes a part, and refuses the rest
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            mend = "free some space, then --resume"
+            raise UserError(self._path, f"cannot be written ({error.strerror})", mend) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class OutcomeLine(NamedTuple):
+    """A line of an outcomes file as it is, and its place."""
+
+    path: Path
+    number: int
+    text: bytes
+
+    def read(self, form: type[Form]) -> Form:
+        """The line in some form; raises a UserError where it is malformed (`path:line`)."""
+        try:
+            return form.model_validate_json(self.text)
+        except ValidationError as error:
+            where, mend = f"{self.path}:{self.number}", "delete the line and --resume, or make the run anew"
+            raise UserError(where, explain(error), mend) from None
+
+
+def read_outcomes(path: Path) -> Iterator[Outcome]:
+    """The outcomes of a file, streamed; see `read_as`."""
+    return (outcome for outcome, _ in read_as(path, Outcome))
+
+
+def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, OutcomeLine]]:
+    """Each line of an outcomes file in some form, and as it is; a last line without its end is dropped.
+
+    Raises:
+        UserError: unreadable file, or a malformed line (`path:line`).
+    """
+    for number, text in read_lines(path):
+        if not text.endswith(b"\n"):
+            return
+        line = OutcomeLine(path, number, text)
+        yield line.read(form), line
+
+
+def keep_answered(path: Path) -> Iterator[Outcome]:
+    """Drop the torn last line and the infra errors of an outcomes file, so that they can be asked again.
+
+    Yields what is left. The file is replaced in one step, when all of it has been taken.
+    """
+    with replacing(path) as file:
+        for outcome, line in read_as(path, Outcome) if path.exists() else ():
+            if outcome.outcome != "infra_error":
+                file.write(line.text)
+                yield outcome
+
+
+def write_turns(path: Path, turns: Iterable[Turn]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(turn.model_dump_json() + "\n" for turn in turns)

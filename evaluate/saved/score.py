@@ -1,0 +1,249 @@
+"""Score saved answers without an endpoint: the turns are read once, and each is judged with the answers that it has."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from callproof.catalog import Catalog
+from callproof.console import Steps
+from callproof.console.workers import in_order
+from callproof.errors import UserError
+from callproof.records import explain, read_lines, replacing
+from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.turns import Turn
+
+from ..runs import Identifier, Identity, Run, RunInfo, choose_model, now, outcome_line
+from .answers import SavedAnswer, SavedAnswers
+from .gold import BAD_GOLD, BadGold, gold_problems
+
+_BYTES_AT_ONCE = 2**21
+_Form = TypeVar("_Form", bound=BaseModel)
+
+
+@dataclass
+class Scored:
+    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
+    answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
+    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
+    """
+
+    missing: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    other_channel: int = 0
+    bad_gold: list[str] = field(default_factory=list)
+    bad_turns: int = 0
+
+
+class _Asked(NamedTuple):
+    """A line of the turns file, and the answers to it."""
+
+    where: str
+    line: bytes
+    answers: list[SavedAnswer]
+
+    @property
+    def size(self) -> int:
+        return len(self.line) + sum(len(saved.line) for saved in self.answers)
+
+
+class _Judged(NamedTuple):
+    """What became of some turns: whether each is kept, and what those that are add to the run."""
+
+    kept: list[bool]
+    outcomes: list[bytes]
+    sessions: set[str]
+    identifier: Identifier
+    scored: Scored
+
+
+class _Judge(NamedTuple):
+    """Judges turns by their answers, all in one way; a model that has not answered a turn has an infra error there."""
+
+    models: tuple[str, ...]
+    channel: Channel
+    profile: MatchProfile
+    bad_gold: BadGold
+
+    def __call__(self, asked: list[_Asked]) -> _Judged:
+        judged = _Judged([], [], set(), Identifier(), Scored())
+        for where, line, answers in asked:
+            turn = _read(Turn, line, where)
+            catalog = catalog_of(turn)
+            bad = _lint(turn, catalog, where, self.bad_gold, judged.scored)
+            judged.kept.append(not bad or self.bad_gold != "drop")
+            if judged.kept[-1]:
+                judged.sessions.add(turn.session_id)
+                judged.identifier.add(turn)
+                judged.outcomes.extend(self._outcomes(turn, catalog, answers, judged.scored))
+        return judged
+
+    def _outcomes(self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], scored: Scored) -> Iterator[bytes]:
+        for saved in answers:
+            yield self._outcome(turn, catalog, saved.read(), saved.model, saved.repeat)
+        answered = {saved.model for saved in answers}
+        for model in self.models:
+            if model not in answered:
+                scored.missing.append(turn.turn_id)
+                yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
+
+    def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
+        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile))
+
+
+def _read(form: type[_Form], line: bytes, where: str) -> _Form:
+    try:
+        return form.model_validate_json(line)
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see callproof/turns/turns.py for the form") from None
+
+
+def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
+    """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
+    problems = gold_problems(turn, catalog)
+    if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
+        problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
+        raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+    scored.bad_turns += bool(problems)
+    return bool(problems)
+
+
+class _Named(BaseModel):
+    turn_id: str
+
+
+def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
+    """The turns of a file with their answers, some at once."""
+    seen: set[str] = set()
+    some: list[_Asked] = []
+    size = 0
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        turn_id = _read(_Named, line, where).turn_id
+        if turn_id in seen:
+            raise UserError(where, f"turn_id {turn_id!r} occurs twice", "rename one")
+        seen.add(turn_id)
+        some.append(_Asked(where, line, answers.take(turn_id)))
+        size += some[-1].size
+        if size >= _BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+class _Writer:
+    """Takes what became of turns, in order: writes the outcomes and the turns, and adds up the rest."""
+
+    def __init__(self, outcomes: IO[bytes], turns: IO[bytes] | None, scored: Scored) -> None:
+        self.turns, self.dropped = 0, 0
+        self.sessions: set[str] = set()
+        self.identifier, self.scored = Identifier(), scored
+        self._outcomes_file, self._turns_file = outcomes, turns
+
+    def add(self, asked: list[_Asked], judged: _Judged) -> None:
+        self.turns += sum(judged.kept)
+        self.dropped += len(judged.kept) - sum(judged.kept)
+        self.sessions |= judged.sessions
+        self.identifier.merge(judged.identifier)
+        self.scored.missing += judged.scored.missing
+        self.scored.bad_gold += judged.scored.bad_gold
+        self.scored.bad_turns += judged.scored.bad_turns
+        self._outcomes_file.writelines(judged.outcomes)
+        if self._turns_file:
+            lines = (turn.line for turn, kept in zip(asked, judged.kept, strict=True) if kept)
+            self._turns_file.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
+
+
+def _share(done: int, size: int | None) -> str:
+    return f"{done / size:.0%}" if size else f"{done >> 20} MiB"
+
+
+def score_answers(
+    run: Run,
+    turns_path: Path,
+    answers_path: Path,
+    *,
+    model: str,
+    channel: Channel,
+    profile: MatchProfile = "strict",
+    baseline: str | None = None,
+    bad_gold: BadGold = "refuse",
+) -> Scored:
+    """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
+
+    Args:
+        model: the name for answers that carry none.
+        profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
+        baseline: the model that others will be compared with, if it is named.
+        bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
+            tagged.
+
+    Raises:
+        UserError: a malformed line, an id that occurred before, bad gold, a turn answered twice by one model
+            (`path:line`), no answer to any turn, or none of the baseline's. Nothing is written then.
+    """
+    if run.exists and run.info().endpoints:
+        raise UserError(run.path, "holds a replayed run", "choose another --out")
+    started, scored = now(), Scored()
+    in_place = turns_path.resolve() == run.turns_path.resolve()
+    with ExitStack() as files:
+        answers = files.enter_context(SavedAnswers(answers_path, model, channel))
+        outcomes = files.enter_context(replacing(run.outcomes_path))
+        writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
+        judge_all = _Judge(answers.models, channel, profile, bad_gold)
+        size = turns_path.stat().st_size if turns_path.is_file() else None
+        bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
+        for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
+            writer.add(asked, judged)
+            bar.advance(sum(len(turn.line) for turn in asked))
+        scored.unknown, scored.other_channel = answers.left(), answers.other_channel
+        _check(writer, turns_path, in_place)
+        _check_models(answers, answers_path, turns_path)
+        identity = writer.identifier.identity({}, channel).model_copy(update={"match": profile})
+        info = _info(run, writer, identity, answers.models, started)
+        if baseline:
+            choose_model(info, baseline, "--baseline-model")
+    run.write_info(info.model_copy(update={"finished": now()}))
+    return scored
+
+
+def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
+    """Raise a UserError where no turn is left, or where turns would be."""
+    if not writer.turns:
+        left = f"holds no turns but {writer.dropped} with bad gold" if writer.dropped else "holds no turns"
+        raise UserError(turns_path, left, "give a turns.jsonl")
+    if writer.dropped and in_place:
+        raise UserError(turns_path, "would lose the turns that are dropped", "choose another --out")
+
+
+def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
+    """Raise a UserError where a model has answered none of the turns."""
+    if not answers.met:
+        raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
+    for name in answers.models:
+        if name not in answers.met:
+            problem = f"{name!r} answers no turn of {turns_path}"
+            raise UserError(answers_path, problem, "leave its answers out, or give the turns that they are of")
+
+
+def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...], started: str) -> RunInfo:
+    name, bad_turns = run.path.resolve().name, writer.scored.bad_turns
+    fate = "is left out" if writer.dropped else "counts"
+    warnings = (f"the gold of {bad_turns} turns breaks its own schema, and {fate}",) if bad_turns else ()
+    return RunInfo(
+        run_id=name,
+        name=name,
+        models=models,
+        identity=identity,
+        turns=writer.turns,
+        sessions=len(writer.sessions),
+        warnings=warnings,
+        started=started,
+    )

@@ -1,0 +1,223 @@
+"""The checks of `serve doctor`: each asks a running server one question and tells what was seen.
+
+Answers are greedy and compared token by token, so one wrong row in a batch is seen. On a GPU, another batch may change
+the last bits of a sum and, rarely, a token: start the server with VLLM_BATCH_INVARIANT=1 to have exact answers there.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from callproof.calls import Completion, MalformedCall, NoCompletion, load_json, parse_answer, parse_served
+from callproof.endpoint import prompt_tokens, request, shows_catalog
+from callproof.records import Record
+from callproof.scoring import Answer, Channel
+from callproof.turns import Turn
+
+from .subject import TIMEOUT_S, Refused, Sampled, Subject
+
+Status = Literal["ok", "failed", "unknown"]
+Verdict = tuple[Status, str]
+UNKNOWN_MODEL = "callproof-no-such-model"
+SAME_LOGPROB = 0.01
+"""Log-probabilities (nats) this near may be the same weights in another batch."""
+
+
+class Finding(Record):
+    """One check; `unknown`: the server does not tell."""
+
+    check: str
+    status: Status
+    seen: str
+
+
+async def models_and_parents(subject: Subject) -> Verdict:
+    """Base and adapters are there, and each adapter's parent is the base."""
+    cards = {card["id"]: card for card in await subject.endpoint.models()}
+    missing = [name for name in subject.models if name not in cards]
+    if missing:
+        return "failed", f"{', '.join(missing)} not served; served: {', '.join(cards) or 'nothing'}"
+    wrong = [name for name in subject.adapters if cards[name].get("parent") != subject.base]
+    if wrong:
+        return "failed", f"{wrong[0]} has the parent {cards[wrong[0]].get('parent')!r}, not {subject.base!r}"
+    return "ok", ", ".join(cards)
+
+
+async def unknown_model_refused(subject: Subject) -> Verdict:
+    """A name that nobody serves is no synonym of the base."""
+    payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0)
+    status, _ = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+    return ("ok" if status == 404 else "failed"), f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
+
+
+async def adapters_applied(subject: Subject) -> Verdict:
+    """Each adapter answers otherwise than the base, in its tokens or their log-probabilities."""
+    unlike = {}
+    for name in subject.adapters:
+        pairs = [(await subject.alone(turn, name), await subject.alone(turn, subject.base)) for turn in subject.turns]
+        unlike[name] = sum(_differ(one, other) for one, other in pairs)
+    same = [name for name, count in unlike.items() if not count]
+    if same:
+        return "failed", f"{', '.join(same)} answers all {len(subject.turns)} turns as the base does: it is not applied"
+    return "ok", ", ".join(f"{name}: {count} of {len(subject.turns)} answers differ" for name, count in unlike.items())
+
+
+def _differ(one: Sampled, other: Sampled) -> bool:
+    if one.tokens != other.tokens:
+        return True
+    return any(abs(a - b) > SAME_LOGPROB for a, b in zip(one.logprobs, other.logprobs, strict=True))
+
+
+async def isolation(subject: Subject) -> Verdict:
+    """Asked together, base and adapters answer exactly as each does alone."""
+    asked = [(turn, model) for turn in subject.turns for model in subject.models]
+    alone = [await subject.alone(turn, model) for turn, model in asked]
+    beside = await subject.together(asked)
+    changed = [model for (_, model), one, other in zip(asked, alone, beside, strict=True) if one.tokens != other.tokens]
+    if not changed:
+        return "ok", f"{len(asked)} answers, the same one at a time and all at once"
+    counts = ", ".join(f"{changed.count(model)} of {len(subject.turns)} of {model}" for model in sorted(set(changed)))
+    return "failed", f"answers change when other models are asked beside them: {counts} (a CPU needs a free slot)"
+
+
+async def channels_agree(subject: Subject) -> Verdict:
+    """The calls in the raw text are those that the server's own parser hands out."""
+    compared, differing = 0, []
+    for turn, model in _few(subject):
+        raw = await subject.answered(turn, model, "raw")
+        read = parse_answer(raw.text, raw.finish_reason)
+        if not read.calls or _malformed(raw):
+            continue
+        compared += 1
+        served = await subject.answered(turn, model, "served")
+        if parse_served(served.tool_calls or (), served.text, served.finish_reason).calls != read.calls:
+            differing.append(f"{model} on {turn.turn_id}")
+    if differing:
+        return (
+            "failed",
+            f"{len(differing)} of {compared} hold other calls when the server parses: {differing[0]}",
+        )
+    if not compared:
+        return "unknown", "no answer held a well-formed call"
+    return "ok", f"{compared} answers with calls, the same in both channels"
+
+
+def _malformed(raw: Completion) -> bool:
+    return any(isinstance(call, MalformedCall) for call in parse_answer(raw.text, raw.finish_reason).calls)
+
+
+async def streaming_agrees(subject: Subject) -> Verdict:
+    """A streamed answer is the unstreamed one, in both channels.
+
+    A malformed call is compared raw alone: vLLM's parsers stream what they could read of it before they know, and
+    leave the same answer as text when they see it whole.
+    """
+    compared, differing = 0, []
+    for turn, model in _few(subject):
+        for channel in await _comparable(subject, turn, model):
+            whole = await subject.answered(turn, model, channel)
+            reply = await subject.endpoint.stream({**subject.payload(turn, model, channel), "stream": True})
+            if reply.answer.error:
+                raise Refused(f"{model}, streamed: {reply.answer.error}")
+            compared += 1
+            if _content(Answer.of(whole)) != _content(reply.answer):
+                differing.append(f"{model} on {turn.turn_id}, {channel}")
+    if differing:
+        return "failed", f"{len(differing)} of {compared} answers differ when streamed: {differing[0]}"
+    return "ok", f"{compared} answers, the same streamed and whole"
+
+
+async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel, ...]:
+    return ("raw",) if _malformed(await subject.answered(turn, model, "raw")) else ("raw", "served")
+
+
+def _content(answer: Answer) -> tuple[Any, ...]:
+    """Text and calls, without the ids that the server draws anew each time."""
+    calls = parse_served(answer.tool_calls or ()).calls
+    return answer.text.strip(), calls, answer.finish_reason
+
+
+async def prefix_cache(subject: Subject) -> Verdict:
+    """A prompt that is asked a second time is found in the cache."""
+    turn = max(subject.turns, key=lambda turn: len(str(turn.messages)) + len(str(turn.tools)))
+    payload = {**request(turn, subject.base, max_tokens=1, temperature=0.0)}
+    await subject.whole(payload)
+    before = await _cached_tokens(subject)
+    completion = await subject.whole(payload)
+    after = await _cached_tokens(subject)
+    if before is None or after is None:
+        return "unknown", "/metrics does not tell vllm:prefix_cache_hits"
+    prompt = (completion.usage or {}).get("prompt_tokens", "?")
+    seen = f"{after - before:.0f} of {prompt} prompt tokens found"
+    return ("ok" if after > before else "failed"), seen
+
+
+async def _cached_tokens(subject: Subject) -> float | None:
+    status, body = await subject.endpoint.ask("/metrics")
+    values = re.findall(rb"^vllm:prefix_cache_hits(?:_total)?(?:\{[^}]*\})? (\S+)", body, re.MULTILINE)
+    return sum(map(float, values)) if status == 200 and values else None
+
+
+async def length_limit(subject: Subject) -> Verdict:
+    """The limit is the planned one, and a longer prompt is refused: it is never cut short without a word."""
+    cards = {card["id"]: card for card in await subject.endpoint.models()}
+    limit = cards.get(subject.base, {}).get("max_model_len")
+    if limit is not None and limit != subject.max_model_len:
+        return "failed", f"max_model_len is {limit}, planned {subject.max_model_len}"
+    text = " ".join(map(str, range(subject.max_model_len)))
+    payload = {"model": subject.base, "messages": [{"role": "user", "content": text}], "max_tokens": 1}
+    status, body = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+    if status in (400, 413, 422):
+        return "ok", f"limit {limit or 'not told'}; a longer prompt is refused with HTTP {status}"
+    return "failed", f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
+
+
+def _counted(body: bytes) -> str:
+    try:
+        return f", as one of {(Completion.of_value(load_json(body)).usage or {})['prompt_tokens']} tokens"
+    except (NoCompletion, LookupError):
+        return ""
+
+
+async def catalog_in_prompt(subject: Subject) -> Verdict:
+    """The tokens that the server makes of a turn hold the names of its tools."""
+    turn = next((turn for turn in subject.turns if turn.tools), None)
+    if turn is None:
+        return "unknown", "no turn has tools"
+    tools, told = len(turn.tools or ()), ""
+    for model in subject.models:
+        shown = await prompt_tokens(subject.endpoint, turn, model, with_tools=True)
+        bare = await prompt_tokens(subject.endpoint, turn, model, with_tools=False)
+        found = await shows_catalog(subject.endpoint, turn, model, shown, bare)
+        if found is None:
+            return "unknown", f"/tokenize does not tell the prompt of {model}"
+        if not found:
+            return "failed", f"the prompt of {model} does not hold the {tools} tools of {turn.turn_id}"
+        told = f"{tools} tools in {len(shown)} prompt tokens, {len(bare)} without"
+    return "ok", told
+
+
+def _few(subject: Subject) -> list[tuple[Turn, str]]:
+    return [(turn, model) for turn in subject.calling_turns for model in subject.models]
+
+
+CHECKS: tuple[Callable[[Subject], Awaitable[Verdict]], ...] = (
+    models_and_parents,
+    unknown_model_refused,
+    catalog_in_prompt,
+    length_limit,
+    adapters_applied,
+    isolation,
+    channels_agree,
+    streaming_agrees,
+    prefix_cache,
+)
+
+
+async def run_check(check: Callable[[Subject], Awaitable[Verdict]], subject: Subject) -> Finding:
+    """What a check finds; a request that the server does not answer as it should is a failed check."""
+    try:
+        status, seen = await check(subject)
+    except Refused as error:
+        status, seen = "failed", str(error)
+    return Finding(check=check.__name__, status=status, seen=seen)

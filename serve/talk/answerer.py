@@ -1,0 +1,109 @@
+"""Answers of a served model as they stream, through the client that most of its users have (the openai package)."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from callproof.calls import NoCompletion, StreamedCompletion, writable
+from callproof.config import RunConfig
+from callproof.endpoint import Endpoint, api_key_from
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class Said:
+    """What a model has said so far; kept when the request is broken off.
+
+    Attributes:
+        problem: why there is no whole answer, or None.
+    """
+
+    def __init__(self) -> None:
+        self._streamed = StreamedCompletion()
+        self._finish_reason: str | None = None
+        self.problem: str | None = None
+
+    @property
+    def text(self) -> str:
+        return writable("".join(self._streamed.texts))
+
+    @property
+    def finish_reason(self) -> str | None:
+        """As the server gave it; an answer that broke off ends as one that a limit has cut."""
+        return self._finish_reason or "length"
+
+    def add(self, event: Any) -> bool:
+        """Take the next event; whether it carried a choice. Raises NoCompletion."""
+        return self._streamed.add_value(event)
+
+    def end(self) -> None:
+        """After the last event; raises NoCompletion where the stream broke off."""
+        completion = self._streamed.completion()
+        self._finish_reason = completion.finish_reason
+        if completion.tool_calls:
+            raise NoCompletion("the server parsed calls itself though tool_choice is 'none'; they are not read")
+
+
+class Answerer:
+    """An endpoint, its key from the environment, and a client of it that retries nothing and trusts no proxy.
+
+    Raises:
+        UserError: no http URL, or no usable key.
+    """
+
+    def __init__(self, url: str, config: RunConfig) -> None:
+        self._timeout_s = config.eval.timeout_s
+        key = api_key_from(config.eval.api_key_env)
+        self._endpoint = Endpoint(url, api_key=key, timeout_s=self._timeout_s)
+        self._client: AsyncOpenAI | None = None
+
+    @property
+    def root(self) -> str:
+        return self._endpoint.root
+
+    async def close(self) -> None:
+        """Close the client's connections; not needed where none was opened."""
+        if self._client:
+            await self._client.close()
+
+    async def models(self) -> list[str]:
+        """The names that are served; raises a UserError as `Endpoint.models` does."""
+        async with self._endpoint as endpoint:
+            return [card["id"] for card in await endpoint.models()]
+
+    async def ask(self, payload: dict[str, Any], said: Said) -> AsyncIterator[None]:
+        """Ask, and fill `said`; yields after each piece. What goes wrong is told in `said.problem`."""
+        from openai import APIError, OpenAIError
+
+        try:
+            async with contextlib.aclosing(self._events(payload)) as events:
+                async for event in events:
+                    if said.add(event):
+                        yield
+            said.end()
+        except (NoCompletion, OpenAIError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error, APIError) else None
+            told = " ".join(f"{error} {cause or ''}".split())[:400]
+            said.problem = self._endpoint.safe(told)
+
+    async def _events(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        from openai import BaseModel, Omit
+
+        headers = {"Authorization": self._endpoint.authorization or Omit()}
+        async with await self._open().chat.completions.create(**payload, extra_headers=headers) as chunks:
+            async for chunk in chunks:
+                yield chunk.to_dict(mode="json", warnings=False) if isinstance(chunk, BaseModel) else chunk
+
+    def _open(self) -> "AsyncOpenAI":
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        if self._client is None:
+            self._client = AsyncOpenAI(
+                base_url=f"{self.root}/v1",
+                api_key="replaced by the header of each request",
+                max_retries=0,
+                timeout=self._timeout_s,
+                http_client=DefaultAsyncHttpxClient(trust_env=False, timeout=self._timeout_s),
+            )
+        return self._client

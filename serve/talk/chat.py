@@ -1,0 +1,233 @@
+"""A conversation with a served model: a session that grows, and is sent as training and evaluation show it.
+
+The prompt is assembled by `callproof.turns.domain`, and the request is that of `evaluate` on the raw channel. An answer
+whose calls are all well-formed is kept as text and calls; any other stays the text that the model wrote, as vLLM's own
+parsers leave it.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callproof.calls import ToolCall, parse_answer, writable
+from callproof.catalog import Catalog
+from callproof.config import RunConfig
+from callproof.endpoint import request
+from callproof.errors import UserError
+from callproof.records import replacing
+from callproof.sessions import Message, Session, read_sessions, text_beside, to_session
+from callproof.turns import Domain, Turn
+
+from .reading import Judged, Reading, read_whole
+
+WHERE = "this conversation"
+
+
+class Sampling(NamedTuple):
+    """How answers are drawn: at most `max_tokens` tokens each."""
+
+    max_tokens: int
+    temperature: float
+
+
+class _Step(NamedTuple):
+    message: Message
+    calls: tuple[Judged, ...] = ()
+
+
+class Chat:
+    """One conversation.
+
+    Args:
+        config: names the domain, whose system prompt and tools are shown.
+        session_id: fixes date and order in the prompt, see `callproof.turns.prompt`.
+        system: a system prompt that is shown as it stands, in place of the domain's.
+        messages: what was said before.
+
+    Raises:
+        UserError: a file of the domain is missing or malformed.
+    """
+
+    def __init__(
+        self, config: RunConfig, session_id: str, system: str | None = None, messages: Iterable[Message] = ()
+    ) -> None:
+        self._domain, self._system, self.session_id = Domain(config), system, session_id
+        self._steps = [_Step(message) for message in messages]
+        self._skipped: set[int] = set()
+        probe = self._session((Message(role="user"),))
+        self.catalog: Catalog = self._domain.catalog(probe, WHERE)
+        self._domain.conversation(probe, WHERE)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return tuple(step.message for step in self._steps)
+
+    @property
+    def calls(self) -> list[Judged]:
+        """All calls that the model made, in order."""
+        return [call for step in self._steps for call in step.calls]
+
+    @property
+    def open_calls(self) -> list[tuple[int, ToolCall]]:
+        """(number, call) of the last answer's calls that have no result."""
+        results: list[Message] = []
+        for message in reversed(self.messages):
+            if message.role != "tool":
+                break
+            results.insert(0, message)
+        else:
+            return []
+        done = {at if result.answers is None else result.answers for at, result in enumerate(results)}
+        return [(number, call) for number, call in enumerate(message.tool_calls) if number not in done]
+
+    @property
+    def waiting(self) -> ToolCall | None:
+        """The next call that a result is asked for."""
+        return next((call for number, call in self.open_calls if number not in self._skipped), None)
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether it is the model's turn."""
+        return bool(self._steps) and self.messages[-1].role != "assistant" and self.waiting is None
+
+    def say(self, text: str) -> None:
+        """A message of the user."""
+        self._steps.append(_Step(Message(role="user", content=writable(text))))
+
+    def answer(self, text: str, finish_reason: str | None) -> Reading:
+        """Keep what the model answered, and judge it."""
+        text = writable(text)
+        reading = read_whole(text, self.catalog, finish_reason)
+        self._steps.append(_Step(answer_message(text, finish_reason), reading.calls))
+        self._skipped = set()
+        return reading
+
+    def result(self, text: str) -> None:
+        """What a tool answered to the call that waits, or to the first that was skipped.
+
+        Raises:
+            UserError: no call is without a result.
+        """
+        calls = self.open_calls
+        if not calls:
+            raise UserError("/result", "no call waits for a result", "write a message")
+        number, call = next((each for each in calls if each[0] not in self._skipped), calls[0])
+        given = len(self._last_answer.tool_calls) - len(calls)
+        answers = None if number == given else number
+        content = writable(text)
+        self._steps.append(_Step(Message(role="tool", name=call.name, content=content, answers=answers)))
+
+    def skip(self) -> None:
+        """Leave the call that waits without a result."""
+        number = next((number for number, _ in self.open_calls if number not in self._skipped), None)
+        if number is not None:
+            self._skipped.add(number)
+
+    def undo(self) -> None:
+        """Drop the last message of the user and what followed it.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not self._steps:
+            raise UserError("/undo", "nothing has been said", "write a message")
+        last = max(at for at, step in enumerate(self._steps) if step.message.role == "user")
+        del self._steps[last:]
+
+    def drop_answer(self) -> None:
+        """Drop the answer that stands last, so that it can be asked for again.
+
+        Raises:
+            UserError: nothing has been said.
+        """
+        if not self._steps:
+            raise UserError("/retry", "nothing has been said", "write a message")
+        if self.messages[-1].role == "assistant":
+            self._steps.pop()
+
+    def session(self) -> Session:
+        """The conversation as a session.
+
+        Raises:
+            UserError: nothing has been said.
+        """
+        if not self._steps:
+            raise UserError("/save", "nothing has been said", "write a message first")
+        return self._session(self.messages)
+
+    def request(self, model: str, sampling: Sampling, seed: int = 0) -> dict[str, Any]:
+        """The payload that asks a model for the next message, streamed.
+
+        Raises:
+            UserError: the model called a tool, but there is no catalog.
+        """
+        whole = self._domain.conversation(self._session(self.messages), WHERE)
+        turn = Turn(
+            turn_id=f"{self.session_id}/{len(self._steps)}",
+            session_id=self.session_id,
+            position=len(self._steps),
+            messages=whole.messages,
+            tools=whole.tools,
+            gold=(),
+            unsent_tools=whole.unsent_tools,
+        )
+        return request(turn, model, **sampling._asdict(), seed=seed, stream=True)
+
+    @property
+    def _last_answer(self) -> Message:
+        return next(message for message in reversed(self.messages) if message.role == "assistant")
+
+    def _session(self, messages: tuple[Message, ...]) -> Session:
+        return Session(session_id=self.session_id, messages=messages, system=self._system)
+
+
+def answer_message(text: str, finish_reason: str | None) -> Message:
+    """What an answer is in a session; see the head of this module."""
+    answer = parse_answer(text, finish_reason)
+    calls = tuple(call for call in answer.calls if isinstance(call, ToolCall))
+    if not calls or len(calls) < answer.attempts or answer.truncated:
+        return Message(role="assistant", content=text)
+    return Message(role="assistant", content=text_beside(text, answer), tool_calls=calls)
+
+
+def save(path: Path, session: Session, before: bytes | None) -> bytes:
+    """Add a session to a file of sessions; returns its line.
+
+    Args:
+        before: the line that this conversation was saved as before; it is replaced.
+
+    Raises:
+        UserError: no .jsonl file, one that cannot be read as sessions or written, a session of that id in it, or an
+            answer that no session may hold.
+    """
+    if path.suffix != ".jsonl":
+        raise UserError(path, "expected a file of sessions", "name it ....jsonl")
+    line = json.dumps(session.record(), ensure_ascii=False).encode() + b"\n"
+    to_session(json.loads(line), WHERE, session.session_id)
+    old = _sessions_in(path)
+    if before and before in old:
+        new = [line if each == before else each for each in old]
+    else:
+        new = [*old, line]
+        _refuse_twice(path, session.session_id)
+    with replacing(path) as file:
+        file.writelines(new)
+    return line
+
+
+def _sessions_in(path: Path) -> list[bytes]:
+    if not path.exists():
+        return []
+    try:
+        return [line.rstrip(b"\n") + b"\n" for line in path.read_bytes().splitlines(keepends=True)]
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", "choose another file") from None
+
+
+def _refuse_twice(path: Path, session_id: str) -> None:
+    if not path.exists() or not path.stat().st_size:
+        return
+    for where, session in read_sessions(path):
+        if session.session_id == session_id:
+            raise UserError(where, f"already holds a session {session_id!r}", "save to another file, or /reset")

@@ -1,0 +1,159 @@
+"""`serve ui`: one page, two served models side by side, the same words to both.
+
+The page holds the conversations and draws; the prompt, the request and the verdicts are those of `serve chat`. It is
+`callproof.console.html`'s kind of page: text nodes only, nothing but its own style and script, and no address but its
+own server's, which listens on 127.0.0.1, answers to no other name and takes nothing but JSON, so that no other site in
+the same browser can use it.
+
+POST /answer takes `{"session_id", "model", "messages"}`, each message being a text, the JSON of one message of a
+session (kept as text, since a browser would round numbers), and streams lines of JSON: `{"reading"}` while the answer
+forms, and at last `{"reading", "message", "problem"}`, where `message` is null if nothing came.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field, ValidationError
+
+from callproof.calls import writable
+from callproof.config import RunConfig
+from callproof.console import say
+from callproof.console.html import page
+from callproof.endpoint import served_name
+from callproof.errors import UserError
+from callproof.records import Record, explain
+from callproof.sessions import Message
+
+from .answerer import Answerer, Said
+from .chat import Chat, Sampling, answer_message
+from .reading import Reading, read_forming, read_whole
+
+HOST = "127.0.0.1"
+SHOWN_EVERY_S = 0.05
+MAX_BODY_BYTES = 8 * 2**20
+_ASSETS = Path(__file__).with_name("assets")
+_SCRIPTS = ("talk.js", "side.js", "ui.js")
+
+
+class Asked(Record):
+    """The body of POST /answer; see the head of this module."""
+
+    session_id: str = Field(min_length=1)
+    model: str
+    messages: tuple[str, ...] = Field(min_length=1)
+
+
+class Page:
+    """The page of one configuration and endpoint.
+
+    Args:
+        served: names to choose from; `pair`: those that stand left and right at first.
+
+    Raises:
+        UserError: a file of the domain is missing or malformed.
+    """
+
+    def __init__(self, config: RunConfig, answerer: Answerer, served: Sequence[str], pair: tuple[str, str]) -> None:
+        self._config, self._answerer, self._served = config, answerer, list(served)
+        self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
+        tools = len(Chat(config, "ui").catalog.tools)
+        data = {"name": config.name, "endpoint": answerer.root, "served": self._served, "pair": pair, "tools": tools}
+        self._html = page(
+            Path(__file__).with_name("assets"), f"{config.name}: chat", data, ["ui.css"], _SCRIPTS, connect="'self'"
+        )
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_own_name_only])
+        app.router.add_get("/", self._show)
+        app.router.add_post("/answer", self._answer)
+        return app
+
+    async def _show(self, _: web.Request) -> web.Response:
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
+        return web.Response(text=self._html, content_type="text/html", headers=headers)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            chat, model = self._chat(await request.text(), request.content_type)
+            payload = chat.request(model, self._sampling)
+        except UserError as error:
+            return web.json_response({"problem": str(error)}, status=400)
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        said, shown = Said(), 0.0
+        async for _ in self._answerer.ask(payload, said):
+            now = asyncio.get_running_loop().time()
+            if now - shown >= SHOWN_EVERY_S:
+                shown = now
+                await _write(response, reading=read_forming(said.text, chat.catalog))
+        came = bool(said.text) or said.problem is None
+        message = answer_message(said.text, said.finish_reason).model_dump_json() if came else None
+        whole = read_whole(said.text, chat.catalog, said.finish_reason)
+        await _write(response, reading=whole, message=message, problem=said.problem)
+        return response
+
+    def _chat(self, body: str, content_type: str) -> tuple[Chat, str]:
+        """The conversation that a body holds, and the model that is to answer; raises a UserError."""
+        if content_type != "application/json":
+            raise UserError("POST /answer", f"expected JSON, got {content_type}", "use the page")
+        try:
+            asked = Asked.model_validate_json(body)
+            chat = Chat(self._config, asked.session_id, messages=[_message(text) for text in asked.messages])
+            chat.session()
+        except ValidationError as error:
+            raise UserError("POST /answer", explain(error), "load the page again") from None
+        return chat, served_name(asked.model, self._served, f"model {asked.model}", self._answerer.root)
+
+
+def _message(text: str) -> Message:
+    message = Message.model_validate_json(text)
+    return message.model_copy(update={"content": writable(message.content)})
+
+
+async def _write(response: web.StreamResponse, reading: Reading, **more: Any) -> None:
+    value = {"reading": reading.model_dump(mode="json"), **more}
+    await response.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+
+@web.middleware
+async def _own_name_only(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Refuse requests that were meant for another name (DNS rebinding) or come from another site."""
+    origin = request.headers.get("Origin", f"http://{request.host}")
+    if request.url.host not in (HOST, "localhost") or origin != f"http://{request.host}":
+        return web.json_response({"problem": "this page answers to its own address only"}, status=403)
+    return await handler(request)
+
+
+def pair_of(config: RunConfig, names: Sequence[str], served: Sequence[str], root: str) -> tuple[str, str]:
+    """The models that stand left and right: base and adapter, unless `names` says otherwise (one: the right one).
+
+    Raises:
+        UserError: more than two, or one that is not served.
+    """
+    if len(names) > 2:
+        raise UserError("--model", f"expected one or two, got {len(names)}", "name the left and the right one")
+    left, right = names if len(names) == 2 else (config.model.served_name, *(names or [config.name]))
+    check = partial(served_name, served=served, root=root)
+    return check(left, where=f"--model {left}"), check(right, where=f"--model {right}")
+
+
+async def serve_page(page: Page, port: int) -> None:
+    """Serve a page until SIGTERM or Ctrl-C; `ready <url>` on stdout when it can be opened."""
+    runner = web.AppRunner(page.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        say("the page answers on this machine only; stop with Ctrl-C")
+        print(f"ready http://{HOST}:{port}", flush=True)
+        await stop.wait()
+    finally:
+        await runner.cleanup()

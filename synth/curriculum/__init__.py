@@ -1,1 +1,0 @@
-"""Endless dialogues with random tools, from which the base model learns; see `synth.curriculum.lessons`."""

@@ -1,0 +1,31 @@
+"""How far long work is, where stderr is no terminal."""
+
+import time
+
+import pytest
+
+from callproof.console import Steps
+
+
+def test_a_line_each_ten_seconds_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Steps("reading", 40) as steps:
+        for _ in range(40):
+            now += 1
+            steps.advance()
+    assert capsys.readouterr().err.splitlines() == [f"reading: {done} of 40" for done in (10, 20, 30, 40)]
+
+
+def test_a_line_may_tell_it_in_other_words_and_without_a_total(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Steps("reading", None) as steps, Steps("asking", None, lambda done, total: f"{done} KiB, {total}") as other:
+        now += 10
+        steps.advance(3)
+        other.advance(5)
+    assert capsys.readouterr().err.splitlines() == ["reading: 3", "asking: 5 KiB, None"]

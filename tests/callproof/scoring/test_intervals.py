@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from callproof.scoring import resampled_sums, t_quantile
+from callproof.scoring.intervals import wilson
+
+
+def test_the_same_input_gives_the_same_draws() -> None:
+    sums = np.arange(20, dtype=np.float64).reshape(10, 2)
+    first, second = (np.concatenate(list(resampled_sums(sums, 1000))) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_draws_have_the_bootstraps_mean_and_variance() -> None:
+    values = np.array([0.0, 0.0, 0.0, 1.0, 5.0, 5.0, 9.0])[:, None]
+    draws = np.concatenate(list(resampled_sums(values, 200_000)))
+    assert draws.mean() == pytest.approx(values.sum(), rel=0.01)
+    assert draws.var() == pytest.approx(len(values) * values.var(), rel=0.02)
+
+
+def test_every_draw_takes_as_many_clusters_as_there_are() -> None:
+    sums = np.column_stack([np.ones(7), np.array([1.0, 1, 2, 2, 2, 3, 9])])
+    assert {float(total) for chunk in resampled_sums(sums, 500) for total in chunk[:, 0]} == {7.0}
+
+
+def test_many_draws_come_in_chunks() -> None:
+    sums = np.arange(20_000, dtype=np.float64)[:, None]
+    chunks = list(resampled_sums(sums, 450))
+    assert len(chunks) > 1
+    assert sum(len(chunk) for chunk in chunks) == 450
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "low", "high"),
+    [(0.5, 10, 0.2366, 0.7634), (1.0, 5, 0.5655, 1.0), (0.0, 5, 0.0, 0.4345), (0.9, 100, 0.8256, 0.9448)],
+)
+def test_wilson_agrees_with_published_values(value: float, n: int, low: float, high: float) -> None:
+    assert wilson(value, n, 1.959964) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(3, 3.1824), (5, 2.5706), (10, 2.2281), (29, 2.0452), (1000, 1.9623)]
+)
+def test_t_quantiles_agree_with_the_tables(freedom: int, quantile: float) -> None:
+    assert t_quantile(0.975, freedom) == pytest.approx(quantile, rel=0.01)

@@ -1,0 +1,117 @@
+"""Alike sessions are found as comparing all pairs finds them, in a time that 100,000 sessions allow."""
+
+import random
+import time
+
+import numpy as np
+import pytest
+
+from callproof.sessions import ALIKE, Corpus, shingles
+from callproof.sessions.similarity import jaccard
+
+WORDS = [f"w{number}" for number in range(400)]
+
+
+def talk(words: list[str]) -> list[dict[str, str]]:
+    return [{"role": "user", "content": " ".join(words)}]
+
+
+def plain_jaccard(one: list[str], other: list[str]) -> float:
+    """By sets of tuples of words, as the definition reads."""
+    sets = [{tuple(words[at : at + 5]) for at in range(max(1, len(words) - 4))} for words in (one, other)]
+    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+
+
+def variants(rng: random.Random, count: int) -> list[list[str]]:
+    """Texts of which many are copies of others with some words changed."""
+    texts: list[list[str]] = []
+    for _ in range(count):
+        if texts and rng.random() < 0.5:
+            text = list(rng.choice(texts))
+            for _ in range(rng.randrange(6)):
+                text[rng.randrange(len(text))] = rng.choice(WORDS)
+        else:
+            text = rng.choices(WORDS, k=rng.randrange(8, 120))
+        texts.append(text)
+    return texts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hashed_similarity_is_that_of_the_definition(seed: int) -> None:
+    texts = variants(random.Random(seed), 40)
+    for one in texts:
+        for other in texts[:5]:
+            found = jaccard(shingles(talk(one)), shingles(talk(other)))
+            assert found == pytest.approx(plain_jaccard(one, other))
+
+
+@pytest.mark.parametrize("words", [[], ["a"], ["a", "b", "c", "d"], ["a"] * 9])
+def test_a_session_of_few_words_is_like_itself_alone(words: list[str]) -> None:
+    assert jaccard(shingles(talk(words)), shingles(talk(words))) == 1
+    assert jaccard(shingles(talk(words)), shingles(talk([*words, "z"]))) < 1
+
+
+def test_order_of_words_counts() -> None:
+    assert jaccard(shingles(talk(list("abcde"))), shingles(talk(list("edcba")))) == 0
+
+
+def test_calls_and_results_count() -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "arguments": {"x": 1}}]}
+    other = {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "arguments": {"x": 2}}]}
+    assert jaccard(shingles([call]), shingles([other])) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_duplicates_are_those_that_comparing_all_pairs_finds(seed: int) -> None:
+    texts = variants(random.Random(seed), 200)
+    expected = {}
+    for number, text in enumerate(texts):
+        best = max((plain_jaccard(text, earlier) for earlier in texts[:number]), default=0.0)
+        if best >= ALIKE:
+            expected[number] = best
+    found = {each.number: each for each in Corpus(map(talk, texts)).duplicates()}
+    assert len(expected) > 20
+    assert found.keys() == expected.keys()
+    for number, each in found.items():
+        assert each.other < number
+        assert each.similarity == pytest.approx(plain_jaccard(texts[number], texts[each.other]))
+    exact = sum(each.similarity == pytest.approx(expected[number]) for number, each in found.items())
+    assert exact >= 0.95 * len(found)
+
+
+def test_leaks_are_found_between_two_corpora_and_not_within_one() -> None:
+    texts = variants(random.Random(7), 100)
+    fresh = [[f"x{number}-{at}" for at in range(30)] for number in range(3)]
+    evals = [fresh[0], fresh[0], texts[40], fresh[1], [*texts[60], "and"]]
+    leaks = Corpus(map(talk, evals)).leaks_into(Corpus(map(talk, texts)))
+    assert [each.number for each in leaks] == [2, 4]
+    assert leaks[0].similarity == 1
+
+
+def test_an_empty_corpus_has_no_duplicates_and_no_leaks() -> None:
+    empty, one = Corpus([]), Corpus([talk(["a"])])
+    assert empty.duplicates() == []
+    assert empty.leaks_into(one) == []
+    assert one.leaks_into(empty) == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_time_grows_as_the_number_of_sessions_even_where_all_are_alike(alike: bool) -> None:
+    rng = random.Random(3)
+    shared = rng.choices(WORDS, k=60)
+
+    def seconds(count: int) -> float:
+        texts = [[*shared, f"n{number}"] if alike else rng.choices(WORDS, k=60) for number in range(count)]
+        corpus = Corpus(map(talk, texts))
+        begun = time.process_time()
+        found = corpus.duplicates()
+        assert len(found) == (count - 1 if alike else 0)
+        return time.process_time() - begun
+
+    seconds(100)
+    assert seconds(3200) < 14 * max(seconds(400), 0.02)
+
+
+def test_shingles_are_sorted_and_distinct() -> None:
+    found = shingles(talk(random.Random(1).choices(WORDS[:3], k=500)))
+    assert np.all(found[1:] > found[:-1])

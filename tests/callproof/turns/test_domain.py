@@ -1,0 +1,193 @@
+"""What a session is shown: its own prompt and tools, or its domain's; and on which side of a split it stands."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callproof.catalog import Catalog
+from callproof.config import RunConfig
+from callproof.errors import UserError
+from callproof.scoring import Answer, catalog_of, judge
+from callproof.sessions import to_session
+from callproof.turns import Domain, eval_turns, split_sessions
+from callproof.turns.domain import held_out
+
+TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
+OTHER = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+TALK = [
+    {"role": "user", "content": "go"},
+    {"role": "assistant", "content": "Let me see.", "tool_calls": [{"name": "find"}, {"name": "find"}]},
+    {"role": "tool", "content": "1"},
+    {"role": "tool", "content": "2"},
+    {"role": "user", "content": "and?"},
+    {"role": "assistant", "content": "Both."},
+]
+Make = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Sessions, files of the domain and sections of the configuration -> the configuration."""
+
+    def write(*sessions: dict[str, Any], files: tuple[str, ...] = ("tools", "prompt"), **sections: Any) -> RunConfig:
+        (tmp_path / "sessions").mkdir(exist_ok=True)
+        (tmp_path / "sessions" / "eval.jsonl").write_text("\n".join(json.dumps(session) for session in sessions))
+        (tmp_path / "sessions" / "train.jsonl").write_text("\n".join(json.dumps(session) for session in sessions))
+        if "tools" in files:
+            (tmp_path / "tools.json").write_text(json.dumps([TOOL]))
+        if "prompt" in files:
+            (tmp_path / "system_prompt.md").write_text("You help.\n\n## Rules\n- Be short.\n- Be kind.\n")
+        data = {"domain": str(tmp_path), **sections.pop("data", {})}
+        return RunConfig.model_validate({"name": "demo", "data": data, **sections})
+
+    return write
+
+
+def shown(config: RunConfig) -> tuple[str | None, list[str]]:
+    """System prompt and tools of the first turn."""
+    turn = eval_turns(config)[0]
+    first = turn.messages[0]
+    names = [tool["function"]["name"] for tool in turn.tools or ()]
+    return (first["content"] if first["role"] == "system" else None), names
+
+
+def test_a_session_without_its_own_is_shown_the_domain_s(make: Make) -> None:
+    system, tools = shown(make({"messages": TALK}))
+    assert system is not None
+    assert system.startswith("You help.\n\nCurrent DateTime")
+    assert tools == ["find"]
+
+
+def test_what_a_session_brings_is_shown_as_it_was_recorded(make: Make) -> None:
+    own = "I help.\n\n## A\n- b\n- a\n\n## B\n- c\n"
+    config = make({"messages": TALK, "system": own, "tools": [TOOL, OTHER]}, prompt={"shuffle_tools": False})
+    assert shown(config) == (own, ["find", "now"])
+
+
+def test_a_domain_whose_sessions_bring_all_needs_no_files(make: Make) -> None:
+    config = make({"messages": TALK, "system": "", "tools": [TOOL]}, files=())
+    assert shown(config) == (None, ["find"])
+
+
+@pytest.mark.parametrize(
+    ("session", "named"),
+    [
+        ({"system": "Hi."}, "tools.json: cannot be read (no such file), but session 'eval.jsonl:2' ("),
+        ({"tools": [TOOL]}, "system_prompt.md: cannot be read (no such file), but session 'eval.jsonl:2' ("),
+    ],
+)
+def test_a_file_that_is_needed_and_missing_names_the_session(make: Make, session: dict, named: str) -> None:
+    config = make({"messages": TALK, "system": "", "tools": [TOOL]}, {"messages": TALK, **session}, files=())
+    with pytest.raises(UserError) as caught:
+        eval_turns(config)
+    assert named in str(caught.value)
+    assert "eval.jsonl:2) brings no" in str(caught.value)
+
+
+def test_calls_are_checked_against_the_tools_of_their_own_session(make: Make) -> None:
+    config = make({"messages": TALK, "tools": [OTHER]})
+    with pytest.raises(UserError, match=r"eval.jsonl:1: message 1: call of 'find' is rejected: unknown tool"):
+        eval_turns(config)
+
+
+def test_talk_without_tools_needs_no_catalog_where_none_is_shown(make: Make) -> None:
+    config = make({"input": "a", "response": "b"}, files=("prompt",), prompt={"catalog": "none"})
+    assert shown(config)[1] == []
+
+
+def test_the_preamble_comes_before_the_domain_s_prompt_and_before_a_session_s(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "preamble.md").write_text("Call tools.\n")
+    prompt = {"preamble": str(tmp_path / "preamble.md")}
+    assert (shown(make({"messages": TALK}, prompt=prompt))[0] or "").startswith("Call tools.\n\nYou help.\n\nCurrent")
+    assert shown(make({"messages": TALK, "system": "I help."}, prompt=prompt))[0] == "Call tools.\n\nI help."
+
+
+def test_a_missing_preamble_is_named(make: Make) -> None:
+    with pytest.raises(UserError, match=r"absent.md: cannot be read"):
+        eval_turns(make({"messages": TALK}, prompt={"preamble": "absent.md"}))
+
+
+def test_a_catalog_as_text_leaves_nothing_but_text_of_user_and_assistant(make: Make) -> None:
+    first, second = eval_turns(make({"messages": TALK}, prompt={"catalog": "text"}))
+    assert first.tools is None
+    assert '<tools>\n{"type": "function", "function": {"name": "find"' in first.messages[0]["content"]
+    block = '<tool_call>\n{"name": "find", "arguments": {}}\n</tool_call>'
+    results = "<tool_response>\n1\n</tool_response>\n<tool_response>\n2\n</tool_response>\nand?"
+    assert second.messages[1:] == (
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": f"Let me see.\n{block}\n{block}"},
+        {"role": "user", "content": results},
+    )
+
+
+@pytest.mark.parametrize("catalog", ["text", "none"])
+def test_answers_are_judged_by_tools_that_are_not_sent(make: Make, catalog: str) -> None:
+    turn = eval_turns(make({"messages": TALK}, prompt={"catalog": catalog}))[0]
+    call = '<tool_call>{"name": "find", "arguments": {}}</tool_call>'
+    assert judge(turn, Answer(text=call * 2), "m", catalog_of(turn)).outcome == "ok"
+    assert judge(turn, Answer(text=call.replace("find", "fnid")), "m", catalog_of(turn)).outcome == "unknown_tool"
+
+
+def test_results_in_another_order_carry_the_ids_of_their_calls(make: Make) -> None:
+    calls = [{"id": name, "name": "find"} for name in "ab"]
+    results = [{"role": "tool", "tool_call_id": name, "content": name} for name in "ba"]
+    talk = [TALK[0], {"role": "assistant", "tool_calls": calls}, *results, *TALK]
+    session = to_session({"messages": talk}, "here", "here")
+    wire = Domain(make()).conversation(session, "here").messages
+    assert [(m["content"], m["tool_call_id"]) for m in wire if m["role"] == "tool"] == [
+        ("b", "call_1"),
+        ("a", "call_0"),
+        ("1", "call_2"),
+        ("2", "call_3"),
+    ]
+
+
+def test_a_share_splits_by_id_alone_and_keeps_sides_when_sessions_are_added(make: Make) -> None:
+    sessions = [{"id": number, "messages": TALK} for number in range(200)]
+
+    def sides(count: int) -> dict[str, set[str]]:
+        config = make(*sessions[:count], data={"eval_share": 0.25})
+        return {
+            split: {session.session_id for _, session in split_sessions(config, split)} for split in ("train", "eval")
+        }
+
+    few, many = sides(100), sides(200)
+    assert few["train"] <= many["train"]
+    assert few["eval"] <= many["eval"]
+    assert not many["train"] & many["eval"]
+    assert len(many["train"] | many["eval"]) == 200
+    assert 30 < len(many["eval"]) < 70
+
+
+def test_half_is_half_of_many() -> None:
+    assert 4800 < sum(held_out(f"s-{number}", 0.5) for number in range(10_000)) < 5200
+
+
+def test_a_share_that_leaves_a_split_empty_is_refused(make: Make) -> None:
+    config = make({"id": "a", "messages": TALK}, data={"eval_share": 0.001})
+    with pytest.raises(UserError, match=r"train.jsonl: an eval_share of 0.001 leaves no eval session of 1"):
+        eval_turns(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ("sessions", "datasets/x/sessions"),
+        ("*.jsonl", "datasets/x/*.jsonl"),
+        ("./logs/*.jsonl", "./logs/*.jsonl"),
+        ("/var/log/a.jsonl", "/var/log/a.jsonl"),
+        ("hf:owner/name:test", "hf:owner/name:test"),
+    ],
+)
+def test_a_source_is_inside_the_domain_unless_it_says_otherwise(given: str, source: str) -> None:
+    config = RunConfig.model_validate({"name": "demo", "data": {"domain": "datasets/x", "eval": given, "train": given}})
+    assert (config.data.source("eval"), config.data.source("train")) == (source, source)
+
+
+def test_an_empty_catalog_of_a_session_is_no_tools(make: Make) -> None:
+    session = to_session({"messages": TALK[-2:], "tools": []}, "here", "here")
+    assert session.tools == Catalog(tools=())
+    assert Domain(make()).conversation(session, "here").tools is None

@@ -1,0 +1,96 @@
+"""The model card of an adapter: what it is, how it was made, what it scored (as `model-index`), how to serve it."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from callproof.config import RunConfig, allowed_rank
+from callproof.records import replacing
+
+TASK = ("text-generation", "tool calling")
+SCORES = ("turn_exact", "name_f1", "arg_exact", "parse_rate", "schema_valid", "hallucination_rate")
+"""Of a run of `evaluate`, what the card shows."""
+
+
+def write_card(
+    folder: Path, config: RunConfig, manifest: dict[str, Any], evaluated: dict[str, Any] | None = None
+) -> None:
+    """Write README.md into the adapter's folder.
+
+    Args:
+        manifest: see `train.adapter.manifest`.
+        evaluated: metric -> estimate of this adapter in a run of `evaluate`, see `callproof.scoring.metrics.Estimate`.
+    """
+    scores = _scores(manifest, evaluated)
+    name = (config.train.hub_model_id or config.name).rsplit("/", 1)[-1]
+    card = ModelCard(f"---\n{_metadata(config, name, scores).to_yaml()}\n---\n\n{_text(config, manifest, scores)}")
+    with replacing(folder / "README.md") as file:
+        file.write(str(card).encode())
+
+
+def _scores(manifest: dict[str, Any], evaluated: dict[str, Any] | None) -> dict[str, float]:
+    """Figure -> value: those of `evaluate`, else of the evaluation that the adapter comes from, else perplexity."""
+    if evaluated:
+        values = {name: evaluated[name]["value"] for name in SCORES if name in evaluated}
+        return {name: value for name, value in values.items() if value is not None}
+    step = manifest["best_step"] or manifest["steps"]
+    found = [entry for entry in manifest["evaluations"] if entry["step"] == step]
+    figures = {"perplexity": manifest["perplexity"]}
+    for entry in found:
+        figures |= {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
+    return figures
+
+
+def _metadata(config: RunConfig, name: str, scores: dict[str, float]) -> ModelCardData:
+    base = config.model.base_model
+    domain = config.data.domain.name
+    results = [
+        EvalResult(
+            task_type=TASK[0],
+            task_name=TASK[1],
+            dataset_type=domain,
+            dataset_name=f"{domain}, {config.data.eval}",
+            metric_type=metric,
+            metric_value=round(value, 6),
+        )
+        for metric, value in scores.items()
+    ]
+    options: dict[str, Any] = {} if Path(base).is_dir() else {"base_model": base, "base_model_relation": "adapter"}
+    return ModelCardData(
+        model_name=name,
+        library_name="peft",
+        pipeline_tag=TASK[0],
+        tags=["lora", "tool-calling", "vllm", "callproof"],
+        eval_results=results,
+        **options,
+    )
+
+
+def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float]) -> str:
+    data, serve = manifest["data"]["train"], manifest["serve"]
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in scores.items())
+    revision = serve["revision"] or serve["commit"]
+    pinned = f" --revision {revision}" if revision else ""
+    return f"""# {config.name}
+
+A LoRA adapter for tool calling on `{serve["base_model"]}`: rank {serve["rank"]}, {manifest["steps"]} steps on
+{data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of the domain `{config.data.domain.name}`.
+
+## Evaluation
+
+| figure | value |
+|---|---|
+{rows}
+
+## Serving
+
+One base and one tool-call format a server; a client picks the adapter as `model`.
+
+```
+vllm serve {serve["base_model"]}{pinned} --enable-lora --max-lora-rank {allowed_rank(serve["rank"])} \\
+    --lora-modules {config.name}=<this folder> --enable-auto-tool-choice --tool-call-parser {serve["tool_call_parser"]}
+```
+
+It was trained with the chat template of SHA-256 `{manifest["sha256"]["chat_template"]}`; serve it with the same.
+"""

@@ -1,0 +1,130 @@
+"""One answer of a trained adapter, or of a merged model, without a server: a quick look at what it says.
+
+The prompt is assembled as training and evaluation assemble theirs (see callproof/turns/prompt.py), for a session of its
+own; the answer is read as evaluation reads it, and its calls are held against the catalog.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import TextStreamer
+
+from callproof.calls import MalformedCall, parse_answer
+from callproof.catalog import Catalog, read_catalog
+from callproof.config import ModelConfig, PromptConfig, RunConfig
+from callproof.errors import UserError
+from callproof.records import refuse_half_characters
+from callproof.sessions import Message, Session
+from callproof.turns import Conversation, Domain, conversation, template_messages
+
+from ..rows.data import from_pretrained, load_tokenizer
+from ..rows.encode import Encoder
+from .adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
+
+SESSION_ID = "infer"
+
+
+def make_conversation(
+    prompt: str, config: RunConfig | None, system: str | None, tools: Path | None
+) -> tuple[Conversation, Catalog]:
+    """The conversation that `prompt` opens, and its catalog.
+
+    Args:
+        prompt: what the user says.
+        config: whose domain gives system prompt and catalog; without it there is none but `system` and `tools`.
+        system: a system prompt in place of the domain's, as it stands.
+        tools: a tools.json in place of the domain's.
+
+    Raises:
+        UserError: nothing is said, or a file is missing or malformed.
+    """
+    for where, text in (("--prompt", prompt), ("--system", system or "")):
+        refuse_half_characters(text, where)
+    if not prompt.strip():
+        raise UserError("--prompt", "is empty", "say something")
+    given = read_catalog(tools) if tools else None if config else Catalog(tools=())
+    said = (Message(role="user", content=prompt),)
+    session = Session(session_id=SESSION_ID, system=system if config else system or "", tools=given, messages=said)
+    if config:
+        domain = Domain(config)
+        return domain.conversation(session, "--prompt"), domain.catalog(session, "--prompt")
+    assert given is not None
+    return conversation(session, "", given, PromptConfig()), given
+
+
+def load_answering(source: SavedAdapter | ModelConfig) -> tuple[Any, Any]:
+    """(model, tokenizer) of an adapter or of a whole model; bfloat16 on a GPU, float32 on a CPU.
+
+    Raises:
+        UserError: model or adapter is not there, or they do not fit.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    on_gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if on_gpu else torch.float32
+    if isinstance(source, SavedAdapter):
+        model, tokenizer = load_with_adapter(source, dtype), adapter_tokenizer(source)
+    else:
+        model, tokenizer = from_pretrained(AutoModelForCausalLM, source, dtype=dtype), load_tokenizer(source)
+    return model.to("cuda" if on_gpu else "cpu").eval(), tokenizer
+
+
+def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, temperature: float) -> tuple[str, str]:
+    """(text, finish reason "stop" or "length") of the answer, which is streamed to stderr as it comes.
+
+    Raises:
+        UserError: prompt and answer do not fit into the model's context.
+    """
+    import torch
+
+    encoder = Encoder(tokenizer)
+    text = encoder.render(template_messages(talk.messages), talk.tools, ask=True)
+    prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
+    size, longest = prompt["input_ids"].shape[1], getattr(model.config, "max_position_embeddings", None)
+    if longest and size + max_tokens > longest:
+        problem = f"{size} tokens and an answer of {max_tokens} are over the model's {longest}"
+        raise UserError("--prompt", problem, "shorten the prompt, or lower --max-tokens")
+    ends = _ends(model, encoder)
+    sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+    with torch.inference_mode():
+        ids = model.generate(
+            **prompt,
+            max_new_tokens=max_tokens,
+            eos_token_id=ends,
+            pad_token_id=tokenizer.pad_token_id,
+            streamer=_Stderr(tokenizer),
+            **sampling,
+        )[0, size:].tolist()
+    finish_reason = "stop" if ids and ids[-1] in ends else "length"
+    return tokenizer.decode(ids, skip_special_tokens=True), finish_reason
+
+
+def _ends(model: Any, encoder: Encoder) -> list[int]:
+    """The tokens at which a server stops: the tokenizer's, and those of the generation config."""
+    configured = model.generation_config.eos_token_id
+    more = configured if isinstance(configured, list) else [configured]
+    return sorted({encoder.end_of_turn, *(token for token in more if token is not None)})
+
+
+class _Stderr(TextStreamer):
+    def __init__(self, tokenizer: Any) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        print(text, file=sys.stderr, end="\n" if stream_end else "", flush=True)
+
+
+def judged(text: str, finish_reason: str, catalog: Catalog) -> dict[str, Any]:
+    """What the answer says: its text, calls, malformed calls, and what the catalog finds wrong with calls."""
+    parsed = parse_answer(text, finish_reason)
+    malformed = [call for call in parsed.calls if isinstance(call, MalformedCall)]
+    calls = [call for call in parsed.calls if not isinstance(call, MalformedCall)]
+    return {
+        "text": text,
+        "finish_reason": finish_reason,
+        "calls": [call.model_dump(mode="json") for call in calls],
+        "malformed": [call.model_dump(mode="json") for call in malformed],
+        "problems": [f"{call.name}: {problem}" for call in calls for problem in catalog.problems(call)],
+    }

@@ -1,0 +1,1 @@
+"""How the embedded base model and its tokenizer are made."""

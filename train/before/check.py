@@ -1,0 +1,231 @@
+"""What the sessions of a configuration hold, and what would spoil a training on them.
+
+Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
+Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. What spoils a
+training: gold calls that their own schema rejects, eval sessions that are near-duplicates of training sessions, nothing
+left.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from callproof.config import RunConfig, Split
+from callproof.errors import UserError
+from callproof.records import Record
+from callproof.sessions import Alike, Corpus, Session
+from callproof.turns import NO_TOOLS, Domain, gold_problems, split_sessions
+
+from ..loop.progress import counted
+from ..rows.encode import Encoder, Row
+from ..rows.hashes import SPLITS
+from ..rows.hub_data import read_records
+
+RESPONSES = ("text", "calls", "text and calls", "empty")
+_PERCENTILES = (50, 90, 99, 100)
+
+
+class Tokens(Record):
+    """Tokens of the rows that are left: their number, and lengths of a row by percentile (100: the longest)."""
+
+    rows: int
+    total: int
+    supervised: int
+    percentiles: dict[int, int]
+
+
+class Dropped(Record):
+    """A session that is left out of training, and why."""
+
+    session_id: str
+    reason: str
+
+
+class Pair(Record):
+    """Two sessions that are near-duplicates; `similarity` is 0 to 1."""
+
+    session_id: str
+    like: str
+    similarity: float
+
+
+class SplitReport(Record):
+    """Figures of one split. `responses` counts assistant messages by what they hold; `rejected` is `file:line: why`."""
+
+    path: str
+    sessions: int
+    turns: int
+    responses: dict[str, int]
+    calls: dict[str, int]
+    no_call_share: float | None
+    tokens: Tokens | None
+    dropped: tuple[Dropped, ...]
+    rejected: tuple[str, ...]
+
+
+class Report(Record):
+    """All that is found. `no_tokens`: why nothing is told in tokens, None where it is."""
+
+    name: str
+    splits: dict[str, SplitReport]
+    never_called: tuple[str, ...]
+    duplicates: tuple[Pair, ...]
+    leaks: tuple[Pair, ...]
+    no_tokens: str | None
+
+    @property
+    def spoiled(self) -> list[str]:
+        """What would spoil the training, one line each; empty if nothing does."""
+        found = [
+            f"gold calls in {name} that their schema rejects: {len(split.rejected)} problems"
+            for name, split in self.splits.items()
+            if split.rejected
+        ]
+        if self.leaks:
+            found.append(f"eval sessions that are nearly training sessions: {len(self.leaks)}")
+        return found + [f"nothing is left of {name}" for name, split in self.splits.items() if _nothing_left(split)]
+
+
+def _nothing_left(split: SplitReport) -> bool:
+    return not (split.turns if split.tokens is None else split.tokens.supervised)
+
+
+class Example(NamedTuple):
+    """A session's row, for looking at."""
+
+    session_id: str
+    where: str
+    row: Row
+
+
+class Found(NamedTuple):
+    report: Report
+    examples: list[Example]
+
+
+def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog: bool = True) -> Found:
+    """Read both splits and look at everything.
+
+    Args:
+        encoder: of the base model, or why there is none.
+        show: how many examples to keep, the first of the training split.
+        with_catalog: whether the rows show the tools.
+
+    Raises:
+        UserError: a file is missing or malformed, or the template cannot be supervised.
+    """
+    used = None if isinstance(encoder, str) else encoder
+    splits = {split: _SplitCount(split, config, used, with_catalog) for split in SPLITS}
+    train, held_out = (Corpus(split.read(show)) for split in splits.values())
+    ids = {name: split.ids for name, split in splits.items()}
+    report = Report(
+        name=config.name,
+        splits={name: split.report() for name, split in splits.items()},
+        never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
+        duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
+        leaks=_pairs(held_out.leaks_into(train), ids["eval"], ids["train"]),
+        no_tokens=encoder if isinstance(encoder, str) else None,
+    )
+    return Found(report, splits["train"].examples)
+
+
+def make_encoder(config: RunConfig) -> Encoder | str:
+    """The base model's encoder, or why there is none: no transformers here, or a hub that cannot be reached.
+
+    Raises:
+        UserError: the base is a folder and does not serve.
+    """
+    try:
+        from ..rows.data import load_tokenizer
+
+        return Encoder(load_tokenizer(config.model))
+    except ImportError as error:
+        return f"{error.name} is not installed: pip install 'callproof[train]'"
+    except UserError as error:
+        if config.model.base_model.startswith((".", "/", "models/")):
+            raise
+        return str(error)
+
+
+def _pairs(found: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(session_id=ids[each.number], like=others[each.other], similarity=round(each.similarity, 3))
+        for each in found
+    )
+
+
+class _SplitCount:
+    """Counts sessions while they pass."""
+
+    def __init__(self, split: Split, config: RunConfig, encoder: Encoder | None, with_catalog: bool) -> None:
+        self._split: Split = split
+        self._config, self._encoder, self._with_catalog = config, encoder, with_catalog
+        self._domain, self._path = Domain(config), config.data.source(split)
+        self._responses: Counter[str] = Counter()
+        self._lengths: list[int] = []
+        self._supervised = 0
+        self._dropped: list[Dropped] = []
+        self._rejected: list[str] = []
+        self.calls: Counter[str] = Counter()
+        self.tools: dict[str, None] = {}
+        self.ids: list[str] = []
+        self.examples: list[Example] = []
+
+    def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
+        """The messages of each session, once it is counted."""
+        found = split_sessions(self._config, self._split, read_records)
+        for where, session in counted(found, f"reading {self._path}"):
+            catalog = self._domain.catalog(session, where)
+            self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
+            self.ids.append(session.session_id)
+            self._rejected += [f"{where}: {problem}" for problem in gold_problems(session, catalog)]
+            self._count(session)
+            if self._encoder:
+                self._encode(self._encoder, session, where, show)
+            yield session.model_dump()["messages"]
+
+    def _count(self, session: Session) -> None:
+        for message in session.messages:
+            if message.role == "assistant":
+                parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
+                self._responses[" and ".join(parts) or "empty"] += 1
+                self.calls.update(call.name for call in message.tool_calls)
+
+    def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
+        shown = session if self._with_catalog else session.model_copy(update={"tools": NO_TOOLS})
+        rows = encoder.rows(self._domain.conversation(shown, where))
+        longest, limit = max(len(row.input_ids) for row in rows), self._config.data.max_context_length
+        if longest > limit:
+            reason = f"{longest} tokens, over data.max_context_length {limit}"
+            self._dropped.append(Dropped(session_id=session.session_id, reason=reason))
+            return
+        self._lengths += [len(row.input_ids) for row in rows]
+        self._supervised += sum(row.supervised for row in rows)
+        room = show - len(self.examples)
+        self.examples += [Example(session.session_id, where, row) for row in rows][: max(room, 0)]
+
+    def report(self) -> SplitReport:
+        turns = self._responses.total()
+        calling = self._responses["calls"] + self._responses["text and calls"]
+        return SplitReport(
+            path=str(self._path),
+            sessions=len(self.ids),
+            turns=turns,
+            responses={name: self._responses[name] for name in RESPONSES},
+            calls=dict(sorted(self.calls.items(), key=lambda item: (-item[1], item[0]))),
+            no_call_share=(turns - calling) / turns if turns else None,
+            tokens=self._tokens() if self._encoder else None,
+            dropped=tuple(self._dropped),
+            rejected=tuple(self._rejected),
+        )
+
+    def _tokens(self) -> Tokens:
+        marks = np.percentile(self._lengths, _PERCENTILES, method="inverted_cdf") if self._lengths else ()
+        return Tokens(
+            rows=len(self._lengths),
+            total=sum(self._lengths),
+            supervised=self._supervised,
+            percentiles={percent: int(mark) for percent, mark in zip(_PERCENTILES, marks, strict=False)},
+        )

@@ -1,0 +1,98 @@
+"""What can be known to be wrong before anything slow begins: settings that contradict each other, and the machine."""
+
+from importlib.util import find_spec
+
+from callproof.config import RunConfig, base_model_type, check_adapter_folder, check_trained_on, problems
+from callproof.errors import UserError
+from callproof.turns import eval_turns
+
+from ..rows.hub_data import read_records
+
+INITS = ("default", "gaussian", "orthogonal")
+
+
+def check_settings(config: RunConfig) -> None:
+    """Raise a UserError where the settings cannot make an adapter that vLLM serves, or contradict each other."""
+    _check_lora(config)
+    _check_evaluation(config)
+    if config.train.push_to_hub and not config.train.hub_model_id:
+        raise UserError("train.push_to_hub", "says no repository", "set train.hub_model_id, such as owner/name")
+
+
+def check_machine(config: RunConfig) -> None:
+    """Raise a UserError where the machine lacks what the settings need: packages, CUDA, a token of the hub."""
+    tracker = config.train.report_to
+    packages = ("tensorboard", "tensorboardX") if tracker == "tensorboard" else (tracker,)
+    if tracker != "none" and not any(find_spec(package) for package in packages):
+        raise UserError("train.report_to", f"package {tracker} is not installed", f"run: pip install {tracker}")
+    if config.model.quantization != "none":
+        _check_quantization(config.model.quantization)
+    if config.train.check_with_vllm and not find_spec("vllm"):
+        raise UserError("train.check_with_vllm", "package vllm is not installed", "install it, or leave the key out")
+    if config.train.push_to_hub:
+        check_token("train.push_to_hub")
+
+
+def check_token(where: str) -> None:
+    """Raise a UserError where there is no token to write to the hub with."""
+    from huggingface_hub import get_token
+
+    if not get_token():
+        raise UserError(where, "there is no token of the Hugging Face hub", "run: hf auth login, or set HF_TOKEN")
+
+
+def _check_lora(config: RunConfig) -> None:
+    settings = config.lora.peft_settings
+    for problem in problems(settings, base_model_type(config.model.base_model)):
+        raise UserError("section lora", f"vLLM would refuse the adapter: {problem}", "correct it before training")
+    if config.lora.init not in INITS:
+        problem = f"{config.lora.init!r} needs a pass over the data before training, which is not made here"
+        raise UserError("lora.init", problem, f"choose one of {', '.join(INITS)}")
+    if "lm_head" in settings["target_modules"]:
+        problem = "lm_head cannot be trained: the loss is computed from the base's own"
+        raise UserError("lora.target_modules", problem, "leave it out")
+    if config.model.lora_path:
+        _check_start(config, settings)
+
+
+def _check_start(config: RunConfig, settings: dict[str, object]) -> None:
+    """The adapter to go on with is whole, of this base, and as section lora says."""
+    folder, model = config.model.lora_path, config.model
+    assert folder is not None
+    if not folder.is_dir():
+        raise UserError("model.lora_path", f"there is no folder {folder}", "correct the path")
+    saved = check_adapter_folder(folder, model.base_model)
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise UserError(folder, "holds no adapter_model.safetensors", "save the adapter again with PEFT")
+    check_trained_on(folder, saved, model.base_model, model.revision, "the configuration")
+    for key in ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern"):
+        if (saved.get(key) or False) != (settings[key] or False):
+            problem = f"its {key} is {saved.get(key)!r}, but section lora makes it {settings[key]!r}"
+            raise UserError(folder, problem, "give section lora the adapter's own settings")
+
+
+def _check_evaluation(config: RunConfig) -> None:
+    train = config.train
+    if train.early_stopping_patience and not train.metric_for_best_model:
+        raise UserError("train.early_stopping_patience", "needs a metric", "set train.metric_for_best_model")
+    if not train.metric_for_best_model:
+        return
+    where = "train.metric_for_best_model"
+    if not train.eval_steps:
+        raise UserError(where, "needs evaluations while training", "set train.eval_steps")
+    if train.save_steps not in (None, train.eval_steps):
+        problem = f"the best step must have a checkpoint, but save_steps {train.save_steps} is not {train.eval_steps}"
+        raise UserError(where, problem, "leave train.save_steps out")
+    turns = eval_turns(config, read_records)
+    if train.metric_for_best_model == "eval_tool_f1" and not any(turn.gold for turn in turns):
+        raise UserError(where, "no eval turn has a gold call, so tool F1 is undefined", "choose eval_turn_exact")
+
+
+def _check_quantization(kind: str) -> None:
+    import torch
+
+    where = "model.quantization"
+    if not torch.cuda.is_available():
+        raise UserError(where, f"{kind} needs a CUDA device, and there is none", "set it to none, or use a GPU machine")
+    if not find_spec("bitsandbytes"):
+        raise UserError(where, "package bitsandbytes is not installed", "run: pip install bitsandbytes")

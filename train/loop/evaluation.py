@@ -1,0 +1,164 @@
+"""Evaluation of the model in training: token-weighted loss on rows, and tool metrics on generated answers.
+
+Answers are generated greedily from the prompts that the server would make, and judged by `callproof.scoring.outcomes`
+and `callproof.scoring.metrics`, as `evaluate` judges a server's. Processes share rows and turns, and all know all
+figures.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from accelerate.utils import gather_object
+from tqdm import tqdm
+from transformers import GenerationConfig
+
+from callproof.scoring import Answer, Outcome, Tally, catalog_of, judge, summarise
+from callproof.turns import Turn, template_messages
+
+from ..rows.encode import Encoder, Row
+from .loss import supervised_loss
+
+FIGURES = {
+    "tool_f1": "name_f1",
+    "turn_exact": "turn_exact",
+    "arg_exact": "arg_exact",
+    "parse_rate": "parse_rate",
+    "schema_valid": "schema_valid",
+    "hallucination_rate": "hallucination_rate",
+    "false_abstention": "false_abstention",
+}
+"""Figure -> metric of callproof.scoring.metrics."""
+
+Item = TypeVar("Item")
+Answers = dict[str, tuple[str, str]]
+
+
+class Evaluator:
+    """Evaluates a trainer's model on the same rows and turns again and again.
+
+    Args:
+        encoder: of the base model, see `train.rows.encode`.
+        rows: for loss and perplexity.
+        turns: to be answered; none: loss and perplexity alone.
+        max_tokens: of an answer.
+        batch_size: rows or prompts at a time, in each process.
+    """
+
+    def __init__(
+        self, encoder: Encoder, rows: Sequence[Row], turns: Sequence[Turn], max_tokens: int, batch_size: int
+    ) -> None:
+        self._encoder, self._max_tokens, self._batch_size = encoder, max_tokens, batch_size
+        self.rows = sorted(rows, key=lambda row: len(row.input_ids))
+        self._turns = {turn.turn_id: turn for turn in turns}
+
+    @property
+    def turns(self) -> int:
+        return len(self._turns)
+
+    def figures(self, trainer: Any) -> dict[str, float]:
+        """`loss` (nats a supervised token), `perplexity` and `FIGURES`; without those that are undefined."""
+        loss = self.loss(trainer)
+        metrics = summarise(Tally.of(self._outcomes(trainer)))
+        tools = {name: metrics[metric].value for name, metric in FIGURES.items()}
+        defined = {name: value for name, value in tools.items() if value is not None}
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), **defined}
+
+    def loss(self, trainer: Any) -> float:
+        """Mean cross-entropy a supervised token (nats), each token weighing the same."""
+        trainer.model.eval()
+        total = count = 0.0
+        for rows, counted in _share(_chunks(self.rows, self._batch_size), trainer.accelerator):
+            batch = trainer.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in rows])
+            with torch.no_grad(), trainer.compute_loss_context_manager():
+                loss = supervised_loss(trainer.model, trainer._prepare_inputs(batch)).item()
+            total += loss * counted
+            count += sum(row.supervised for row in rows) * counted
+        if trainer.accelerator.num_processes > 1:
+            total, count = map(sum, zip(*gather_object([(total, count)]), strict=True))
+        return total / count
+
+    def _outcomes(self, trainer: Any) -> list[Outcome]:
+        answers = self.answers(trainer)
+        return [
+            judge(turn, Answer(text=answers[name][0], finish_reason=answers[name][1]), "training", catalog_of(turn))
+            for name, turn in self._turns.items()
+        ]
+
+    def answers(self, trainer: Any) -> Answers:
+        """Turn id -> text and finish reason of the greedy answer, of all turns in every process."""
+        trainer.model.eval()
+        prompts = sorted(
+            ((self._prompt(turn), name) for name, turn in self._turns.items()), key=lambda each: len(each[0])
+        )
+        shared = _share(_chunks(prompts, self._batch_size), trainer.accelerator)
+        found: Answers = {}
+        with _generating(trainer.accelerator.unwrap_model(trainer.model), self._generation()) as model:
+            for batch, _ in tqdm(shared, desc="answering", leave=False, disable=not trainer.is_world_process_zero()):
+                texts = self._generate(trainer, model, [ids for ids, _ in batch])
+                found |= dict(zip((name for _, name in batch), texts, strict=True))
+        if trainer.accelerator.num_processes == 1:
+            return found
+        return dict(gather_object(list(found.items())))
+
+    def _prompt(self, turn: Turn) -> list[int]:
+        text = self._encoder.render(template_messages(turn.messages), turn.tools, ask=True)
+        return self._encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _generation(self) -> GenerationConfig:
+        tokenizer = self._encoder.tokenizer
+        return GenerationConfig(
+            max_new_tokens=self._max_tokens,
+            do_sample=False,
+            use_cache=True,
+            eos_token_id=self._encoder.end_of_turn,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+
+    def _generate(self, trainer: Any, model: Any, prompts: list[list[int]]) -> list[tuple[str, str]]:
+        """Text and finish reason for each prompt; padded on the left, so that all answers begin in one column."""
+        longest, pad = max(map(len, prompts)), self._encoder.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for prompt in prompts])
+        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        device = trainer.accelerator.device
+        with torch.no_grad(), trainer.accelerator.autocast():
+            output = model.generate(
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
+                synced_gpus=trainer.sharded,
+            )
+        return [self._decode(tokens) for tokens in output[:, longest:].tolist()]
+
+    def _decode(self, tokens: list[int]) -> tuple[str, str]:
+        ended = self._encoder.end_of_turn in tokens
+        kept = tokens[: tokens.index(self._encoder.end_of_turn)] if ended else tokens
+        return self._encoder.tokenizer.decode(kept, skip_special_tokens=True), "stop" if ended else "length"
+
+
+@contextmanager
+def _generating(model: Any, config: GenerationConfig) -> Iterator[Any]:
+    """The model as it must be to generate: nothing of the base's own sampling."""
+    base = model.get_base_model()
+    own, base.generation_config = base.generation_config, config
+    try:
+        yield model
+    finally:
+        base.generation_config = own
+
+
+def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def _share(batches: list[Sequence[Item]], accelerator: Any) -> list[tuple[Sequence[Item], bool]]:
+    """The batches of this process, each with whether it counts.
+
+    Every process gets as many, since the forward passes of a sharded model are collective: those that lack one repeat
+    one of another process, which does not count.
+    """
+    processes, mine = accelerator.num_processes, accelerator.process_index
+    short = -len(batches) % processes
+    padded = [(batch, True) for batch in batches] + [(batches[0], False)] * short
+    return padded[mine::processes]

@@ -1,0 +1,68 @@
+"""One training from a configuration: what is checked before, the environment, the loop, the upload after."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from callproof.config import RunConfig
+from callproof.console import command_line
+from callproof.turns import Domain, check_gold, eval_turns, split_sessions
+
+from ..before.preflight import check_machine, check_settings
+from ..rows.hub_data import read_records
+
+
+def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
+    """Check everything that can be known before, train, and upload if `train.push_to_hub`; returns the manifest."""
+    if config.data.prepared:
+        check_settings(config)
+    else:
+        check_data(config)
+    check_machine(config)
+    prepare_libraries(config)
+    from .sft import train_adapter
+
+    manifest = train_adapter(config, resume)
+    if config.train.push_to_hub and is_main_process():
+        from ..adapter.push import publish
+
+        publish(config)
+    return manifest
+
+
+def check_data(config: RunConfig) -> dict[str, int]:
+    """Check the settings and read everything that training will read; returns how much there is."""
+    check_settings(config)
+    domain, count, tools = Domain(config), 0, set[str]()
+    for where, session in split_sessions(config, "train", read_records):
+        catalog = domain.catalog(session, where)
+        check_gold(session, catalog, where)
+        domain.conversation(session, where)
+        tools.update(catalog.by_name)
+        count += 1
+    return {"train_sessions": count, "eval_turns": len(eval_turns(config, read_records)), "tools": len(tools)}
+
+
+def prepare_libraries(config: RunConfig) -> None:
+    """Set the environment of what is imported later; an adapter that goes to the hub needs the network."""
+    quiet_libraries(config.model.base_model, hub=config.train.push_to_hub)
+
+
+def quiet_libraries(base_model: str, hub: bool = False) -> None:
+    """No telemetry, few words; no hub requests for a base that lies in a folder, unless `hub` needs them."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if Path(base_model).is_dir() and not hub:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def is_main_process() -> bool:
+    """Whether this process alone writes and prints, where several train (`RANK` is set by the launcher)."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(text: str) -> None:
+    """A line for people, from the main process."""
+    if is_main_process():
+        command_line.say(text)

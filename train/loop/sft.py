@@ -1,0 +1,138 @@
+"""Supervised fine-tuning: token rows -> TRL's SFTTrainer with PEFT -> an adapter that vLLM can serve."""
+
+import contextlib
+import math
+import os
+import shutil
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from callproof.config import RunConfig, check_adapter_folder
+from callproof.records import write_json
+from callproof.turns import eval_turns
+
+from ..adapter.card import write_card
+from ..adapter.manifest import make_manifest, read_manifest
+from ..before.servability import ask_vllm
+from ..rows.data import Rows, load_tokenizer
+from ..rows.encode import Encoder
+from ..rows.hub_data import read_records
+from ..rows.prepare import training_rows
+from ..rows.prompts import write_eval_prompts
+from .beside import beside
+from .checkpoints import Checkpoints, RunState
+from .run import say
+
+
+def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
+    """Train one adapter into `config.adapter_dir` and write `manifest.json` beside it.
+
+    Without `resume` the checkpoints of an older run go; with it training goes on from the newest whole one, and a run
+    that is finished is left as it is. Adapter and manifest of an older run stay until the new ones are there.
+
+    Returns:
+        The manifest, see `train.adapter.manifest`.
+
+    Raises:
+        UserError: wrong data, base model or configuration, or a run that was begun with another one.
+    """
+    begun = time.perf_counter()
+    checkpoints = Checkpoints(config, int(os.environ.get("WORLD_SIZE", "1")))
+    state = checkpoints.state() if resume else None
+    if state and state.finished and config.adapter_dir.is_dir():
+        say(f"{config.name}: the run is finished already; without --resume it is made again")
+        return read_manifest(config)
+    tokenizer = load_tokenizer(config.model)
+    encoder = Encoder(tokenizer)
+    data = _read(config, encoder)
+    trainer = _trainer(config, tokenizer, encoder, data)
+    checkpoint, state = _begin(trainer, checkpoints, state, resume)
+    with contextlib.redirect_stdout(sys.stderr):
+        trainer.run(checkpoint)
+    loss = trainer.evaluator.loss(trainer)
+    figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
+    figures["seconds"] = round(time.perf_counter() - begun, 1)
+    commit = getattr(trainer.model.config, "_commit_hash", None)
+    manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
+    _write(trainer, config, manifest)
+    if trainer.is_world_process_zero():
+        if not config.data.prepared:
+            write_eval_prompts(config, encoder)
+        checkpoints.finish()
+    if trainer.accelerator.num_processes > 1:
+        trainer.end()
+    return manifest
+
+
+def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
+    train, measured = beside(lambda: import_module("train.loop.trainer"), lambda: training_rows(config, encoder))
+    say(f"{config.name}: {train.counts()}")
+    return {"train": train, "eval": measured}
+
+
+def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str, Rows]) -> Any:
+    from .evaluation import Evaluator
+    from .trainer import make_trainer
+
+    settings = config.train
+    turns = eval_turns(config, read_records) if settings.eval_steps else []
+    batch_size = settings.per_device_eval_batch_size
+    evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
+    return make_trainer(config, tokenizer, data["train"].rows, evaluator)
+
+
+def _begin(
+    trainer: Any, checkpoints: Checkpoints, state: RunState | None, resume: bool
+) -> tuple[Path | None, RunState | None]:
+    """The checkpoint to go on from, and the run's state; None where it begins."""
+    checkpoint, torn = checkpoints.newest() if state else (None, [])
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        for path in torn:
+            say(f"{path}: torn by a crash, skipped and removed")
+            shutil.rmtree(path)
+        if state and checkpoint:
+            state = checkpoints.resume(state, checkpoint)
+            say(f"{checkpoint}: the run goes on from here")
+        elif checkpoints.begin():
+            say(f"{checkpoints.folder}: the checkpoints of an older run were removed; --resume would go on from them")
+        elif resume:
+            say(f"{checkpoints.folder}: there is nothing to resume yet; the run begins")
+    trainer.accelerator.wait_for_everyone()
+    return checkpoint, state if checkpoint else None
+
+
+def _figures(trainer: Any, loss: float) -> dict[str, Any]:
+    from .trainer import evaluations, mean_loss
+
+    state, best = trainer.state, trainer.args.load_best_model_at_end
+    return {
+        "train_loss": mean_loss(state.log_history),
+        "eval_loss": loss,
+        "perplexity": math.exp(loss),
+        "steps": state.global_step,
+        "best_step": state.best_global_step if best else None,
+        "evaluations": evaluations(state.log_history),
+        "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+    }
+
+
+def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
+    """Save, check, and only then replace adapter and manifest of an older run."""
+    partial, file = config.adapter_dir.with_name("adapter.partial"), config.output_dir / "manifest.json"
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.sharded else None
+    if not trainer.is_world_process_zero():
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial), state_dict=weights)
+    check_adapter_folder(partial, config.model.base_model)
+    if config.train.check_with_vllm:
+        ask_vllm(partial, manifest["serve"]["rank"])
+    write_card(partial, config, manifest)
+    file.unlink(missing_ok=True)
+    shutil.rmtree(config.adapter_dir, ignore_errors=True)
+    partial.rename(config.adapter_dir)
+    write_json(file, manifest)

@@ -1,0 +1,240 @@
+"""TRL's trainer as callproof runs it: ready rows, sealed checkpoints, an order that resumes, evaluation by answers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import RNGType, synchronize_rng_state
+from datasets import Dataset
+from torch.utils.data import Sampler
+from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers.trainer_callback import TrainerState
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import EvalLoopOutput
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+from typing_extensions import override
+
+from callproof.config import RunConfig, TrainConfig
+
+from ..adapter.model import load_base, use_bf16, with_adapter
+from ..cpu import quicken
+from ..rows.encode import IGNORED, Row
+from .checkpoints import seal
+from .evaluation import Evaluator
+from .loss import TokenWeights, supervised_loss, token_weights
+
+ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
+
+
+def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
+    """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes.
+
+    The evaluator may be None where `train.eval_steps` is 0.
+    """
+    on_gpu = torch.cuda.is_available()
+    model, lora = with_adapter(config, load_base(config, on_gpu))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    patience = config.train.early_stopping_patience
+    trainer: Any = AdapterTrainer(
+        evaluator=evaluator,
+        weights=token_weights(tokenizer, config.train.loss_weights),
+        model=model,
+        args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
+        train_dataset=_dataset(rows),
+        eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.eval_steps else None,
+        processing_class=tokenizer,
+        peft_config=lora,
+        callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
+    )
+    if use_bf16(config, on_gpu) and not (on_gpu or trainer.sharded or config.train.packing):
+        quicken(trainer.model)
+    return trainer
+
+
+class AdapterTrainer(SFTTrainer):
+    """TRL's trainer; `evaluator` replaces its evaluation loop, `weights` its loss where they are given."""
+
+    def __init__(self, evaluator: Evaluator | None, weights: TokenWeights | None, **options: Any) -> None:
+        self.evaluator, self._weights = evaluator, weights
+        self._order: RowOrder | None = None
+        self._resumed_order: torch.Tensor | None = None
+        super().__init__(**options)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether processes hold parts of the weights."""
+        return self.is_fsdp_enabled or self.is_deepspeed_enabled
+
+    def run(self, checkpoint: Path | None) -> None:
+        """Train from the start, or go on from a checkpoint; afterwards `state` and `model` are those of the end."""
+        if checkpoint is None:
+            self.train()
+            return
+        state = TrainerState.load_from_json(str(checkpoint / STATE_FILE))
+        if _ended(state):
+            best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
+            self._load_from_checkpoint(best or str(checkpoint))
+            self.state = state
+            return
+        if (checkpoint / ORDER_FILE).is_file() and state.epoch != int(state.epoch):
+            self._resumed_order = torch.load(checkpoint / ORDER_FILE, weights_only=True)
+        self.train(resume_from_checkpoint=str(checkpoint))
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """On a CPU, and for weights, the loss at supervised positions: TRL's fused one takes a third of the time there.
+
+        `num_items_in_batch` is that of all processes, whose gradients are averaged.
+        """
+        if not (self.args.use_cpu or self._weights):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs["labels"]
+        total = supervised_loss(model, inputs, self._weights(labels) if self._weights else None)
+        if num_items_in_batch is None:
+            return total / (labels[:, 1:] != IGNORED).sum()
+        return total / num_items_in_batch * self.accelerator.num_processes
+
+    def evaluation_loop(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> EvalLoopOutput:
+        """Figures of the evaluator, which the best step and early stopping look at."""
+        assert self.evaluator is not None
+        figures = self.evaluator.figures(self)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        return EvalLoopOutput(
+            predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=self.evaluator.turns
+        )
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(train_dataset)
+        if isinstance(sampler, LengthGroupedSampler):
+            sampler = self._order = RowOrder(sampler, self._resumed_order)
+        return sampler
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save and self._order and self._order.begun_at is not None:
+            torch.save(self._order.begun_at, folder / ORDER_FILE)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            seal(folder)
+
+
+class RowOrder(Sampler[int]):
+    """The order of one epoch, drawn from PyTorch's generator, whose state before the draw is kept.
+
+    Transformers restores the generator only after it has drawn a resumed epoch's order, which then differs from that of
+    the uninterrupted run. Processes draw from the state of the first, for dropout moves their generators apart.
+    """
+
+    def __init__(self, sampler: LengthGroupedSampler, resumed: torch.Tensor | None) -> None:
+        self._sampler, self._resumed = sampler, resumed
+        self.begun_at: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def __iter__(self) -> Iterator[int]:
+        if self._resumed is None:
+            synchronize_rng_state(RNGType.TORCH)
+        else:
+            torch.set_rng_state(self._resumed)
+            self._resumed = None
+        self.begun_at = torch.get_rng_state()
+        return iter(self._sampler)
+
+
+class LogWhereSaved(TrainerCallback):
+    """Losses are logged up to every checkpoint and the end, so that none is lost when a run is resumed."""
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_log |= control.should_save or control.should_training_stop
+
+
+def mean_loss(history: list[dict[str, float]]) -> float:
+    """The mean of all steps' losses from those that were logged, each of which is the mean since the one before."""
+    total, done = 0.0, 0.0
+    for entry in history:
+        if "loss" in entry:
+            total += entry["loss"] * (entry["step"] - done)
+            done = entry["step"]
+    return total / done
+
+
+def evaluations(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Step and figures of each evaluation while training; of an evaluation made twice, the later one."""
+    timing = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+    found = {
+        entry["step"]: {key: value for key, value in entry.items() if key.startswith("eval_") and key not in timing}
+        for entry in history
+        if "eval_loss" in entry
+    }
+    return [{"step": step, **figures} for step, figures in found.items()]
+
+
+def _ended(state: TrainerState) -> bool:
+    callbacks: Any = state.stateful_callbacks
+    return state.global_step >= state.max_steps or callbacks["TrainerControl"]["args"]["should_training_stop"]
+
+
+def _dataset(rows: list[Row]) -> Dataset:
+    columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+    return Dataset.from_dict({**columns, "length": [len(row.input_ids) for row in rows]})
+
+
+def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
+    settings = config.train
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(config.output_dir / "tensorboard"))
+    os.environ.setdefault("WANDB_DIR", str(config.output_dir))
+    os.environ.setdefault("WANDB_PROJECT", "callproof")
+    return SFTConfig(
+        output_dir=str(config.output_dir / "checkpoints"),
+        run_name=config.name,
+        seed=settings.seed,
+        num_train_epochs=settings.num_train_epochs,
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.lr_scheduler_type,
+        warmup_steps=settings.warmup_ratio,
+        adam_beta2=settings.adam_beta2,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        bf16=use_bf16(config, on_gpu),
+        use_cpu=not on_gpu,
+        packing=settings.packing,
+        eval_packing=False,
+        max_length=config.data.max_context_length if settings.packing else longest,
+        train_sampling_strategy="random" if settings.packing else "group_by_length",
+        logging_steps=settings.logging_steps,
+        report_to=settings.report_to,
+        dataloader_pin_memory=on_gpu,
+        **_rhythm(settings),
+    )
+
+
+def _rhythm(settings: TrainConfig) -> dict[str, Any]:
+    """When to save and to evaluate, and what the best step is."""
+    best = settings.metric_for_best_model
+    save_steps = settings.save_steps if settings.save_steps is not None else settings.eval_steps if best else 1 / 3
+    rhythm: dict[str, Any] = {
+        "save_strategy": "steps" if save_steps else "no",
+        "save_total_limit": settings.save_total_limit,
+        "eval_strategy": "steps" if settings.eval_steps else "no",
+        "restore_callback_states_from_checkpoint": settings.early_stopping_patience is not None,
+        "load_best_model_at_end": best is not None,
+        "metric_for_best_model": best,
+        "greater_is_better": best != "eval_perplexity" if best else None,
+    }
+    if save_steps:
+        rhythm["save_steps"] = save_steps
+    if settings.eval_steps:
+        rhythm["eval_steps"] = settings.eval_steps
+    return rhythm

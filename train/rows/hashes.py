@@ -1,0 +1,59 @@
+"""SHA-256 of what a training is made from: sessions, system prompt, catalog, and the adapter that it goes on with."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from callproof.config import RunConfig, Split
+from callproof.turns import split_sessions
+
+from .hub_data import read_records
+
+SPLITS: tuple[Split, ...] = ("train", "eval")
+
+
+def source_hashes(config: RunConfig) -> dict[str, str]:
+    """Of the sessions of each split, and of the domain's files that are there.
+
+    Raises:
+        UserError: sessions that are in no file of their own cannot be read.
+    """
+    return {**{split: split_sha256(config, split) for split in SPLITS}, **_files(config)}
+
+
+def hashes_here(config: RunConfig) -> dict[str, str]:
+    """Those of `source_hashes` that a file on this machine decides alone; nothing is missed where one is missing."""
+    splits = {split: split_file(config, split) for split in SPLITS}
+    return {**{split: sha256(path) for split, path in splits.items() if path}, **_files(config)}
+
+
+def split_sha256(config: RunConfig, split: Split) -> str:
+    """That of the one file that a split is; else over its sessions, a line of JSON for each."""
+    path = split_file(config, split)
+    if path:
+        return sha256(path)
+    found = hashlib.sha256()
+    for _, session in split_sessions(config, split, read_records):
+        found.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+    return found.hexdigest()
+
+
+def split_file(config: RunConfig, split: Split) -> Path | None:
+    """The one file that holds a split and nothing else, if there is such a file."""
+    path = Path(config.data.source(split))
+    return path if not config.data.load_module and not config.data.eval_share and path.is_file() else None
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(config: RunConfig) -> dict[str, str]:
+    start = config.model.lora_path
+    files = {
+        "catalog": config.data.tools_path,
+        "system_prompt": config.data.prompt_path,
+        "preamble": config.prompt.preamble,
+        "lora_path": start / "adapter_model.safetensors" if start else None,
+    }
+    return {name: sha256(path) for name, path in files.items() if path and path.is_file()}

@@ -1,0 +1,73 @@
+"""Sessions in Hugging Face datasets: `hf:owner/name[:split]` on the hub, or a folder that `save_to_disk` has written.
+
+The records are those that files hold (`callproof.sessions.forms`); columns that none of the forms knows are left out
+and listed. Arrow gives all structs of a column the same fields, null where a row has none, so that an argument that was
+absent and one that was null look the same, and so do the tools of different sessions: such columns are refused. Tools
+and arguments must be JSON text, or of the type `Json`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from callproof.errors import UserError
+from callproof.sessions import KEYS, Found, is_dataset, sources
+
+_FREE = ("arguments", "parameters", "input_schema")
+"""Fields whose keys differ from row to row."""
+
+
+def read_records(source: str) -> Iterator[Found]:
+    """As `callproof.sessions.sources.read_records`, Hugging Face datasets included; the place of a row is
+    `source[number]`.
+
+    Raises:
+        UserError: also where there is no such dataset or split, or its columns cannot hold sessions.
+    """
+    if not is_dataset(source):
+        yield from sources.read_records(source)
+        return
+    dataset = _open(source)
+    _refuse_unified(dataset.features, source)
+    name = source.rstrip("/").rsplit("/", 1)[-1]
+    known = [column for column in dataset.column_names if column in KEYS]
+    if left_out := [column for column in dataset.column_names if column not in KEYS]:
+        print(f"{source}: columns left out: {', '.join(left_out)}", file=sys.stderr)
+    for number, row in enumerate(dataset.select_columns(known)):
+        yield Found(f"{source}[{number}]", f"{name}:{number}", row)
+    if not len(dataset):
+        raise UserError(source, "is empty, holds no sessions", "give another split")
+
+
+def _open(source: str) -> Any:
+    """The dataset of a source; raises a UserError where it cannot be had."""
+    from datasets import DatasetDict, disable_progress_bars, load_dataset, load_from_disk
+    from datasets.exceptions import DatasetsError
+
+    disable_progress_bars()
+    try:
+        if source.startswith("hf:"):
+            name, _, split = source.removeprefix("hf:").partition(":")
+            return load_dataset(name, split=split or "train")
+        found = load_from_disk(source)
+    except (OSError, ValueError, DatasetsError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(source, f"cannot be loaded ({reason})", "write hf:owner/name:split, or a folder") from None
+    if isinstance(found, DatasetDict):
+        folders = ", ".join(str(Path(source) / str(split)) for split in found)
+        raise UserError(source, "holds several splits", f"name one: {folders}")
+    return found
+
+
+def _refuse_unified(feature: Any, source: str, path: str = "") -> None:
+    """Refuse structs where the keys differ from row to row."""
+    if isinstance(feature, dict):
+        for key, inner in feature.items():
+            place = f"{path}.{key}".lstrip(".")
+            if key in _FREE and isinstance(inner, dict):
+                problem = f"column {place} holds structs, in which Arrow makes absent and null the same"
+                raise UserError(source, problem, "store it as JSON text, or with the feature type Json")
+            _refuse_unified(inner, source, place)
+    elif hasattr(feature, "feature"):
+        _refuse_unified(feature.feature, source, path)

@@ -1,0 +1,54 @@
+"""The prompts of the eval turns in tokens, as training encodes them.
+
+They are cut out of the rows that training makes of the eval sessions: all that stands before a supervised span, so that
+whatever the encoder does to a prompt is in them. `python -m evaluate parity` compares them with what a server feeds;
+see docs/parity.md.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from callproof.config import RunConfig
+from callproof.errors import UserError
+from callproof.records import replacing
+from callproof.turns import TurnPrompt, eval_sessions
+
+from .encode import IGNORED, Encoder, Row
+from .hub_data import read_records
+
+
+def write_eval_prompts(config: RunConfig, encoder: Encoder) -> int:
+    """Write `config.eval_prompts_path`, one line for each tool-eval turn; returns how many.
+
+    Raises:
+        UserError: bad sessions or catalog, or a template that cannot be supervised.
+    """
+    lines = [prompt.model_dump_json().encode() + b"\n" for prompt in eval_prompts(config, encoder)]
+    with replacing(config.eval_prompts_path) as file:
+        file.writelines(lines)
+    return len(lines)
+
+
+def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
+    """The prompt of each tool-eval turn, in the order of the turns; raises as `write_eval_prompts`."""
+    for asked in eval_sessions(config, read_records):
+        prompts = row_prompts(encoder.rows(asked.whole))
+        spoken = [index for index, message in enumerate(asked.session.messages) if message.role == "assistant"]
+        if len(prompts) != len(spoken):
+            template = f"chat template of {encoder.tokenizer.name_or_path}"
+            session_id = asked.session.session_id
+            problem = f"{len(prompts)} supervised spans for {len(spoken)} assistant messages of {session_id!r}"
+            raise UserError(template, problem, "use another template")
+        prompt_at = dict(zip(spoken, prompts, strict=True))
+        for turn in asked.turns:
+            yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))
+
+
+def row_prompts(rows: list[Row]) -> list[list[int]]:
+    """Of each supervised span of the rows, in order, the tokens before it."""
+    return [row.input_ids[:start] for row in rows for start in _starts(row.labels)]
+
+
+def _starts(labels: list[int]) -> list[int]:
+    before_and_at = enumerate(pairwise([IGNORED, *labels]))
+    return [at for at, (before, label) in before_and_at if before == IGNORED != label]
