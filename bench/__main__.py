@@ -1,14 +1,14 @@
 """Measure a served model, compare two, and trade requests and results with other load generators.
 
-    python -m bench --config configs/car_sales.yaml --model car_sales --concurrency 1,4,16
-    python -m bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
-    python -m bench overhead --config configs/car_sales.yaml --arms nolora=URL,base=tiny,adapter=car_sales
-    python -m bench compare tiny car_sales --config configs/car_sales.yaml --gate e2e_p95=1.10
-    python -m bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
-    python -m bench import result.json profile_export_aiperf.json
-    python -m bench prometheus runs/bench.json --out bench.prom
+    callproof bench --config configs/car_sales.yaml --model car_sales --concurrency 1,4,16
+    callproof bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
+    callproof bench overhead --config configs/car_sales.yaml --arms nolora=URL,base=tiny,adapter=car_sales
+    callproof bench compare tiny car_sales --config configs/car_sales.yaml --gate e2e_p95=1.10
+    callproof bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
+    callproof bench import result.json profile_export_aiperf.json
+    callproof bench prometheus runs/bench.json --out bench.prom
 
-Without a verb it runs. Each verb has its own --help: python -m bench run --help.
+Without a verb it runs. Each verb has its own --help: callproof bench run --help.
 """
 
 import argparse
@@ -49,14 +49,14 @@ VERBS = {
 
 
 def main() -> int:
-    words = with_verb("python -m bench", sys.argv[1:], tuple(VERBS), "run")
+    words = with_verb("callproof bench", sys.argv[1:], tuple(VERBS), "run")
     arguments = _parser().parse_args(words)
     return VERBS[arguments.verb].act(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog="python -m bench", description=__doc__, formatter_class=raw)
+    parser = Parser(prog="callproof bench", description=__doc__, formatter_class=raw)
     verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
     for name, verb in VERBS.items():
         verb.options(verbs.add_parser(name, help=verb.told, description=verb.manual, formatter_class=raw))

@@ -1,11 +1,11 @@
 """Measure a served model with the eval turns it was evaluated on: latency, throughput, correct calls per second.
 
-    python -m bench --config configs/car_sales.yaml --model car_sales --concurrency 1,4,16
-    python -m bench --endpoint http://host:8000 --config configs/car_sales.yaml --config configs/insurance.yaml \\
+    callproof bench --config configs/car_sales.yaml --model car_sales --concurrency 1,4,16
+    callproof bench --endpoint http://host:8000 --config configs/car_sales.yaml --config configs/insurance.yaml \\
         --model car_sales --model insurance --model tiny --requests 100 --mix zipf:1.1
-    python -m bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
-    python -m bench --config configs/car_sales.yaml --model car_sales --find-rate --slo ttft=200,e2e=2000
-    python -m bench --config configs/car_sales.yaml --model a --model b --model c --model d --live 1,2,4
+    callproof bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
+    callproof bench --config configs/car_sales.yaml --model car_sales --find-rate --slo ttft=200,e2e=2000
+    callproof bench --config configs/car_sales.yaml --model a --model b --model c --model d --live 1,2,4
 
 Turns are streamed in a closed loop at each concurrency, or in an open loop at each rate; several models share the
 server. A model replays the turns of the configuration of its name, or else of the first. On vLLM every level begins

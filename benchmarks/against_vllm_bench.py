@@ -1,6 +1,6 @@
 """Our bench against `vllm bench serve`: the same prompts, rate and server; TTFT, TPOT and E2E side by side.
 
-    python -m serve --config configs/car_sales.yaml                                  # in another terminal
+    callproof serve --config configs/car_sales.yaml                                  # in another terminal
     python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
 
 Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold

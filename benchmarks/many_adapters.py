@@ -54,7 +54,7 @@ def _disturb(file: Path, seed: int) -> None:
 
 
 def options(adapters: Sequence[Version]) -> list[str]:
-    """The words that make `python -m serve` serve these adapters."""
+    """The words that make `callproof serve` serve these adapters."""
     return [word for adapter in adapters for word in ("--adapter", f"{adapter.name}={adapter.path}")]
 
 

@@ -5,7 +5,7 @@
 
 Arms, each with the same turns (8 tools), as many requests in flight, and one process:
     evaluate   evaluate's replay: asked, judged, and every outcome on disk
-    report     the same with all that `python -m evaluate` does: configuration read, metrics and report written
+    report     the same with all that `callproof evaluate` does: configuration read, metrics and report written
     client     callproof's client alone: the ceiling of `evaluate`
     openai     an asyncio loop over the openai client; answers are thrown away
     inspect_ai `inspect_ai.eval` with `generate`, unscored; only where it is installed

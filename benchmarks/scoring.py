@@ -1,4 +1,4 @@
-"""What scoring saved answers takes: seconds and peak memory of `python -m evaluate score`, for few turns and for many.
+"""What scoring saved answers takes: seconds and peak memory of `callproof evaluate score`, for few turns and for many.
 
     python benchmarks/scoring.py --turns runs/<id>/turns.jsonl --answers runs/<id>/outcomes.jsonl --model car_sales
     python benchmarks/scoring.py --turns DIR/turns.jsonl --answers DIR/answers.jsonl --count 10000,100000

@@ -1,4 +1,4 @@
-"""`python -m evaluate`: see `evaluate.cli`."""
+"""`callproof evaluate`: see `evaluate.cli`."""
 
 from callproof.errors import exit_with
 

@@ -10,18 +10,18 @@ from callproof.console import Parser, add_overrides, count, positive, with_verb
 VERBS = ("replay", "score", "report", "import", "gate", "noise", "bless", "parity")
 _EXAMPLES = """\
 examples:
-  python -m evaluate --config configs/car_sales.yaml --model tiny --model car_sales
-  python -m evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
-  python -m evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
-  python -m evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
-  python -m evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
-  python -m evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
-  python -m evaluate report runs/nightly --baseline car_sales
-  python -m evaluate import openai-log proxy.jsonl --out turns.jsonl
-  python -m evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
-  python -m evaluate bless runs/nightly
-  python -m evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
-  python -m evaluate parity --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof evaluate --config configs/car_sales.yaml --model tiny --model car_sales
+  callproof evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
+  callproof evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
+  callproof evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
+  callproof evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
+  callproof evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
+  callproof evaluate report runs/nightly --baseline car_sales
+  callproof evaluate import openai-log proxy.jsonl --out turns.jsonl
+  callproof evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
+  callproof evaluate bless runs/nightly
+  callproof evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
+  callproof evaluate parity --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
 
 Without a verb it replays; `replay --help` lists its options. The table goes to stdout, whose last line is one JSON
 object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression, or no parity; 2 usage or
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: wrong usage, or what the verb raises.
     """
-    words = with_verb("python -m evaluate", sys.argv[1:] if argv is None else argv, VERBS, "replay")
+    words = with_verb("callproof evaluate", sys.argv[1:] if argv is None else argv, VERBS, "replay")
     args = _parser().parse_args(words)
     args.words = words
     from . import commands
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m evaluate",
+        prog="callproof evaluate",
         description="Replay tool-eval turns against an endpoint, score, report, and gate one run against another.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -81,7 +81,7 @@ def _go_on(args: Namespace, run_id: str) -> str:
     """The command that finishes an interrupted run; without credentials in its URLs."""
     words = [re.sub("//[^/]*@", "//", word) for word in args.words]
     chosen = [] if args.run_id else ["--run-id", run_id]
-    return shlex.join(["python", "-m", "evaluate", *words, *chosen, *([] if args.resume else ["--resume"])])
+    return shlex.join(["callproof", "evaluate", *words, *chosen, *([] if args.resume else ["--resume"])])
 
 
 def _check_baseline(name: str | None, runs: Path) -> None:

@@ -100,7 +100,7 @@ def trained_prompts(config: RunConfig, config_path: str) -> list[Pair]:
     path = config.eval_prompts_path
     turns = eval_turns(config)
     mend = (
-        f"train (python -m train --config {config_path}), or write it: python -m train prompts --config {config_path}"
+        f"train (callproof train --config {config_path}), or write it: callproof train prompts --config {config_path}"
     )
     if not path.is_file():
         raise UserError(path, "there are no prompts of a training", mend)

@@ -1,4 +1,4 @@
-"""`python -m serve`: see serve/cli.py."""
+"""`callproof serve`: see serve/cli.py."""
 
 from callproof.errors import exit_with
 

@@ -16,20 +16,20 @@ from callproof.console import Parser, add_overrides, count, positive, with_verb
 VERBS = ("start", "doctor", "chat", "ui", "list", "load", "unload", "promote")
 _EXAMPLES = """\
 examples:
-  python -m serve --config configs/car_sales.yaml --config configs/insurance.yaml
-  python -m serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
-  python -m serve --config configs/car_sales.yaml serve.max_num_seqs=8
-  python -m serve --config configs/car_sales.yaml --print       # the vLLM command line instead
-  python -m serve --config configs/qwen3-4b.yaml --device gpu --compose docker-compose.yml
-  python -m serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
-  python -m serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
-  python -m serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
-  python -m serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
-  python -m serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
-  python -m serve --config configs/car_sales.yaml --runtime-loads 4
-  python -m serve load car_sales outputs/car_sales && python -m serve list
-  python -m serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
-  python -m serve unload car_sales@0123456789ab
+  callproof serve --config configs/car_sales.yaml --config configs/insurance.yaml
+  callproof serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
+  callproof serve --config configs/car_sales.yaml serve.max_num_seqs=8
+  callproof serve --config configs/car_sales.yaml --print       # the vLLM command line instead
+  callproof serve --config configs/qwen3-4b.yaml --device gpu --compose docker-compose.yml
+  callproof serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
+  callproof serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
+  callproof serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
+  callproof serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve --config configs/car_sales.yaml --runtime-loads 4
+  callproof serve load car_sales outputs/car_sales && callproof serve list
+  callproof serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
+  callproof serve unload car_sales@0123456789ab
 
 The last line of standard output is `ready <url>`, the command of --print, or one JSON object. Exit codes: 0 done; 1 a
 check failed, or a regression; 2 usage or configuration, or a dead endpoint; 3 nothing can be judged, or no answer; 4
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: wrong usage, or what the verb raises.
     """
-    words = with_verb("python -m serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
+    words = with_verb("callproof serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
     args = _parser().parse_args(words)
     from . import commands
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m serve",
+        prog="callproof serve",
         description=__doc__,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -49,7 +49,7 @@ PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
 def run_start(args: Namespace) -> int:
     """Start a server and stay until it is stopped, or print or write it."""
     if not args.config and not args.adapter:
-        raise UserError("python -m serve", "has nothing to serve", "give --config FILE or --adapter NAME=PLACE")
+        raise UserError("callproof serve", "has nothing to serve", "give --config FILE or --adapter NAME=PLACE")
     outputs = {name: getattr(args, name) for name in PLATFORMS if getattr(args, name)}
     starts = not (args.print or outputs)
     wheel = require_wheel() if starts else installed_wheel()

@@ -1,4 +1,4 @@
-"""`python -m train`: see train/cli.py."""
+"""`callproof train`: see train/cli.py."""
 
 from callproof.errors import exit_with
 

@@ -5,20 +5,20 @@ outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; 
 stdout is a JSON summary.
 
 examples:
-  python -m train --config configs/car_sales.yaml
-  python -m train --config configs/car_sales.yaml train.learning_rate=1e-3 lora.r=8
-  python -m train --config configs/car_sales.yaml --resume        go on after a crash
-  python -m train --config configs/qwen3-4b.yaml --dry-run --gpu 24     does it fit? exit code 1 if not
-  accelerate launch --num_processes 2 -m train --config configs/qwen3-4b.yaml
-  python -m train config --config configs/car_sales.yaml          every key, its value, and where that comes from
-  python -m train check --config configs/car_sales.yaml --html preview.html       look at the data before training
-  python -m train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
-  python -m train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
-  python -m train merge --config configs/car_sales.yaml           adapter and base as one model
-  python -m train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
-  python -m train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
-  python -m train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
-  python -m train base --out models/tiny                          make the embedded base model again (hours)
+  callproof train --config configs/car_sales.yaml
+  callproof train --config configs/car_sales.yaml train.learning_rate=1e-3 lora.r=8
+  callproof train --config configs/car_sales.yaml --resume        go on after a crash
+  callproof train --config configs/qwen3-4b.yaml --dry-run --gpu 24     does it fit? exit code 1 if not
+  accelerate launch --num_processes 2 -m callproof.train --config configs/qwen3-4b.yaml
+  callproof train config --config configs/car_sales.yaml          every key, its value, and where that comes from
+  callproof train check --config configs/car_sales.yaml --html preview.html       look at the data before training
+  callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
+  callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
+  callproof train merge --config configs/car_sales.yaml           adapter and base as one model
+  callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
+  callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
+  callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  callproof train base --out models/tiny                          make the embedded base model again (hours)
 
 Exit codes: 0 done; 1 `check` found what would spoil the training, --dry-run that it does not fit, `merge` that the
 merged model differs from base and adapter; 2 usage, configuration or data.
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: wrong usage, or what the command raises.
     """
-    words = with_verb("python -m train", sys.argv[1:] if argv is None else argv, COMMANDS, "run")
+    words = with_verb("callproof train", sys.argv[1:] if argv is None else argv, COMMANDS, "run")
     args = _parser().parse_args(words)
     from . import commands
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="callproof train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _run(commands.add_parser("run", help="train an adapter (the default)"))
     _config(commands.add_parser("config", help="print the resolved configuration and its sources"))

@@ -1,4 +1,4 @@
-"""What each command of `python -m train` does (train/cli.py says what it takes); torch comes only when it is needed."""
+"""What each command of `callproof train` does (train/cli.py says what it takes); torch comes only when it is needed."""
 
 import json
 import sys
@@ -125,7 +125,7 @@ def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
     if args.adapter:
         return args.adapter
     if config is None:
-        raise UserError(f"python -m train {args.command}", "no adapter is given", "give --adapter or --config")
+        raise UserError(f"callproof train {args.command}", "no adapter is given", "give --adapter or --config")
     return config.adapter_dir
 
 
@@ -134,7 +134,7 @@ def run_infer(args: Namespace) -> int:
 
     config = load(args.config) if args.config else None
     if args.model and not (args.model / "config.json").is_file():
-        raise UserError(args.model, "holds no model (no config.json)", "make it: python -m train merge --config ...")
+        raise UserError(args.model, "holds no model (no config.json)", "make it: callproof train merge --config ...")
     if args.model:
         model = config.model if config else ModelConfig()
         source = model.model_copy(update={"base_model": str(args.model), "revision": None})
@@ -170,7 +170,7 @@ def run_prompts(args: Namespace) -> int:
 def run_push(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     if not args.dry_run:
-        check_token("python -m train push")
+        check_token("callproof train push")
     from .adapter.push import publish
 
     done = publish(config, args.run, args.dry_run)

@@ -1,12 +1,12 @@
 """Compare two models, two endpoints or two saved benches, and gate the one's latency on the other's.
 
-    python -m bench compare tiny car_sales --config configs/car_sales.yaml --blocks 6
-    python -m bench compare http://a:8000 http://b:8000 --config configs/car_sales.yaml --model car_sales
-    python -m bench compare tiny@http://a:8000 car_sales@http://b:8000 --config configs/car_sales.yaml --vary versions
-    python -m bench compare runs/a.json runs/b.json --gate e2e_p95=1.10,ttft_p50=1.10 --junit bench.xml
+    callproof bench compare tiny car_sales --config configs/car_sales.yaml --blocks 6
+    callproof bench compare http://a:8000 http://b:8000 --config configs/car_sales.yaml --model car_sales
+    callproof bench compare tiny@http://a:8000 car_sales@http://b:8000 --config configs/car_sales.yaml --vary versions
+    callproof bench compare runs/a.json runs/b.json --gate e2e_p95=1.10,ttft_p50=1.10 --junit bench.xml
 
 A is the baseline, B the candidate. Live sides run their blocks in turns, over the same turns. Saved benches need
-blocks of their own (`python -m bench --blocks 6`). Exit codes: 0 done, or gate passed; 1 slower than a limit allows;
+blocks of their own (`callproof bench --blocks 6`). Exit codes: 0 done, or gate passed; 1 slower than a limit allows;
 2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
 """
 

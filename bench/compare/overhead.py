@@ -1,6 +1,6 @@
 """What an adapter costs: the same load on a server without LoRA, on the base of one with LoRA, and on its adapter.
 
-    python -m bench overhead --config configs/car_sales.yaml --endpoint http://127.0.0.1:8000 \\
+    callproof bench overhead --config configs/car_sales.yaml --endpoint http://127.0.0.1:8000 \\
         --arms nolora=http://127.0.0.1:8001,base=tiny,adapter=car_sales --concurrency 8
 
 `base` and `adapter` are models at --endpoint; `nolora` is the URL of a server of the base alone, and may be left out.

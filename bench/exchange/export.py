@@ -6,8 +6,8 @@ prompt a line and the largest number of tokens to answer with. A prompt there is
 server's own chat template makes of the turn (for `--backend openai --skip-chat-template`), without one the tools and
 messages written out plainly, about as long and as much shared between turns as the real one, but not the same.
 
-    python -m bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
-    python -m bench export --config configs/car_sales.yaml --format vllm-custom --endpoint http://h:8000 --out p.jsonl
+    callproof bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
+    callproof bench export --config configs/car_sales.yaml --format vllm-custom --endpoint http://h:8000 --out p.jsonl
 """
 
 import json

@@ -1,6 +1,6 @@
 """A bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter's text files.
 
-    python -m bench prometheus runs/bench.json --out bench.prom
+    callproof bench prometheus runs/bench.json --out bench.prom
 
 One series a model and load (and block, where levels were repeated), in base units: seconds, ratios.
 """

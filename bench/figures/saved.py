@@ -54,7 +54,7 @@ class SavedLevel(Saved):
 
 
 class SavedBench(Saved):
-    """A file that `python -m bench` wrote.
+    """A file that `callproof bench` wrote.
 
     Attributes:
         turns: digest of the ids of each model's turns.
@@ -90,4 +90,4 @@ class SavedBench(Saved):
         try:
             return cls.model_validate_json(read_text(path))
         except ValidationError as error:
-            raise UserError(path, f"holds no bench ({explain(error)})", "give a file of `python -m bench`") from None
+            raise UserError(path, f"holds no bench ({explain(error)})", "give a file of `callproof bench`") from None

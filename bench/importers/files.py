@@ -1,7 +1,7 @@
 """Results of other load generators as a bench's report: the same table, JSON and HTML.
 
-    python -m bench import result.json --device "gpu, H100"
-    python -m bench import artifacts/profile_export.jsonl --model car_sales --out runs/aiperf.json
+    callproof bench import result.json --device "gpu, H100"
+    callproof bench import artifacts/profile_export.jsonl --model car_sales --out runs/aiperf.json
 
 Takes files of `vllm bench serve --save-result` (--append-result and --save-detailed too), and AIPerf's
 profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level; what a file does not tell is empty,

@@ -1,4 +1,4 @@
-"""The options of `python -m bench`, from text to what they mean; every mistake is a UserError."""
+"""The options of `callproof bench`, from text to what they mean; every mistake is a UserError."""
 
 import argparse
 import math

@@ -44,7 +44,7 @@ class DataConfig(Record):
         default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
     )
     prepared: Path | None = Field(
-        default=None, description="folder that `python -m train prepare` wrote; its rows are trained on as they are"
+        default=None, description="folder that `callproof train prepare` wrote; its rows are trained on as they are"
     )
     max_context_length: int = Field(
         default=4096, gt=0, description="tokens; longer training rows are dropped and counted"

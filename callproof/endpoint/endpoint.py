@@ -149,7 +149,7 @@ class Endpoint:
             async with self._open.request(method, url, json=payload, timeout=timeout) as response:
                 return response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            mend = "start it (python -m serve --config ...) or correct --endpoint"
+            mend = "start it (callproof serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
 
     async def read(self, path: str) -> str:

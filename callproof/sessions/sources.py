@@ -68,7 +68,7 @@ def find_files(source: str) -> list[tuple[Path, str]]:
         UserError: there is none, or the source is a Hugging Face dataset.
     """
     if is_dataset(source):
-        mend = f"write it as JSON lines: python -m train convert {source} --out sessions.jsonl"
+        mend = f"write it as JSON lines: callproof train convert {source} --out sessions.jsonl"
         raise UserError(source, "is a Hugging Face dataset, which training alone can read", mend)
     path = Path(source)
     if path.is_dir():

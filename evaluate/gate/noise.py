@@ -112,7 +112,7 @@ def read_noise(path: Path) -> Noise:
     try:
         return Noise.model_validate_json(read_text(path))
     except ValidationError as error:
-        raise UserError(path, explain(error), "write it with `python -m evaluate noise`") from None
+        raise UserError(path, explain(error), "write it with `callproof evaluate noise`") from None
 
 
 def noise_of(baseline: Side, given: Path | None) -> tuple[Noise, str] | None:

@@ -1,4 +1,4 @@
-"""`python -m evaluate import`: from parsed arguments to files and exit code."""
+"""`callproof evaluate import`: from parsed arguments to files and exit code."""
 
 import json
 from argparse import Namespace

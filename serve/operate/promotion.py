@@ -189,8 +189,8 @@ async def _gate(promotion: Promotion, names: list[str], run: Path) -> int:
 
 
 async def _verb(*words: object) -> int:
-    """The exit code of `python -m evaluate`; what it prints goes to stderr, for the last line of stdout is ours."""
-    command = [sys.executable, "-m", "evaluate", *map(str, words)]
+    """The exit code of `callproof evaluate`; what it prints goes to stderr, for the last line of stdout is ours."""
+    command = [sys.executable, "-m", "callproof", "evaluate", *map(str, words)]
     process = await asyncio.create_subprocess_exec(*command, stdout=sys.stderr.fileno())
     try:
         return await process.wait()

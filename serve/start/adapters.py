@@ -23,7 +23,7 @@ def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = No
     """
     folder, model = folder or config.adapter_dir, config.model
     if not folder.is_dir():
-        raise UserError(folder, "there is no adapter", f"train it: python -m train --config {config_path}")
+        raise UserError(folder, "there is no adapter", f"train it: callproof train --config {config_path}")
     settings = check_adapter_folder(folder, model.base_model)
     check_trained_on(folder, settings, model.base_model, model.revision, config_path)
     return Adapter(name=config.name, path=folder, rank=highest_rank(settings))

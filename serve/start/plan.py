@@ -201,7 +201,7 @@ def _check_template(source: Source, lead: Source) -> None:
     if source.manifest is None or served is None:
         return
     where, text = served
-    mend = f"train again: python -m train --config {source.where}" if source.facts is None else "train again"
+    mend = f"train again: callproof train --config {source.where}" if source.facts is None else "train again"
     try:
         trained = read_object(source.manifest, mend)["sha256"]["chat_template"]
     except (ValueError, LookupError, TypeError):

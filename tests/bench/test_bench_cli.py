@@ -1,4 +1,4 @@
-"""`python -m bench` as a user calls it."""
+"""`callproof bench` as a user calls it."""
 
 import json
 import signal

@@ -52,7 +52,7 @@ def test_the_command_exits_with_2_after_one_line_and_no_traceback():
 def test_a_dead_endpoint_is_told_in_one_line_before_anything_is_written(domain: Domain, refused: Refused):
     line = refused("--endpoint", "http://127.0.0.1:9", "--config", domain.config, "--model", "tiny")
     assert "http://127.0.0.1:9/v1/models" in line
-    assert "python -m serve" in line
+    assert "callproof serve" in line
     assert not domain.runs.exists()
 
 
@@ -102,15 +102,15 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(
 def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Refused):
     verbs = "verbs: replay, score, report, import, gate, noise, bless, parity"
     assert refused("scroe", "--out", "x") == (
-        f"error: python -m evaluate scroe: unknown verb; did you mean 'score'? {verbs}"
+        f"error: callproof evaluate scroe: unknown verb; did you mean 'score'? {verbs}"
     )
-    assert refused("frobnicate") == f"error: python -m evaluate frobnicate: unknown verb; {verbs}"
+    assert refused("frobnicate") == f"error: callproof evaluate frobnicate: unknown verb; {verbs}"
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "replay: the following arguments are required: --config, --model; see python -m evaluate replay --help"),
+        ([], "replay: the following arguments are required: --config, --model; see callproof evaluate replay --help"),
         (["--limit-sessions", "0"], "--limit-sessions: expected a whole number from 1"),
         (["score", "--turns", "t", "--answers", "a", "--out", "o", "--match", "fuzzy"], "invalid choice: 'fuzzy'"),
         (["score", "--turns", "t"], "score: the following arguments are required: --answers, --out"),

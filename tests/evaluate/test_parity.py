@@ -147,8 +147,8 @@ def test_a_model_that_is_not_served_is_named(trained: Domain, refused: Refused) 
 def test_without_the_prompts_of_a_training_both_ways_to_them_are_told(trained: Domain, refused: Refused) -> None:
     prompts_of(trained).unlink()
     error = refused("parity", "--config", trained.config)
-    assert f"python -m train --config {trained.config}" in error
-    assert f"python -m train prompts --config {trained.config}" in error
+    assert f"callproof train --config {trained.config}" in error
+    assert f"callproof train prompts --config {trained.config}" in error
 
 
 def test_prompts_that_lack_a_turn_are_refused_with_its_id(trained: Domain, refused: Refused) -> None:

@@ -1,4 +1,4 @@
-"""`python -m serve` as a user calls it, as far as it goes without vLLM."""
+"""`callproof serve` as a user calls it, as far as it goes without vLLM."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def write_config(folder: Path, text: str) -> None:
 MISTAKES = {
     "no file": (None, "a.yaml: cannot be read"),
     "unknown key": ("name: a\ndata: {domain: d}\nserve: {prot: 1}\n", "unknown key 'serve.prot'; did you mean 'port'?"),
-    "no adapter": ("name: a\ndata: {domain: d}\nmodel: {base_model: o/m}\n", "python -m train --config a.yaml"),
+    "no adapter": ("name: a\ndata: {domain: d}\nmodel: {base_model: o/m}\n", "callproof train --config a.yaml"),
     "no base": ("name: a\ndata: {domain: d}\nmodel: {base_model: ./m}\n", "there is no folder m"),
 }
 
@@ -42,7 +42,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 def test_help_shows_examples() -> None:
     done = serve(REPOSITORY, "--help")
     assert done.returncode == 0
-    assert "python -m serve --config configs/car_sales.yaml --print" in done.stdout
+    assert "callproof serve --config configs/car_sales.yaml --print" in done.stdout
 
 
 def write_model(folder: Path) -> None:
@@ -59,7 +59,7 @@ def write_model(folder: Path) -> None:
 @pytest.mark.parametrize("verb", ["start", "doctor", "chat", "ui", "list", "load", "unload", "promote"])
 def test_help_shows_an_example_of_every_verb(verb: str) -> None:
     examples = serve(REPOSITORY, "--help").stdout.partition("examples:")[2]
-    assert f"python -m serve {'--config' if verb == 'start' else verb}" in examples
+    assert f"callproof serve {'--config' if verb == 'start' else verb}" in examples
 
 
 def test_every_platform_is_written_at_once_and_nothing_is_started(tmp_path: Path) -> None:

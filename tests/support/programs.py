@@ -101,7 +101,7 @@ def _become(job: dict[str, Any]) -> None:
         stream = os.open(job["streams"][name], os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(stream, number)
         os.close(stream)
-    sys.path[0] = job["cwd"]
+    sys.path[:1] = [job["cwd"], *job["environment"]["PYTHONPATH"].split(os.pathsep)]
     sys.argv = job["words"]
     importlib.invalidate_caches()
     runpy.run_module(job["words"][0], run_name="__main__", alter_sys=True)

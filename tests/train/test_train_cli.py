@@ -117,7 +117,7 @@ def test_sessions_that_are_all_too_long_leave_nothing_to_train_on(domain: Path) 
 
 
 def test_help_shows_examples_and_needs_no_torch() -> None:
-    assert "python -m train --config configs/car_sales.yaml" in run_verb("train", "--help").stdout
+    assert "callproof train --config configs/car_sales.yaml" in run_verb("train", "--help").stdout
     assert "import torch" not in (ROOT / "train" / "__main__.py").read_text()
 
 

@@ -40,7 +40,7 @@ def find_adapter(folder: Path, config: RunConfig | None = None, base: str | None
     """
     file = folder / "adapter_config.json"
     if not folder.is_dir():
-        raise UserError(folder, "there is no adapter", "train it: python -m train --config ...")
+        raise UserError(folder, "there is no adapter", "train it: callproof train --config ...")
     settings, manifest = read_object(file, MEND), folder.parent / "manifest.json"
     if (kind := settings.get("peft_type")) != "LORA":
         raise UserError(file, f"peft_type is {kind!r}, expected 'LORA'", "give a LoRA adapter")

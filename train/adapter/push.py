@@ -47,7 +47,7 @@ def _upload(folder: Path, repo_id: str, private: bool) -> str:
         done = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Adapter and model card")
     except (HTTPError, OSError, HFValidationError) as error:
         reason = str(error).strip().splitlines()[0]
-        mend = f"the adapter is safe in {folder}; upload it later: python -m train push"
+        mend = f"the adapter is safe in {folder}; upload it later: callproof train push"
         raise UserError(repo_id, f"upload failed ({type(error).__name__}: {reason})", mend) from None
     return done.commit_url
 

@@ -1,7 +1,7 @@
 """Make the embedded base model `models/tiny` from nothing: tokenizer, random weights, curriculum.
 
-    python -m train base --out models/tiny                       from nothing
-    python -m train base --from models/tiny --out models/tiny    a later pass, with the tokenizer of the first
+    callproof train base --out models/tiny                       from nothing
+    callproof train base --from models/tiny --out models/tiny    a later pass, with the tokenizer of the first
 
 The curriculum has stages: one request and one call; many small decisions among plain tools; more tools, parameters and
 turns; full catalogs with a system prompt. At first all tokens carry loss: names that recur in a catalog are what

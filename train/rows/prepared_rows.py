@@ -15,7 +15,7 @@ from .hashes import hashes_here, source_hashes
 SCHEMA_VERSION = 1
 FILE = "prepared.json"
 OF_BASE = ("tokenizer", "chat_template")
-AGAIN = "prepare again: python -m train prepare"
+AGAIN = "prepare again: callproof train prepare"
 
 
 class PreparedSplit(Record):

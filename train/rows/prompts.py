@@ -1,7 +1,7 @@
 """The prompts of the eval turns in tokens, as training encodes them.
 
 They are cut out of the rows that training makes of the eval sessions: all that stands before a supervised span, so that
-whatever the encoder does to a prompt is in them. `python -m evaluate parity` compares them with what a server feeds;
+whatever the encoder does to a prompt is in them. `callproof evaluate parity` compares them with what a server feeds;
 see docs/parity.md.
 """
 

@@ -9,9 +9,9 @@ from callproof.errors import EXIT_PASS, UserError, exit_with
 
 EXIT_STALE = 1
 EXAMPLES = """examples:
-  python -m train.synth                       write the sessions of both domains
-  python -m train.synth --domain insurance    of one domain only
-  python -m train.synth --check               write nothing; exit 1 unless the files are what would be written
+  callproof train synth                       write the sessions of both domains
+  callproof train synth --domain insurance    of one domain only
+  callproof train synth --check               write nothing; exit 1 unless the files are what would be written
 """
 
 
@@ -33,7 +33,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = Parser(
-        prog="python -m train.synth",
+        prog="callproof train synth",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,7 +55,7 @@ def _files(domain: str, folder: Path) -> list[tuple[Path, str]]:
 
 def _check(path: Path, text: str) -> bool:
     stale = not path.is_file() or path.read_bytes() != text.encode()
-    print(f"{path}: {'out of date, run python -m train.synth' if stale else 'up to date'}", file=sys.stderr)
+    print(f"{path}: {'out of date, run callproof train synth' if stale else 'up to date'}", file=sys.stderr)
     return stale
 
 

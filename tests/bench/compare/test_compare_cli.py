@@ -1,4 +1,4 @@
-"""`python -m bench compare` as a user calls it, over real HTTP and over saved files."""
+"""`callproof bench compare` as a user calls it, over real HTTP and over saved files."""
 
 import json
 import re
@@ -117,7 +117,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, w
 
 
 def test_every_command_of_the_doc_is_one_that_the_command_line_takes() -> None:
-    found = re.findall(r"^python -m bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
+    found = re.findall(r"^callproof bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
     assert len(found) == 3
     for words in found:
         assert _parser().parse_args(shlex.split(words)).verb == "compare"

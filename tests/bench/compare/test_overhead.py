@@ -1,4 +1,4 @@
-"""`python -m bench overhead`: three arms in blocks that take turns."""
+"""`callproof bench overhead`: three arms in blocks that take turns."""
 
 import json
 from pathlib import Path

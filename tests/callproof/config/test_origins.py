@@ -210,7 +210,7 @@ def test_hostile_yaml_is_one_line_with_its_place(text: str, named: str) -> None:
 
 def test_the_schema_for_editors_is_current() -> None:
     told = json.loads((ROOT / "configs/schema.json").read_text(encoding="utf-8"))
-    assert told == RunConfig.model_json_schema(), "run: python -m train config --schema > configs/schema.json"
+    assert told == RunConfig.model_json_schema(), "run: callproof train config --schema > configs/schema.json"
 
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)

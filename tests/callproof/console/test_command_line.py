@@ -12,15 +12,15 @@ from callproof.errors import UserError
     [
         (
             ["train", "frobnicate"],
-            "error: python -m train frobnicate: unknown verb; verbs: run, config, check, ",
+            "error: callproof train frobnicate: unknown verb; verbs: run, config, check, ",
         ),
         (["train", "prepar"], "did you mean 'prepare'?"),
-        (["train", "--config"], "error: python -m train run: argument --config: expected one argument; see"),
-        (["serve", "--port", "x"], "error: python -m serve start: argument --port: expected a whole number; see"),
-        (["bench", "--frob"], "error: python -m bench run: "),
-        (["bench", "compar"], "error: python -m bench compar: unknown verb; did you mean 'compare'?"),
-        (["evaluate", "gat"], "error: python -m evaluate gat: unknown verb; did you mean 'gate'?"),
-        (["train.synth", "--frob"], "error: python -m train.synth: unrecognized arguments: --frob; see "),
+        (["train", "--config"], "error: callproof train run: argument --config: expected one argument; see"),
+        (["serve", "--port", "x"], "error: callproof serve start: argument --port: expected a whole number; see"),
+        (["bench", "--frob"], "error: callproof bench run: "),
+        (["bench", "compar"], "error: callproof bench compar: unknown verb; did you mean 'compare'?"),
+        (["evaluate", "gat"], "error: callproof evaluate gat: unknown verb; did you mean 'gate'?"),
+        (["train.synth", "--frob"], "error: callproof train synth: unrecognized arguments: --frob; see "),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], expected: str) -> None:

@@ -328,7 +328,7 @@ def test_served_models_pass_the_check_and_an_unknown_one_is_named_with_those_ser
 
 
 def test_an_endpoint_that_is_down_is_a_user_error_with_the_mend() -> None:
-    with pytest.raises(UserError, match=r"127.0.0.1:9/v1/models: no endpoint answers .*python -m serve"):
+    with pytest.raises(UserError, match=r"127.0.0.1:9/v1/models: no endpoint answers .*callproof serve"):
         check_models("http://127.0.0.1:9", ["tiny"])
 
 

@@ -99,7 +99,7 @@ def test_a_hugging_face_dataset_is_left_to_training(tmp_path: Path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "state.json").write_text("{}")
-    with pytest.raises(UserError, match=f"python -m train convert {source} --out"):
+    with pytest.raises(UserError, match=f"callproof train convert {source} --out"):
         list(read_records(source))
 
 

@@ -29,7 +29,7 @@ def steps() -> list[dict[str, object]]:
 def commands(text: str) -> list[list[str]]:
     """The words after `-m evaluate` of each command line in a text."""
     joined = text.replace("\\\n", " ")
-    return [shlex.split(words, comments=True) for words in re.findall(r"python -m evaluate (.*)", joined)]
+    return [shlex.split(words, comments=True) for words in re.findall(r"callproof evaluate (.*)", joined)]
 
 
 @pytest.mark.parametrize("path", [WORKFLOW, DOC])

@@ -19,7 +19,7 @@ Runs = Callable[..., Path]
 
 
 def command(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m evaluate gate`, as a CI job runs it."""
+    """`callproof evaluate gate`, as a CI job runs it."""
     return run_program("evaluate", "gate", *words, cwd=Path.cwd(), **environment)
 
 

@@ -101,7 +101,7 @@ def test_noise_of_other_turns_is_refused(run: Runs, repeated: list[Path], tmp_pa
     with pytest.raises(UserError, match=r"n\.json: was measured with another turns: .* measure it with runs like"):
         gate(short, short, "--noise", tmp_path / "n.json")
     (tmp_path / "n.json").write_text("{}")
-    with pytest.raises(UserError, match=r"n\.json: model: Field required; write it with `python -m evaluate noise`"):
+    with pytest.raises(UserError, match=r"n\.json: model: Field required; write it with `callproof evaluate noise`"):
         gate(short, short, "--noise", tmp_path / "n.json")
 
 

@@ -59,7 +59,7 @@ def go_on(told: str) -> list[str]:
     """The command that an interrupted process leaves, for this Python."""
     _, _, command = told.partition("to go on: ")
     assert command, told
-    return [sys.executable, *shlex.split(command.splitlines()[0])[1:]]
+    return [sys.executable, "-m", *shlex.split(command.splitlines()[0])]
 
 
 def answers(run: Run) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def test_a_run_out_of_time_is_no_run_to_trust_and_can_be_finished(domain: Domain
         with started(domain, *words, "--run-timeout", "0.6") as process:
             told = ended(process)
         assert process.returncode == 3, told
-        assert "out of time; to go on: python -m evaluate" in told
+        assert "out of time; to go on: callproof evaluate" in told
         [path] = domain.runs.iterdir()
         landed = len(outcomes_of(Run(path)))
         assert 0 < landed < 80

@@ -184,7 +184,7 @@ def test_an_adapter_trained_with_another_template_is_refused() -> None:
 
 
 def test_an_adapter_that_is_not_trained_yet_is_named_with_the_command_that_trains_it() -> None:
-    with pytest.raises(UserError, match=r"^outputs/cars/adapter: .*python -m train --config cars.yaml"):
+    with pytest.raises(UserError, match=r"^outputs/cars/adapter: .*callproof train --config cars.yaml"):
         make_plan([write_config("cars")], "cpu")
 
 
