@@ -17,6 +17,7 @@ _KEYWORDS: dict[str, type] = {
     "description": str,
     "examples": list,
 }
+_MAX_ENUM = 1_000
 _ANNOTATIONS = {"default", "x-unordered", "x-null-omitted", "x-match"}
 _ALL = _KEYWORDS.keys() | _ANNOTATIONS
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -53,7 +54,7 @@ def surely_valid(value: Any, schema: Any) -> bool:
     kind = schema.get("type")
     if not isinstance(kind, str) or type(value) not in _TYPES.get(kind, ()):
         return False
-    if "enum" in schema and not (kind == "string" and value in schema["enum"]):
+    if "enum" in schema and not (kind == "string" and len(schema["enum"]) <= _MAX_ENUM and value in schema["enum"]):
         return False
     if kind == "object":
         return _surely_valid_object(value, schema)
