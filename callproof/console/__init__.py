@@ -5,7 +5,7 @@ Here stands what `--help` needs; pages, CI files and workers import more, and ar
 
 from .command_line import Parser, add_overrides, count, positive, say, with_verb
 from .display import visible
-from .progress import Steps
+from .progress import Steps, counted
 from .verb import Act, Command, Verb, late
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Verb",
     "add_overrides",
     "count",
+    "counted",
     "late",
     "positive",
     "say",
