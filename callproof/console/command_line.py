@@ -16,11 +16,11 @@ class Parser(argparse.ArgumentParser):
         self, args: Any = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Words that argparse leaves over, since it takes positional ones from one place only, are overrides too."""
-        found, rest = super().parse_known_args(args, namespace)
-        if hasattr(found, "overrides"):
-            found.overrides = [*found.overrides, *(word for word in rest if not word.startswith("-"))]
+        options, rest = super().parse_known_args(args, namespace)
+        if hasattr(options, "overrides"):
+            options.overrides = [*options.overrides, *(word for word in rest if not word.startswith("-"))]
             rest = [word for word in rest if word.startswith("-")]
-        return found, rest
+        return options, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(self.prog, message, f"see {self.prog} --help")
