@@ -1,21 +1,19 @@
-"""Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
+"""What `callproof serve` takes; serve/commands.py does it, imported when it runs."""
+
+import argparse
+import math
+from pathlib import Path
+
+from callproof.console import Act, Command, Verb, add_overrides, count, late, positive
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
+
+_MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
 
 Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
 waits until it is healthy, prints `ready <url>` on standard output, and stops every process of it on Ctrl-C or SIGTERM.
 A client picks an adapter by `model`. docs/serving.md has the rules behind each verb.
 """
-
-import argparse
-import math
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from callproof.console import Parser, add_overrides, count, positive, with_verb
-
-VERBS = ("start", "doctor", "chat", "ui", "list", "load", "unload", "promote")
 _EXAMPLES = """\
-examples:
   callproof serve --config configs/car_sales.yaml --config configs/insurance.yaml
   callproof serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
   callproof serve --config configs/car_sales.yaml serve.max_num_seqs=8
@@ -30,44 +28,16 @@ examples:
   callproof serve load car_sales outputs/car_sales && callproof serve list
   callproof serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
   callproof serve unload car_sales@0123456789ab
-
-The last line of standard output is `ready <url>`, the command of --print, or one JSON object. Exit codes: 0 done; 1 a
-check failed, or a regression; 2 usage or configuration, or a dead endpoint; 3 nothing can be judged, or no answer; 4
-inconclusive; 130 interrupted. An API key is taken from VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from
-options or files.
 """
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code.
-
-    Raises:
-        UserError: wrong usage, or what the verb raises.
-    """
-    words = with_verb("callproof serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
-    args = _parser().parse_args(words)
-    from . import commands
-
-    return getattr(commands, f"run_{args.verb}")(args)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="callproof serve",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
-    _start(verbs.add_parser("start", help="start a server, or write it for another platform (the default)"))
-    _doctor(verbs.add_parser("doctor", help="check a running server: isolation, channels, streaming, cache, limits"))
-    _chat(verbs.add_parser("chat", help="talk to a served model in the terminal; its calls are checked as they form"))
-    _ui(verbs.add_parser("ui", help="talk to two served models side by side on a web page"))
-    _list(verbs.add_parser("list", help="the base and adapters that a running server has"))
-    _load(verbs.add_parser("load", help="load an adapter under a name that holds its content's hash"))
-    _unload(verbs.add_parser("unload", help="make a running server forget an adapter"))
-    _promote(verbs.add_parser("promote", help="load, check, evaluate and gate an adapter; then give it the name"))
-    return parser
+_EXITS = {
+    EXIT_REGRESSION: "a check failed, or a regression",
+    EXIT_INVALID: "nothing can be judged, or no answer",
+    EXIT_INCONCLUSIVE: "inconclusive",
+}
+_NOTES = """
+The last line of standard output is `ready <url>`, the command of --print, or one JSON object. An API key is taken from
+VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from options or files.
+"""
 
 
 def _start(parser: argparse.ArgumentParser) -> None:
@@ -172,3 +142,34 @@ def _temperature(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError("expected a number from 0")
     return value
+
+
+def _act(command: str) -> Act:
+    return late(f"{__package__}.commands", f"run_{command}")
+
+
+VERB = Verb(
+    name="serve",
+    manual=_MANUAL,
+    default="start",
+    exits=_EXITS,
+    examples=_EXAMPLES,
+    notes=_NOTES,
+    commands={
+        "start": Command("start a server, or write it for another platform", _start, _act("start")),
+        "doctor": Command(
+            "check a running server: isolation, channels, streaming, cache, limits", _doctor, _act("doctor")
+        ),
+        "chat": Command(
+            "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
+        ),
+        "ui": Command("talk to two served models side by side on a web page", _ui, _act("ui")),
+        "list": Command("the base and adapters that a running server has", _list, _act("list")),
+        "load": Command("load an adapter under a name that holds its content's hash", _load, _act("load")),
+        "unload": Command("make a running server forget an adapter", _unload, _act("unload")),
+        "promote": Command(
+            "load, check, evaluate and gate an adapter; then give it the name", _promote, _act("promote")
+        ),
+    },
+)
+main = VERB.main

@@ -188,3 +188,9 @@ def run_base(args: Namespace) -> int:
     train_base(args.out, args.start, args.layers, args.resume)
     print(json.dumps({"base_model": str(args.out)}))
     return EXIT_PASS
+
+
+def run_synth(args: Namespace) -> int:
+    from .synth.write import synthesise
+
+    return synthesise(args.datasets, args.domain, args.check)

@@ -6,5 +6,19 @@ Here stands what `--help` needs; pages, CI files and workers import more, and ar
 from .command_line import Parser, add_overrides, count, positive, say, with_verb
 from .display import visible
 from .progress import Steps
+from .verb import Act, Command, Verb, late
 
-__all__ = ["Parser", "Steps", "add_overrides", "count", "positive", "say", "visible", "with_verb"]
+__all__ = [
+    "Act",
+    "Command",
+    "Parser",
+    "Steps",
+    "Verb",
+    "add_overrides",
+    "count",
+    "late",
+    "positive",
+    "say",
+    "visible",
+    "with_verb",
+]

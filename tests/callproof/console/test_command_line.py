@@ -20,7 +20,7 @@ from callproof.errors import UserError
         (["bench", "--frob"], "error: callproof bench run: "),
         (["bench", "compar"], "error: callproof bench compar: unknown verb; did you mean 'compare'?"),
         (["evaluate", "gat"], "error: callproof evaluate gat: unknown verb; did you mean 'gate'?"),
-        (["train.synth", "--frob"], "error: callproof train synth: unrecognized arguments: --frob; see "),
+        (["train", "synth", "--frob"], "error: callproof train: unrecognized arguments: --frob; see "),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], expected: str) -> None:
