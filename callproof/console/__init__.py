@@ -3,7 +3,7 @@
 Here stands what `--help` needs; pages, CI files and workers import more, and are imported by name.
 """
 
-from .command_line import Parser, add_overrides, count, positive, say, with_verb
+from .command_line import Parser, add_overrides, count, fraction, number, port, positive, say, seconds, with_verb
 from .display import visible
 from .progress import Steps, counted
 from .verb import Act, Command, Verb, late
@@ -17,9 +17,13 @@ __all__ = [
     "add_overrides",
     "count",
     "counted",
+    "fraction",
     "late",
+    "number",
+    "port",
     "positive",
     "say",
+    "seconds",
     "visible",
     "with_verb",
 ]

@@ -44,8 +44,8 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
     """
     async with Fleet(urls, plans[0].config.eval) as fleet:
         await fleet.require(plans[0].models)
-        for each in plans:
-            await ask(each, fleet, resume)
+        for plan in plans:
+            await ask(plan, fleet, resume)
 
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
@@ -81,8 +81,8 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
     if problems := begun.identity.differences(info.identity):
         raise UserError(run.path, f"was begun with another {problems[0]}", "begin a new run")
     if begun.models != info.models:
-        asked = " ".join(f"--model {model}" for model in begun.models)
-        raise UserError(run.path, "was begun with other models", f"resume it with {asked}")
+        options = " ".join(f"--model {model}" for model in begun.models)
+        raise UserError(run.path, "was begun with other models", f"resume it with {options}")
     return keep_answered(run.outcomes_path)
 
 
