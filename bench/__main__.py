@@ -20,8 +20,10 @@ from callproof.console import Parser, with_verb
 from callproof.errors import exit_with
 
 from . import cli
-from .compare import compare_command, overhead
-from .exchange import export, interop_command, prometheus
+from .compare import command as compare_command
+from .compare import overhead
+from .exchange import command as interop_command
+from .exchange import export, prometheus
 from .importers import files
 
 

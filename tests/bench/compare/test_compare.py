@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from saved_benches import Change, at_concurrency, save
 
-from bench.compare.compare import Comparison, compare, side_of
-from bench.compare.compare_text import junit, markdown
+from bench.compare.comparison import Comparison, compare, side_of
+from bench.compare.text import junit, markdown
 from callproof.errors import UserError
 
 HOSTILE = "</script><img src=x onerror=alert(1)> | `x` \u0007"

@@ -10,7 +10,7 @@ from browser import CHROMIUM, browser
 from fake_endpoint import FakeEndpoint, Script
 from saved_benches import bench_of, save
 
-from bench.compare.compare import compare, side_of
+from bench.compare.comparison import compare, side_of
 from bench.exchange.prometheus import exposition
 from bench.figures import SavedBench
 from bench.report.html import write_html

@@ -30,9 +30,9 @@ from callproof.turns import eval_turns
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
 from ..report import make_report, stamped, writable
-from .compare import IDENTITY, compare, side_of
-from .compare_text import junit, markdown, print_comparison
+from .comparison import IDENTITY, compare, side_of
 from .ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
+from .text import junit, markdown, print_comparison
 
 
 class Place(NamedTuple):

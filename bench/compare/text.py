@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from callproof.console.ci import MARKS, STYLES, Suite, code, escape
 
-from .compare import Comparison
+from .comparison import Comparison
 from .ratios import HIGHER_IS_BETTER, OVERALL, Check, Ratio
 
 if TYPE_CHECKING:
