@@ -1,4 +1,4 @@
-"""The verbs `export`, `import` and `prometheus`: a bench's requests and results in the forms of other tools."""
+"""The verbs `export`, `import` and `prometheus`, which exchange requests and results with other tools."""
 
 import argparse
 import asyncio
@@ -40,11 +40,11 @@ def export(args: Namespace) -> int:
         raise UserError(f"--requests {args.requests}", "is less than 1", "give how many turns of each model")
     config = load(args.config, args.overrides)
     turns = eval_turns(config)[: args.requests]
-    asked = dict.fromkeys(args.model or [config.name], turns)
+    turns_by_model = dict.fromkeys(args.model or [config.name], turns)
     if args.format == "aiperf":
-        count = export_aiperf(args.out, asked, config.eval)
+        count = export_aiperf(args.out, turns_by_model, config.eval)
     else:
-        count = asyncio.run(export_vllm_custom(args.out, asked, config.eval, args.endpoint))
+        count = asyncio.run(export_vllm_custom(args.out, turns_by_model, config.eval, args.endpoint))
     print(f"{count} requests written to {args.out}", file=sys.stderr)
     print(json.dumps({"out": str(args.out), "format": args.format, "requests": count}))
     return EXIT_PASS
