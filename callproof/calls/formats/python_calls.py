@@ -78,7 +78,8 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
                 following = opening.search(text, end)
             except RefusedJSON as error:
                 following = opening.search(text, max(error.end, begin, start + 1))
-                items, closed = [error.reason], False
+                items = [error.reason]
+                closed = False
                 end = following.start() if following else len(text)
             blocks.add(start, end, items, closed)
             found = following
