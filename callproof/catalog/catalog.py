@@ -21,7 +21,7 @@ MAX_PROBLEM_CHARACTERS = 300
 
 
 class Validity(NamedTuple):
-    """Whether a call is valid: what is wrong with it, or why that cannot be told (`unjudged`); neither if it is."""
+    """Whether a call is valid: what is wrong with it, or why nobody can say (`unjudged`); neither if it is valid."""
 
     problems: list[str]
     unjudged: str | None = None
@@ -115,6 +115,14 @@ class Catalog(Record):
         """By name, what is wrong with the schemas that cannot be used: calls of these tools are unjudged."""
         return {tool.name: _unusable(tool.compiled) for tool in self.tools if isinstance(tool.compiled, BadSchema)}
 
+    @property
+    def complaints(self) -> list[str]:
+        """A line for people on each unusable tool."""
+        return [
+            f"the calls of tool {name!r} are not checked: {problem}; mend the schema"
+            for name, problem in self.unusable.items()
+        ]
+
 
 def read_catalog(path: Path) -> Catalog:
     """The catalog of a tools.json: a list of tools in OpenAI's form. Tools with a schema that cannot be used are named
@@ -135,8 +143,8 @@ def read_catalog(path: Path) -> Catalog:
         catalog = usable_catalog(value)
     except BadCatalog as error:
         raise UserError(f"{path}{error.place and ': '}{error.place}", error.problem, error.mend) from None
-    for name, problem in catalog.unusable.items():
-        say(f"{path}: the calls of tool {name!r} are not checked: {problem}; mend the schema")
+    for complaint in catalog.complaints:
+        say(f"{path}: {complaint}")
     return catalog
 
 
@@ -149,7 +157,7 @@ class BadCatalog(ValueError):
 
 
 def usable_catalog(tools: list[Any]) -> Catalog:
-    """The catalog of tools that a person or a log has written; `Catalog.unusable` of it is for the caller to tell.
+    """The catalog of tools that a person or a log has written; its `complaints` are for the caller to say.
 
     Raises:
         BadCatalog: no tools in OpenAI's form, an unknown key, or a duplicate name.

@@ -1,7 +1,7 @@
 """A quick look at the schemas that most tools have: types, enumerations, properties, lists, and nothing else.
 
-`jsonschema` takes tens of microseconds for each argument, and a millisecond to compile a tool. What these functions say
-yes to needs none of that; a no means nothing but that jsonschema is to be asked.
+`jsonschema` takes tens of microseconds for each argument, and a millisecond to compile a tool. Where these
+functions say yes, that time is saved; where they say no, jsonschema decides.
 """
 
 from typing import Any

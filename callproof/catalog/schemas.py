@@ -42,7 +42,7 @@ class BadSchema(ValueError):
 
 
 class Judgement(NamedTuple):
-    """What a schema says of a value: its first errors, or why that cannot be told; neither if it is valid."""
+    """What a schema says of a value: its first errors, or why nobody can say; neither if it is valid."""
 
     errors: list[ValidationError]
     unjudged: str | None = None

@@ -73,8 +73,8 @@ def match(
         for column, call in enumerate(predicted)
         if call.name == wanted.name
     }
-    found = _in_order(table, len(gold), len(predicted)) if order == "strict" else _assigned(table)
-    pairs = sorted(found, key=lambda pair: pair.gold)
+    pairing = _in_order(table, len(gold), len(predicted)) if order == "strict" else _assigned(table)
+    pairs = sorted(pairing, key=lambda pair: pair.gold)
     paired_gold, paired_predicted = {pair.gold for pair in pairs}, {pair.predicted for pair in pairs}
     return Matching(
         pairs=tuple(pairs),

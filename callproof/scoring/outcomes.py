@@ -307,8 +307,8 @@ def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
     yield from (f"unexpected: {shown(calls[index].name)} {shown(calls[index].arguments)}" for index in matching.surplus)
     for pair in matching.pairs:
         if not pair.exact:
-            found = DIFFERENCES[finding.profile](gold[pair.gold], calls[pair.predicted], catalog)
-            yield from (f"{gold[pair.gold].name}: {difference}" for difference in found)
+            differences = DIFFERENCES[finding.profile](gold[pair.gold], calls[pair.predicted], catalog)
+            yield from (f"{gold[pair.gold].name}: {difference}" for difference in differences)
 
 
 def _counts(finding: _Finding, exact: bool) -> Counts:
