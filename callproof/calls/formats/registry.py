@@ -121,7 +121,12 @@ _TAGGED = [
     Format(
         name="muse_glimmer",
         read=xml_calls(_invoke_markup("atem:", "<atem:function_calls>", "</atem:function_calls>", lead=_ATEM)),
-        render=each(lambda call: f"<atem:function_calls>\n{invoke_xml(call, 'atem:')}</atem:function_calls>"),
+        render=each(
+            lambda call: (
+                f" to={call.name}<|message|><atem:function_calls>\n{invoke_xml(call, 'atem:')}</atem:function_calls>"
+            ),
+            "<|eom|><|start|>assistant",
+        ),
         openings=("<atem:function_calls>", "<atem:invoke name="),
         special_tags=("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"),
         wrappers=("<|start|>assistant", "to=user<|message|>", "<|message|>", "<|eom|>", "<|eot|>"),
