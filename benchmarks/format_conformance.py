@@ -157,8 +157,13 @@ def compare(name: str, made: Sequence[ToolCall], splits: int) -> dict[str, Any]:
     return {**counts, "examples": shortest}
 
 
-def _same(read: Any, wanted: Any) -> bool:
-    return json.dumps(read, sort_keys=True) == json.dumps(wanted, sort_keys=True)
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1 and 1.0 are one number, a boolean is none."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def main() -> None:
