@@ -80,7 +80,8 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
                 closed = False
                 end = following.start() if following else len(text)
             blocks.add(start, end, items, closed)
-            found = following
+            repeats = blocks.add_repeats(start, end)
+            found = opening.search(text, end + repeats * (end - start)) if repeats else following
         return blocks
 
     return read

@@ -356,18 +356,26 @@ def test_a_closing_think_tag_inside_a_call_is_text() -> None:
     assert parse(render([call])) == [call]
 
 
-N = 5_000_000
 UNITS = {"{", '"', "[", "'", "<", "<parameter=", "<arg_key>", '{"name": "find", ', "[find(n='", "\n", " "}
 
 
+def seconds(unit: str, size: int, name: str) -> float:
+    text = unit * (size // len(unit))
+    started = time.process_time()
+    parse_answer(text, "length", name, TOOLS)
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_five_megabytes_of_anything_take_about_a_second(name: str) -> None:
-    form = FORMATS[name]
-    for unit in sorted(UNITS | {*form.openings, form.openings[0] + "{", render([G], name)[:-4]}):
-        text = unit * (N // len(unit))
-        started = time.process_time()
-        parse_answer(text, "length", name, TOOLS)
-        assert time.process_time() - started < 3.0, unit
+def test_five_megabytes_of_an_opening_take_about_a_second(name: str) -> None:
+    for opening in FORMATS[name].openings:
+        assert seconds(opening, 5_000_000, name) < 2.5, opening
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_a_megabyte_of_anything_takes_a_tenth_of_that(name: str) -> None:
+    for unit in sorted(UNITS | {FORMATS[name].openings[0] + "{", render([G], name)[:-4]}):
+        assert seconds(unit, 500_000, name) < 0.5, unit
 
 
 TAGS = {tag for form in FORMATS.values() for tag in form.openings + form.wrappers}
