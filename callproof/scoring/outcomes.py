@@ -74,7 +74,7 @@ DIFFERENCES: dict[MatchProfile, Callable[[GoldCall, ToolCall, Catalog], Iterator
 
 
 class Answer(Record):
-    """What the endpoint gave back, as it came; only lone surrogates, which no UTF-8 file can hold, are replaced.
+    """What the endpoint returned, unchanged except that lone surrogates, which UTF-8 cannot hold, are replaced.
 
     `tool_calls`: the server's own, if it sent any. `error`: no answer came after retries, and why.
     """
@@ -117,9 +117,9 @@ class Answer(Record):
 
 
 class Outcome(Record):
-    """One judged answer. `reasons` say for people what was wrong; what else is needed can be derived.
+    """One judged answer. `reasons` say in words what was wrong.
 
-    Version 2 has `answer.requests`; lines of version 1 are read like it, and nothing is known of their requests.
+    Version 2 added `answer.requests`; it is None in lines of version 1.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -142,7 +142,7 @@ class Outcome(Record):
 
 
 class _Finding(NamedTuple):
-    """What was found out about one answer, on the way to its outcome."""
+    """An answer parsed, checked against the catalog and matched with gold, from which its outcome is derived."""
 
     turn: Turn
     profile: MatchProfile
@@ -214,7 +214,7 @@ def pair_calls(
 
 
 def catalog_of(turn: Turn) -> Catalog:
-    """The turn's own catalog; one object for all turns with the same tools in whatever order.
+    """The turn's own catalog; turns with the same tools, in any order, share one object.
 
     Raises:
         UserError: a tool without a name, or a name twice.
@@ -281,7 +281,7 @@ def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
 
 
 def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
-    """What was wrong, for people, in the order of the labels."""
+    """What was wrong, in words, in the order of the labels."""
     if finding.parsed.truncated:
         yield "cut off by the token limit or inside unclosed thinking"
     yield from (f"malformed call ({call.reason}): {shown(call.text)}" for call in finding.malformed)
@@ -337,7 +337,7 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
 
 
 def _per_tool(finding: _Finding) -> dict[str, ToolCounts]:
-    """Counts of each tool that gold calls, or that is called and in the catalog."""
+    """Counts of every tool that gold calls, and of every tool of the catalog that the answer calls."""
     gold = Counter(call.name for call in finding.turn.gold)
     predicted = Counter(call.name for call in finding.compared)
     exact = Counter(finding.turn.gold[pair.gold].name for pair in finding.matching.pairs if pair.exact)

@@ -118,7 +118,7 @@ def gold_call(name: str, accepted: Any) -> GoldCall:
 
 
 def _choices(value: Any) -> list[Any]:
-    """What an accepted value stands for: an object, or the objects in a list, hold lists of accepted values."""
+    """The values that an accepted value stands for: one for each choice from the lists inside its objects."""
     if isinstance(value, dict):
         options = [_options(listed) for listed in value.values()]
         return [_written(value, choice) for choice in _product(options)]
@@ -178,7 +178,7 @@ def _turn(row: dict[str, Any], turn_id: str, category: str, gold: _Gold, where: 
 
 
 def _messages(question: Any, where: str, mend: str) -> tuple[dict[str, Any], ...]:
-    """Of a text, a list of messages, or a list with one such list: a single turn."""
+    """The messages of a question: a text, a list of messages, or a list with one such list."""
     if isinstance(question, str):
         return ({"role": "user", "content": question},)
     if isinstance(question, list) and question and isinstance(question[0], list):
@@ -213,7 +213,7 @@ def _wire_names(sources: Iterable[str]) -> dict[str, str]:
 
 
 def _wire_name(key: str, names: dict[str, str]) -> str:
-    """The tool that a possible answer means; a name that fits none is kept, and refused by the lint."""
+    """The wire name of the tool that a possible answer calls; an unknown name is kept, and the lint refuses it."""
     numbered = _CALL_NUMBER.sub("", key)
     only = next(iter(names)) if len(names) == 1 else ""
     return next((names[name] for name in (key, numbered, only) if name in names), key)

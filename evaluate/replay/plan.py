@@ -1,4 +1,4 @@
-"""What a replay is to ask: one run a configuration, and of each turn every model, channel and repeat."""
+"""What a replay will ask: one run per configuration; in it every turn of every model, channel and repeat."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,13 +17,13 @@ Key = tuple[str, str, Channel, int]
 
 
 def key_of(outcome: Outcome) -> Key:
-    """The `key` of the question that an outcome answers."""
+    """The key of the question that an outcome belongs to."""
     return outcome.model, outcome.turn_id, outcome.channel, outcome.repeat
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A turn that is asked of a model, once."""
+    """One request to make: a turn, the model, the channel and the repeat."""
 
     turn: Turn
     model: str
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """What of `callproof.endpoint.request` changes answers; repeat n has the seed plus n."""
+        """The request parameters that change answers; repeat n uses the seed plus n."""
         settings = self.config.eval
         return {
             "max_tokens": settings.max_tokens,
@@ -62,11 +62,11 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """How many questions there are."""
+        """The number of questions."""
         return len(self.turns) * len(self.models) * len(self.channels) * self.config.eval.repeats
 
     def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
-        """What is left to ask, a queue for each model and session, model by model."""
+        """The questions without an answer: one queue per model and session, ordered by model."""
         sessions: dict[str, list[Turn]] = {}
         for turn in self.turns:
             sessions.setdefault(turn.session_id, []).append(turn)
@@ -83,7 +83,7 @@ class Plan:
                 yield from (Question(turn, model, channel, repeat) for channel in self.channels)
 
     def info(self, servers: Sequence[Server]) -> RunInfo:
-        """run.json as it is when the run begins."""
+        """The content of run.json at the start of the run."""
         settings = self.config.eval
         shows = [server.catalog_in_prompt for server in servers]
         return RunInfo(
@@ -113,7 +113,7 @@ class Plan:
 
 
 def _common(values: Iterable[str | None]) -> str | None:
-    """What the servers say, joined where they differ."""
+    """The value that the servers agree on, or all their values joined; None if none gives one."""
     return ", ".join(sorted(set(filter(None, values)))) or None
 
 
@@ -124,7 +124,7 @@ def _strict_level(turns: Iterable[Turn]) -> Literal["none", "some", "all"]:
 
 
 def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
-    """Read and check everything that a run of a configuration needs but the endpoint.
+    """Read and check everything that a run needs except the endpoint.
 
     Args:
         overrides: fields of `EvalConfig` that the command line sets.

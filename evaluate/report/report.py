@@ -30,7 +30,7 @@ _SCRIPTS = "charts.js overview.js warnings.js flips.js decisions.js confusion.js
 def write_report(
     path: Path, info: RunInfo, summary: Summary, explorer: "Explorer", blessed: Blessed | None = None
 ) -> None:
-    """Write the report of a run; all but its metrics is of the turns that the explorer holds, and it says so.
+    """Write the report of a run; everything but the metrics covers only the turns in `explorer`, and the page says so.
 
     Args:
         blessed: the baseline whose turns are compared with those of every model.
@@ -60,7 +60,7 @@ def write_report(
 
 
 class Table:
-    """Distinct JSON values by number, so that what many turns share is written once."""
+    """Numbers distinct JSON values, so that what many turns share is written once."""
 
     def __init__(self) -> None:
         self.rows: list[Any] = []

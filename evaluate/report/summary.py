@@ -15,7 +15,7 @@ HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
 
 
 class ModelSummary(Record):
-    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate.
+    """The figures of one model. `outcomes`: label -> answers, repeats included; `slices`: slice -> metric -> estimate.
 
     `retried`: answers that took more than one request, those that never came included.
     """
@@ -42,7 +42,7 @@ class Summary(Record):
     disagreement: dict[str, Estimate] = Field(default_factory=dict)
 
     def headline(self) -> dict[str, dict[str, float | int | None]]:
-        """model -> the four figures that one looks at first, and n turns."""
+        """model -> the four most important figures, and n turns."""
         return {
             model: {**{name: summary.metrics[name].value for name in HEADLINE}, "n": summary.turns}
             for model, summary in self.models.items()
@@ -50,7 +50,7 @@ class Summary(Record):
 
 
 def series(info: RunInfo) -> dict[tuple[str, Channel], str]:
-    """(model, channel) -> the name of its column: that of the model; in a run with both, the served one is marked."""
+    """(model, channel) -> name of its column: the model's name, marked `(served)` in a run with both channels."""
     channel = info.identity.channel
     if channel != "both":
         return {(model, channel): model for model in info.models}

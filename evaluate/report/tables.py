@@ -41,7 +41,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
-    """The table; `separator` stands between a value and its interval."""
+    """The table of all metrics; `separator` goes between a value and its interval."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -61,7 +61,7 @@ def summary_table(summary: Summary, separator: str) -> "Table":
 
 
 def _rows(summary: Summary) -> list[str]:
-    """The metrics worth a row: `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    """The metrics to show: all, but `pass_k` only if turns were repeated, since it equals `turn_exact` otherwise."""
     repeated = any(column.metrics["pass_k"] != column.metrics["turn_exact"] for column in summary.models.values())
     return [name for name in METRICS if repeated or name != "pass_k"]
 

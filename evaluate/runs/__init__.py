@@ -1,4 +1,4 @@
-"""The folders of runs: what is written in them, and how it is found and read again."""
+"""Run folders: writing, finding and reading them."""
 
 from .find import Baseline, choose_model, find_run
 from .run import (

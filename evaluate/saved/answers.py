@@ -1,4 +1,4 @@
-"""Saved answers: a file of them is read once for what belongs to which turn, and each line again when it is judged."""
+"""A file of saved answers: read once to index its lines by turn, and each line again when it is judged."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
 
 class SavedAnswer(NamedTuple):
-    """A line of an answers file; `where` is its place as `path:line`."""
+    """A line of an answers file; `where` is `path:line`."""
 
     where: str
     model: str
@@ -34,12 +34,12 @@ class _Place(NamedTuple):
 
 
 class SavedAnswers:
-    """The answers of a file, taken by turn; a context manager.
+    """The answers in a file, looked up by turn; a context manager.
 
     Attributes:
-        models: who answered, in the order of the file.
-        met: the models whose answers were taken.
-        other_channel: how many answers are left out, since they were asked for over the other channel.
+        models: the models that answered, in the order of the file.
+        met: the models of the answers that `take` has returned.
+        other_channel: how many answers are left out because their line names the other channel.
 
     Args:
         model: the name for answers that carry none.
@@ -84,13 +84,13 @@ class SavedAnswers:
         places.append(place)
 
     def take(self, turn_id: str) -> list[SavedAnswer]:
-        """The answers to a turn, which are no longer here then."""
+        """Remove and return the answers to a turn."""
         places = self._places.pop(turn_id, [])
         self.met.update(place.model for place in places)
         return [self._saved(place) for place in places]
 
     def left(self) -> list[str]:
-        """The turn of each answer that nobody took."""
+        """The turn id of each answer that was not taken."""
         return [turn_id for turn_id, places in self._places.items() for _ in places]
 
     def _saved(self, place: _Place) -> SavedAnswer:
@@ -99,7 +99,7 @@ class SavedAnswers:
 
 
 def _key(value: dict[str, Any], where: str, model: str) -> tuple[str, str, int]:
-    """The turn, the model and the repeat that an answer is of."""
+    """The turn id, model and repeat of an answer."""
     turn_id, name, repeat = value.get("turn_id"), value.get("model", model), value.get("repeat", 0)
     if not isinstance(turn_id, str):
         raise UserError(where, "expected a `turn_id`", _FORM)

@@ -1,4 +1,4 @@
-"""Score saved answers without an endpoint: the turns are read once, and each is judged with the answers that it has."""
+"""Scores saved answers without an endpoint: streams the turns and judges the answers to each."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,8 +26,10 @@ _Form = TypeVar("_Form", bound=BaseModel)
 
 @dataclass
 class Scored:
-    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
-    answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
+    """What `score_answers` noticed.
+
+    `missing`: ids of turns that some model has not answered. `unknown`: ids in the answers that are no turn.
+    `other_channel`: answers left out because they belong to the other channel. `bad_gold`: gold calls that their own
     catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
     """
 
@@ -51,7 +53,7 @@ class _AnsweredTurn(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """What became of some turns: whether each is kept, and what those that are add to the run."""
+    """The result for a batch of turns: whether each is kept, and what the kept ones add to the run."""
 
     kept: list[bool]
     outcomes: list[bytes]
@@ -61,7 +63,7 @@ class _Judged(NamedTuple):
 
 
 class _Judge(NamedTuple):
-    """Judges turns by their answers, all in one way; a model that has not answered a turn has an infra error there."""
+    """Judges batches of answered turns; a turn that a model has not answered is an `infra_error` of that model."""
 
     models: tuple[str, ...]
     channel: Channel
@@ -102,7 +104,7 @@ def _read(form: type[_Form], line: bytes, where: str) -> _Form:
 
 
 def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
-    """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
+    """Whether the turn's own catalog refuses its gold; adds the problems to `scored`, or raises a UserError."""
     problems = gold_problems(turn, catalog)
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
@@ -117,7 +119,7 @@ class _Named(BaseModel):
 
 
 def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_AnsweredTurn]]:
-    """The turns of a file with their answers, some at once."""
+    """The turns of a file with their answers, in batches of about _BYTES_AT_ONCE."""
     seen: set[str] = set()
     batch: list[_AnsweredTurn] = []
     size = 0
@@ -139,7 +141,7 @@ def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_Answere
 
 
 class _Writer:
-    """Takes what became of turns, in order: writes the outcomes and the turns, and adds up the rest."""
+    """Takes judged batches in order, writes their outcomes and turns, and adds up the rest."""
 
     def __init__(self, outcomes: IO[bytes], turns: IO[bytes] | None, scored: Scored) -> None:
         self.turns, self.dropped = 0, 0
@@ -176,12 +178,12 @@ def score_answers(
     baseline: str | None = None,
     bad_gold: BadGold = "refuse",
 ) -> Scored:
-    """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
+    """Judge every answer and write the whole `run`; a turn without an answer becomes an `infra_error`.
 
     Args:
-        model: the name for answers that carry none.
+        model: the model of answers that name none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
-        baseline: the model that others will be compared with, if it is named.
+        baseline: the model that the others will be compared with; None: the first.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
 
@@ -215,7 +217,7 @@ def score_answers(
 
 
 def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
-    """Raise a UserError where no turn is left, or where turns would be."""
+    """Raise a UserError if no turn is left, or if the run's own turns file would lose turns."""
     if not writer.turns:
         left = f"holds no turns but {writer.dropped} with bad gold" if writer.dropped else "holds no turns"
         raise UserError(turns_path, left, "give a turns.jsonl")
@@ -224,7 +226,7 @@ def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
 
 
 def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
-    """Raise a UserError where a model has answered none of the turns."""
+    """Raise a UserError if some model has answered none of the turns."""
     if not answers.met:
         raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
     for name in answers.models:
