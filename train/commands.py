@@ -12,7 +12,8 @@ from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
 from .before.preflight import check_token
-from .loop.run import check_data, is_main_process, prepare_libraries, quiet_libraries, run
+from .loop.processes import is_main_process
+from .loop.run import check_data, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
 
 EXAMPLES = 2

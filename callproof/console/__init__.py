@@ -5,7 +5,7 @@ Only what `--help` needs is re-exported here, so that help stays fast; import `h
 
 from .command_line import Parser, add_overrides, count, fraction, number, port, positive, say, seconds, with_verb
 from .display import visible
-from .progress import Steps
+from .progress import Steps, counted
 from .verb import Act, Command, Verb, late
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Verb",
     "add_overrides",
     "count",
+    "counted",
     "fraction",
     "late",
     "number",
