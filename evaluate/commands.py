@@ -125,11 +125,16 @@ def score(args: Namespace) -> int:
             model=args.model,
             channel=args.channel,
             profile=args.match,
+            format=args.format,
             baseline=args.baseline_model,
             bad_gold=args.bad_gold,
         )
-    for line in report.bad_gold:
+    if report.format_line:
+        say(report.format_line)
+    for line in (*report.bad_gold, *report.unreadable):
         say(line)
+    if report.unreadable:
+        say(f"{len(report.unreadable)} lines hold no answer that can be read: infra_error")
     if report.bad_turns:
         say(f"gold breaks its own schema in {report.bad_turns} turns, which are {_FATES[args.bad_gold]}")
     for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
@@ -139,7 +144,7 @@ def score(args: Namespace) -> int:
         say(f"{report.other_channel} answers of the other channel are left out")
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
-    print(json.dumps({**_line(run, summary), **counts}))
+    print(json.dumps({**_line(run, summary), **counts, "unreadable": len(report.unreadable), "format": summary.format}))
     return 0
 
 

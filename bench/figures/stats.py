@@ -121,9 +121,9 @@ def _usage(reply: Reply, key: str) -> int | None:
 
 
 def _output_tokens(reply: Reply) -> int:
-    """As the server counts them; where it sends no usage, one an event."""
+    """As the server counts them; where it sends no usage, one for each event that carries a piece of the answer."""
     tokens = _usage(reply, "completion_tokens")
-    return len(reply.chunk_times) if tokens is None else tokens
+    return reply.pieces if tokens is None else tokens
 
 
 def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class Reply:
     `chunk_times` and `chunk_texts` (what each chunk added to the text) are empty unless streamed. `finished` is when
     the whole body had been read, usage chunk and `[DONE]` included; the end-to-end latency of `vllm bench serve` ends
     at `chunk_times[-1]`. `again`: there is no answer, but another attempt may bring one, after the `pause_s` seconds
-    that the server asked for. `waited_s`: how long the request waited in this process for a free slot, before `sent`.
+    that the server asked for. `pieces`: how many chunks carried a piece of the answer; those that only give the role or
+    the finish reason do not. `waited_s`: how long the request waited in this process for a free slot, before `sent`.
     """
 
     answer: Answer
@@ -55,6 +56,7 @@ class Reply:
     again: bool = False
     pause_s: float = 0.0
     chunk_texts: tuple[str, ...] = ()
+    pieces: int = 0
     waited_s: float = 0.0
 
 
@@ -218,11 +220,12 @@ class Endpoint:
             answer,
             status,
             sent,
-            chunk_times=tuple(moment for moment, _ in chunks),
+            chunk_times=tuple(moment for moment, _, _ in chunks),
             finished=finished,
             again=again,
             pause_s=pause_s,
-            chunk_texts=tuple(text for _, text in chunks),
+            chunk_texts=tuple(text for _, text, _ in chunks),
+            pieces=sum(piece for _, _, piece in chunks),
             waited_s=sent - called,
         )
 
@@ -296,7 +299,7 @@ def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
     raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
 
 
-_Chunk = tuple[float, str]  # when it came, and what it added to the text
+_Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
 _Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
@@ -307,9 +310,9 @@ async def _read_whole(response: aiohttp.ClientResponse, _: list[_Chunk]) -> Comp
 async def _read_events(response: aiohttp.ClientResponse, chunks: list[_Chunk]) -> Completion:
     streamed = StreamedCompletion()
     async for data in _events(response.content):
-        moment = time.perf_counter()
+        moment, before = time.perf_counter(), streamed.pieces
         if streamed.add(data):
-            chunks.append((moment, streamed.texts[-1]))
+            chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
     return streamed.completion()
 
 

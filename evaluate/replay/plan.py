@@ -10,7 +10,7 @@ from callproof.endpoint import TOOL_CHOICE
 from callproof.scoring import Channel, Outcome
 from callproof.turns import Turn, eval_turns
 
-from ..runs import Run, RunInfo, identify, now
+from ..runs import Run, RunInfo, check_format, identify, now
 from .server import Server, server_warnings
 
 Key = tuple[str, str, Channel, int]
@@ -56,6 +56,11 @@ class Plan:
         }
 
     @property
+    def format(self) -> str:
+        """The name of the format in which the models write calls."""
+        return self.config.serve.tool_call_parser
+
+    @property
     def channels(self) -> tuple[Channel, ...]:
         channel = self.config.eval.channel
         return ("raw", "served") if channel == "both" else (channel,)
@@ -90,7 +95,7 @@ class Plan:
             run_id=self.run.path.name,
             name=self.config.name,
             models=self.models,
-            identity=identify(self.turns, self.sampling, settings.channel),
+            identity=identify(self.turns, self.sampling, settings.channel, self.format),
             turns=len(self.turns),
             sessions=len({turn.session_id for turn in self.turns}),
             config=self.config.model_dump(mode="json"),
@@ -101,7 +106,7 @@ class Plan:
             catalog_in_prompt=None if None in shows else all(shows),
             tool_choice={channel: TOOL_CHOICE[channel] for channel in self.channels},
             strict_level=_strict_level(self.turns),
-            parser=self.config.serve.tool_call_parser if "served" in self.channels else None,
+            parser=self.format if "served" in self.channels else None,
             warnings=(*server_warnings(servers), *self._warnings()),
             started=now(),
         )
@@ -130,7 +135,10 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
         overrides: fields of `EvalConfig` that the command line sets.
 
     Raises:
-        UserError: a file is missing or malformed, or a gold call that its catalog rejects.
+        UserError: a file is missing or malformed, a gold call that its catalog rejects, or a format that the raw
+            channel cannot read.
     """
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
+    if config.eval.channel != "served":
+        check_format(config.serve.tool_call_parser, "serve.tool_call_parser")
     return Plan(config, eval_turns(config), tuple(models), run)

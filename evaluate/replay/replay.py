@@ -17,7 +17,7 @@ from callproof.endpoint import request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome, catalog_of, judge
 
-from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
+from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, readable_format, write_turns
 from .fleet import Fleet
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
@@ -100,6 +100,7 @@ class _Asking:
 
     def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
         self._plan, self._fleet, self._servers = plan, fleet, servers
+        self._format = readable_format(plan.format)
         self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()
@@ -178,7 +179,15 @@ class _Asking:
             channel=question.channel,
         )
         reply, home = await self._fleet.chat(payload, home, stop.rest)
-        outcome = judge(turn, reply.answer, question.model, catalog_of(turn), question.channel, question.repeat)
+        outcome = judge(
+            turn,
+            reply.answer,
+            question.model,
+            catalog_of(turn),
+            question.channel,
+            question.repeat,
+            format=self._format,
+        )
         if turn.turn_id == self._probe:
             self._check_prompt(outcome, self._servers[home])
         return outcome, home

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from callproof.console import say
 from callproof.scoring import METRICS, Difference, Estimate
 
 from ..gate import percent, points
+from .notations import notation_line
 from .summary import HEADLINE, Summary
 
 if TYPE_CHECKING:
@@ -35,9 +37,14 @@ def print_summary(summary: Summary) -> None:
         if column.retried:
             line = f"{model}: {column.retried} of {sum(column.outcomes.values())} answers took more than one request"
             console.print(line, markup=False, highlight=False)
+    for model, column in summary.models.items():
+        line = f"{model}: {notation_line(summary.format, column.notations)}"
+        console.print(line, markup=False, highlight=False)
     for model, rate in summary.disagreement.items():
         line = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
         console.print(line, markup=False, highlight=False)
+    for warning in summary.warnings:
+        say(f"warning: {warning}")
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":

@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
+from callproof.calls.formats import FORMATS
 from callproof.config import NAME_PATTERN
 from callproof.errors import UserError
 from callproof.records import (
@@ -59,6 +60,7 @@ class Identity(Record):
     sampling: dict[str, Any] = Field(description="request parameters that change answers")
     channel: Channels
     match: MatchProfile = "strict"
+    format: str = Field(default="hermes", description="how calls are written; see callproof.calls.formats")
 
     @property
     def main_channel(self) -> Channel:
@@ -113,6 +115,19 @@ def check_folder_name(option: str, name: str) -> None:
         raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
 
 
+def check_format(name: str, where: str) -> None:
+    """Raise a UserError if answers in the format `name`, set at `where`, cannot be read here."""
+    if name not in FORMATS:
+        known = ", ".join(sorted(FORMATS))
+        problem = f"{name!r} is no format that can be read here, so the raw channel cannot be scored"
+        raise UserError(where, problem, f"use --channel served, or one of: {known}")
+
+
+def readable_format(name: str) -> str:
+    """The format itself; `hermes` if it cannot be read here, so that only calls left in served text are looked for."""
+    return name if name in FORMATS else "hermes"
+
+
 class Identifier:
     """Computes the identity of a run from its turns, added one at a time in any order."""
 
@@ -132,10 +147,19 @@ class Identifier:
         for name, digests in other._digests.items():
             self._digests[name] |= digests
 
-    def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
+    def identity(
+        self, sampling: dict[str, Any], channel: Channels, format: str = "hermes", match: MatchProfile = "strict"
+    ) -> Identity:
         turns, catalog, prompt = (digest(sorted(self._digests[name])) for name in ("turns", "catalog", "prompt"))
         return Identity(
-            turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
+            turns=turns,
+            catalog=catalog,
+            prompt=prompt,
+            scorer=SCORER_VERSION,
+            sampling=sampling,
+            channel=channel,
+            match=match,
+            format=format,
         )
 
 
@@ -145,12 +169,12 @@ def _shared_digest(written: bytes) -> str:
     return digest(json.loads(written))
 
 
-def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels) -> Identity:
+def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels, format: str = "hermes") -> Identity:
     """The identity of a run over `turns`."""
     identifier = Identifier()
     for turn in turns:
         identifier.add(turn)
-    return identifier.identity(sampling, channel)
+    return identifier.identity(sampling, channel, format)
 
 
 class Run:

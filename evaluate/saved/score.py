@@ -16,8 +16,9 @@ from callproof.records import explain, read_lines, replacing
 from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
 from callproof.turns import Turn
 
-from ..runs import Identifier, Identity, Run, RunInfo, choose_model, now, outcome_line
+from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
 from .answers import SavedAnswer, SavedAnswers
+from .formats import detected_format
 from .gold import BAD_GOLD, BadGold, gold_problems
 
 _BYTES_AT_ONCE = 2**21
@@ -28,11 +29,15 @@ _Form = TypeVar("_Form", bound=BaseModel)
 class Scored:
     """What `score_answers` noticed.
 
-    `missing`: ids of turns that some model has not answered. `unknown`: ids in the answers that are no turn.
-    `other_channel`: answers left out because they belong to the other channel. `bad_gold`: gold calls that their own
-    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
+    `format_line`: which format was found to be scored, if none was named. `unreadable`: lines of answers that hold
+    none, as `path:line: problem`; they are infra errors. `missing`: ids of turns that some model has not answered.
+    `unknown`: ids in the answers that are no turn. `other_channel`: answers left out because they belong to the other
+    channel. `bad_gold`: gold calls that their own catalog refuses, as `path:line: turn: call: problem`, in `bad_turns`
+    turns.
     """
 
+    format_line: str | None = None
+    unreadable: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     other_channel: int = 0
@@ -68,6 +73,7 @@ class _Judge(NamedTuple):
     models: tuple[str, ...]
     channel: Channel
     profile: MatchProfile
+    format: str
     bad_gold: BadGold
 
     def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
@@ -85,7 +91,7 @@ class _Judge(NamedTuple):
 
     def _outcomes(self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], scored: Scored) -> Iterator[bytes]:
         for saved in answers:
-            yield self._outcome(turn, catalog, saved.read(), saved.model, saved.repeat)
+            yield self._outcome(turn, catalog, _read_answer(saved, scored), saved.model, saved.repeat)
         answered = {saved.model for saved in answers}
         for model in self.models:
             if model not in answered:
@@ -93,7 +99,15 @@ class _Judge(NamedTuple):
                 yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
 
     def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
-        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile))
+        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile, self.format))
+
+
+def _read_answer(saved: SavedAnswer, scored: Scored) -> Answer:
+    try:
+        return saved.read()
+    except UserError as error:
+        scored.unreadable.append(str(error))
+        return Answer(error=str(error))
 
 
 def _read(form: type[_Form], line: bytes, where: str) -> _Form:
@@ -155,6 +169,7 @@ class _Writer:
         self.sessions |= judged.sessions
         self.identifier.merge(judged.identifier)
         self.scored.missing += judged.scored.missing
+        self.scored.unreadable += judged.scored.unreadable
         self.scored.bad_gold += judged.scored.bad_gold
         self.scored.bad_turns += judged.scored.bad_turns
         self._outcomes_file.writelines(judged.outcomes)
@@ -175,6 +190,7 @@ def score_answers(
     model: str,
     channel: Channel,
     profile: MatchProfile = "strict",
+    format: str = "auto",
     baseline: str | None = None,
     bad_gold: BadGold = "refuse",
 ) -> Scored:
@@ -183,37 +199,48 @@ def score_answers(
     Args:
         model: the model of answers that name none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
+        format: a name of `callproof.calls.formats.FORMATS`, or `auto`: the one that reads most answers.
         baseline: the model that the others will be compared with; None: the first.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
 
     Raises:
-        UserError: a malformed line, an id that occurred before, bad gold, a turn answered twice by one model
-            (`path:line`), no answer to any turn, or none of the baseline's. Nothing is written then.
+        UserError: a malformed turn, an id that occurred before, bad gold, a turn answered twice by one model
+            (`path:line`), no answer to any turn, none of the baseline's, or an unknown format. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
+    if format != "auto" and channel == "raw":
+        check_format(format, f"--format {format}")
     started, scored = now(), Scored()
     in_place = turns_path.resolve() == run.turns_path.resolve()
     with ExitStack() as files:
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
-        judge_all = _Judge(answers.models, channel, profile, bad_gold)
+        if format == "auto":
+            format, scored.format_line = _detected(turns_path, answers, channel)
+        judge_all = _Judge(answers.models, channel, profile, readable_format(format), bad_gold)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
             writer.add(answered_turns, judged)
             bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
+        scored.unreadable += answers.unreadable
         _check(writer, turns_path, in_place)
         _check_models(answers, answers_path, turns_path)
-        identity = writer.identifier.identity({}, channel).model_copy(update={"match": profile})
+        identity = writer.identifier.identity({}, channel, format, profile)
         info = _info(run, writer, identity, answers.models, started)
         if baseline:
             choose_model(info, baseline, "--baseline-model")
     run.write_info(info.model_copy(update={"finished": now()}))
     return scored
+
+
+def _detected(turns_path: Path, answers: SavedAnswers, channel: Channel) -> tuple[str, str | None]:
+    """The format of raw answers, and a line that says so; on the served channel it does not matter."""
+    return ("hermes", None) if channel == "served" else detected_format(turns_path, answers)
 
 
 def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
@@ -228,7 +255,8 @@ def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
 def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
     """Raise a UserError if some model has answered none of the turns."""
     if not answers.met:
-        raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
+        first = f"; the first line that cannot be read is {answers.unreadable[0]}" if answers.unreadable else ""
+        raise UserError(answers_path, f"answers no turn of {turns_path}", f"check that both belong together{first}")
     for name in answers.models:
         if name not in answers.met:
             problem = f"{name!r} answers no turn of {turns_path}"
