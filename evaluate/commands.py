@@ -132,7 +132,7 @@ def score(args: Namespace) -> int:
     if report.format_line:
         say(report.format_line)
     for line in (*report.bad_gold, *report.unreadable):
-        say(line)
+        say(str(line))
     if report.unreadable:
         say(f"{len(report.unreadable)} lines hold no answer that can be read: infra_error")
     if report.bad_turns:

@@ -41,7 +41,7 @@ class SavedAnswers:
         models: the models that answered, in the order of the file.
         met: the models of the answers that `take` has returned.
         other_channel: how many answers are left out because their line names the other channel.
-        unreadable: why lines are left out that do not say which turn they answer, as `path:line: problem`.
+        unreadable: what is wrong with the lines that are left out since they do not say which turn they answer.
 
     Args:
         model: the name for answers that carry none.
@@ -55,7 +55,7 @@ class SavedAnswers:
         self._places: dict[str, list[_Place]] = {}
         self._models: dict[str, str] = {}
         self.other_channel = 0
-        self.unreadable: list[str] = []
+        self.unreadable: list[UserError] = []
         self.met: set[str] = set()
         offset = 0
         for number, line in read_lines(path):
@@ -73,7 +73,7 @@ class SavedAnswers:
             turn_id, name, repeat = _key(value, where, model)
             refuse_half_characters({"model": name}, where)
         except UserError as error:
-            self.unreadable.append(str(error))
+            self.unreadable.append(error)
             return None
         if value.get("channel", channel) != channel:
             self.other_channel += 1

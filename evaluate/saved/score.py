@@ -29,15 +29,16 @@ _Form = TypeVar("_Form", bound=BaseModel)
 class Scored:
     """What `score_answers` noticed.
 
-    `format_line`: which format was found to be scored, if none was named. `unreadable`: lines of answers that hold
-    none, as `path:line: problem`; they are infra errors. `missing`: ids of turns that some model has not answered.
-    `unknown`: ids in the answers that are no turn. `other_channel`: answers left out because they belong to the other
-    channel. `bad_gold`: gold calls that their own catalog refuses, as `path:line: turn: call: problem`, in `bad_turns`
-    turns.
+    `format_line`: which format was found to be scored, if none was named. `unreadable`: what is wrong with lines of the
+    answers that hold none, which are infra errors; `readable`: how many others belong to turns. `missing`: ids of turns
+    that some model has not answered. `unknown`: ids in the answers that are no turn. `other_channel`: answers left out
+    because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses, as `path:line:
+    turn: call: problem`, in `bad_turns` turns.
     """
 
     format_line: str | None = None
-    unreadable: list[str] = field(default_factory=list)
+    unreadable: list[UserError] = field(default_factory=list)
+    readable: int = 0
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     other_channel: int = 0
@@ -104,10 +105,12 @@ class _Judge(NamedTuple):
 
 def _read_answer(saved: SavedAnswer, scored: Scored) -> Answer:
     try:
-        return saved.read()
+        answer = saved.read()
     except UserError as error:
-        scored.unreadable.append(str(error))
+        scored.unreadable.append(error)
         return Answer(error=str(error))
+    scored.readable += 1
+    return answer
 
 
 def _read(form: type[_Form], line: bytes, where: str) -> _Form:
@@ -170,6 +173,7 @@ class _Writer:
         self.identifier.merge(judged.identifier)
         self.scored.missing += judged.scored.missing
         self.scored.unreadable += judged.scored.unreadable
+        self.scored.readable += judged.scored.readable
         self.scored.bad_gold += judged.scored.bad_gold
         self.scored.bad_turns += judged.scored.bad_turns
         self._outcomes_file.writelines(judged.outcomes)
@@ -206,7 +210,8 @@ def score_answers(
 
     Raises:
         UserError: a malformed turn, an id that occurred before, bad gold, a turn answered twice by one model
-            (`path:line`), no answer to any turn, none of the baseline's, or an unknown format. Nothing is written then.
+            (`path:line`), no answer to any turn, or none that can be read, none of the baseline's, or an unknown
+            format. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
@@ -227,7 +232,9 @@ def score_answers(
             writer.add(answered_turns, judged)
             bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
-        scored.unreadable += answers.unreadable
+        scored.unreadable = [*answers.unreadable, *scored.unreadable]
+        if scored.unreadable and not scored.readable:
+            raise scored.unreadable[0]
         _check(writer, turns_path, in_place)
         _check_models(answers, answers_path, turns_path)
         identity = writer.identifier.identity({}, channel, format, profile)
@@ -255,8 +262,7 @@ def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
 def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
     """Raise a UserError if some model has answered none of the turns."""
     if not answers.met:
-        first = f"; the first line that cannot be read is {answers.unreadable[0]}" if answers.unreadable else ""
-        raise UserError(answers_path, f"answers no turn of {turns_path}", f"check that both belong together{first}")
+        raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
     for name in answers.models:
         if name not in answers.met:
             problem = f"{name!r} answers no turn of {turns_path}"
