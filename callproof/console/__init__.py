@@ -3,7 +3,20 @@
 Only what `--help` needs is re-exported here, so that help stays fast; import `html`, `ci` and `workers` by their names.
 """
 
-from .command_line import Parser, add_overrides, count, fraction, number, port, positive, say, seconds, with_verb
+from .command_line import (
+    Parser,
+    add_config,
+    add_overrides,
+    count,
+    fraction,
+    last_line,
+    number,
+    port,
+    positive,
+    say,
+    seconds,
+    with_verb,
+)
 from .display import visible
 from .progress import Steps, counted
 from .verb import Act, Command, Verb, late
@@ -14,10 +27,12 @@ __all__ = [
     "Parser",
     "Steps",
     "Verb",
+    "add_config",
     "add_overrides",
     "count",
     "counted",
     "fraction",
+    "last_line",
     "late",
     "number",
     "port",
