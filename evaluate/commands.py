@@ -125,10 +125,11 @@ def score(args: Namespace) -> int:
             model=args.model,
             channel=args.channel,
             profile=args.match,
+            form=args.format,
             baseline=args.baseline_model,
             bad_gold=args.bad_gold,
         )
-    for line in report.bad_gold:
+    for line in (*report.format_lines, *report.bad_gold):
         say(line)
     if report.bad_turns:
         say(f"gold breaks its own schema in {report.bad_turns} turns, which are {_FATES[args.bad_gold]}")
@@ -139,7 +140,8 @@ def score(args: Namespace) -> int:
         say(f"{report.other_channel} answers of the other channel are left out")
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
-    print(json.dumps({**_line(run, summary), **counts}))
+    formats = {"formats": report.formats} if report.formats else {}
+    print(json.dumps({**_line(run, summary), **counts, **formats}))
     return 0
 
 

@@ -44,7 +44,7 @@ from callproof.errors import UserError
 from callproof.records import Number, Positive, Record, explain
 from callproof.turns import GoldCall, Turn
 
-from .bfcl import bfcl_differences, match_bfcl
+from .bfcl import BfclReading, bfcl_differences, match_bfcl
 from .counts import Counts, ToolCounts
 from .match import Matching, match, pair_differences
 
@@ -167,6 +167,7 @@ def judge(
     channel: Channel = "raw",
     repeat: int = 0,
     profile: MatchProfile = "strict",
+    reading: BfclReading | None = None,
 ) -> Outcome:
     """The outcome of one answer. Pure, and never raises on anything that a model can write.
 
@@ -178,8 +179,9 @@ def judge(
         channel: `raw` parses `answer.text`; `served` takes `answer.tool_calls`, as a client would.
         repeat: which of several answers to the turn.
         profile: how calls are compared with gold; see the head of this module.
+        reading: how BFCL reads the answers of this model, instead of `channel`.
     """
-    finding = _find(turn, answer, catalog, channel, profile)
+    finding = _find(turn, answer, catalog, channel, profile, reading)
     labels = _labels(finding) if finding.answered else ("infra_error",)
     reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
     return Outcome.model_construct(
@@ -236,10 +238,19 @@ def _tool(text: bytes) -> Tool:
     return Catalog.from_wire([json.loads(text)]).tools[0]
 
 
-def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile) -> _Finding:
+def _find(
+    turn: Turn,
+    answer: Answer,
+    catalog: Catalog,
+    channel: Channel,
+    profile: MatchProfile,
+    reading: BfclReading | None,
+) -> _Finding:
     answered = answer.error is None
     if not answered:
         parsed = parse_answer("")
+    elif reading:
+        parsed = reading(answer.text, answer.tool_calls, turn, catalog)
     elif channel == "served":
         parsed = parse_served(answer.tool_calls or (), answer.text, answer.finish_reason)
     else:

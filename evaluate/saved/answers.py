@@ -83,11 +83,16 @@ class SavedAnswers:
             raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
         places.append(place)
 
+    def of(self, turn_id: str) -> list[SavedAnswer]:
+        """The answers to a turn."""
+        return [self._saved(place) for place in self._places.get(turn_id, [])]
+
     def take(self, turn_id: str) -> list[SavedAnswer]:
         """The answers to a turn, which are no longer here then."""
-        places = self._places.pop(turn_id, [])
-        self.met.update(place.model for place in places)
-        return [self._saved(place) for place in places]
+        answers = self.of(turn_id)
+        self._places.pop(turn_id, None)
+        self.met.update(saved.model for saved in answers)
+        return answers
 
     def left(self) -> list[str]:
         """The turn of each answer that nobody took."""

@@ -14,11 +14,13 @@ from callproof.console.workers import in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
 from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn
 
 from ..runs import Identifier, Identity, Run, RunInfo, choose_model, now, outcome_line
 from .answers import SavedAnswer, SavedAnswers
 from .gold import BAD_GOLD, BadGold, gold_problems
+from .readings import bfcl_readings
 
 _BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
@@ -28,7 +30,8 @@ _Form = TypeVar("_Form", bound=BaseModel)
 class Scored:
     """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
     answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
-    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
+    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns. `formats`: by model, how its answers
+    were read where that was derived, as `format_lines` say.
     """
 
     missing: list[str] = field(default_factory=list)
@@ -36,6 +39,8 @@ class Scored:
     other_channel: int = 0
     bad_gold: list[str] = field(default_factory=list)
     bad_turns: int = 0
+    formats: dict[str, str] = field(default_factory=dict)
+    format_lines: list[str] = field(default_factory=list)
 
 
 class _Asked(NamedTuple):
@@ -67,6 +72,7 @@ class _Judge(NamedTuple):
     channel: Channel
     profile: MatchProfile
     bad_gold: BadGold
+    readings: dict[str, BfclReading | None]
 
     def __call__(self, asked: list[_Asked]) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
@@ -91,7 +97,8 @@ class _Judge(NamedTuple):
                 yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
 
     def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
-        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile))
+        reading = self.readings.get(model)
+        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile, reading))
 
 
 def _read(form: type[_Form], line: bytes, where: str) -> _Form:
@@ -173,6 +180,7 @@ def score_answers(
     model: str,
     channel: Channel,
     profile: MatchProfile = "strict",
+    form: str = "auto",
     baseline: str | None = None,
     bad_gold: BadGold = "refuse",
 ) -> Scored:
@@ -181,6 +189,7 @@ def score_answers(
     Args:
         model: the name for answers that carry none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
+        form: with the profile `bfcl`, which of BFCL's handlers reads raw answers; "auto" derives it.
         baseline: the model that others will be compared with, if it is named.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
@@ -197,7 +206,11 @@ def score_answers(
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
-        judge_all = _Judge(answers.models, channel, profile, bad_gold)
+        derived = bfcl_readings(turns_path, answers, form) if profile == "bfcl" and channel == "raw" else {}
+        scored.formats = {name: choice.name for name, choice in derived.items()}
+        scored.format_lines = [choice.says for choice in derived.values()]
+        readings = {name: choice.reading for name, choice in derived.items()}
+        judge_all = _Judge(answers.models, channel, profile, bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
