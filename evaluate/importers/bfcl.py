@@ -94,7 +94,7 @@ def _answer(output: Any, where: str) -> dict[str, Any]:
     calls = [next(iter(part.items()), (None, None)) for part in parts if isinstance(part, dict)]
     functions = [{"name": name, "arguments": arguments} for name, arguments in calls]
     return {
-        "text": "\n".join(part for part in parts if isinstance(part, str)),
+        "text": "".join(f"{part}\n" for part in parts if isinstance(part, str)),
         "tool_calls": [{"type": "function", "function": function} for function in functions],
     }
 

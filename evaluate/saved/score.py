@@ -257,6 +257,7 @@ def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...]
         identity=identity,
         turns=writer.turns,
         sessions=len(writer.sessions),
+        formats=writer.scored.formats,
         warnings=warnings,
         started=started,
     )

@@ -62,15 +62,22 @@ class HandlerCounter:
         return {model: self._choice(model, counts) for model, counts in self._models.items()}
 
     def _choice(self, model: str, counts: _Counts) -> Choice:
-        best = max(self._handlers, key=lambda handler: counts.read[handler])
-        hint = _hint(model)
-        better = counts.read[best] > 10 * counts.read[hint] and 10 * counts.read[best] > counts.answers
-        told = hint in self._handlers and not better
-        name = hint if told else best
+        name, why = self._chosen(model, counts)
         weight = 10 if name != STRICT and HANDLERS[name].source_names else 1
         source_names = weight * counts.by_source[name] > counts.by_wire[name]
         reading = None if name == STRICT else BfclReading(name, source_names)
-        return Choice(name, reading, _says(model, counts, name, told and len(self._handlers) > 1, source_names))
+        return Choice(name, reading, _says(model, counts, name, why, source_names))
+
+    def _chosen(self, model: str, counts: _Counts) -> tuple[str, str]:
+        """A handler, and why it was chosen."""
+        if len(self._handlers) == 1:
+            return self._handlers[0], "as was asked"
+        best = max(self._handlers, key=lambda handler: counts.read[handler])
+        hint = _hint(model)
+        better = counts.read[best] > 10 * counts.read[hint] and 10 * counts.read[best] > counts.answers
+        if hint in self._handlers and not better:
+            return hint, "as its name tells"
+        return (best, "which reads most") if counts.read[best] else (STRICT, "since none reads a call")
 
 
 def _names(handler: str, text: str, tool_calls: Sequence[dict[str, Any]] | None) -> list[str]:
@@ -87,14 +94,10 @@ def _hint(model: str) -> str:
     return next((name for name, handler in HANDLERS.items() if re.search(handler.models, model.lower())), "")
 
 
-def _says(model: str, counts: _Counts, name: str, told: bool, source_names: bool) -> str:
-    most = max(counts.read.values(), default=0)
-    if not most:
-        return f"{model}: no handler of BFCL's reads a call in any of {counts.answers} answers; taken for {name}"
-    why = "as the model's name tells" if told else "which reads most"
+def _says(model: str, counts: _Counts, name: str, why: str, source_names: bool) -> str:
     form = HANDLERS[name].says if name in HANDLERS else "callproof's own reading"
+    naming = ", tools by their names at the source" if source_names else ""
+    share = f"calls in {counts.read[name]} of {counts.answers} answers"
     rivals = [other for other, number in counts.read.items() if other != name and number >= counts.read[name]]
     beside = f"; as many or more would {', '.join(rivals)}" if rivals else ""
-    naming = "; tools by their names at the source" if source_names else ""
-    share = f"calls in {counts.read[name]} of {counts.answers} answers"
-    return f"{model}: read as {name} ({form}), {why}: {share}{beside}{naming}"
+    return f"{model}: read as {name} ({form}{naming}), {why}: {share}{beside}"
