@@ -121,14 +121,14 @@ def print_agreement(path: Path) -> None:
 
 def print_strict(path: Path) -> None:
     rows = read(path)
-    found = list(strict_differences(rows))
-    agree = len(rows) - len(found)
+    differences = list(strict_differences(rows))
+    agree = len(rows) - len(differences)
     print(f"\n## {path.stem}, `--match strict`: {agree} of {len(rows)} verdicts agree ({agree / len(rows):.2%})\n")
     print("| turns | cause |\n|---|---|")
-    for why, number in Counter(difference.cause for difference in found).most_common():
+    for why, number in Counter(difference.cause for difference in differences).most_common():
         print(f"| {number} | {why} |")
     print("\n| turn | published | cause | detail |\n|---|---|---|---|")
-    for turn_id, published, why, detail in found:
+    for turn_id, published, why, detail in differences:
         print(f"| `{turn_id}` | {'valid' if published else 'invalid'} | {why} | {_cell(detail)} |")
 
 

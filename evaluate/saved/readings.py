@@ -12,18 +12,18 @@ from .answers import SavedAnswers
 MAX_ANSWERS = 2000
 
 
-def bfcl_readings(turns_path: Path, answers: SavedAnswers, form: str) -> dict[str, Choice]:
+def bfcl_readings(turns_path: Path, answers: SavedAnswers, format: str) -> dict[str, Choice]:
     """By model, how its answers are read; what is derived comes from the first `MAX_ANSWERS` of each.
 
     Args:
-        form: the name of a handler, `STRICT`, or "auto".
+        format: the name of a handler, `STRICT`, or "auto".
 
     Raises:
         UserError: no such handler; a malformed turn or answer (`path:line`).
     """
-    if form not in (known := ("auto", STRICT, *HANDLERS)):
-        raise UserError(f"--format {form}", "is not known with --match bfcl", f"choose of: {', '.join(known)}")
-    counter = HandlerCounter() if form == "auto" else HandlerCounter([form])
+    if format not in (known := ("auto", STRICT, *HANDLERS)):
+        raise UserError(f"--format {format}", "is not known with --match bfcl", f"choose of: {', '.join(known)}")
+    counter = HandlerCounter() if format == "auto" else HandlerCounter([format])
     read: Counter[str] = Counter()
     for turn in read_turns(turns_path):
         for saved in answers.of(turn.turn_id):

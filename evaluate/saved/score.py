@@ -43,7 +43,7 @@ class Scored:
     format_lines: list[str] = field(default_factory=list)
 
 
-class _Asked(NamedTuple):
+class _AnsweredTurn(NamedTuple):
     """A line of the turns file, and the answers to it."""
 
     where: str
@@ -74,9 +74,9 @@ class _Judge(NamedTuple):
     bad_gold: BadGold
     readings: dict[str, BfclReading | None]
 
-    def __call__(self, asked: list[_Asked]) -> _Judged:
+    def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
-        for where, line, answers in asked:
+        for where, line, answers in answered_turns:
             turn = _read(Turn, line, where)
             catalog = catalog_of(turn)
             bad = _lint(turn, catalog, where, self.bad_gold, judged.scored)
@@ -123,10 +123,10 @@ class _Named(BaseModel):
     turn_id: str
 
 
-def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
+def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_AnsweredTurn]]:
     """The turns of a file with their answers, some at once."""
     seen: set[str] = set()
-    some: list[_Asked] = []
+    batch: list[_AnsweredTurn] = []
     size = 0
     for number, line in read_lines(path):
         if not line.strip():
@@ -136,13 +136,13 @@ def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
         if turn_id in seen:
             raise UserError(where, f"turn_id {turn_id!r} occurs twice", "rename one")
         seen.add(turn_id)
-        some.append(_Asked(where, line, answers.take(turn_id)))
-        size += some[-1].size
+        batch.append(_AnsweredTurn(where, line, answers.take(turn_id)))
+        size += batch[-1].size
         if size >= _BYTES_AT_ONCE:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class _Writer:
@@ -154,7 +154,7 @@ class _Writer:
         self.identifier, self.scored = Identifier(), scored
         self._outcomes_file, self._turns_file = outcomes, turns
 
-    def add(self, asked: list[_Asked], judged: _Judged) -> None:
+    def add(self, answered_turns: list[_AnsweredTurn], judged: _Judged) -> None:
         self.turns += sum(judged.kept)
         self.dropped += len(judged.kept) - sum(judged.kept)
         self.sessions |= judged.sessions
@@ -164,7 +164,7 @@ class _Writer:
         self.scored.bad_turns += judged.scored.bad_turns
         self._outcomes_file.writelines(judged.outcomes)
         if self._turns_file:
-            lines = (turn.line for turn, kept in zip(asked, judged.kept, strict=True) if kept)
+            lines = (turn.line for turn, kept in zip(answered_turns, judged.kept, strict=True) if kept)
             self._turns_file.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
 
 
@@ -180,7 +180,7 @@ def score_answers(
     model: str,
     channel: Channel,
     profile: MatchProfile = "strict",
-    form: str = "auto",
+    format: str = "auto",
     baseline: str | None = None,
     bad_gold: BadGold = "refuse",
 ) -> Scored:
@@ -189,7 +189,7 @@ def score_answers(
     Args:
         model: the name for answers that carry none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
-        form: with the profile `bfcl`, which of BFCL's handlers reads raw answers; "auto" derives it.
+        format: with the profile `bfcl`, which of BFCL's handlers reads raw answers; "auto" derives it.
         baseline: the model that others will be compared with, if it is named.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
@@ -200,22 +200,25 @@ def score_answers(
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
+    bfcl = profile == "bfcl" and channel == "raw"
+    if format != "auto" and not bfcl:
+        raise UserError(f"--format {format}", "chooses among BFCL's handlers", "give --match bfcl and --channel raw")
     started, scored = now(), Scored()
     in_place = turns_path.resolve() == run.turns_path.resolve()
     with ExitStack() as files:
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
-        derived = bfcl_readings(turns_path, answers, form) if profile == "bfcl" and channel == "raw" else {}
+        derived = bfcl_readings(turns_path, answers, format) if bfcl else {}
         scored.formats = {name: choice.name for name, choice in derived.items()}
         scored.format_lines = [choice.says for choice in derived.values()]
         readings = {name: choice.reading for name, choice in derived.items()}
         judge_all = _Judge(answers.models, channel, profile, bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
-        for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
-            writer.add(asked, judged)
-            bar.advance(sum(len(turn.line) for turn in asked))
+        for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
+            writer.add(answered_turns, judged)
+            bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
         _check(writer, turns_path, in_place)
         _check_models(answers, answers_path, turns_path)
