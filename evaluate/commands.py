@@ -128,9 +128,7 @@ def score(args: Namespace) -> int:
             baseline=args.baseline_model,
             bad_gold=args.bad_gold,
         )
-    if report.format_line:
-        say(report.format_line)
-    for line in (*report.bad_gold, *report.unreadable):
+    for line in (*report.format_lines, *report.bad_gold, *report.unreadable):
         say(str(line))
     if report.unreadable:
         say(f"{len(report.unreadable)} lines hold no answer that can be read: infra_error")
@@ -144,7 +142,8 @@ def score(args: Namespace) -> int:
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
     counts |= {"unreadable": len(report.unreadable)}
-    last_line({**_line(run, summary), **counts, "format": summary.format})
+    formats = {"format": summary.format} | ({"formats": report.formats} if report.formats else {})
+    last_line({**_line(run, summary), **counts, **formats})
     return 0
 
 

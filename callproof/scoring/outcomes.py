@@ -52,7 +52,7 @@ from callproof.records import Number, Record, explain
 from callproof.turns import GoldCall, Turn
 
 from .answer import Answer
-from .bfcl import bfcl_differences, match_bfcl
+from .bfcl import BfclReading, bfcl_differences, match_bfcl
 from .counts import Counts, ToolCounts
 from .match import Matching, match, pair_differences
 
@@ -87,7 +87,7 @@ class Outcome(Record):
     """One judged answer. `reasons` say in words what was wrong.
 
     `notation`: how its attempts are written: the name of a format, `json` for a bare or fenced object, `tool_calls` if
-    the server's own were read; None if it holds no attempt.
+    the server's own were read, `bfcl` if a handler of BFCL read them; None if it holds no attempt.
 
     Version 2 added `answer.requests`, which is None in lines of version 1; version 3 added `notation`, the remarks and
     the answer's `thinking` and `refusal`.
@@ -158,6 +158,7 @@ def judge(
     repeat: int = 0,
     profile: MatchProfile = "strict",
     format: str = "hermes",
+    reading: BfclReading | None = None,
 ) -> Outcome:
     """The outcome of one answer. Pure, and never raises on anything that a model can write.
 
@@ -170,8 +171,9 @@ def judge(
         repeat: which of several answers to the turn.
         profile: how calls are compared with gold; see the head of this module.
         format: a name of `callproof.calls.formats.FORMATS`, in which the model is to write calls.
+        reading: how BFCL reads the answers of this model, instead of `channel` and `format`.
     """
-    finding = _find(turn, answer, catalog, channel, profile, format)
+    finding = _find(turn, answer, catalog, channel, profile, format, reading)
     labels = (*_labels(finding), *_remarks(finding)) if finding.answered else ("infra_error",)
     exact = labels[0] == "ok"
     faults = () if exact or not finding.answered else _reasons(finding, catalog)
@@ -189,7 +191,7 @@ def judge(
         outcome=labels[0],
         labels=labels,
         reasons=tuple(islice(reasons, MAX_REASONS)),
-        notation=_notation(finding.parsed, answer, format),
+        notation=_notation(finding.parsed, answer, "bfcl" if reading else format),
         calls=finding.parsed.calls,
         counts=_counts(finding, exact),
         per_tool=_per_tool(finding),
@@ -232,9 +234,18 @@ def _tool(text: bytes) -> Tool:
 
 
 def _find(
-    turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile, format: str
+    turn: Turn,
+    answer: Answer,
+    catalog: Catalog,
+    channel: Channel,
+    profile: MatchProfile,
+    format: str,
+    reading: BfclReading | None,
 ) -> _Finding:
-    parsed = _parsed(answer, catalog, channel, format)
+    if reading and answer.failure is None:
+        parsed = reading(answer.text, answer.tool_calls, turn, catalog)
+    else:
+        parsed = _parsed(answer, catalog, channel, format)
     thoughts = parse_answer(answer.thinking, None, format, catalog.parameters)
     thought_calls = (*parsed.thought_calls, *thoughts.thought_calls, *thoughts.calls)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
@@ -257,7 +268,7 @@ def _parsed(answer: Answer, catalog: Catalog, channel: Channel, format: str) -> 
 def _notation(parsed: ParsedAnswer, answer: Answer, format: str) -> str | None:
     if not parsed.attempts:
         return None
-    return "tool_calls" if answer.tool_calls else parsed.foreign or format
+    return "tool_calls" if answer.tool_calls and format != "bfcl" else parsed.foreign or format
 
 
 def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from callproof.scoring import Channel
 
-_NAMES = {"tool_calls": "as tool_calls of the server", "json": "as bare JSON"}
+_NAMES = {"tool_calls": "as tool_calls of the server", "json": "as bare JSON", "bfcl": "as BFCL reads them"}
 
 
 def notation_line(format: str, notations: Mapping[str, int]) -> str:
@@ -16,7 +16,7 @@ def notation_line(format: str, notations: Mapping[str, int]) -> str:
     """
     counts = {format: 0} | dict(sorted(notations.items(), key=lambda item: (-item[1], item[0])))
     without = counts.pop("none", 0)
-    if "tool_calls" in counts and not counts[format]:
+    if counts.keys() & {"tool_calls", "bfcl"} and not counts[format]:
         del counts[format]
     first, *others = counts
     words = [
@@ -28,7 +28,7 @@ def notation_line(format: str, notations: Mapping[str, int]) -> str:
 
 def notation_warnings(format: str, channel: Channel, notations: Mapping[str, int]) -> Iterator[str]:
     """What a reader must know of answers that do not write calls as they were expected to."""
-    foreign = {name: count for name, count in notations.items() if name not in ("none", "tool_calls", format)}
+    foreign = {name: count for name, count in notations.items() if name not in ("none", "tool_calls", "bfcl", format)}
     if foreign:
         parts = ", ".join(f"{_where(name)} {count}" for name, count in foreign.items())
         yield (

@@ -100,6 +100,7 @@ class RunInfo(Record):
     tool_choice: dict[Channel, str] = Field(default_factory=dict)
     strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
+    formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
     warnings: tuple[str, ...] = ()
     started: str
     finished: str | None = None

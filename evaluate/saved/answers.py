@@ -26,6 +26,13 @@ class SavedAnswer(NamedTuple):
         """The answer; raises a UserError where the line holds none."""
         return _answer(json_object(self.line, self.where), self.where)
 
+    def readable(self) -> Answer | None:
+        """The answer; None where the line holds none."""
+        try:
+            return self.read()
+        except UserError:
+            return None
+
 
 class _Place(NamedTuple):
     number: int

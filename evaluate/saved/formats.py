@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from callproof.calls.formats import FORMATS, ReadCall, Tools
-from callproof.errors import UserError
-from callproof.scoring import Answer, catalog_of
+from callproof.scoring import catalog_of
 from callproof.turns import read_turns
 
 from .answers import SavedAnswers
@@ -44,9 +43,5 @@ def _texts(turns_path: Path, answers: SavedAnswers) -> Iterator[tuple[str, Tools
     """Each saved answer that holds text, with the tools of its turn."""
     for turn in read_turns(turns_path):
         for saved in answers.of(turn.turn_id):
-            try:
-                answer = saved.read()
-            except UserError:
-                answer = Answer()
-            if answer.text:
+            if (answer := saved.readable()) and answer.text:
                 yield answer.text, catalog_of(turn).parameters

@@ -14,12 +14,14 @@ from callproof.console.workers import in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
 from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn
 
 from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
 from .answers import SavedAnswer, SavedAnswers
 from .formats import detected_format
 from .gold import BAD_GOLD, BadGold, gold_problems
+from .readings import bfcl_readings
 
 _BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
@@ -29,14 +31,14 @@ _Form = TypeVar("_Form", bound=BaseModel)
 class Scored:
     """What `score_answers` noticed.
 
-    `format_line`: which format was found to be scored, if none was named. `unreadable`: what is wrong with lines of the
+    `formats`: by model, which of BFCL's handlers reads its answers, with the profile `bfcl`; `format_lines` say which
+    format or handlers are taken, and why. `unreadable`: what is wrong with lines of the
     answers that hold none, which are infra errors; `readable`: how many others belong to turns. `missing`: ids of turns
     that some model has not answered. `unknown`: ids in the answers that are no turn. `other_channel`: answers left out
     because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses, as `path:line:
     turn: call: problem`, in `bad_turns` turns.
     """
 
-    format_line: str | None = None
     unreadable: list[UserError] = field(default_factory=list)
     readable: int = 0
     missing: list[str] = field(default_factory=list)
@@ -44,6 +46,8 @@ class Scored:
     other_channel: int = 0
     bad_gold: list[str] = field(default_factory=list)
     bad_turns: int = 0
+    formats: dict[str, str] = field(default_factory=dict)
+    format_lines: list[str] = field(default_factory=list)
 
 
 class _AnsweredTurn(NamedTuple):
@@ -76,6 +80,7 @@ class _Judge(NamedTuple):
     profile: MatchProfile
     format: str
     bad_gold: BadGold
+    readings: dict[str, BfclReading | None]
 
     def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
@@ -100,7 +105,9 @@ class _Judge(NamedTuple):
                 yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
 
     def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
-        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile, self.format))
+        reading = self.readings.get(model)
+        where = self.channel, repeat, self.profile, self.format
+        return outcome_line(judge(turn, answer, model, catalog, *where, reading=reading))
 
 
 def _read_answer(saved: SavedAnswer, scored: Scored) -> Answer:
@@ -203,7 +210,8 @@ def score_answers(
     Args:
         model: the model of answers that name none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
-        format: a name of `callproof.calls.formats.FORMATS`, or `auto`: the one that reads most answers.
+        format: a name of `callproof.calls.formats.FORMATS`, or with the profile `bfcl` of its handlers; `auto`: what
+            reads most answers.
         baseline: the model that the others will be compared with; None: the first.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
@@ -215,7 +223,7 @@ def score_answers(
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
-    if format != "auto" and channel == "raw":
+    if format != "auto" and channel == "raw" and profile != "bfcl":
         check_format(format, f"--format {format}")
     started, scored = now(), Scored()
     in_place = turns_path.resolve() == run.turns_path.resolve()
@@ -223,9 +231,8 @@ def score_answers(
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
-        if format == "auto":
-            format, scored.format_line = _detected(turns_path, answers, channel)
-        judge_all = _Judge(answers.models, channel, profile, readable_format(format), bad_gold)
+        format, readings = _readings(turns_path, answers, format, channel, profile, scored)
+        judge_all = _Judge(answers.models, channel, profile, readable_format(format), bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
@@ -245,9 +252,22 @@ def score_answers(
     return scored
 
 
-def _detected(turns_path: Path, answers: SavedAnswers, channel: Channel) -> tuple[str, str | None]:
-    """The format of raw answers, and a line that says so; on the served channel it does not matter."""
-    return ("hermes", None) if channel == "served" else detected_format(turns_path, answers)
+def _readings(
+    turns_path: Path, answers: SavedAnswers, format: str, channel: Channel, profile: MatchProfile, scored: Scored
+) -> tuple[str, dict[str, BfclReading | None]]:
+    """The format to score, and with the profile `bfcl` how the answers of each model are read; `scored` says why."""
+    if channel == "served":
+        return "hermes" if format == "auto" else format, {}
+    if profile == "bfcl":
+        choices = bfcl_readings(turns_path, answers, format)
+        scored.formats = {name: choice.name for name, choice in choices.items()}
+        scored.format_lines = [choice.says for choice in choices.values()]
+        names = ", ".join(sorted(set(scored.formats.values())))
+        return names, {name: choice.reading for name, choice in choices.items()}
+    if format == "auto":
+        format, line = detected_format(turns_path, answers)
+        scored.format_lines = [line]
+    return format, {}
 
 
 def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
@@ -280,6 +300,7 @@ def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...]
         identity=identity,
         turns=writer.turns,
         sessions=len(writer.sessions),
+        formats=writer.scored.formats,
         warnings=warnings,
         started=started,
     )

@@ -153,7 +153,7 @@ def test_a_failed_score_leaves_an_earlier_one_alone(folder: Path, refused: Refus
     [
         ("questions", question, "bad:4: turn 'simple_0' occurs twice"),
         ("possible answers", possible, "bad:4: the possible answer to 'simple_0' occurs twice"),
-        ("results", lambda n: {**joined(n + 3), "output": None}, "bad:4: expected `output` as text"),
+        ("results", lambda n: {**joined(n + 3), "output": 5}, "bad:4: expected `output` as text"),
         ("results", lambda n: {**joined(n + 3), "model": 5}, "bad:4: expected `model` as text"),
     ],
 )

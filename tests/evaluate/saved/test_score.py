@@ -105,6 +105,28 @@ def test_bfcls_comparison_is_chosen_by_name_and_part_of_the_runs_identity(score)
     assert (scored()["weather-000/1"], Run(Path("scored")).info().identity.match) == ("ok", "bfcl")
 
 
+def test_bfcls_handler_is_found_or_named_for_each_model(score, capsys):
+    rows = [
+        {"turn_id": "weather-000/1", "model": "m", "text": "get_weather(city='City0')"},
+        {"turn_id": "weather-000/1", "model": "gpt-4", "text": "[get_weather(city='City0')]"},
+    ]
+    assert score(rows, "--match", "bfcl") == 0
+    captured = capsys.readouterr()
+    formats = json.loads(captured.out.splitlines()[-1])["formats"]
+    assert formats == Run(Path("scored")).info().formats == {"m": "command_r", "gpt-4": "gpt"}
+    assert "m: read as command_r (" in captured.err
+    assert [outcome.outcome for outcome in read_outcomes(Path("scored/outcomes.jsonl"))][:2] == ["ok", "ok"]
+    assert score(rows, "--match", "bfcl", "--format", "gpt") == 0
+    assert last_line(capsys)["formats"] == {"m": "gpt", "gpt-4": "gpt"}
+
+
+def test_a_handler_that_is_not_known_or_not_asked_for_is_refused(score):
+    with pytest.raises(UserError, match=r"--format falcon: is not known with --match bfcl; choose of: auto, strict, "):
+        score(right_rows(), "--match", "bfcl", "--format", "falcon")
+    with pytest.raises(UserError, match=r"--format gpt: 'gpt' is no format that can be read here"):
+        score(right_rows(), "--format", "gpt")
+
+
 def test_each_repeat_is_an_answer_of_its_own(score):
     rows = [{**row, "repeat": repeat} for row in right_rows() for repeat in (0, 1)]
     assert score(rows) == 0
