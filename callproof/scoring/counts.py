@@ -36,7 +36,8 @@ class Counts(ToolCounts):
         truncated: the token limit cut the answer. text_beside: an attempt with text beside it.
     Of calls:
         attempts: blocks opened. parsed: of them, calls. known: of them, of tools in the catalog. schema_valid: of them,
-        with arguments that their schema accepts. unclosed, decoded_strings: see ParsedAnswer.
+        with arguments that their schema accepts; unjudged: of the known, those of which that cannot be told. unclosed,
+        decoded_strings: see ParsedAnswer.
         gold_calls; predicted_calls: the same as parsed, but 0 where any call is right. name_matches: size of the common
         multiset of names.
         exact_matches: gold calls with an exact partner. relaxed_matches: of them, those that need `x-match`.
@@ -60,6 +61,7 @@ class Counts(ToolCounts):
     parsed: Number
     known: Number
     schema_valid: Number
+    unjudged: Number = 0
     unclosed: Number
     decoded_strings: Number
     relaxed_matches: Number
@@ -130,6 +132,8 @@ def contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts], gold_calls
         expected, *found = read(counts)
         if expected != sum(found):
             return f"counts: {whole} is not the sum of {', '.join(parts)}"
+    if counts.schema_valid + counts.unjudged > counts.known:
+        return f"counts: schema_valid and unjudged are more than known, {counts.known}"
     if counts.gold_calls != gold_calls:
         return f"counts: gold_calls is {counts.gold_calls}, where gold holds {gold_calls}"
     for label, count in (("ok", counts.exact), ("infra_error", counts.infra)):

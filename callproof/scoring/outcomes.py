@@ -7,6 +7,8 @@ exclusive. A turn is exact if and only if its outcome is `ok`.
   It proves neither a call nor an abstention, so rates about the decision to call leave it out.
 - `truncated`: the token limit cut an open block, or thinking never ended. `parse_error`: another malformed attempt.
 - `unknown_tool`: a call of a tool that the turn's own catalog lacks. `schema_invalid`: arguments that it refuses.
+  Where that cannot be told (a schema that cannot be used, a pattern that takes too long), a call is `unjudged`: that is
+  no label but a count and a reason, and the call is compared with gold as any other, so that it may be `ok`.
 - `hallucinated_call`: an attempt where gold has no call; malformed attempts count.
 - On turns with gold calls: `missed_call`: fewer attempts than gold calls; `wrong_tool`: a call in the place of a gold
   call of another name; `extra_call`: more calls than gold calls.
@@ -48,7 +50,7 @@ from .bfcl import bfcl_differences, match_bfcl
 from .counts import Counts, ToolCounts
 from .match import Matching, match, pair_differences
 
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 MAX_REASONS = 20
 
 Channel = Literal["raw", "served"]
@@ -151,6 +153,7 @@ class _Finding(NamedTuple):
     calls: tuple[ToolCall, ...]
     known: tuple[ToolCall, ...]
     problems: tuple[tuple[ToolCall, list[str]], ...]
+    unjudged: tuple[tuple[ToolCall, str], ...]
     compared: tuple[ToolCall, ...]
     matching: Matching
 
@@ -181,7 +184,7 @@ def judge(
     """
     finding = _find(turn, answer, catalog, channel, profile)
     labels = _labels(finding) if finding.answered else ("infra_error",)
-    reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
+    reasons = _reasons(finding, labels, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
     return Outcome.model_construct(
         turn_id=turn.turn_id,
         session_id=turn.session_id,
@@ -194,7 +197,7 @@ def judge(
         gold=turn.gold,
         outcome=labels[0],
         labels=labels,
-        reasons=() if labels == ("ok",) else tuple(islice(reasons, MAX_REASONS)),
+        reasons=tuple(islice(reasons, MAX_REASONS)),
         calls=finding.parsed.calls,
         counts=_counts(finding, exact=labels == ("ok",)),
         per_tool=_per_tool(finding),
@@ -246,10 +249,12 @@ def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profil
         parsed = parse_answer(answer.text, answer.finish_reason)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
-    problems = tuple((call, refusals) for call in known if (refusals := catalog.problems(call)))
+    validities = [(call, catalog.validity(call)) for call in known]
+    problems = tuple((call, validity.problems) for call, validity in validities if validity.problems)
+    unjudged = tuple((call, validity.unjudged) for call, validity in validities if validity.unjudged)
     compared = () if turn.any_call else calls
     matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
-    return _Finding(turn, profile, answered, parsed, calls, known, problems, compared, matching)
+    return _Finding(turn, profile, answered, parsed, calls, known, problems, unjudged, compared, matching)
 
 
 def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
@@ -280,8 +285,11 @@ def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
     return "ok" if called else "parse_error" if finding.malformed else "missed_call"
 
 
-def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
-    """What was wrong, for people, in the order of the labels."""
+def _reasons(finding: _Finding, labels: tuple[OutcomeLabel, ...], catalog: Catalog) -> Iterator[str]:
+    """What could not be judged, then what was wrong, for people, in the order of the labels."""
+    yield from (f"{call.name}: not checked against its schema: {reason}" for call, reason in finding.unjudged)
+    if labels == ("ok",):
+        return
     if finding.parsed.truncated:
         yield "cut off by the token limit or inside unclosed thinking"
     yield from (f"malformed call ({call.reason}): {shown(call.text)}" for call in finding.malformed)
@@ -322,7 +330,8 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
         attempts=parsed.attempts,
         parsed=len(finding.calls),
         known=len(finding.known),
-        schema_valid=len(finding.known) - len(finding.problems),
+        schema_valid=len(finding.known) - len(finding.problems) - len(finding.unjudged),
+        unjudged=len(finding.unjudged),
         unclosed=parsed.unclosed,
         decoded_strings=parsed.decoded_strings,
         gold_calls=len(finding.turn.gold),

@@ -18,7 +18,7 @@ from callproof.turns import Turn
 
 from ..runs import Identifier, Identity, Run, RunInfo, choose_model, now, outcome_line
 from .answers import SavedAnswer, SavedAnswers
-from .gold import BAD_GOLD, BadGold, gold_problems
+from .gold import BAD_GOLD, BadGold, gold_problems, unjudged_gold
 
 _BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
@@ -28,7 +28,7 @@ _Form = TypeVar("_Form", bound=BaseModel)
 class Scored:
     """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
     answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
-    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
+    catalog refuses or cannot judge, as `path:line: turn: call: problem`; refused in `bad_turns` turns.
     """
 
     missing: list[str] = field(default_factory=list)
@@ -107,7 +107,8 @@ def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: S
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
-    scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+    lines = (*problems, *unjudged_gold(turn, catalog))
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {line}" for line in lines]
     scored.bad_turns += bool(problems)
     return bool(problems)
 
