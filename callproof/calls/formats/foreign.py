@@ -140,7 +140,7 @@ def _bare(text: str, tools: Tools) -> Foreign:
 
 
 def _python(text: str, tools: Tools) -> list[Block]:
-    """A Python call of a tool, in brackets or at the beginning of a line; without tools, a text of nothing but calls."""
+    """A Python call of a tool, in brackets or at the beginning of a line; without tools, a text of calls alone."""
     found = _PYTHON.match(text)
     if not found or (tools and found[2] not in tools):
         later = (one for one in islice(_PYTHON_LATER.finditer(text), _CALLS) if (one[1] or one[2]) in tools)
