@@ -93,7 +93,12 @@ METRICS: dict[str, Metric] = {
         _ratio("decision_precision", "attempted_call_turn", "attempted", "attempting turns where gold has a call"),
         _ratio("decision_recall", "attempted_call_turn", "call_turn", "turns with gold calls that attempt one"),
         _ratio("parse_rate", "parsed", "attempts", "parsed blocks / attempted blocks"),
-        _ratio("schema_valid", "schema_valid", "known", "schema-valid calls / parsed calls of known tools"),
+        Metric(
+            "schema_valid",
+            "schema-valid calls / parsed calls of known tools, but for unjudged ones",
+            {"schema_valid": 1},
+            {"known": 1, "unjudged": -1},
+        ),
         _ratio("arg_exact", "exact_matches", "gold_calls", "gold calls matched exactly / gold calls"),
         _ratio("arg_exact_given_name", "exact_matches", "name_matches", "gold calls matched exactly / name matches"),
         _f1("arg_f1", "matched_args", "predicted_args", "gold_args", "F1 of arguments in calls of one name"),
@@ -132,6 +137,7 @@ METRICS: dict[str, Metric] = {
         _ratio("text_beside_rate", "text_beside", "attempted", "attempts with text beside them", better=False),
         _ratio("unclosed_rate", "unclosed", "attempts", "accepted blocks without end tag / attempts", better=False),
         _ratio("decoded_string_rate", "decoded_strings", "parsed", "calls with arguments as a string", better=False),
+        _ratio("unjudged_rate", "unjudged", "known", "calls that no schema could judge / known ones", better=False),
         _ratio("relaxed_rate", "relaxed_matches", "exact_matches", "exact only as `x-match` allows", better=False),
         _f1(
             "name_f1_macro",

@@ -10,6 +10,8 @@ exclusive. A turn is exact if and only if its outcome is `ok`.
 - `parse_error`: another malformed attempt; one in the notation of another format only where a call is expected, since
   elsewhere it is a `hallucinated_call` like any.
 - `unknown_tool`: a call of a tool that the turn's own catalog lacks. `schema_invalid`: arguments that it refuses.
+  Where that cannot be told (a schema that cannot be used, a pattern that takes too long), a call is `unjudged`: that is
+  no label but a count and a reason, and the call is compared with gold as any other, so that it may be `ok`.
 - `hallucinated_call`: an attempt where gold has no call; malformed attempts count.
 - On turns with gold calls: `missed_call`: fewer attempts than gold calls; `wrong_tool`: a call in the place of a gold
   call of another name; `extra_call`: more calls than gold calls.
@@ -124,6 +126,7 @@ class _Finding(NamedTuple):
     calls: tuple[ToolCall, ...]
     known: tuple[ToolCall, ...]
     problems: tuple[tuple[ToolCall, list[str]], ...]
+    unjudged: tuple[tuple[ToolCall, str], ...]
     compared: tuple[ToolCall, ...]
     matching: Matching
 
@@ -177,7 +180,7 @@ def judge(
     labels = (*_labels(finding), *_remarks(finding)) if finding.answered else ("infra_error",)
     exact = labels[0] == "ok"
     faults = () if exact or not finding.answered else _reasons(finding, catalog)
-    reasons = chain(faults, _remark_reasons(finding))
+    reasons = chain(_unjudged_reasons(finding), faults, _remark_reasons(finding))
     return Outcome.model_construct(
         turn_id=turn.turn_id,
         session_id=turn.session_id,
@@ -250,10 +253,12 @@ def _find(
     thought_calls = (*parsed.thought_calls, *thoughts.thought_calls, *thoughts.calls)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
-    problems = tuple((call, refusals) for call in known if (refusals := catalog.problems(call)))
+    validities = [(call, catalog.validity(call)) for call in known]
+    problems = tuple((call, validity.problems) for call, validity in validities if validity.problems)
+    unjudged = tuple((call, validity.unjudged) for call, validity in validities if validity.unjudged)
     compared = () if turn.any_call else calls
     matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
-    return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, compared, matching)
+    return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, unjudged, compared, matching)
 
 
 def _parsed(answer: Answer, catalog: Catalog, channel: Channel, format: str) -> ParsedAnswer:
@@ -309,6 +314,11 @@ def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
     if not finding.turn.any_call:
         return "hallucinated_call" if called else "ok"
     return "ok" if called else "parse_error" if finding.malformed else "missed_call"
+
+
+def _unjudged_reasons(finding: _Finding) -> Iterator[str]:
+    """Which calls could not be checked, and why; said whatever the outcome."""
+    yield from (f"{call.name}: not checked against its schema: {reason}" for call, reason in finding.unjudged)
 
 
 def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
@@ -369,7 +379,8 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
         attempts=parsed.attempts,
         parsed=len(finding.calls),
         known=len(finding.known),
-        schema_valid=len(finding.known) - len(finding.problems),
+        schema_valid=len(finding.known) - len(finding.problems) - len(finding.unjudged),
+        unjudged=len(finding.unjudged),
         unclosed=parsed.unclosed,
         decoded_strings=parsed.decoded_strings,
         gold_calls=len(finding.turn.gold),

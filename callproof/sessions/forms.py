@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, decode, split_tools
 from callproof.catalog import BadCatalog, Catalog, usable_catalog
+from callproof.console import say
 
 from .talk import Talk, kind, refuse
 
@@ -121,9 +122,12 @@ def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str |
     if not isinstance(tools, list):
         refuse(f"{where}: tools", f"expected a list of tools, got {kind(tools)}")
     try:
-        return text, _catalog(json.dumps([_function_form(tool) for tool in tools]))
+        catalog, unsaid = _catalog(json.dumps([_function_form(tool) for tool in tools]))
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
+    while unsaid:
+        say(f"{where}: tools: {unsaid.pop()}")
+    return text, catalog
 
 
 def _function_form(tool: Any) -> Any:
@@ -135,9 +139,10 @@ def _function_form(tool: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _catalog(tools: str) -> Catalog:
-    """The catalog of a JSON list of tools; sessions with equal tools share one, so schemas are compiled once."""
-    return usable_catalog(json.loads(tools))
+def _catalog(tools: str) -> tuple[Catalog, list[str]]:
+    """One catalog for all sessions that bring the same tools, compiled once, and its complaints until they are said."""
+    catalog = usable_catalog(json.loads(tools))
+    return catalog, catalog.complaints
 
 
 def _list(value: Any, place: str) -> list[Any]:

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import ToolCall
-from callproof.catalog import Catalog
+from callproof.catalog import Catalog, Validity
 from callproof.config import RunConfig
+from callproof.console import say
 from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
 from callproof.sessions import Reader, Session, read_records
@@ -138,16 +139,29 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
 
 def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
     """Every reason why the catalog rejects a recorded call of the session, as `message 3: call of ...`."""
-    for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
-            for problem in catalog.problems(call):
-                yield f"message {index}: call of {call.name!r} is rejected: {problem}"
+    for place, validity in _validities(session, catalog):
+        yield from (f"{place} is rejected: {problem}" for problem in validity.problems)
+
+
+def unjudged_gold(session: Session, catalog: Catalog) -> Iterator[str]:
+    """The recorded calls of a session that the catalog cannot judge, and why."""
+    for place, validity in _validities(session, catalog):
+        if validity.unjudged:
+            yield f"{place} is not checked: {validity.unjudged}"
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
-    """Raise a UserError for the first recorded call of the session that its catalog rejects."""
+    """Raise a UserError for the first recorded call that its catalog rejects; name on stderr those it cannot judge."""
     for problem in gold_problems(session, catalog):
         raise UserError(where, problem, "correct the call or the schema")
+    for line in unjudged_gold(session, catalog):
+        say(f"{where}: {line}")
+
+
+def _validities(session: Session, catalog: Catalog) -> Iterator[tuple[str, Validity]]:
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            yield f"message {index}: call of {call.name!r}", catalog.validity(call)
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

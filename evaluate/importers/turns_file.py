@@ -11,7 +11,7 @@ from callproof.records import read_jsonl, replacing
 from callproof.scoring import catalog_of
 from callproof.turns import Turn
 
-from ..saved import BAD_GOLD, gold_problems
+from ..saved import BAD_GOLD, gold_problems, unjudged_gold
 
 
 class Imported(NamedTuple):
@@ -33,8 +33,8 @@ class Skipped(NamedTuple):
 class Import:
     """The result of an import.
 
-    `bad_gold`: gold that its own catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns; `skipped`:
-    lines that hold no turn, as `path:line: reason`.
+    `bad_gold`: gold that its own catalog refuses or cannot judge, as `path:line: turn: call: problem`; refused in
+    `bad_turns` turns. `skipped`: lines that hold no turn, as `path:line: reason`.
     """
 
     turns: int = 0
@@ -86,9 +86,10 @@ def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold:
         if turn.turn_id in seen:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
-        problems = gold_problems(turn, catalog_of(turn))
+        catalog = catalog_of(turn)
+        problems, lines = gold_problems(turn, catalog), unjudged_gold(turn, catalog)
         gold_where = item.gold_where or item.where
-        result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in problems]
+        result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in (*problems, *lines)]
         result.bad_turns += bool(problems)
         if not (problems and drop_bad_gold):
             result.turns += 1

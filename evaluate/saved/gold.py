@@ -19,6 +19,13 @@ def gold_problems(turn: Turn, catalog: Catalog) -> list[str]:
     )
 
 
+def unjudged_gold(turn: Turn, catalog: Catalog) -> list[str]:
+    """Which gold calls the turn's own catalog cannot judge, and why."""
+    validities = ((call.name, catalog.validity(call)) for call in turn.gold)
+    lines = (f"{name}: not checked: {validity.unjudged}" for name, validity in validities if validity.unjudged)
+    return list(dict.fromkeys(lines))
+
+
 def _call_problems(call: GoldCall, catalog: Catalog) -> Iterator[str]:
     """The problems of the call, then the further problems that its `any_of` values cause."""
     known = catalog.problems(call)

@@ -20,7 +20,7 @@ from callproof.turns import Turn
 from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
 from .answers import SavedAnswer, SavedAnswers
 from .formats import detected_format
-from .gold import BAD_GOLD, BadGold, gold_problems
+from .gold import BAD_GOLD, BadGold, gold_problems, unjudged_gold
 from .readings import bfcl_readings
 
 _BYTES_AT_ONCE = 2**21
@@ -35,8 +35,8 @@ class Scored:
     format or handlers are taken, and why. `unreadable`: what is wrong with lines of the
     answers that hold none, which are infra errors; `readable`: how many others belong to turns. `missing`: ids of turns
     that some model has not answered. `unknown`: ids in the answers that are no turn. `other_channel`: answers left out
-    because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses, as `path:line:
-    turn: call: problem`, in `bad_turns` turns.
+    because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses or cannot judge, as
+    `path:line: turn: call: problem`; refused in `bad_turns` turns.
     """
 
     unreadable: list[UserError] = field(default_factory=list)
@@ -133,7 +133,8 @@ def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: S
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
-    scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+    lines = (*problems, *unjudged_gold(turn, catalog))
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {line}" for line in lines]
     scored.bad_turns += bool(problems)
     return bool(problems)
 
