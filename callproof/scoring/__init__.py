@@ -12,11 +12,11 @@ from .outcomes import (
     MatchProfile,
     Outcome,
     OutcomeLabel,
-    catalog_of,
     judge,
     pair_calls,
 )
 from .tally import Countable, Tally, TallyCounter
+from .turn_catalog import catalog_of
 
 __all__ = [
     "DIFFERENCES",

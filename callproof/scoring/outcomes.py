@@ -31,15 +31,12 @@ fails: arguments are compared as BFCL does, and `schema_invalid` is not given. O
 on turns that expect no call, or any call, only whether the whole answer can be read and holds calls counts.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from itertools import chain, islice
 from typing import Literal, NamedTuple, get_args
 
-from pydantic import Field, ValidationError
-from pydantic_core import to_json
+from pydantic import Field
 
 from callproof.calls import (
     MalformedCall,
@@ -48,9 +45,8 @@ from callproof.calls import (
     parse_answer,
     parse_served,
 )
-from callproof.catalog import Catalog, Difference, Tool, shown
-from callproof.errors import UserError
-from callproof.records import Number, Record, explain
+from callproof.catalog import Catalog, Difference, shown
+from callproof.records import Number, Record
 from callproof.turns import GoldCall, Turn
 
 from .answer import Answer
@@ -211,29 +207,6 @@ def pair_calls(
 ) -> Matching:
     """Pair calls with gold calls as the profile does."""
     return match_bfcl(calls, gold, catalog) if profile == "bfcl" else match(calls, gold, catalog, order)
-
-
-def catalog_of(turn: Turn) -> Catalog:
-    """The turn's own catalog; turns with the same tools, in any order, share one object.
-
-    Raises:
-        UserError: a tool without a name, or a name twice.
-    """
-    try:
-        return _catalog(tuple(sorted(map(to_json, turn.catalog))))
-    except ValueError as error:
-        problem = explain(error) if isinstance(error, ValidationError) else str(error)
-        raise UserError(f"turn {turn.turn_id!r}", f"tools: {problem}", "see OpenAI's function form") from None
-
-
-@lru_cache(maxsize=4096)
-def _catalog(tools: tuple[bytes, ...]) -> Catalog:
-    return Catalog(tools=tuple(map(_tool, tools)))
-
-
-@lru_cache(maxsize=65536)
-def _tool(text: bytes) -> Tool:
-    return Catalog.from_wire([json.loads(text)]).tools[0]
 
 
 def _find(

@@ -203,6 +203,48 @@ def test_the_served_channel_scores_what_a_client_gets(domain, capsys):
     assert {request["tool_choice"] for request in fake.requests} == {"auto"}
 
 
+def test_calls_of_a_server_that_parses_though_it_was_told_not_to_are_scored_and_told(domain, capsys):
+    with FakeEndpoint(lambda payload: served({**payload, "tool_choice": "auto"})) as fake:
+        assert replay(domain, fake.url, "--channel", "raw") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["runs"][0]["models"]["tiny"]["turn_exact"] == 0.95
+    assert "answers bring tool_calls though raw text was asked for" in captured.err
+
+
+def test_the_format_of_the_configuration_is_the_one_that_is_scored(make_domain, capsys):
+    def mistral(payload: dict[str, Any]) -> str:
+        city = payload["messages"][-1]["content"].split()[-1]
+        text = f'[TOOL_CALLS] [{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}]'
+        return text if right(payload).startswith("<tool_call>") else "You are welcome."
+
+    for parser, exact in (("mistral", 1.0), ("hermes", 0.5)):
+        domain = make_domain(parser, sessions=2, serve={"tool_call_parser": parser})
+        with FakeEndpoint(mistral) as fake:
+            assert replay(domain, fake.url, "--run-id", parser) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out.splitlines()[-1])["runs"][0]["models"]["tiny"]["turn_exact"] == exact
+        assert ("2 answers write calls otherwise than hermes does (in mistral 2)" in captured.err) == (exact < 1)
+        assert Run(domain.runs / parser).info().identity.format == parser
+
+
+def test_a_format_that_cannot_be_read_here_is_refused_on_the_raw_channel_alone(make_domain, refused):
+    domain = make_domain(serve={"tool_call_parser": "step3"})
+    with FakeEndpoint(served) as fake:
+        words = ["--endpoint", fake.url, "--config", domain.config, "--model", "tiny"]
+        assert "serve.tool_call_parser: 'step3' is no format that can be read here" in refused(*words)
+        assert replay(domain, fake.url, "--channel", "served") == 0
+
+
+def test_an_answer_that_the_server_gave_up_is_asked_again_and_kept_with_its_words(domain):
+    error = Script(body=b'{"error": {"message": "CUDA out of memory", "code": 500}}')
+    with FakeEndpoint(right, faults=[error]) as fake:
+        assert replay(domain, fake.url, "--retries", "1", "--limit-sessions", "2") == 0
+    with FakeEndpoint(right, faults=[error]) as fake:
+        assert replay(domain, fake.url, "--run-id", "once", "--limit-sessions", "2") == 3
+    (lost,) = [outcome for outcome in read_outcomes(domain.runs / "once" / "outcomes.jsonl") if outcome.counts.infra]
+    assert "CUDA out of memory" in lost.reasons[0]
+
+
 def test_repeats_have_seeds_of_their_own_and_count_as_one_turn(domain, capsys):
     def moody(payload: dict[str, Any]) -> str:
         return (wrong if payload["seed"] == 2 and payload["messages"][-1]["content"] == "Thanks!" else right)(payload)
