@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callproof.catalog import Catalog
@@ -67,6 +67,8 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_no_mixture_of_tags_and_json_is_taken_back(pieces: list[str]) -> None:
+    before, closed, _ = "".join(pieces).partition("</think>")
+    assume(not closed or "<think>" in before)  # else the template opened it: what stood there as text is thinking
     texts = ["".join(pieces[:count]) for count in range(len(pieces) + 1)]
     shown = [*(read_forming(text, CATALOG) for text in texts), read_whole(texts[-1], CATALOG)]
     for before, after in pairwise(shown):
