@@ -89,11 +89,10 @@ def run_convert(args: Namespace) -> int:
 def run_prepare(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     prepare_libraries(config)
-    from .rows.data import load_tokenizer
-    from .rows.encode import Encoder
+    from .rows.data import load_encoder
     from .rows.prepare import prepare
 
-    record = prepare(config, Encoder(load_tokenizer(config.model)), args.out)
+    record = prepare(config, load_encoder(config.model), args.out)
     print(json.dumps({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}}))
     return EXIT_PASS
 
@@ -159,11 +158,10 @@ def run_prompts(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     check_data(config)
     prepare_libraries(config)
-    from .rows.data import load_tokenizer
-    from .rows.encode import Encoder
+    from .rows.data import load_encoder
     from .rows.prompts import write_eval_prompts
 
-    count = write_eval_prompts(config, Encoder(load_tokenizer(config.model)))
+    count = write_eval_prompts(config, load_encoder(config.model))
     print(json.dumps({"prompts": str(config.eval_prompts_path), "turns": count}))
     return EXIT_PASS
 

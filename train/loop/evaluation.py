@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from callproof.console import Steps
 from callproof.scoring import Answer, Outcome, Tally, catalog_of, judge, summarise
-from callproof.turns import Turn, template_messages
+from callproof.turns import Turn
 
 from ..rows.encode import Encoder, Row
 from .loss import supervised_loss
@@ -103,7 +103,7 @@ class Evaluator:
         return dict(gather_object(list(answers.items())))
 
     def _prompt(self, turn: Turn) -> list[int]:
-        text = self._encoder.render(template_messages(turn.messages), turn.tools, ask=True)
+        text = self._encoder.prompt(turn)
         return self._encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _generation(self) -> GenerationConfig:
@@ -112,7 +112,7 @@ class Evaluator:
             max_new_tokens=self._max_tokens,
             do_sample=False,
             use_cache=True,
-            eos_token_id=self._encoder.end_of_turn,
+            eos_token_id=sorted(self._encoder.template.ends),
             pad_token_id=tokenizer.pad_token_id,
         )
 
@@ -131,9 +131,10 @@ class Evaluator:
         return [self._decode(tokens) for tokens in output[:, longest:].tolist()]
 
     def _decode(self, tokens: list[int]) -> tuple[str, str]:
-        ended = self._encoder.end_of_turn in tokens
-        kept = tokens[: tokens.index(self._encoder.end_of_turn)] if ended else tokens
-        return self._encoder.tokenizer.decode(kept, skip_special_tokens=True), "stop" if ended else "length"
+        """Text and finish reason; the tags of calls stay in the text where the tokenizer marks them special."""
+        end = next((at for at, token in enumerate(tokens) if token in self._encoder.template.ends), None)
+        text = self._encoder.tokenizer.decode(tokens[:end], skip_special_tokens=not self._encoder.template.special_tags)
+        return text, "length" if end is None else "stop"
 
 
 @contextmanager

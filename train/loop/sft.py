@@ -17,7 +17,7 @@ from callproof.turns import eval_turns
 from ..adapter.card import write_card
 from ..adapter.manifest import make_manifest, read_manifest
 from ..before.servability import ask_vllm
-from ..rows.data import Rows, load_tokenizer
+from ..rows.data import Rows, load_encoder
 from ..rows.encode import Encoder
 from ..rows.hub_data import read_records
 from ..rows.prepare import training_rows
@@ -45,8 +45,8 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     if state and state.finished and config.adapter_dir.is_dir():
         say(f"{config.name}: the run is finished already; without --resume it is made again")
         return read_manifest(config)
-    tokenizer = load_tokenizer(config.model)
-    encoder = Encoder(tokenizer)
+    encoder = load_encoder(config.model)
+    tokenizer = encoder.tokenizer
     data = _read(config, encoder)
     trainer = _trainer(config, tokenizer, encoder, data)
     checkpoint, state = _begin(trainer, checkpoints, state, resume)

@@ -138,10 +138,10 @@ def test_results_in_another_order_carry_the_ids_of_their_calls(make: Make) -> No
     session = to_session({"messages": talk}, "here", "here")
     wire = Domain(make()).conversation(session, "here").messages
     assert [(m["content"], m["tool_call_id"]) for m in wire if m["role"] == "tool"] == [
-        ("b", "call_1"),
-        ("a", "call_0"),
-        ("1", "call_2"),
-        ("2", "call_3"),
+        ("b", "call00001"),
+        ("a", "call00000"),
+        ("1", "call00002"),
+        ("2", "call00003"),
     ]
 
 
