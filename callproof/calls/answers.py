@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .calls import MalformedCall, ParsedAnswer, ToolCall
-from .formats import FORMATS, Block, Format, ReadCall, Tools
+from .formats import FORMATS, Block, Format, ReadCall, Tools, mark_foreign
 from .formats.tagged import call_of
 from .strict_json import MalformedReason, RefusedJSON, skip_space, writable, writable_value
 
@@ -97,20 +97,37 @@ class _Split(NamedTuple):
 
 
 def _split(text: str, format: Format, tools: Tools) -> _Split:
-    opening, closing = format.thinking
     position, thinking = 0, []
-    while text.startswith(opening, begin := skip_space(text, position)):
+    while thought := _opened(text, position, format):
+        begin, closing = thought
         end = text.find(closing, begin)
         if end < 0:
-            return _Split(None, [*thinking, (begin + len(opening), len(text))])
-        thinking.append((begin + len(opening), end))
+            return _Split(None, [*thinking, (begin, len(text))])
+        thinking.append((begin, end))
         position = end + len(closing)
-    if thinking or (end := text.find(closing)) < 0 or text.find(opening, 0, end) >= 0:
+    ends = [] if thinking else [(text.find(closing), opening, closing) for opening, closing in format.thoughts]
+    prefilled = [found for found in ends if found[0] >= 0 and text.find(found[1], 0, found[0]) < 0]
+    if not prefilled or any(form.close in format.wrappers for form in format.thoughts):
         return _Split(position, thinking)
+    end, _, closing = min(prefilled)
     blocks = format.read(text, tools)
     if _in_call(blocks, end):
         return _Split(0, [], blocks)
     return _Split(end + len(closing), [(0, end)])
+
+
+def _opened(text: str, position: int, format: Format) -> tuple[int, str] | None:
+    """Where thinking that opens at a position begins, and the tag that closes it."""
+    position = skip_space(text, position)
+    for wrapper in format.wrappers:
+        if text.startswith(wrapper, position) and text.startswith(
+            format.thinking.open, skip_space(text, position + len(wrapper))
+        ):
+            position = skip_space(text, position + len(wrapper))
+    for opening, closing in format.thoughts:
+        if text.startswith(opening, position):
+            return position + len(opening), closing
+    return None
 
 
 def _in_call(blocks: list[Block], position: int) -> bool:
@@ -129,7 +146,7 @@ class _Answer:
     def parsed(self) -> ParsedAnswer:
         body = self._split.body
         text = "" if body is None else self._text[body:]
-        blocks = self._blocks(text)
+        foreign, blocks = mark_foreign(text, self._blocks(text), self._format, self._tools)
         cut_off = self._cut and bool(blocks) and not blocks[-1].closed and blocks[-1].end == len(text)
         if cut_off:
             blocks[-1:] = _cut(blocks[-1])
@@ -146,7 +163,7 @@ class _Answer:
             untyped=sum(item.untyped for item in reads),
             thinking="\n".join(self._text[begin:end].strip() for begin, end in self._split.thinking),
             thought_calls=tuple(self._thought_calls()),
-            foreign=None,
+            foreign=foreign,
         )
 
     def calls_with_ends(self) -> list[tuple[ToolCall, int]]:

@@ -52,6 +52,20 @@ class Blocks(list[Block]):
         self._unit = self._text[start:end] if refused else ""
         self.append(Block(start, end, items, closed))
 
+    def add_repeats(self, start: int, end: int) -> int:
+        """Take all further blocks with the very text of the last one, `start` to `end`, but three; how many they were.
+
+        The reading of a block looks no further than two of its kind ahead.
+        """
+        unit, position = self._text[start:end], end
+        if not isinstance(self[-1].items[0], str) or not self._text.startswith(unit, position):
+            return 0
+        while self._text.startswith(unit, position):
+            position += len(unit)
+        count = max((position - end) // len(unit) - 3, 0)
+        self[-1] = self[-1]._replace(end=end + count * len(unit), times=self[-1].times + count)
+        return count
+
     def _repeats(self, start: int, end: int) -> bool:
         unit = self._unit
         return bool(unit) and end - start == len(unit) and self[-1].end == start and self._text.startswith(unit, start)
@@ -78,6 +92,7 @@ class Format:
         read: text, tools -> the blocks of the text, in order. Linear time, never raises.
         render: calls -> text as a model writes them; `read` reads them back.
         openings: texts that open an attempt.
+        marks: texts that tell this format from others; None: the openings.
         special_tags: tags that a tokenizer may mark special; a raw request must then ask for them.
         wrappers: tags around calls or text that say nothing of their own.
         ends: texts that a template may write after an assistant turn.
@@ -92,3 +107,14 @@ class Format:
     wrappers: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     thinking: Thinking = THINK
+    marks: tuple[str, ...] | None = None
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The marks, or else the openings."""
+        return self.openings if self.marks is None else self.marks
+
+    @property
+    def thoughts(self) -> tuple[Thinking, ...]:
+        """Its own way to set thinking off, and the common one."""
+        return (self.thinking,) if self.thinking == THINK else (self.thinking, THINK)
