@@ -37,11 +37,13 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
+    from .before.check import rows_of_splits
     from .before.memory import estimate
 
+    rows = rows_of_splits(config)
     found = estimate(config, device)
     print(found.table(), file=sys.stderr)
-    print(json.dumps({"name": config.name, **counts, **found.summary()}))
+    print(json.dumps({"name": config.name, **counts, **rows, **found.summary()}))
     return EXIT_REGRESSION if found.fits is False else EXIT_PASS
 
 

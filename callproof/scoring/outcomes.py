@@ -167,6 +167,7 @@ def judge(
     channel: Channel = "raw",
     repeat: int = 0,
     profile: MatchProfile = "strict",
+    format: str = "hermes",
 ) -> Outcome:
     """The outcome of one answer. Pure, and never raises on anything that a model can write.
 
@@ -178,8 +179,9 @@ def judge(
         channel: `raw` parses `answer.text`; `served` takes `answer.tool_calls`, as a client would.
         repeat: which of several answers to the turn.
         profile: how calls are compared with gold; see the head of this module.
+        format: a name of `callproof.calls.formats.FORMATS`, in which the model is to write calls.
     """
-    finding = _find(turn, answer, catalog, channel, profile)
+    finding = _find(turn, answer, catalog, channel, profile, format)
     labels = _labels(finding) if finding.answered else ("infra_error",)
     reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
     return Outcome.model_construct(
@@ -236,14 +238,17 @@ def _tool(text: bytes) -> Tool:
     return Catalog.from_wire([json.loads(text)]).tools[0]
 
 
-def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile) -> _Finding:
+def _find(
+    turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile, format: str
+) -> _Finding:
     answered = answer.error is None
     if not answered:
         parsed = parse_answer("")
     elif channel == "served":
         parsed = parse_served(answer.tool_calls or (), answer.text, answer.finish_reason)
     else:
-        parsed = parse_answer(answer.text, answer.finish_reason)
+        schemas = {tool.name: tool.parameters or {"type": "object"} for tool in catalog.tools}
+        parsed = parse_answer(answer.text, answer.finish_reason, format, schemas)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
     problems = tuple((call, refusals) for call in known if (refusals := catalog.problems(call)))

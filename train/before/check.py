@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from callproof.config import RunConfig, Split
-from callproof.console import counted
+from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session
 from callproof.turns import NO_TOOLS, Conversation, Domain, gold_problems, split_sessions
 
-from ..rows.data import encode_session
+from ..rows.data import LeftOut, encode_session, encode_sessions
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
@@ -132,6 +132,19 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
     return Found(report, splits["train"].examples)
 
 
+def rows_of_splits(config: RunConfig) -> dict[str, dict[str, int] | None]:
+    """Counts of the rows that training would make of each split; None where the base's tokenizer cannot be had.
+
+    Raises:
+        UserError: see `train.rows.data.encode_sessions`.
+    """
+    encoder = make_encoder(config)
+    if isinstance(encoder, str):
+        say(f"rows are not checked: {encoder}")
+        return {"rows": None}
+    return {f"{split}_rows": encode_sessions(split, config, encoder).counts() for split in SPLITS}
+
+
 def make_encoder(config: RunConfig) -> Encoder | str:
     """The base model's encoder, or why there is none: no transformers here, or a hub that cannot be reached.
 
@@ -199,8 +212,8 @@ class _SplitCount:
         if not self._with_catalog:
             conversation = self._without_catalog(conversation, session, where)
         rows = encode_session(encoder, conversation, self._config, where, session)
-        if isinstance(rows, str):
-            self._dropped.append(Dropped(session_id=session.session_id, reason=rows))
+        if isinstance(rows, LeftOut):
+            self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
         self._lengths += [len(row.input_ids) for row in rows]
         self._supervised += sum(row.supervised for row in rows)

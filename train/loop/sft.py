@@ -48,7 +48,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     encoder = load_encoder(config.model)
     tokenizer = encoder.tokenizer
     data = _read(config, encoder)
-    trainer = _trainer(config, tokenizer, encoder, data)
+    trainer = _trainer(config, encoder, data)
     checkpoint, state = _begin(trainer, checkpoints, state, resume)
     with contextlib.redirect_stdout(sys.stderr):
         trainer.run(checkpoint)
@@ -73,7 +73,7 @@ def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
     return {"train": train, "eval": measured}
 
 
-def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str, Rows]) -> Any:
+def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .evaluation import Evaluator
     from .trainer import make_trainer
 
@@ -81,7 +81,7 @@ def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str
     turns = eval_turns(config, read_records) if settings.eval_steps else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
-    return make_trainer(config, tokenizer, data["train"].rows, evaluator)
+    return make_trainer(config, encoder, data["train"].rows, evaluator)
 
 
 def _begin(

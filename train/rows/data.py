@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from callproof.config import ModelConfig, RunConfig, Split
 from callproof.console import counted, say
@@ -39,6 +39,13 @@ class Rows:
         }
 
 
+class LeftOut(NamedTuple):
+    """Why a session gives no rows."""
+
+    reason: str
+    unrenderable: bool = False
+
+
 def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
     """All (or the first `limit`) sessions of a split as rows; see `encode_session` for those that are left out whole.
 
@@ -54,9 +61,10 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
         check_gold(session, domain.catalog(session, where), where)
         count += 1
         session_rows = encode_session(encoder, domain.conversation(session, where), config, where, session)
-        if isinstance(session_rows, str):
+        if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
-            say(f"{where}: session {session.session_id!r} is left out: {session_rows}")
+            if session_rows.unrenderable:
+                say(f"{where}: session {session.session_id!r} is left out: {session_rows.reason}")
         else:
             rows += session_rows
         if count == limit:
@@ -71,7 +79,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
 
 def encode_session(
     encoder: Encoder, conversation: Conversation, config: RunConfig, where: str, session: Session
-) -> list[Row] | str:
+) -> list[Row] | LeftOut:
     """The rows of one session, or why it is left out: it is too long, or `data.unrenderable` drops it.
 
     Raises:
@@ -82,9 +90,9 @@ def encode_session(
     except Unrenderable as error:
         if config.data.unrenderable == "error" or (session.calls_tools and encoder.loses_calls):
             raise error.at(where, session.session_id) from None
-        return error.problem
+        return LeftOut(error.problem, unrenderable=True)
     longest, limit = max((len(row.input_ids) for row in rows), default=0), config.data.max_context_length
-    return f"{longest} tokens, over data.max_context_length {limit}" if longest > limit else rows
+    return LeftOut(f"{longest} tokens, over data.max_context_length {limit}") if longest > limit else rows
 
 
 def load_encoder(model: ModelConfig) -> Encoder:

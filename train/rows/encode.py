@@ -22,11 +22,11 @@ from callproof.errors import UserError
 from callproof.turns import Conversation, Turn, template_messages
 
 from .read_back import ReadBack
-from .template import OTHER_WAYS, ChatTemplate, Messages, Unrenderable
+from .template import FOLLOWERS, OTHER_WAYS, ChatTemplate, Messages, Unrenderable
 
 IGNORED = -100
-NEXT = {"assistant": {"role": "user", "content": "Go on."}, "tool": {"role": "tool", "content": "{}"}}
-"""What may follow an answer: a word of the user, or the result of a call."""
+CONTEXT = 8
+"""Tokens before a span that tell how its first one is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,13 @@ class Encoder:
         """
         return self.template.render(template_messages(asked.messages), asked.tools, asked.template_kwargs, ask=True)
 
+    def decode(self, before: list[int], tokens: list[int], skip_special_tokens: bool = False) -> str:
+        """The text of tokens that follow others, on which it may depend how they are written."""
+        options = {"skip_special_tokens": skip_special_tokens, "clean_up_tokenization_spaces": False}
+        context = before[-CONTEXT:]
+        known, whole = (self.tokenizer.decode(ids, **options) for ids in (context, [*context, *tokens]))
+        return whole.removeprefix(known) if whole.startswith(known) else self.tokenizer.decode(tokens, **options)
+
     def _rows(self, conversation: Conversation, messages: Messages, spoken: list[Spoken]) -> list[Row]:
         whole = self.template.render(messages, conversation.tools, conversation.template_kwargs)
         if spoken and spoken[-1].text.startswith(whole):
@@ -121,18 +128,29 @@ class Encoder:
         tools, variables, template = conversation.tools, conversation.template_kwargs, self.template
         prompt = template.render(messages[:index], tools, variables, ask=True)
         answered = template.render(messages[: index + 1], tools, variables)
-        answer = after_prompt(prompt, answered, template.thinking)
+        answer = after_prompt(prompt, answered, template.thoughts)
+        if answer is None:
+            answer = self._last_answer(conversation, messages[:index], prompt, answered)
         if answer is None:
             problem = f"assistant message {index - _has_system(messages)} does not follow its own prompt"
             raise Unrenderable(template.name, problem, OTHER_WAYS)
+        if template.opening.strip():
+            answer = answer.removeprefix(template.opening)  # DiffusionGemma begins anew after a tool's result
         if not any(end in answer for end in template.end_texts):
             answer += self._borrowed_end(messages[: index + 1], tools, variables, answered)
         return Spoken(prompt, answer, index - _has_system(messages), conversation.messages[index])
 
+    def _last_answer(self, talk: Conversation, before: Messages, prompt: str, answered: str) -> str | None:
+        """What stands after the last generation prompt, where the answer has changed how its history is written."""
+        history = self.template.render(before, talk.tools, talk.template_kwargs)
+        opening = prompt.removeprefix(history)
+        at = answered.rfind(opening) if opening.strip() and opening != prompt else -1
+        return answered[at + len(opening) :] if at >= 0 else None
+
     def _borrowed_end(self, messages: Messages, tools: Any, variables: dict[str, Any], answered: str) -> str:
         """The token of the next speaker's role, where it ends a turn."""
         calls = messages[-1].get("tool_calls")
-        follower = {**NEXT["tool"], "tool_call_id": calls[0].get("id")} if calls else NEXT["assistant"]
+        follower = {**FOLLOWERS["tool"], "tool_call_id": calls[0].get("id")} if calls else FOLLOWERS["assistant"]
         token = self.template.next_token(self.template.render([*messages, follower], tools, variables), answered)
         if not token:
             problem = f"an assistant turn has no end-of-turn token (known ones: {', '.join(self.template.end_texts)})"
@@ -170,7 +188,7 @@ class Encoder:
     def _refuse_ends(self, messages: Messages) -> None:
         """Raise where a message says what ends a turn: the model would learn to stop there."""
         for number, message in enumerate(messages, start=-_has_system(messages)):
-            texts = (message["content"], message.get("reasoning"), _arguments(message))
+            texts = (message.get("content"), message.get("reasoning"), _arguments(message))
             for end in self.template.end_texts:
                 if any(text and end in text for text in texts):
                     problem = f"message {number} ({message['role']}) holds {end!r}, which ends a turn"
@@ -178,32 +196,32 @@ class Encoder:
 
     def _read_back(self, conversation: Conversation, spoken: list[Spoken], rows: list[Row]) -> None:
         known = ReadBack(conversation, self.template.format.name if self.template.format else None)
-        spans = [span for row in rows for span in supervised_spans(row.labels)]
+        spans = [span for row in rows for span in supervised_spans(row)]
         if len(spans) != len(spoken):
             problem = f"{len(spans)} supervised spans for {len(spoken)} messages of the assistant"
             raise Unrenderable(self.template.name, problem, OTHER_WAYS)
-        for turn, span in zip(spoken, spans, strict=True):
-            if missing := known.missing_tools(turn.prompt):
-                raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
-            text = self.tokenizer.decode(span[:-1], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        for turn, (before, span) in zip(spoken, spans, strict=True):
+            text = self.decode(before, span[:-1])
             if problem := known.problem(turn.message, text):
                 raise Unrenderable(self.template.name, f"message {turn.number}: {problem}", OTHER_WAYS)
+            if missing := known.missing_tools(turn.prompt):
+                raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
 
 
-def supervised_spans(labels: list[int]) -> list[list[int]]:
-    """The runs of labels that the loss looks at."""
-    spans: list[list[int]] = []
-    before = IGNORED
-    for label in labels:
+def supervised_spans(row: Row) -> list[tuple[list[int], list[int]]]:
+    """(tokens before it in the row, tokens of it) for each run of labels that the loss looks at."""
+    spans: list[tuple[list[int], list[int]]] = []
+    previous = IGNORED
+    for at, label in enumerate(row.labels):
         if label != IGNORED:
-            if before == IGNORED:
-                spans.append([])
-            spans[-1].append(label)
-        before = label
+            if previous == IGNORED:
+                spans.append((row.input_ids[:at], []))
+            spans[-1][1].append(label)
+        previous = label
     return spans
 
 
-def after_prompt(prompt: str, answered: str, thinking: Thinking) -> str | None:
+def after_prompt(prompt: str, answered: str, thoughts: Iterable[Thinking]) -> str | None:
     """What the model must say after its prompt, where the whole is to read `answered`; None where that cannot be.
 
     Generation prompts may end with thinking, opened or empty, which the template writes in other white space, or not at
@@ -211,6 +229,11 @@ def after_prompt(prompt: str, answered: str, thinking: Thinking) -> str | None:
     """
     if answered.startswith(prompt):
         return answered[len(prompt) :]
+    answers = (_after_thinking(prompt, answered, thinking) for thinking in thoughts)
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def _after_thinking(prompt: str, answered: str, thinking: Thinking) -> str | None:
     at = prompt.rfind(thinking.open)
     if at < 0 or not answered.startswith(prompt[:at]):
         return None
@@ -219,7 +242,7 @@ def after_prompt(prompt: str, answered: str, thinking: Thinking) -> str | None:
     if prefilled.replace(thinking.close, "", 1).strip():
         return None
     if not is_closed:
-        return rest.removeprefix(thinking.open) if rest.startswith(thinking.open) else None
+        return rest.removeprefix(thinking.open) if rest.startswith(thinking.open) else thinking.close + rest
     if not rest.startswith(thinking.open):
         return rest
     thought, _, body = rest.removeprefix(thinking.open).partition(thinking.close)

@@ -45,7 +45,7 @@ class ReadBack:
         if calls and self._format is None:
             return f"writes a call as {_shown(span)}, which no known format reads as a call"
         format = self._format or "hermes"
-        recorded = parse_answer(message["content"] or "", "stop", format, self._schemas)
+        recorded = parse_answer(message.get("content") or "", "stop", format, self._schemas)
         expected: Calls = recorded.calls if self._calls_in_text else calls
         said = parse_answer(span, "stop", format, self._schemas)
         if recorded.calls and not self._calls_in_text:

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
-from callproof.calls.formats import FORMATS, Format, Thinking
+from callproof.calls.formats import FORMATS, Format, TemplateRefusal, Thinking, format_of_template
 from callproof.errors import UserError
 
 OTHER_WAYS = "choose another template, prompt.catalog: text, or model.chat_template: hermes"
@@ -19,10 +20,13 @@ _TOOL = {
     },
 }
 _BARE_TOOL = {"type": "function", "function": {"name": "find_train", "description": None, "parameters": None}}
-_ASKED = {"role": "user", "content": "A train to Bern?"}
+_ASKED: dict[str, Any] = {"role": "user", "content": "A train to Bern?"}
 _SAID = {"role": "assistant", "content": "At nine."}
 _CALL = {"id": "call00000", "type": "function", "function": {"name": "find_train", "arguments": {"town": "Bern"}}}
 _CALLED = {"role": "assistant", "content": "", "tool_calls": [_CALL]}
+
+FOLLOWERS = {"assistant": {"role": "user", "content": "Go on."}, "tool": {"role": "tool", "content": "{}"}}
+"""What may follow an answer: a word of the user, or the result of a call."""
 
 Messages = list[dict[str, Any]]
 
@@ -39,6 +43,27 @@ class Unrenderable(UserError):
     def problem(self) -> str:
         """What is wrong, without the place."""
         return str(self.args[1])
+
+
+class Shape(NamedTuple):
+    """What a template demands of a message with calls; vLLM hands over arguments as an object, and text as text.
+
+    `text_arguments`: arguments as JSON text; `null_content`: null in place of empty text (DeepSeek-V3).
+    """
+
+    text_arguments: bool
+    null_content: bool
+
+    def of(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The message in this shape."""
+        if not message.get("tool_calls"):
+            return message
+        calls = [_text_arguments(call) for call in message["tool_calls"]] if self.text_arguments else None
+        content = {"content": None} if self.null_content and not message["content"] else {}
+        return {**message, **content, **({"tool_calls": calls} if calls else {})}
+
+
+SHAPES = tuple(Shape(*demands) for demands in product((False, True), repeat=2))
 
 
 class ChatTemplate:
@@ -68,8 +93,10 @@ class ChatTemplate:
         Raises:
             Unrenderable: the template fails, whichever way.
         """
-        offered = [_with_all_keys(tool) for tool in tools] if tools and self._wants_all_keys else list(tools or ()) or None
-        written = [_with_text_arguments(message) for message in messages] if self._wants_text_arguments else messages
+        offered = list(tools or ()) or None
+        if offered and self._wants_all_keys:
+            offered = [_with_all_keys(tool) for tool in offered]
+        written = [self._shape.of(message) for message in messages]
         try:
             return self._apply(written, offered, variables, ask)
         except Exception as error:  # a template is foreign code, and fails in as many ways
@@ -83,18 +110,25 @@ class ChatTemplate:
             messages, tools=tools, tokenize=False, add_generation_prompt=ask, **variables
         )
 
-    def _tried(self, messages: Messages, tool: dict[str, Any] = _TOOL) -> str | None:
+    @cached_property
+    def opening(self) -> str:
+        """What makes the assistant speak after a word of the user."""
+        return (self._tried([_ASKED], ask=True) or "").removeprefix(self._tried([_ASKED]) or "")
+
+    def _tried(self, messages: Messages, tool: dict[str, Any] = _TOOL, ask: bool = False) -> str | None:
         try:
-            return self._apply(messages, [tool], {}, False)
+            return self._apply(messages, [tool], {}, ask)
         except Exception:  # see render
             return None
 
     @cached_property
-    def _wants_text_arguments(self) -> bool:
-        """Whether it fails on arguments as an object, which vLLM hands over, but writes them as JSON text."""
-        if self._tried([_ASKED, _CALLED]) is not None:
-            return False
-        return self._tried([_ASKED, _with_text_arguments(_CALLED)]) is not None
+    def _shape(self) -> "Shape":
+        """The shape in which the template writes a call; the first one where it writes none."""
+        for shape in SHAPES:
+            text = self._tried([_ASKED, shape.of(_CALLED)])
+            if text and "Bern" in text.rpartition(_ASKED["content"])[2]:
+                return shape
+        return SHAPES[0]
 
     @cached_property
     def _wants_all_keys(self) -> bool:
@@ -104,13 +138,15 @@ class ChatTemplate:
     @cached_property
     def format(self) -> Format | None:
         """The format that reads a call of this template back; None where it writes none that is known."""
-        name = format_of_template(self.tokenizer.chat_template)
-        return FORMATS[name] if name else None
+        try:
+            return FORMATS[format_of_template(self.tokenizer.chat_template, **self.tokenizer.special_tokens_map)]
+        except TemplateRefusal:
+            return None
 
     @property
-    def thinking(self) -> Thinking:
-        """The tags around thinking."""
-        return (self.format or FORMATS["hermes"]).thinking
+    def thoughts(self) -> tuple[Thinking, ...]:
+        """The tags that may stand around thinking."""
+        return (self.format or FORMATS["hermes"]).thoughts
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -126,19 +162,30 @@ class ChatTemplate:
     @cached_property
     def special_tags(self) -> bool:
         """Whether tags of the format are special tokens, which decoding leaves out unless it is told to keep them."""
-        tags = (*self.format.special_tags, *self.format.wrappers, *self.thinking) if self.format else ()
-        return not {*tags}.isdisjoint(self.tokenizer.all_special_tokens)
-
-    def _written_ends(self) -> set[int]:
-        """Tokens that the template itself writes last in a turn, with a call or without."""
-        tags = {*self.format.special_tags, *self.format.wrappers, *self.format.openings} if self.format else set[str]()
-        known = {content: token for content, token in self._added.items() if content not in {*tags, *self.thinking}}
-        turns = (self._tried([_ASKED, answer]) for answer in (_SAID, self._called))
-        return {token for text in turns if text for content, token in known.items() if text.rstrip().endswith(content)}
+        return not self._tags.isdisjoint(self.tokenizer.all_special_tokens)
 
     @property
-    def _called(self) -> dict[str, Any]:
-        return _with_text_arguments(_CALLED) if self._wants_text_arguments else _CALLED
+    def _tags(self) -> set[str]:
+        """The tags that the format writes around calls, text and thinking."""
+        form = self.format
+        ends = {*form.ends} if form else set[str]()
+        tags = {*form.special_tags, *form.wrappers, *form.openings} - ends if form else set[str]()
+        return tags.union(*self.thoughts)
+
+    def _written_ends(self) -> set[int]:
+        """Tokens with which the template itself ends a turn, or begins the next one where it does not."""
+        called = self._shape.of(_CALLED)
+        turns = [(_SAID, FOLLOWERS["assistant"])]
+        if self.format:
+            turns.append((called, {**FOLLOWERS["tool"], "tool_call_id": _CALL["id"]}))
+        return {end for answer, follower in turns if (end := self._end_of(answer, follower)) is not None}
+
+    def _end_of(self, answer: dict[str, Any], follower: dict[str, Any]) -> int | None:
+        text = self._tried([_ASKED, answer]) or ""
+        known = [content for content in self._added if content not in self._tags and text.rstrip().endswith(content)]
+        if known:
+            return self._added[max(known, key=len)]
+        return self._added.get(self.next_token(self._tried([_ASKED, answer, follower]) or "", text))
 
     @cached_property
     def _added(self) -> dict[str, int]:
@@ -150,7 +197,7 @@ class ChatTemplate:
         GLM ends no turn of its own: the model is stopped by the role of who speaks next.
         """
         rest = text.removeprefix(after)
-        if rest == text:
+        if not after or rest == text:
             return ""
         return max((content for content in self._added if rest.startswith(content)), key=len, default="")
 
@@ -165,40 +212,6 @@ def _with_all_keys(tool: dict[str, Any]) -> dict[str, Any]:
     return {**tool, "function": {**function, **filled}}
 
 
-def _with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:
-    """The message with arguments of calls as JSON text, as DeepSeek-V3's template wants them."""
-    if "tool_calls" not in message:
-        return message
-    calls = [
-        {**call, "function": {**function, "arguments": json.dumps(function["arguments"], ensure_ascii=False)}}
-        for call in message["tool_calls"]
-        for function in [call["function"]]
-    ]
-    return {**message, "tool_calls": calls}
-
-
-def format_of_template(template: str) -> str | None:
-    """SHIM until callproof.calls.formats has it."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    from callproof.calls import parse
-
-    def text(messages: Messages, ask: bool) -> str:
-        return render_jinja_template(
-            [messages],
-            [_TOOL],
-            chat_template=template,
-            add_generation_prompt=ask,
-            bos_token="<s>",
-            eos_token="</s>",
-        )[0][0]
-
-    try:
-        said = text([_ASKED, _CALLED], False).removeprefix(text([_ASKED], True))
-    except Exception:
-        return None
-    for name in FORMATS:
-        calls = parse(said, name)
-        if len(calls) == 1 and getattr(calls[0], "name", "") == "find_train" and "Bern" in str(calls[0]):
-            return name
-    return None
+def _text_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": json.dumps(function["arguments"], ensure_ascii=False)}}

@@ -202,7 +202,10 @@ def test_a_skipped_call_can_be_answered_before_the_next_message(config: RunConfi
     assert chat.wants_answer
     chat.result("first")
     wire = chat.request("cars", Sampling(9, 0.0))["messages"]
-    assert [(each["tool_call_id"], each["content"]) for each in wire[3:]] == [("call00001", "second"), ("call00000", "first")]
+    assert [(each["tool_call_id"], each["content"]) for each in wire[3:]] == [
+        ("call00001", "second"),
+        ("call00000", "first"),
+    ]
 
 
 def test_undo_drops_a_message_and_all_that_followed(folder: Path) -> None:
