@@ -7,7 +7,7 @@ from pathlib import Path
 
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
-from callproof.records import replacing
+from callproof.records import read_text, replacing
 from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
@@ -76,6 +76,23 @@ def run_check(args: Namespace) -> int:
     spoiled = found.report.spoiled
     print(json.dumps({"config": str(args.config), "spoiled": spoiled, **found.report.model_dump(mode="json")}))
     return EXIT_REGRESSION if spoiled else EXIT_PASS
+
+
+def run_format(args: Namespace) -> int:
+    from .before.call_format import describe
+
+    if args.template:
+        told = describe(str(args.template), read_text(args.template), {})
+    else:
+        config = load(args.config, args.overrides)
+        prepare_libraries(config)
+        from .rows.data import load_encoder
+
+        tokenizer = load_encoder(config.model).tokenizer
+        variables = {**tokenizer.special_tokens_map, **config.prompt.template_kwargs}
+        told = describe(f"chat template of {tokenizer.name_or_path}", tokenizer.chat_template, variables)
+    print(json.dumps(told, ensure_ascii=False))
+    return EXIT_PASS
 
 
 def run_convert(args: Namespace) -> int:

@@ -54,6 +54,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
         trainer.run(checkpoint)
     loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
+    figures["format"] = encoder.format_of(config.prompt.catalog)
     figures["seconds"] = round(time.perf_counter() - begun, 1)
     commit = getattr(trainer.model.config, "_commit_hash", None)
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)

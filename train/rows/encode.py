@@ -83,6 +83,12 @@ class Encoder:
         """Whether the template writes no call that any known format reads."""
         return self.template.format is None
 
+    def format_of(self, catalog: str) -> str | None:
+        """The name of the format in which calls are written, as `prompt.catalog` has it; None: no known one."""
+        if catalog == "text":
+            return "hermes"
+        return self.template.format.name if self.template.format else None
+
     def rows(self, conversation: Conversation) -> list[Row]:
         """One row, or one row for each assistant turn.
 
