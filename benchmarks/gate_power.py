@@ -137,12 +137,12 @@ def aa_table(sets: int) -> Iterator[str]:
     yield "| metric | sessions x turns | value | paired z | McNemar | cluster bootstrap | gate: worse | gate: better |"
     yield "|---|---|---|---|---|---|---|---|"
     for metric, scenarios in AA_SCENARIOS.items():
-        for each in scenarios:
-            found = rejections(each, sets)
-            shares = [found.naive, found.mcnemar, found.clustered, found.worse, found.better]
-            value = each.accuracy if each.kept == 1 else 1 - each.accuracy
-            shown = " | ".join(f"{100 * share:.1f} %" for share in shares)
-            yield f"| `{metric}` | {each.sessions} x {each.turns} | {value:.2f} | {shown} |"
+        for scenario in scenarios:
+            errors = rejections(scenario, sets)
+            shares = [errors.naive, errors.mcnemar, errors.clustered, errors.worse, errors.better]
+            value = scenario.accuracy if scenario.kept == 1 else 1 - scenario.accuracy
+            cells = " | ".join(f"{100 * share:.1f} %" for share in shares)
+            yield f"| `{metric}` | {scenario.sessions} x {scenario.turns} | {value:.2f} | {cells} |"
 
 
 def power_tables(sets: int) -> Iterator[str]:
@@ -192,8 +192,8 @@ def main() -> int:
     text = read_text(args.write)
     if not (BEGIN in text and END in text):
         raise UserError(args.write, f"expected the lines `{BEGIN}` and `{END}`", "add them")
-    found = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{tables()}\n{END}", text, flags=re.DOTALL)
-    args.write.write_text(found, encoding="utf-8")
+    new_text = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{tables()}\n{END}", text, flags=re.DOTALL)
+    args.write.write_text(new_text, encoding="utf-8")
     return 0
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from callproof.config import RunConfig, load
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models, tokenize_request
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record, explain, read_jsonl, write_json
@@ -75,7 +75,7 @@ class Parity(Record):
 
 def parity(args: Namespace) -> int:
     """Compare, tell and write; 0 all equal, 1 a difference, 3 the endpoint could not be asked."""
-    config = load(args.config)
+    config = load(args.config, args.overrides)
     url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     try:
         result = asyncio.run(compare(config, trained_prompts(config, str(args.config)), url, args.model or config.name))
@@ -87,7 +87,7 @@ def parity(args: Namespace) -> int:
     for line in tell(result):
         print(line)
     first = result.different[0].turn_id if result.different else None
-    print(json.dumps({"name": result.name, "turns": result.turns, "equal": result.equal, "first_difference": first}))
+    last_line({"name": result.name, "turns": result.turns, "equal": result.equal, "first_difference": first})
     return EXIT_REGRESSION if result.different else EXIT_PASS
 
 

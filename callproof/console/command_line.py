@@ -2,9 +2,11 @@
 
 import argparse
 import difflib
+import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from callproof.errors import UserError
@@ -30,6 +32,11 @@ class Parser(argparse.ArgumentParser):
 def say(text: str) -> None:
     """A line for people; stdout is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def last_line(result: Mapping[str, Any]) -> None:
+    """A command's result for scripts: one JSON object, the last line of stdout."""
+    print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
 def count(text: str) -> int:
@@ -86,6 +93,21 @@ def _finite(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def add_config(parser: argparse.ArgumentParser, meaning: str, *, required: bool = True, several: bool = False) -> None:
+    """Declare `--config` and the `KEY=VALUE` words that set keys of it, for `callproof.config.load`.
+
+    Args:
+        meaning: what the command takes from it, for `--help`.
+        several: it may be repeated; the words then set keys of each.
+    """
+    add = parser.add_argument
+    if several:
+        add("--config", type=Path, action="append", default=[], required=required, metavar="YAML", help=meaning)
+    else:
+        add("--config", type=Path, required=required, metavar="YAML", help=meaning)
+    add_overrides(parser)
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
