@@ -12,7 +12,7 @@ from typing import Any
 
 from callproof.config import RunConfig, check_adapter_folder
 from callproof.records import replacing_folder, write_json
-from callproof.turns import eval_turns
+from callproof.turns import Turn, eval_turns
 
 from ..adapter.card import write_card
 from ..adapter.manifest import make_manifest, read_manifest
@@ -22,6 +22,7 @@ from ..rows.encode import Encoder
 from ..rows.hub_data import read_records
 from ..rows.prepare import training_rows
 from ..rows.prompts import write_eval_prompts
+from ..rows.template import Unrenderable
 from .beside import beside
 from .checkpoints import Checkpoints, RunState
 from .processes import say
@@ -79,10 +80,25 @@ def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .trainer import make_trainer
 
     settings = config.train
-    turns = eval_turns(config, read_records) if settings.eval_steps else []
+    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.eval_steps else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
     return make_trainer(config, encoder, data["train"].rows, evaluator)
+
+
+def _renderable(config: RunConfig, encoder: Encoder, turns: list[Turn]) -> list[Turn]:
+    """The turns whose prompts the chat template can write; `data.unrenderable` says whether others are dropped."""
+    kept: list[Turn] = []
+    for turn in turns:
+        try:
+            encoder.prompt(turn)
+            kept.append(turn)
+        except Unrenderable as error:
+            if config.data.unrenderable == "error":
+                raise error.at(f"eval turn {turn.turn_id}", turn.session_id) from None
+    if len(kept) < len(turns):
+        say(f"{len(turns) - len(kept)} of {len(turns)} eval turns are left out: the chat template cannot write them")
+    return kept
 
 
 def _begin(

@@ -55,7 +55,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
-    count = 0
+    count = lost = 0
     sessions = split_sessions(config, split, read_records)
     for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
@@ -64,6 +64,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
         if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
             if session_rows.unrenderable:
+                lost += 1
                 say(f"{where}: session {session.session_id!r} is left out: {session_rows.reason}")
         else:
             rows += session_rows
@@ -71,8 +72,10 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
             break
     if not any(row.supervised for row in rows):
         longest = config.data.max_context_length
-        problem = f"no assistant turn left of {count} sessions ({len(dropped)} unrenderable or over {longest} tokens)"
-        mend = "give sessions, raise data.max_context_length, or choose another chat template"
+        unrenderable = f", {lost} that the chat template cannot write" if lost else ""
+        left_out = f"{len(dropped) - lost} over {longest} tokens{unrenderable}"
+        problem = f"no assistant turn left of {count} sessions ({left_out})"
+        mend = "give sessions, or raise data.max_context_length"
         raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
 
