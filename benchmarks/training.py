@@ -57,8 +57,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from callproof.config import RunConfig, load
 from callproof.turns import Domain, split_sessions, template_messages
 from train.loop.trainer import make_trainer
-from train.rows.data import encode_sessions, load_tokenizer
-from train.rows.encode import Encoder
+from train.rows.data import encode_sessions, load_encoder, load_tokenizer
 
 WANTED = 1.5
 PADDED = (1, 2, 4, 8)
@@ -74,8 +73,9 @@ class Bench:
         self._scratch = scratch
         once = {"num_train_epochs": 1.0, "max_steps": -1, "output_dir": scratch / "ours", "logging_steps": 10**6}
         self._config = config.model_copy(update={"train": config.train.model_copy(update=once)})
-        self._tokenizer = load_tokenizer(config.model)
-        self._rows = encode_sessions("train", config, Encoder(self._tokenizer), limit=sessions).rows
+        self._encoder = load_encoder(config.model)
+        self._tokenizer = self._encoder.tokenizer
+        self._rows = encode_sessions("train", config, self._encoder, limit=sessions).rows
         self._talks = _talks(config, sessions)
         self.tokens = sum(len(row.input_ids) for row in self._rows)
         self.supervised = sum(row.supervised for row in self._rows)
@@ -99,7 +99,7 @@ class Bench:
         return 4 * weights * self.tokens + 6 * heads * shape.num_hidden_layers * attended
 
     def ours(self) -> Any:
-        return make_trainer(self._config, self._tokenizer, self._rows)
+        return make_trainer(self._config, self._encoder, self._rows)
 
     def usual(self) -> Any:
         with patch("train.loop.trainer.quicken"):

@@ -22,6 +22,7 @@ _EXAMPLES = """\
   accelerate launch --num_processes 2 -m callproof.train --config configs/qwen3-4b.yaml
   callproof train config --config configs/car_sales.yaml          every key, its value, and where that comes from
   callproof train check --config configs/car_sales.yaml --html preview.html       look at the data before training
+  callproof train format --config configs/car_sales.yaml          how its chat template writes calls, and who reads them
   callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
@@ -64,6 +65,13 @@ def _check(parser: argparse.ArgumentParser) -> None:
     add("--no-catalog", action="store_true", help="render the rows without the tools")
     add("--html", type=Path, metavar="FILE", help="write everything as one static page")
     _of_config(parser)
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", type=Path, metavar="YAML", help="the chat template that this run trains and serves")
+    source.add_argument("--template", type=Path, metavar="FILE", help="a .jinja file")
+    add_overrides(parser)
 
 
 def _convert(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +142,7 @@ VERB = Verb(
         "run": Command("train an adapter", _run, _act("run")),
         "config": Command("print the resolved configuration and its sources", _config, _act("config")),
         "check": Command("statistics, faults and a preview of the data, train nothing", _check, _act("check")),
+        "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
         "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),

@@ -8,7 +8,7 @@ from pathlib import Path
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
 from callproof.console import last_line
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
-from callproof.records import replacing
+from callproof.records import read_text, replacing
 from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
@@ -38,11 +38,13 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
+    from .before.check import rows_of_splits
     from .before.memory import estimate
 
+    rows = rows_of_splits(config)
     found = estimate(config, device)
     print(found.table(), file=sys.stderr)
-    last_line({"name": config.name, **counts, **found.summary()})
+    last_line({"name": config.name, **counts, **rows, **found.summary()})
     return EXIT_REGRESSION if found.fits is False else EXIT_PASS
 
 
@@ -77,6 +79,23 @@ def run_check(args: Namespace) -> int:
     return EXIT_REGRESSION if spoiled else EXIT_PASS
 
 
+def run_format(args: Namespace) -> int:
+    from .before.call_format import describe
+
+    if args.template:
+        told = describe(str(args.template), read_text(args.template), {})
+    else:
+        config = load(args.config, args.overrides)
+        prepare_libraries(config)
+        from .rows.data import load_encoder
+
+        tokenizer = load_encoder(config.model).tokenizer
+        variables = {**tokenizer.special_tokens_map, **config.prompt.template_kwargs}
+        told = describe(f"chat template of {tokenizer.name_or_path}", tokenizer.chat_template, variables)
+    last_line(told)
+    return EXIT_PASS
+
+
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
@@ -90,11 +109,10 @@ def run_convert(args: Namespace) -> int:
 def run_prepare(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     prepare_libraries(config)
-    from .rows.data import load_tokenizer
-    from .rows.encode import Encoder
+    from .rows.data import load_encoder
     from .rows.prepare import prepare
 
-    record = prepare(config, Encoder(load_tokenizer(config.model)), args.out)
+    record = prepare(config, load_encoder(config.model), args.out)
     last_line({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}})
     return EXIT_PASS
 
@@ -160,11 +178,10 @@ def run_prompts(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     check_data(config)
     prepare_libraries(config)
-    from .rows.data import load_tokenizer
-    from .rows.encode import Encoder
+    from .rows.data import load_encoder
     from .rows.prompts import write_eval_prompts
 
-    count = write_eval_prompts(config, Encoder(load_tokenizer(config.model)))
+    count = write_eval_prompts(config, load_encoder(config.model))
     last_line({"prompts": str(config.eval_prompts_path), "turns": count})
     return EXIT_PASS
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import EvalConfig
-from callproof.endpoint import Endpoint, request
+from callproof.endpoint import Endpoint, request, tokenize_request
 from callproof.errors import UserError
 from callproof.records import replacing, write_json
 from callproof.turns import Turn
@@ -73,8 +73,7 @@ def _plain(turn: Turn) -> str:
 
 
 async def _rendered(endpoint: Endpoint, model: str, turn: Turn) -> str:
-    tools = {"tools": list(turn.tools)} if turn.tools else {}
-    tokens = await endpoint.probe("/tokenize", {"model": model, "messages": list(turn.messages), **tools})
+    tokens = await endpoint.probe("/tokenize", tokenize_request(turn, model))
     rendered = await endpoint.probe("/detokenize", {"model": model, "tokens": tokens.get("tokens")})
     if not isinstance(rendered.get("prompt"), str):
         problem = f"renders no prompt of {model} (/tokenize and /detokenize)"

@@ -19,6 +19,9 @@ from .servable import REFUSED_KEYS
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Names that are used as folder names must match it."""
 
+BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
+"""Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -45,6 +48,13 @@ class DataConfig(Record):
     )
     prepared: Path | None = Field(
         default=None, description="folder that `callproof train prepare` wrote; its rows are trained on as they are"
+    )
+    thinking: Literal["keep", "drop"] = Field(
+        default="keep", description="what becomes of thinking that sessions were recorded with"
+    )
+    unrenderable: Literal["error", "drop"] = Field(
+        default="error",
+        description="sessions that the chat template cannot write, such as several calls a turn: refuse, or leave out",
     )
     max_context_length: int = Field(
         default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
@@ -83,6 +93,10 @@ class PromptConfig(Record):
     date_line: bool = Field(default=True, description="add the current date and time of the session")
     shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
     shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
+    template_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="variables of the chat template, such as enable_thinking: false; requests carry them too",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -101,13 +115,20 @@ class ModelConfig(Record):
     name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
     revision: str | None = Field(default=None, description="hub revision")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
-    chat_template: Path | None = Field(default=None, description=".jinja file; default: the tokenizer's own")
+    chat_template: Literal["hermes"] | Path | None = Field(
+        default=None, description=".jinja file, or hermes, which is bundled; default: the tokenizer's own"
+    )
     quantization: Literal["none", "nf4"] = Field(
         default="none", description="of the base while training; nf4 (QLoRA) needs CUDA and bitsandbytes"
     )
     lora_path: Path | None = Field(
         default=None, description="folder of an adapter to train on, with the settings of section lora"
     )
+
+    @property
+    def template_file(self) -> Path | None:
+        """The chat template that replaces the tokenizer's own, if there is one."""
+        return BUNDLED_TEMPLATE if self.chat_template == "hermes" else self.chat_template
 
     @property
     def served_name(self) -> str:

@@ -273,6 +273,8 @@ def request(
     }
     if turn.tools:
         payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
+    if turn.template_kwargs:
+        payload["chat_template_kwargs"] = turn.template_kwargs
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload

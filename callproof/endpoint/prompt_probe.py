@@ -11,7 +11,8 @@ from .endpoint import Endpoint
 def tokenize_request(turn: Turn, model: str, *, with_tools: bool = True) -> dict[str, Any]:
     """The body of vLLM's POST /tokenize for the prompt of a turn."""
     tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
-    return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools}
+    variables = {"chat_template_kwargs": turn.template_kwargs} if turn.template_kwargs else {}
+    return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools, **variables}
 
 
 async def prompt_tokens(endpoint: Endpoint, turn: Turn, model: str, *, with_tools: bool) -> list[Any]:

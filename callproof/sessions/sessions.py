@@ -29,7 +29,7 @@ from .sources import Reader, read_records
 
 
 class Message(Record):
-    """One message. `tool_calls` only on the assistant's; `name` (the tool that answered) only on a tool's.
+    """One message. Only the assistant's has `tool_calls` and `thinking`, only a tool's `name` (the tool that answered).
 
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
@@ -37,6 +37,7 @@ class Message(Record):
 
     role: Literal["user", "assistant", "tool"]
     content: str = ""
+    thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)

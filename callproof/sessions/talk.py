@@ -5,6 +5,8 @@
   refused, and belongs into the system prompt.
 - Messages of the assistant in a row stay apart, as they were recorded: each is an answer of its own.
 - `content` is text, null, or a list of text parts, which are joined by a line break as vLLM does it.
+- Thinking of the assistant comes from `thinking`, `reasoning` or `reasoning_content`, and is kept apart from its text;
+  thinking inside `content` stays there.
 - Calls come from `tool_calls`, or from `<tool_call>` blocks in the assistant's text; both at once are refused, and so
   is a malformed or unclosed block: what a model is to learn must be well-formed.
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
@@ -20,10 +22,13 @@ from callproof.errors import UserError
 from callproof.records import explain
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+_THINKING = ("thinking", "reasoning", "reasoning_content")
+"""Under which names sessions carry what the assistant thought before it spoke."""
+
 _KEYS = {
     "system": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "tool_calls"),
+    "assistant": ("role", "content", "name", "tool_calls", *_THINKING),
     "tool": ("role", "content", "name", "tool_call_id"),
 }
 _CALL_KEYS = ("id", "type", "index", "function", "name", "arguments")
@@ -130,7 +135,9 @@ class Talk:
                 refuse(place, "calls in its text and in tool_calls", "keep one of them")
             calls = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
-        self._keep("assistant", content, message, **({"tool_calls": calls} if calls else {}))
+        thinking = _thinking(place, message)
+        more = {"thinking": thinking} if thinking else {}
+        self._keep("assistant", content, message, **more, **({"tool_calls": calls} if calls else {}))
 
     def _recorded_calls(self, place: str, recorded: Any) -> list[ToolCall]:
         if not isinstance(recorded, list):
@@ -166,6 +173,20 @@ class Talk:
     def _keep(self, role: str, content: str, message: dict[str, Any], **more: Any) -> None:
         name = {"name": message["name"]} if message.get("name") is not None else {}
         self.messages.append({"role": role, "content": content, **name, **more})
+
+
+def _thinking(place: str, message: dict[str, Any]) -> str:
+    """What a message says of its thinking, under whichever name; white space around it is not kept."""
+    texts: dict[str, str] = {}
+    for key in _THINKING:
+        value = message.get(key)
+        if not isinstance(value, str | None):
+            refuse(f"{place}.{key}", f"expected text, got {kind(value)}")
+        if value and value.strip():
+            texts[key] = value.strip()
+    if len(set(texts.values())) > 1:
+        refuse(place, f"its thinking differs in {' and '.join(texts)}", "keep one of them")
+    return next(iter(texts.values()), "")
 
 
 def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 from callproof.records import read_text
-from callproof.sessions import Reader, Session, module_sessions, read_records, read_sessions
+from callproof.sessions import Message, Reader, Session, module_sessions, read_records, read_sessions
 
 from .prompt import Conversation, conversation
 
@@ -81,6 +82,27 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
     """
+    for where, session in _recorded_sessions(config, split, read):
+        yield where, without_thinking(session) if config.data.thinking == "drop" else session
+
+
+def without_thinking(session: Session) -> Session:
+    """The session as if the assistant had not thought before it spoke."""
+    messages = tuple(
+        message.model_copy(update={"thinking": "", "content": _unthought(message)})
+        if message.role == "assistant"
+        else message
+        for message in session.messages
+    )
+    return session.model_copy(update={"messages": messages})
+
+
+def _unthought(message: Message) -> str:
+    rest = without_think(message.content)
+    return message.content if rest is None or rest == message.content else rest.strip()
+
+
+def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
     data = config.data
     shared = data.eval is None and data.eval_share > 0
     if data.load_module and (split == "train" or shared):

@@ -38,11 +38,15 @@ class Conversation(Record):
     """Messages and tools exactly as they go into a request to the server; `tools` is None if there are none.
 
     `unsent_tools`: the tools that calls are checked against, where `prompt.catalog` keeps them out of the request.
+    `calls_in_text`: calls are text of the assistant, as `prompt.catalog: text` has it. `template_kwargs`: see
+    `PromptConfig`.
     """
 
     messages: tuple[dict[str, Any], ...]
     tools: Tools
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
+    calls_in_text: bool = False
+    template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
 
 
 def _generator(session_id: str, purpose: str) -> random.Random:
@@ -79,19 +83,22 @@ def _section(section: str, rng: random.Random, shuffle: bool) -> str:
 
 
 def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    """Messages in OpenAI's wire form: calls numbered in order, arguments as JSON text."""
+    """Messages in OpenAI's wire form: calls numbered in order, arguments as JSON text.
+
+    Ids have 9 letters and digits, which is what Mistral's templates demand.
+    """
     wire: list[dict[str, Any]] = []
     numbered = first_open = answered = 0
     for message in messages:
-        entry: dict[str, Any] = {"role": message.role, "content": message.content}
+        entry: dict[str, Any] = {"role": message.role, "content": message.content, **_reasoning(message)}
         if message.role == "tool":
-            entry["tool_call_id"] = f"call_{first_open + (answered if message.answers is None else message.answers)}"
+            entry["tool_call_id"] = _call_id(first_open + (answered if message.answers is None else message.answers))
             answered += 1
         elif message.tool_calls:
             first_open, answered = numbered, 0
             entry["tool_calls"] = [
                 {
-                    "id": f"call_{numbered + offset}",
+                    "id": _call_id(numbered + offset),
                     "type": "function",
                     "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
                 }
@@ -102,14 +109,26 @@ def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     return wire
 
 
+def _call_id(number: int) -> str:
+    return f"call{number:05}"
+
+
+def _reasoning(message: Message) -> dict[str, str]:
+    return {"reasoning": message.thinking} if message.thinking else {}
+
+
 def template_messages(messages: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Wire messages as the server gives them to the chat template: each call's arguments decoded to an object."""
-    return [
-        {**message, "tool_calls": [_decoded(call) for call in message["tool_calls"]]}
-        if "tool_calls" in message
-        else message
-        for message in messages
-    ]
+    """What vLLM hands to the chat template for wire messages.
+
+    Arguments of calls are decoded to an object, and thinking stands under both names that templates know.
+    """
+    return [_template_message(message) for message in messages]
+
+
+def _template_message(message: dict[str, Any]) -> dict[str, Any]:
+    calls = {"tool_calls": [_decoded(call) for call in message["tool_calls"]]} if "tool_calls" in message else {}
+    thinking = {"reasoning_content": message["reasoning"]} if "reasoning" in message else {}
+    return {**message, **calls, **thinking}
 
 
 def _decoded(call: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +149,7 @@ def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
         if role == "user" and texts and texts[-1]["role"] == "user":
             texts[-1]["content"] += f"\n{content}"
         else:
-            texts.append({"role": role, "content": content})
+            texts.append({"role": role, "content": content, **_reasoning(message)})
     return texts
 
 
@@ -154,7 +173,11 @@ def conversation(
     spoken = text_messages(session.messages) if config.catalog == "text" else wire_messages(session.messages)
     sent = config.catalog == "tools"
     return Conversation(
-        messages=(*system, *spoken), tools=tools if sent else None, unsent_tools=None if sent else tools
+        messages=(*system, *spoken),
+        tools=tools if sent else None,
+        unsent_tools=None if sent else tools,
+        calls_in_text=config.catalog == "text",
+        template_kwargs=config.template_kwargs,
     )
 
 

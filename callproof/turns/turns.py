@@ -43,6 +43,7 @@ class Turn(Record):
     `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
     importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source. `unsent_tools`:
     the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it all the same.
+    `template_kwargs`: sent as `chat_template_kwargs`.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -57,6 +58,7 @@ class Turn(Record):
     tags: tuple[str, ...] = ()
     source_names: dict[str, str] = Field(default_factory=dict)
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
+    template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
 
     @model_validator(mode="after")
     def _one_expectation(self) -> "Turn":
@@ -99,6 +101,7 @@ def session_turns(session: Session, whole: Conversation, config: RunConfig) -> I
             gold=tuple(GoldCall(name=call.name, arguments=call.arguments) for call in message.tool_calls),
             tags=session.tags,
             unsent_tools=whole.unsent_tools,
+            template_kwargs=whole.template_kwargs,
         )
 
 

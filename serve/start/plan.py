@@ -119,7 +119,7 @@ def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runti
 
 def _server(lead: Source, serve: ServeConfig) -> dict[str, Any]:
     model = lead.config.model
-    template = {"chat-template": str(model.chat_template)} if model.chat_template else {}
+    template = {"chat-template": str(model.template_file)} if model.template_file else {}
     return {
         "served-model-name": model.served_name,
         "host": serve.host,
@@ -188,7 +188,7 @@ def _check_base(lead: Source) -> None:
             raise UserError(where, f"{base} holds no model (config.json is missing)", "make it, or correct the path")
     elif len(base.parts) != 2 or base.parent.is_dir():
         raise UserError(where, f"there is no folder {base}", "correct the path, or name a hub id such as owner/model")
-    if model.chat_template and not model.chat_template.is_file():
+    if model.template_file and not model.template_file.is_file():
         problem = f"there is no file {model.chat_template}"
         raise UserError(f"{lead.where}: model.chat_template", problem, "correct the path")
 
@@ -224,7 +224,7 @@ def _check_template(source: Source, lead: Source) -> None:
 def _served_template(lead: Source) -> tuple[Path, str] | None:
     """(file, text) of the chat template that the server will use; None if it is not on this machine."""
     base = Path(lead.config.model.base_model)
-    file = lead.config.model.chat_template or base / "chat_template.jinja"
+    file = lead.config.model.template_file or base / "chat_template.jinja"
     if file.is_file():
         return file, read_text(file)
     text = _json_object(base / "tokenizer_config.json").get("chat_template")

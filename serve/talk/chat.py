@@ -171,6 +171,7 @@ class Chat:
             tools=whole.tools,
             gold=(),
             unsent_tools=whole.unsent_tools,
+            template_kwargs=whole.template_kwargs,
         )
         return request(turn, model, **sampling._asdict(), seed=seed, stream=True)
 

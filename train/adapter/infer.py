@@ -16,7 +16,7 @@ from callproof.config import ModelConfig, PromptConfig, RunConfig
 from callproof.errors import UserError
 from callproof.records import refuse_half_characters
 from callproof.sessions import Message, Session
-from callproof.turns import Conversation, Domain, conversation, template_messages
+from callproof.turns import Conversation, Domain, conversation
 
 from ..rows.data import from_pretrained, load_tokenizer
 from ..rows.encode import Encoder
@@ -85,7 +85,7 @@ def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, te
     import torch
 
     encoder = Encoder(tokenizer)
-    text = encoder.render(template_messages(talk.messages), talk.tools, ask=True)
+    text = encoder.prompt(talk)
     prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
     size, longest = prompt["input_ids"].shape[1], getattr(model.config, "max_position_embeddings", None)
     if longest and size + max_tokens > longest:
@@ -110,7 +110,7 @@ def _ends(model: Any, encoder: Encoder) -> list[int]:
     """The tokens at which a server stops: the tokenizer's, and those of the generation config."""
     configured = model.generation_config.eos_token_id
     more = configured if isinstance(configured, list) else [configured]
-    return sorted({encoder.end_of_turn, *(token for token in more if token is not None)})
+    return sorted({*encoder.template.ends, *(token for token in more if token is not None)})
 
 
 class _Stderr(TextStreamer):

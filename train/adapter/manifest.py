@@ -26,7 +26,8 @@ def make_manifest(
         chat_template: text of the template that training used.
         commit: of the base model on the hub; None of one in a folder.
         data: rows of the `train` and `eval` sessions.
-        figures: what training measured: losses (nats a token), perplexity, steps, seconds, evaluations.
+        figures: what training measured: losses (nats a token), perplexity, steps, seconds, evaluations; and `format`,
+            in which the model writes calls.
     """
     return {
         "schema_version": SCHEMA_VERSION,

@@ -14,7 +14,7 @@ from callproof.config import ModelConfig, RunConfig, same_model, template_sha256
 from callproof.errors import UserError
 from callproof.records import replacing_folder, write_json
 
-from ..rows.data import encode_sessions, from_pretrained
+from ..rows.data import encode_sessions, from_pretrained, generation_ends
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import sha256
 from .adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
@@ -98,7 +98,7 @@ def comparison_rows(tokenizer: Any, config: RunConfig | None) -> list[Row]:
 
     if config is None:
         return neutral_rows(tokenizer)
-    rows = encode_sessions("eval", config, Encoder(tokenizer), limit=SESSIONS).rows
+    rows = encode_sessions("eval", config, Encoder(tokenizer, generation_ends(config.model)), limit=SESSIONS).rows
     return [row for row in rows if row.supervised]
 
 

@@ -159,7 +159,7 @@ def train_base(
     if resume:
         done = _load_state(partial, model, optimizers)
     losses: list[float] = []
-    batches = _lessons(stages, encoder, TokenWeights(tokenizer, WEIGHTS), done)
+    batches = _lessons(stages, encoder, TokenWeights(encoder, WEIGHTS), done)
     for step, batch in enumerate(batches, start=done):
         for optimizer in optimizers:
             for group in optimizer.param_groups:

@@ -17,8 +17,9 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session
-from callproof.turns import NO_TOOLS, Domain, gold_problems, split_sessions, unjudged_gold
+from callproof.turns import NO_TOOLS, Conversation, Domain, gold_problems, split_sessions, unjudged_gold
 
+from ..rows.data import LeftOut, encode_session, encode_sessions
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
@@ -131,6 +132,19 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
     return Found(report, splits["train"].examples)
 
 
+def rows_of_splits(config: RunConfig) -> dict[str, dict[str, int] | None]:
+    """Counts of the rows that training would make of each split; None where the base's tokenizer cannot be had.
+
+    Raises:
+        UserError: see `train.rows.data.encode_sessions`.
+    """
+    encoder = make_encoder(config)
+    if isinstance(encoder, str):
+        say(f"rows are not checked: {encoder}")
+        return {"rows": None}
+    return {f"{split}_rows": encode_sessions(split, config, encoder).counts() for split in SPLITS}
+
+
 def make_encoder(config: RunConfig) -> Encoder | str:
     """The base model's encoder, or why there is none: no transformers here, or a hub that cannot be reached.
 
@@ -138,9 +152,9 @@ def make_encoder(config: RunConfig) -> Encoder | str:
         UserError: the base is a folder and does not serve.
     """
     try:
-        from ..rows.data import load_tokenizer
+        from ..rows.data import load_encoder
 
-        return Encoder(load_tokenizer(config.model))
+        return load_encoder(config.model)
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'callproof[train]'"
     except UserError as error:
@@ -196,17 +210,22 @@ class _SplitCount:
                 self.calls.update(call.name for call in message.tool_calls)
 
     def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
-        rendered = session if self._with_catalog else session.model_copy(update={"tools": NO_TOOLS})
-        rows = encoder.rows(self._domain.conversation(rendered, where))
-        longest, limit = max(len(row.input_ids) for row in rows), self._config.data.max_context_length
-        if longest > limit:
-            reason = f"{longest} tokens, over data.max_context_length {limit}"
-            self._dropped.append(Dropped(session_id=session.session_id, reason=reason))
+        conversation = self._domain.conversation(session, where)
+        if not self._with_catalog:
+            conversation = self._without_catalog(conversation, session, where)
+        rows = encode_session(encoder, conversation, self._config, where, session)
+        if isinstance(rows, LeftOut):
+            self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
         self._lengths += [len(row.input_ids) for row in rows]
         self._supervised += sum(row.supervised for row in rows)
         room = show - len(self.examples)
         self.examples += [Example(session.session_id, where, row) for row in rows][: max(room, 0)]
+
+    def _without_catalog(self, whole: Conversation, session: Session, where: str) -> Conversation:
+        """The conversation as the model would see it without its tools; calls are still read by their schemas."""
+        bare = self._domain.conversation(session.model_copy(update={"tools": NO_TOOLS}), where)
+        return bare if bare.calls_in_text else bare.model_copy(update={"unsent_tools": whole.tools})
 
     def report(self) -> SplitReport:
         turns = self._responses.total()

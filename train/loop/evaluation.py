@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from callproof.console import Steps
 from callproof.scoring import Answer, Outcome, Tally, catalog_of, judge, summarise
-from callproof.turns import Turn, template_messages
+from callproof.turns import Turn
 
 from ..rows.encode import Encoder, Row
 from .loss import supervised_loss
@@ -52,6 +52,9 @@ class Evaluator:
         self._encoder, self._max_tokens, self._batch_size = encoder, max_tokens, batch_size
         self.rows = sorted(rows, key=lambda row: len(row.input_ids))
         self._turns = {turn.turn_id: turn for turn in turns}
+        written = encoder.template.format
+        calls_in_text = any(turn.unsent_tools for turn in turns)
+        self._format = "hermes" if calls_in_text or written is None else written.name
 
     @property
     def turns(self) -> int:
@@ -82,7 +85,13 @@ class Evaluator:
     def _outcomes(self, trainer: Any) -> list[Outcome]:
         answers = self.answers(trainer)
         return [
-            judge(turn, Answer(text=answers[name][0], finish_reason=answers[name][1]), "training", catalog_of(turn))
+            judge(
+                turn,
+                Answer(text=answers[name][0], finish_reason=answers[name][1]),
+                "training",
+                catalog_of(turn),
+                format=self._format,
+            )
             for name, turn in self._turns.items()
         ]
 
@@ -103,7 +112,7 @@ class Evaluator:
         return dict(gather_object(list(answers.items())))
 
     def _prompt(self, turn: Turn) -> list[int]:
-        text = self._encoder.render(template_messages(turn.messages), turn.tools, ask=True)
+        text = self._encoder.prompt(turn)
         return self._encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _generation(self) -> GenerationConfig:
@@ -112,7 +121,7 @@ class Evaluator:
             max_new_tokens=self._max_tokens,
             do_sample=False,
             use_cache=True,
-            eos_token_id=self._encoder.end_of_turn,
+            eos_token_id=sorted(self._encoder.template.ends),
             pad_token_id=tokenizer.pad_token_id,
         )
 
@@ -128,12 +137,15 @@ class Evaluator:
                 attention_mask=mask.to(device),
                 synced_gpus=trainer.sharded,
             )
-        return [self._decode(tokens) for tokens in output[:, longest:].tolist()]
+        answers = zip(prompts, output[:, longest:].tolist(), strict=True)
+        return [self._decode(prompt, tokens) for prompt, tokens in answers]
 
-    def _decode(self, tokens: list[int]) -> tuple[str, str]:
-        ended = self._encoder.end_of_turn in tokens
-        kept = tokens[: tokens.index(self._encoder.end_of_turn)] if ended else tokens
-        return self._encoder.tokenizer.decode(kept, skip_special_tokens=True), "stop" if ended else "length"
+    def _decode(self, prompt: list[int], tokens: list[int]) -> tuple[str, str]:
+        """Text and finish reason; the tags of calls stay in the text where the tokenizer marks them special."""
+        template = self._encoder.template
+        end = next((at for at, token in enumerate(tokens) if token in template.ends), None)
+        text = self._encoder.decode(prompt, tokens[:end], skip_special_tokens=not template.special_tags)
+        return text, "length" if end is None else "stop"
 
 
 @contextmanager

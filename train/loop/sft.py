@@ -12,16 +12,17 @@ from typing import Any
 
 from callproof.config import RunConfig, check_adapter_folder
 from callproof.records import replacing_folder, write_json
-from callproof.turns import eval_turns
+from callproof.turns import Turn, eval_turns
 
 from ..adapter.card import write_card
 from ..adapter.manifest import make_manifest, read_manifest
 from ..before.servability import ask_vllm
-from ..rows.data import Rows, load_tokenizer
+from ..rows.data import Rows, load_encoder
 from ..rows.encode import Encoder
 from ..rows.hub_data import read_records
 from ..rows.prepare import training_rows
 from ..rows.prompts import write_eval_prompts
+from ..rows.template import Unrenderable
 from .beside import beside
 from .checkpoints import Checkpoints, RunState
 from .processes import say
@@ -45,15 +46,16 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     if state and state.finished and config.adapter_dir.is_dir():
         say(f"{config.name}: the run is finished already; without --resume it is made again")
         return read_manifest(config)
-    tokenizer = load_tokenizer(config.model)
-    encoder = Encoder(tokenizer)
+    encoder = load_encoder(config.model)
+    tokenizer = encoder.tokenizer
     data = _read(config, encoder)
-    trainer = _trainer(config, tokenizer, encoder, data)
+    trainer = _trainer(config, encoder, data)
     checkpoint, state = _begin(trainer, checkpoints, state, resume)
     with contextlib.redirect_stdout(sys.stderr):
         trainer.run(checkpoint)
     loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
+    figures["format"] = encoder.format_of(config.prompt.catalog)
     figures["seconds"] = round(time.perf_counter() - begun, 1)
     commit = getattr(trainer.model.config, "_commit_hash", None)
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
@@ -73,15 +75,30 @@ def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
     return {"train": train, "eval": measured}
 
 
-def _trainer(config: RunConfig, tokenizer: Any, encoder: Encoder, data: dict[str, Rows]) -> Any:
+def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .evaluation import Evaluator
     from .trainer import make_trainer
 
     settings = config.train
-    turns = eval_turns(config, read_records) if settings.eval_steps else []
+    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.eval_steps else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
-    return make_trainer(config, tokenizer, data["train"].rows, evaluator)
+    return make_trainer(config, encoder, data["train"].rows, evaluator)
+
+
+def _renderable(config: RunConfig, encoder: Encoder, turns: list[Turn]) -> list[Turn]:
+    """The turns whose prompts the chat template can write; `data.unrenderable` says whether others are dropped."""
+    kept: list[Turn] = []
+    for turn in turns:
+        try:
+            encoder.prompt(turn)
+            kept.append(turn)
+        except Unrenderable as error:
+            if config.data.unrenderable == "error":
+                raise error.at(f"eval turn {turn.turn_id}", turn.session_id) from None
+    if len(kept) < len(turns):
+        say(f"{len(turns) - len(kept)} of {len(turns)} eval turns are left out: the chat template cannot write them")
+    return kept
 
 
 def _begin(

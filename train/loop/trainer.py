@@ -22,7 +22,7 @@ from callproof.config import RunConfig, TrainConfig
 
 from ..adapter.model import load_base, use_bf16, with_adapter
 from ..cpu import quicken
-from ..rows.encode import IGNORED, Row
+from ..rows.encode import IGNORED, Encoder, Row
 from .checkpoints import seal
 from .evaluation import Evaluator
 from .loss import TokenWeights, supervised_loss, token_weights
@@ -30,23 +30,23 @@ from .loss import TokenWeights, supervised_loss, token_weights
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 
 
-def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
+def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
     """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes.
 
     The evaluator may be None where `train.eval_steps` is 0.
     """
     on_gpu = torch.cuda.is_available()
     model, lora = with_adapter(config, load_base(config, on_gpu))
-    model.config.pad_token_id = tokenizer.pad_token_id
+    model.config.pad_token_id = encoder.tokenizer.pad_token_id
     patience = config.train.early_stopping_patience
     trainer: Any = AdapterTrainer(
         evaluator=evaluator,
-        weights=token_weights(tokenizer, config.train.loss_weights),
+        weights=token_weights(encoder, config.train.loss_weights),
         model=model,
         args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
         train_dataset=_dataset(rows),
         eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.eval_steps else None,
-        processing_class=tokenizer,
+        processing_class=encoder.tokenizer,
         peft_config=lora,
         callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
     )

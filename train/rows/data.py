@@ -3,23 +3,25 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from callproof.config import ModelConfig, RunConfig, Split
-from callproof.console import counted
+from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import read_text
-from callproof.turns import Domain, check_gold, split_sessions
+from callproof.sessions import Session
+from callproof.turns import Conversation, Domain, check_gold, split_sessions
 
 from .encode import Encoder, Row
 from .hub_data import read_records
+from .template import Unrenderable
 
 
 @dataclass(frozen=True)
 class Rows:
     """Rows of one sessions file, and what was left out of them.
 
-    `dropped` holds the ids of sessions with a row over the context length.
+    `dropped` holds the ids of sessions with a row over the context length, or that the chat template cannot write.
     """
 
     rows: list[Row]
@@ -37,8 +39,15 @@ class Rows:
         }
 
 
+class LeftOut(NamedTuple):
+    """Why a session gives no rows."""
+
+    reason: str
+    unrenderable: bool = False
+
+
 def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: int | None = None) -> Rows:
-    """All (or the first `limit`) sessions of a split as rows; sessions over the context length are dropped whole.
+    """All (or the first `limit`) sessions of a split as rows; see `encode_session` for those that are left out whole.
 
     Raises:
         UserError: bad file or line, gold calls that the catalog rejects, or nothing left to train on.
@@ -46,24 +55,67 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
-    count = 0
+    count = lost = 0
     sessions = split_sessions(config, split, read_records)
     for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
-        session_rows = encoder.rows(domain.conversation(session, where))
         count += 1
-        if any(len(row.input_ids) > config.data.max_context_length for row in session_rows):
+        session_rows = encode_session(encoder, domain.conversation(session, where), config, where, session)
+        if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
+            if session_rows.unrenderable:
+                lost += 1
+                say(f"{where}: session {session.session_id!r} is left out: {session_rows.reason}")
         else:
             rows += session_rows
         if count == limit:
             break
     if not any(row.supervised for row in rows):
         longest = config.data.max_context_length
-        problem = f"no assistant turn left of {count} sessions ({len(dropped)} over {longest} tokens)"
+        unrenderable = f", {lost} that the chat template cannot write" if lost else ""
+        left_out = f"{len(dropped) - lost} over {longest} tokens{unrenderable}"
+        problem = f"no assistant turn left of {count} sessions ({left_out})"
         mend = "give sessions, or raise data.max_context_length"
         raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
+
+
+def encode_session(
+    encoder: Encoder, conversation: Conversation, config: RunConfig, where: str, session: Session
+) -> list[Row] | LeftOut:
+    """The rows of one session, or why it is left out: it is too long, or `data.unrenderable` drops it.
+
+    Raises:
+        UserError: the chat template does not write the session as it was recorded.
+    """
+    try:
+        rows = encoder.rows(conversation)
+    except Unrenderable as error:
+        if config.data.unrenderable == "error" or (session.calls_tools and encoder.loses_calls):
+            raise error.at(where, session.session_id) from None
+        return LeftOut(error.problem, unrenderable=True)
+    longest, limit = max((len(row.input_ids) for row in rows), default=0), config.data.max_context_length
+    return LeftOut(f"{longest} tokens, over data.max_context_length {limit}") if longest > limit else rows
+
+
+def load_encoder(model: ModelConfig) -> Encoder:
+    """The encoder of a base model, with its tokenizer and all tokens that its generation config ends answers with.
+
+    Raises:
+        UserError: there is no such model, or it has no fast tokenizer or no chat template.
+    """
+    return Encoder(load_tokenizer(model), generation_ends(model))
+
+
+def generation_ends(model: ModelConfig) -> list[int]:
+    """`eos_token_id` of the base's generation config, as a list; empty where it has none."""
+    from transformers import GenerationConfig
+
+    try:
+        ends = GenerationConfig.from_pretrained(model.base_model, revision=model.revision or "main").eos_token_id
+    except (OSError, ValueError):
+        return []
+    return ends if isinstance(ends, list) else [] if ends is None else [ends]
 
 
 def load_tokenizer(model: ModelConfig) -> Any:
@@ -75,8 +127,8 @@ def load_tokenizer(model: ModelConfig) -> Any:
     from transformers import AutoTokenizer
 
     tokenizer = from_pretrained(AutoTokenizer, model)
-    if model.chat_template:
-        tokenizer.chat_template = read_text(model.chat_template)
+    if model.template_file:
+        tokenizer.chat_template = read_text(model.template_file)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -1,20 +1,32 @@
 """Conversations to token rows, through the template that the server uses.
 
 For each assistant turn i, P_i renders the messages before it with the generation prompt, and Q_i the messages with it.
-Q_i begins with P_i, and what it adds is what the model must say. Where every Q_i is a prefix of the whole, one
-row carries all turns; where the template rewrites history (empty think blocks, for instance), each turn gets its own
-row. A row is tokenised once; the tokens inside the spans, the end-of-turn token included, carry labels, others -100.
+Q_i begins with P_i, and what it adds is what the model must say. Where every Q_i is a prefix of the whole, one row
+carries all turns; where the template rewrites history (empty think blocks, for instance), each turn gets its own row.
+A row is tokenised once; the tokens inside the spans, the end-of-turn token included, carry labels, others -100.
+
+Where a token would reach over the border between a prompt and its answer, the server's prompt has another token there:
+then, too, each turn gets its own row, in which prompt and answer are tokenised apart.
+
+Every span is decoded and read back (`train.rows.read_back`): a template that loses or changes what was recorded is
+refused, whichever it is.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from callproof.calls.formats import Thinking
 from callproof.errors import UserError
-from callproof.turns import Conversation, template_messages
+from callproof.turns import Conversation, Turn, template_messages
+
+from .read_back import ReadBack
+from .template import FOLLOWERS, OTHER_WAYS, ChatTemplate, Messages, Unrenderable
 
 IGNORED = -100
-Span = tuple[int, int]
+CONTEXT = 8
+"""Tokens before a span that tell how its first one is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,70 +45,219 @@ class Row:
         return sum(label != IGNORED for label in self.labels)
 
 
+class Spoken(NamedTuple):
+    """One assistant turn: what the server feeds before it, what the model must say, and the message in wire form.
+
+    `number`: of the message in its session, from 0.
+    """
+
+    prompt: str
+    answer: str
+    number: int
+    message: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return self.prompt + self.answer
+
+
 class Encoder:
     """Turns conversations into rows.
 
     Args:
         tokenizer: a fast Hugging Face tokenizer with the chat template that will be served.
+        ends: ids of tokens that end a turn, beside those that tokenizer and template tell.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, ends: Iterable[int] = ()) -> None:
         if not tokenizer.is_fast:
             raise UserError(tokenizer.name_or_path, "has no fast tokenizer", "choose a base model with tokenizer.json")
         if not tokenizer.chat_template:
-            raise UserError(tokenizer.name_or_path, "has no chat template", "set model.chat_template to a .jinja file")
+            problem = "has no chat template"
+            raise UserError(tokenizer.name_or_path, problem, "set model.chat_template to hermes or a .jinja file")
         self.tokenizer = tokenizer
-        self.end_of_turn: int = tokenizer.eos_token_id
+        self.template = ChatTemplate(tokenizer, ends)
+
+    @property
+    def loses_calls(self) -> bool:
+        """Whether the template writes no call that any known format reads."""
+        return self.template.format is None
+
+    def format_of(self, catalog: str) -> str | None:
+        """The name of the format in which calls are written, as `prompt.catalog` has it; None: no known one."""
+        if catalog == "text":
+            return "hermes"
+        return self.template.format.name if self.template.format else None
 
     def rows(self, conversation: Conversation) -> list[Row]:
         """One row, or one row for each assistant turn.
 
         Raises:
-            UserError: the template cannot be supervised: a turn is not what follows its own prompt, or has no end.
+            Unrenderable: the template fails, or a turn does not read back as it was recorded.
         """
         messages = template_messages(conversation.messages)
+        self._refuse_ends(messages)
         turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
-        texts = [self._spoken(messages, index, conversation.tools) for index in turns]
-        whole = self.render(messages, conversation.tools)
-        if all(whole.startswith(text) for text, _ in texts):
-            return [self._row(whole, [span for _, span in texts])]
-        return [self._row(text, [span]) for text, span in texts]
+        spoken = [self._spoken(conversation, messages, index) for index in turns]
+        rows = self._rows(conversation, messages, spoken)
+        self._read_back(conversation, spoken, rows)
+        return rows
 
-    def render(self, messages: list[dict[str, Any]], tools: Iterable[dict[str, Any]] | None, ask: bool = False) -> str:
-        """The text of a conversation; with `ask`, up to where the assistant begins to speak."""
-        from jinja2 import TemplateError
+    def prompt(self, asked: Conversation | Turn) -> str:
+        """The text that makes the model speak after the last message.
 
-        offered = list(tools) if tools else None
-        try:
-            return self.tokenizer.apply_chat_template(
-                messages, tools=offered, tokenize=False, add_generation_prompt=ask
-            )
-        except TemplateError as error:
-            roles = ", ".join(message["role"] for message in messages[:8])
-            where = f"chat template of {self.tokenizer.name_or_path}"
-            raise UserError(
-                where, f"refuses a conversation of {roles} ({error})"[:300], "use another template"
-            ) from None
+        Raises:
+            Unrenderable: the template fails.
+        """
+        return self.template.render(template_messages(asked.messages), asked.tools, asked.template_kwargs, ask=True)
 
-    def _spoken(self, messages: list[dict[str, Any]], index: int, tools: Any) -> tuple[str, Span]:
-        prompt = self.render(messages[:index], tools, ask=True)
-        answered = self.render(messages[: index + 1], tools)
-        if not answered.startswith(prompt):
-            where = f"chat template of {self.tokenizer.name_or_path}"
-            raise UserError(where, f"assistant message {index} does not follow its own prompt", "use another template")
-        return answered, (len(prompt), len(answered))
+    def decode(self, before: list[int], tokens: list[int], skip_special_tokens: bool = False) -> str:
+        """The text of tokens that follow others, on which it may depend how they are written."""
+        options = {"skip_special_tokens": skip_special_tokens, "clean_up_tokenization_spaces": False}
+        context = before[-CONTEXT:]
+        known, whole = (self.tokenizer.decode(ids, **options) for ids in (context, [*context, *tokens]))
+        return whole.removeprefix(known) if whole.startswith(known) else self.tokenizer.decode(tokens, **options)
 
-    def _row(self, text: str, spans: list[Span]) -> Row:
+    def _rows(self, conversation: Conversation, messages: Messages, spoken: list[Spoken]) -> list[Row]:
+        whole = self.template.render(messages, conversation.tools, conversation.template_kwargs)
+        if spoken and spoken[-1].text.startswith(whole):
+            whole = spoken[-1].text
+        if all(whole.startswith(turn.text) for turn in spoken):
+            spans = [(len(turn.prompt), len(turn.text)) for turn in spoken]
+            if row := self._row(whole, spans):
+                return [row]
+        return [
+            self._row(turn.text, [(len(turn.prompt), len(turn.text))]) or self._in_two_parts(turn) for turn in spoken
+        ]
+
+    def _spoken(self, conversation: Conversation, messages: Messages, index: int) -> Spoken:
+        tools, variables, template = conversation.tools, conversation.template_kwargs, self.template
+        prompt = template.render(messages[:index], tools, variables, ask=True)
+        answered = template.render(messages[: index + 1], tools, variables)
+        answer = after_prompt(prompt, answered, template.thoughts)
+        if answer is None:
+            answer = self._last_answer(conversation, messages[:index], prompt, answered)
+        if answer is None:
+            problem = f"assistant message {index - _has_system(messages)} does not follow its own prompt"
+            raise Unrenderable(template.name, problem, OTHER_WAYS)
+        if template.opening.strip():
+            answer = answer.removeprefix(template.opening)  # DiffusionGemma begins anew after a tool's result
+        if not any(end in answer for end in template.end_texts):
+            answer += self._borrowed_end(messages[: index + 1], tools, variables, answered)
+        return Spoken(prompt, answer, index - _has_system(messages), conversation.messages[index])
+
+    def _last_answer(self, talk: Conversation, before: Messages, prompt: str, answered: str) -> str | None:
+        """What stands after the last generation prompt, where the answer has changed how its history is written."""
+        history = self.template.render(before, talk.tools, talk.template_kwargs)
+        opening = prompt.removeprefix(history)
+        at = answered.rfind(opening) if opening.strip() and opening != prompt else -1
+        return answered[at + len(opening) :] if at >= 0 else None
+
+    def _borrowed_end(self, messages: Messages, tools: Any, variables: dict[str, Any], answered: str) -> str:
+        """The token of the next speaker's role, where it ends a turn."""
+        calls = messages[-1].get("tool_calls")
+        follower = {**FOLLOWERS["tool"], "tool_call_id": calls[0].get("id")} if calls else FOLLOWERS["assistant"]
+        token = self.template.next_token(self.template.render([*messages, follower], tools, variables), answered)
+        if not token:
+            problem = f"an assistant turn has no end-of-turn token (known ones: {', '.join(self.template.end_texts)})"
+            raise Unrenderable(self.template.name, problem, "check eos_token of the tokenizer")
+        return token
+
+    def _row(self, text: str, spans: list[tuple[int, int]]) -> Row | None:
+        """The row of a text; None where a token reaches over the begin of a span."""
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
         labels = [IGNORED] * len(ids)
         for start, end in spans:
+            if any(left < start < right for left, right in offsets):
+                return None
             inside = [at for at, (left, right) in enumerate(offsets) if left >= start and right <= end and left < right]
-            ends = [at for at in inside if ids[at] == self.end_of_turn]
-            if not ends:
-                where = f"chat template of {self.tokenizer.name_or_path}"
-                raise UserError(where, "an assistant turn has no end-of-turn token", "check eos_token of the tokenizer")
-            for at in inside:
-                if at <= ends[0]:
-                    labels[at] = ids[at]
+            self._supervise(ids, labels, inside)
         return Row(ids, labels, text)
+
+    def _in_two_parts(self, turn: Spoken) -> Row:
+        prompt, answer = (
+            self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (turn.prompt, turn.answer)
+        )
+        ids = [*prompt, *answer]
+        labels = [IGNORED] * len(ids)
+        self._supervise(ids, labels, range(len(prompt), len(ids)))
+        return Row(ids, labels, turn.text)
+
+    def _supervise(self, ids: list[int], labels: list[int], inside: Iterable[int]) -> None:
+        """Label the tokens of a span up to the first that ends the turn, or whose role is that of the next speaker."""
+        for at in inside:
+            labels[at] = ids[at]
+            if ids[at] in self.template.ends:
+                return
+
+    def _refuse_ends(self, messages: Messages) -> None:
+        """Raise where a message says what ends a turn: the model would learn to stop there."""
+        for number, message in enumerate(messages, start=-_has_system(messages)):
+            texts = (message.get("content"), message.get("reasoning"), _arguments(message))
+            for end in self.template.end_texts:
+                if any(text and end in text for text in texts):
+                    problem = f"message {number} ({message['role']}) holds {end!r}, which ends a turn"
+                    raise Unrenderable(self.template.name, problem, "take it out of the text, or leave the session out")
+
+    def _read_back(self, conversation: Conversation, spoken: list[Spoken], rows: list[Row]) -> None:
+        known = ReadBack(conversation, self.template.format.name if self.template.format else None)
+        spans = [span for row in rows for span in supervised_spans(row)]
+        if len(spans) != len(spoken):
+            problem = f"{len(spans)} supervised spans for {len(spoken)} messages of the assistant"
+            raise Unrenderable(self.template.name, problem, OTHER_WAYS)
+        for turn, (before, span) in zip(spoken, spans, strict=True):
+            text = self.decode(before, span[:-1])
+            if problem := known.problem(turn.message, text):
+                raise Unrenderable(self.template.name, f"message {turn.number}: {problem}", OTHER_WAYS)
+            if missing := known.missing_tools(turn.prompt):
+                raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
+
+
+def supervised_spans(row: Row) -> list[tuple[list[int], list[int]]]:
+    """(tokens before it in the row, tokens of it) for each run of labels that the loss looks at."""
+    spans: list[tuple[list[int], list[int]]] = []
+    previous = IGNORED
+    for at, label in enumerate(row.labels):
+        if label != IGNORED:
+            if previous == IGNORED:
+                spans.append((row.input_ids[:at], []))
+            spans[-1][1].append(label)
+        previous = label
+    return spans
+
+
+def after_prompt(prompt: str, answered: str, thoughts: Iterable[Thinking]) -> str | None:
+    """What the model must say after its prompt, where the whole is to read `answered`; None where that cannot be.
+
+    Generation prompts may end with thinking, opened or empty, which the template writes in other white space, or not at
+    all, once the answer is there.
+    """
+    if answered.startswith(prompt):
+        return answered[len(prompt) :]
+    answers = (_after_thinking(prompt, answered, thinking) for thinking in thoughts)
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def _after_thinking(prompt: str, answered: str, thinking: Thinking) -> str | None:
+    at = prompt.rfind(thinking.open)
+    if at < 0 or not answered.startswith(prompt[:at]):
+        return None
+    prefilled, rest = prompt[at + len(thinking.open) :], answered[at:]
+    is_closed = thinking.close in prefilled
+    if prefilled.replace(thinking.close, "", 1).strip():
+        return None
+    if not is_closed:
+        return rest.removeprefix(thinking.open) if rest.startswith(thinking.open) else thinking.close + rest
+    if not rest.startswith(thinking.open):
+        return rest
+    thought, _, body = rest.removeprefix(thinking.open).partition(thinking.close)
+    return None if thought.strip() else body.lstrip("\n")
+
+
+def _has_system(messages: Messages) -> bool:
+    return bool(messages) and messages[0]["role"] == "system"
+
+
+def _arguments(message: dict[str, Any]) -> str:
+    return json.dumps([call["function"] for call in message.get("tool_calls") or ()], ensure_ascii=False)

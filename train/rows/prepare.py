@@ -50,6 +50,7 @@ def prepare(config: RunConfig, encoder: Encoder, out: Path) -> Prepared:
         sha256={**data_hashes(config), **base_hashes(encoder.tokenizer)},
         prompt=config.prompt,
         max_context_length=config.data.max_context_length,
+        thinking=config.data.thinking,
         splits={split: _split(rows) for split, rows in splits.items()},  # pyright: ignore[reportArgumentType]
         perplexity=_split(measured),
     )

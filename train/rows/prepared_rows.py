@@ -35,6 +35,7 @@ class Prepared(Record):
     sha256: dict[str, str]
     prompt: PromptConfig
     max_context_length: int
+    thinking: Literal["keep", "drop"] = "keep"
     splits: dict[Literal["train", "eval"], PreparedSplit]
     perplexity: PreparedSplit
     """The first eval sessions, on whose rows training measures perplexity."""
@@ -82,6 +83,9 @@ def check_prepared(folder: Path, config: RunConfig, tokenizer: Any) -> Prepared:
             raise UserError(folder, problem, AGAIN)
     if record.prompt != config.prompt:
         raise UserError(folder, "rows were prepared with other `prompt` settings", AGAIN)
+    if record.thinking != config.data.thinking:
+        problem = f"rows were prepared with data.thinking {record.thinking}, not {config.data.thinking}"
+        raise UserError(folder, problem, AGAIN)
     if record.max_context_length != config.data.max_context_length:
         lengths = f"{record.max_context_length}, not {config.data.max_context_length}"
         raise UserError(folder, f"rows were prepared with data.max_context_length {lengths}", AGAIN)

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from callproof.config import RunConfig
-from callproof.errors import UserError
 from callproof.records import replacing
 from callproof.turns import TurnPrompt, eval_sessions
 
 from .encode import IGNORED, Encoder, Row
 from .hub_data import read_records
+from .template import Unrenderable
 
 
 def write_eval_prompts(config: RunConfig, encoder: Encoder) -> int:
@@ -32,12 +32,14 @@ def write_eval_prompts(config: RunConfig, encoder: Encoder) -> int:
 def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
     """The prompt of each tool-eval turn, in the order of the turns; raises as `write_eval_prompts`."""
     for held_out in eval_sessions(config, read_records):
-        prompts, session = row_prompts(encoder.rows(held_out.whole)), held_out.session
+        session = held_out.session
+        try:
+            prompts = row_prompts(encoder.rows(held_out.whole))
+        except Unrenderable as error:
+            if config.data.unrenderable == "error":
+                raise error.at(config.data.source("eval"), session.session_id) from None
+            continue
         positions = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
-        if len(prompts) != len(positions):
-            template = f"chat template of {encoder.tokenizer.name_or_path}"
-            problem = f"{len(prompts)} supervised spans for {len(positions)} assistant messages of"
-            raise UserError(template, f"{problem} {session.session_id!r}", "use another template")
         prompt_at = dict(zip(positions, prompts, strict=True))
         for turn in held_out.turns:
             yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))

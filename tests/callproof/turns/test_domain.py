@@ -9,10 +9,11 @@ import pytest
 
 from callproof.catalog import Catalog
 from callproof.config import RunConfig
+from callproof.endpoint import request, tokenize_request
 from callproof.errors import UserError
 from callproof.scoring import Answer, catalog_of, judge
 from callproof.sessions import to_session
-from callproof.turns import Domain, eval_turns, split_sessions
+from callproof.turns import Domain, eval_turns, split_sessions, template_messages
 from callproof.turns.domain import held_out
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -138,10 +139,10 @@ def test_results_in_another_order_carry_the_ids_of_their_calls(make: Make) -> No
     session = to_session({"messages": talk}, "here", "here")
     wire = Domain(make()).conversation(session, "here").messages
     assert [(m["content"], m["tool_call_id"]) for m in wire if m["role"] == "tool"] == [
-        ("b", "call_1"),
-        ("a", "call_0"),
-        ("1", "call_2"),
-        ("2", "call_3"),
+        ("b", "call00001"),
+        ("a", "call00000"),
+        ("1", "call00002"),
+        ("2", "call00003"),
     ]
 
 
@@ -191,3 +192,53 @@ def test_an_empty_catalog_of_a_session_is_no_tools(make: Make) -> None:
     session = to_session({"messages": TALK[-2:], "tools": []}, "here", "here")
     assert session.tools == Catalog(tools=())
     assert Domain(make()).conversation(session, "here").tools is None
+
+
+@pytest.mark.parametrize("key", ["thinking", "reasoning", "reasoning_content"])
+def test_thinking_is_kept_apart_and_goes_with_the_request(make: Make, key: str) -> None:
+    talk = [TALK[0], {"role": "assistant", "content": "Hello.", key: " Be polite. "}, *TALK]
+    config = make({"messages": talk})
+    ((_, session),) = split_sessions(config, "train")
+    assert session.messages[1].thinking == "Be polite."
+    assert to_session(session.record(), "here", "here") == session
+    wire = Domain(config).conversation(session, "here").messages
+    assert [message.get("reasoning") for message in wire[1:4]] == [None, "Be polite.", None]
+    rendered = template_messages(wire)[2]
+    assert (rendered["reasoning"], rendered["reasoning_content"]) == ("Be polite.", "Be polite.")
+
+
+def test_thinking_is_dropped_where_the_configuration_says_so(make: Make) -> None:
+    talk = [
+        TALK[0],
+        {"role": "assistant", "content": "Hello.", "thinking": "Be polite."},
+        *TALK[:1],
+        {"role": "assistant", "content": "<think>Hm.</think>\n\nYes."},
+    ]
+    ((_, session),) = split_sessions(make({"messages": talk}, data={"thinking": "drop"}), "train")
+    assert [(message.content, message.thinking) for message in session.messages[1::2]] == [("Hello.", ""), ("Yes.", "")]
+
+
+def test_thinking_under_two_names_must_agree() -> None:
+    answer = {"role": "assistant", "content": "Hello.", "thinking": "a", "reasoning": "b"}
+    with pytest.raises(UserError, match=r"messages.1: its thinking differs in thinking and reasoning"):
+        to_session({"messages": [TALK[0], answer]}, "here", "here")
+    with pytest.raises(UserError, match=r"messages.1.reasoning: expected text, got list"):
+        to_session({"messages": [TALK[0], {**answer, "thinking": None, "reasoning": ["a"]}]}, "here", "here")
+
+
+def test_variables_of_the_template_go_with_every_turn(make: Make) -> None:
+    config = make({"messages": TALK}, prompt={"template_kwargs": {"enable_thinking": False}})
+    turns = eval_turns(config)
+    payload = request(turns[0], "tiny", max_tokens=8, temperature=0.0)
+    assert payload["chat_template_kwargs"] == tokenize_request(turns[0], "tiny")["chat_template_kwargs"]
+    assert payload["chat_template_kwargs"] == {"enable_thinking": False}
+    plain = eval_turns(make({"messages": TALK}))[0]
+    assert "chat_template_kwargs" not in request(plain, "tiny", max_tokens=8, temperature=0.0)
+    assert "template_kwargs" not in plain.model_dump()
+
+
+def test_ids_of_calls_are_nine_letters_and_digits(make: Make) -> None:
+    config = make({"messages": TALK})
+    ((where, session),) = split_sessions(config, "train")
+    ids = [call["id"] for call in Domain(config).conversation(session, where).messages[2]["tool_calls"]]
+    assert ids == ["call00000", "call00001"]

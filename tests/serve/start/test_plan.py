@@ -271,3 +271,11 @@ def test_embedding_matrices_are_refused_on_bases_that_cannot_take_them() -> None
     Path("models/tiny/config.json").write_text('{"model_type": "qwen2"}')
     with pytest.raises(UserError, match="on a base of type qwen2"):
         make_plan([write_config("cars")], "cpu")
+
+
+def test_the_bundled_template_is_handed_to_the_server() -> None:
+    write_adapter("cars")
+    plan = make_plan([write_config("cars", model={"chat_template": "hermes"})], "cpu")
+    text = Path(plan.options["chat-template"]).read_text(encoding="utf-8")
+    assert "<tool_call>" in text
+    assert "bos_token" in text

@@ -189,7 +189,7 @@ def test_results_are_pasted_for_each_call_and_one_may_be_skipped(folder: Path) -
     call, *results = fake.requests[1]["messages"][2:]
     assert [item["function"]["name"] for item in call["tool_calls"]] == ["search_vehicles", "list_branches"]
     content = '{"vehicles": [{"id": "V-1", "model": "Škoda"}]}'
-    assert results == [{"role": "tool", "content": content, "tool_call_id": "call_0"}]
+    assert results == [{"role": "tool", "content": content, "tool_call_id": "call00000"}]
     assert "result of list_branches> " in done.stderr
 
 
@@ -203,8 +203,8 @@ def test_a_skipped_call_can_be_answered_before_the_next_message(config: RunConfi
     chat.result("first")
     wire = chat.request("cars", Sampling(9, 0.0))["messages"]
     assert [(message["tool_call_id"], message["content"]) for message in wire[3:]] == [
-        ("call_1", "second"),
-        ("call_0", "first"),
+        ("call00001", "second"),
+        ("call00000", "first"),
     ]
 
 

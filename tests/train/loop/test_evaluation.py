@@ -13,8 +13,7 @@ from callproof.config import load
 from callproof.turns import eval_turns
 from train.loop.evaluation import Evaluator
 from train.loop.trainer import make_trainer
-from train.rows.data import encode_sessions, load_tokenizer
-from train.rows.encode import Encoder
+from train.rows.data import encode_sessions, load_encoder
 
 pytest_plugins = ["small_run_plugin"]
 SmallRun = Callable[..., Path]
@@ -26,11 +25,10 @@ class Workplace:
 
     def __init__(self, config_path: Path) -> None:
         self.config = load(config_path)
-        tokenizer = load_tokenizer(self.config.model)
-        self.encoder = Encoder(tokenizer)
+        self.encoder = load_encoder(self.config.model)
         self.turns = eval_turns(self.config)
         self.rows = encode_sessions("eval", self.config, self.encoder).rows
-        self.trainer = make_trainer(self.config, tokenizer, self.rows)
+        self.trainer = make_trainer(self.config, self.encoder, self.rows)
 
     def evaluator(self, batch_size: int) -> Evaluator:
         return Evaluator(self.encoder, self.rows, self.turns, MAX_TOKENS, batch_size)
@@ -58,9 +56,9 @@ def test_an_answer_is_what_the_model_finds_most_likely_token_by_token(workplace:
     for _ in range(MAX_TOKENS):
         with torch.no_grad():
             ids.append(int(workplace.trainer.model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
-        if ids[-1] == workplace.encoder.end_of_turn:
+        if ids[-1] in workplace.encoder.template.ends:
             break
-    ended = ids[-1] == workplace.encoder.end_of_turn
+    ended = ids[-1] in workplace.encoder.template.ends
     assert reason == ("stop" if ended else "length")
     assert text == workplace.encoder.tokenizer.decode(ids[start : -1 if ended else None], skip_special_tokens=True)
 

@@ -29,7 +29,7 @@ def weights_of(tokenizer, rows: list[Row]) -> list[list[float]]:
     labels = torch.full((len(rows), max(len(row.labels) for row in rows)), IGNORED)
     for at, row in enumerate(rows):
         labels[at, : len(row.labels)] = torch.tensor(row.labels)
-    return TokenWeights(tokenizer, WEIGHTS)(labels).tolist()
+    return TokenWeights(Encoder(tokenizer), WEIGHTS)(labels).tolist()
 
 
 def one_by_one(tokenizer, row: Row) -> list[float]:
@@ -94,7 +94,9 @@ def test_equal_weights_are_the_usual_loss_and_others_are_not(tokenizer) -> None:
     (row,) = Encoder(tokenizer).rows(lesson(random.Random(5), DENSE))
     inputs = {"input_ids": torch.tensor([row.input_ids]), "labels": torch.tensor([row.labels])}
     usual = model(**inputs).loss.item() * row.supervised
-    equal, uneven = (TokenWeights(tokenizer, weights)(inputs["labels"]) for weights in (LossWeights(), WEIGHTS))
+    equal, uneven = (
+        TokenWeights(Encoder(tokenizer), weights)(inputs["labels"]) for weights in (LossWeights(), WEIGHTS)
+    )
     assert supervised_loss(model, inputs).item() == pytest.approx(usual, rel=1e-4)
     assert supervised_loss(model, inputs, equal).item() == pytest.approx(usual, rel=1e-4)
     assert supervised_loss(model, inputs, uneven).item() != pytest.approx(usual, rel=1e-2)
@@ -126,15 +128,14 @@ def test_logits_at_supervised_positions_give_the_loss_and_gradient_of_all(tokeni
 def test_equal_weights_leave_the_loss_to_the_trainer(tokenizer) -> None:
     from train.loop.loss import token_weights
 
-    assert token_weights(tokenizer, LossWeights()) is None
-    assert token_weights(tokenizer, WEIGHTS) is not None
+    assert token_weights(Encoder(tokenizer), LossWeights()) is None
+    assert token_weights(Encoder(tokenizer), WEIGHTS) is not None
 
 
-def test_a_base_that_has_no_marks_of_a_call_is_refused() -> None:
-    from tokenizers import Tokenizer, models
-
+def test_a_template_that_writes_no_call_is_refused() -> None:
     from train.loop.loss import token_weights
 
-    plain = transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
-    with pytest.raises(UserError, match=r"train.loss_weights: the base has no tokens of their own for <tool_call>"):
-        token_weights(plain, WEIGHTS)
+    silent = transformers.AutoTokenizer.from_pretrained(str(ROOT / "models/tiny"))
+    silent.chat_template = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"
+    with pytest.raises(UserError, match=r"train.loss_weights: the chat template of .* no call of a known format"):
+        token_weights(Encoder(silent), WEIGHTS)

@@ -14,8 +14,7 @@ from callproof.config import load, problems
 from train.before.servability import vllm_verdicts
 from train.loop.evaluation import Evaluator
 from train.loop.trainer import make_trainer, mean_loss
-from train.rows.data import encode_sessions, load_tokenizer
-from train.rows.encode import Encoder
+from train.rows.data import encode_sessions, load_encoder
 
 pytest_plugins = ["small_run_plugin"]
 SmallRun = Callable[..., Path]
@@ -24,9 +23,9 @@ SmallRun = Callable[..., Path]
 def first_batch(path: Path) -> tuple[Any, dict[str, Any]]:
     """A trainer of a configuration, and its first batch."""
     config = load(path)
-    tokenizer = load_tokenizer(config.model)
-    rows = encode_sessions("train", config, Encoder(tokenizer)).rows
-    trainer = make_trainer(config, tokenizer, rows)
+    encoder = load_encoder(config.model)
+    rows = encode_sessions("train", config, encoder).rows
+    trainer = make_trainer(config, encoder, rows)
     return trainer, next(iter(trainer.get_train_dataloader()))
 
 
@@ -81,7 +80,7 @@ def test_two_processes_train_and_evaluate_as_one_and_one_of_them_speaks(small_ru
     state = json.loads((config.output_dir / "checkpoints" / "run.json").read_text())
     assert (state["processes"], state["finished"]) == (2, True)
     trainer, _ = first_batch(small_run("alone", model={"lora_path": str(config.adapter_dir)}))
-    encoder = Encoder(load_tokenizer(config.model))
+    encoder = load_encoder(config.model)
     rows = encode_sessions("eval", config, encoder).rows
     assert Evaluator(encoder, rows, [], 1, 8).loss(trainer) == pytest.approx(manifest["eval_loss"], abs=1e-5)
 

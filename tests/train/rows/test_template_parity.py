@@ -100,11 +100,13 @@ def test_every_eval_prompt_of_the_embedded_base_is_that_of_its_template(config: 
         assert asked == {turn_id: prompts[turn_id] for turn_id in asked}
 
 
-def test_a_token_that_reaches_over_the_border_of_the_answer_is_seen(config: RunConfig) -> None:
-    """Where an answer begins with what the prompt's last token takes in, row and server disagree, and it shows."""
+def test_a_token_that_reaches_over_the_border_of_the_answer_is_cut_there(config: RunConfig) -> None:
+    """Where an answer begins with what a token of the prompt would take in, the row still has the server's prompt."""
     tokenizer = tokenizer_of("qwen2_5")
     tokenizer.add_tokens(["assistant\nI"])
     talk = conversations(config, most_calls=9)[0]
     answer = {"role": "assistant", "content": "I see."}
     spoken = talk.model_copy(update={"messages": (*talk.messages[:2], answer)})
-    assert row_prompts(Encoder(tokenizer).rows(spoken)) != [as_served(tokenizer, spoken, 2)]
+    (row,) = Encoder(tokenizer).rows(spoken)
+    assert row_prompts([row]) == [as_served(tokenizer, spoken, 2)]
+    assert tokenizer.decode([label for label in row.labels if label >= 0]) == "I see.<|im_end|>"
