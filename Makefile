@@ -37,35 +37,36 @@ ifeq ($(GPU),)
 	$(PIP) --no-deps -r constraints.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 else
-	$(PIP) --editable '.[train,serve-gpu,dev]'
+	$(PIP) --editable '.[train,serve,dev]'
 endif
 	@touch $@
+	@echo "ready: .venv/bin/callproof, or source .venv/bin/activate and callproof"
 
 demo: setup ## train two adapters, serve both, evaluate, gate and bench them
 	@$(BIN)/python demo.py
 
 train: setup ## train the adapter of CONFIG
-	$(RUN) train --config $(CONFIG)
+	$(BIN)/callproof train --config $(CONFIG)
 
 serve: setup ## serve the adapters of CONFIGS on one vLLM
-	$(RUN) serve $(CONFIGS:%=--config %)
+	$(BIN)/callproof serve $(CONFIGS:%=--config %)
 
 evaluate: setup ## replay all eval turns of CONFIG against ENDPOINT with MODELS
-	$(RUN) evaluate --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %)
+	$(BIN)/callproof evaluate --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %)
 
 gate: setup ## compare run CANDIDATE with run or blessed name BASELINE
-	$(RUN) evaluate gate $(BASELINE) $(CANDIDATE) --config $(CONFIG)
+	$(BIN)/callproof evaluate gate $(BASELINE) $(CANDIDATE) --config $(CONFIG)
 
 bench: setup ## measure latency and correct calls a second at ENDPOINT
-	$(RUN) bench --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %) --concurrency 1,4,16
+	$(BIN)/callproof bench --endpoint $(ENDPOINT) --config $(CONFIG) $(MODELS:%=--model %) --concurrency 1,4,16
 
 base: setup ## make the embedded base model models/tiny again, in three passes (about four hours)
-	$(RUN) train base --out models/tiny
-	$(RUN) train base --from models/tiny --out models/tiny
-	$(RUN) train base --from models/tiny --out models/tiny
+	$(BIN)/callproof train base --out models/tiny
+	$(BIN)/callproof train base --from models/tiny --out models/tiny
+	$(BIN)/callproof train base --from models/tiny --out models/tiny
 
 data: setup ## write the sessions of the two domains again
-	$(RUN) train.synth
+	$(BIN)/callproof train synth
 
 test: setup browser ## run the whole suite, real vLLM and a real browser included
 	@failed=0; set -x; \

@@ -1,4 +1,4 @@
-"""`callproof evaluate`: see `evaluate.cli`."""
+"""`python -m evaluate`, for a checkout: the same as `callproof evaluate`."""
 
 from callproof.errors import exit_with
 

@@ -1,15 +1,17 @@
-"""The command line of evaluate; what a verb needs is imported when it runs, so that `--help` is quick."""
+"""What `callproof evaluate` takes; evaluate/commands.py does it, imported when it runs, so that `--help` is quick."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from callproof.console import Parser, add_overrides, count, positive, with_verb
+from callproof.console import Act, Command, Verb, add_config, count, late, positive, seconds
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
-VERBS = ("replay", "score", "report", "import", "gate", "noise", "bless", "parity")
+_MANUAL = """Replay tool-eval turns against an endpoint, score, report, and gate one run against another.
+
+Without a command it replays; `replay --help` lists its options. Tables go to stdout, whose last line is one JSON
+object; progress goes to stderr.
+"""
 _EXAMPLES = """\
-examples:
   callproof evaluate --config configs/car_sales.yaml --model tiny --model car_sales
   callproof evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   callproof evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
@@ -22,55 +24,26 @@ examples:
   callproof evaluate bless runs/nightly
   callproof evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
   callproof evaluate parity --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
-
-Without a verb it replays; `replay --help` lists its options. The table goes to stdout, whose last line is one JSON
-object; progress goes to stderr. Exit codes: 0 done, or gate passed; 1 regression, or no parity; 2 usage or
-configuration; 3 invalid run, out of time, or an endpoint that parity cannot ask; 4 inconclusive; 130 interrupted. An
-API key is taken from the variable that `eval.api_key_env` names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or
+"""
+_EXITS = {
+    0: "done, or the gate passed",
+    EXIT_REGRESSION: "regression, or no parity",
+    EXIT_INVALID: "invalid run, out of time, or an endpoint that parity cannot ask",
+    EXIT_INCONCLUSIVE: "inconclusive",
+}
+_NOTES = """
+An API key is taken from the variable that `eval.api_key_env` names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or
 OPENAI_API_KEY, and sent to every endpoint.
 """
 _ANSWERS = """\
-One JSON object a line: {"turn_id": .., "text": ..} with "model" and "finish_reason" where known, or {"turn_id": ..,
-"response": {..}} with a chat completion in OpenAI's form, or outcomes.jsonl of an earlier run.
+Score saved answers, without an endpoint. They come as one JSON object a line: {"turn_id": .., "text": ..} with "model"
+and "finish_reason" where known, or {"turn_id": .., "response": {..}} with a chat completion in OpenAI's form, or
+outcomes.jsonl of an earlier run.
 """
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code.
-
-    Raises:
-        UserError: wrong usage, or what the verb raises.
-    """
-    words = with_verb("callproof evaluate", sys.argv[1:] if argv is None else argv, VERBS, "replay")
-    args = _parser().parse_args(words)
-    args.words = words
-    from . import commands
-
-    return getattr(commands, args.verb)(args)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="callproof evaluate",
-        description="Replay tool-eval turns against an endpoint, score, report, and gate one run against another.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
-    _replay(verbs.add_parser("replay", help="ask the eval turns of configurations of models, and score (the default)"))
-    _score(verbs.add_parser("score", help="score saved answers, without an endpoint", epilog=_ANSWERS))
-    _report(verbs.add_parser("report", help="write the metrics and the report of a run anew"))
-    _import(verbs.add_parser("import", help="make tool-eval turns of BFCL's data or of a proxy's log"))
-    _gate(verbs.add_parser("gate", help="may the candidate replace the baseline? the exit code tells"))
-    _noise(verbs.add_parser("noise", help="how far metrics move between runs of one model; no margin may be below it"))
-    _bless(verbs.add_parser("bless", help="make a run the baseline that gate knows by name"))
-    _parity(verbs.add_parser("parity", help="does the server feed the tokens that training showed the model?"))
-    return parser
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", action="append", required=True, type=Path, metavar="YAML", help="one run each; may be repeated")
     add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
     add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
@@ -79,13 +52,13 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
     add("--repeats", type=positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
     add("--concurrency", type=positive, metavar="N", help="requests in flight at each endpoint")
-    add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
-    add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
+    add("--timeout", type=seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
+    add("--run-timeout", type=seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
     add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
-    add_overrides(parser)
+    add_config(parser, "one run each; may be repeated", several=True)
     parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 
@@ -116,7 +89,6 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(verb="import_turns")
     sources = parser.add_subparsers(dest="source", metavar="{bfcl,bfcl-results,openai-log}", required=True)
     bfcl = sources.add_parser("bfcl", help="questions and possible answers of BFCL's single-turn categories")
     bfcl.add_argument("--questions", required=True, type=Path, metavar="F", help="BFCL_v4_<category>.json")
@@ -140,7 +112,6 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     add("candidate", metavar="CANDIDATE", help="a run's folder or id")
     add("--baseline-model", metavar="NAME", help="default: the blessed, the only one, or the configuration's name")
     add("--candidate-model", metavar="NAME", help="default: the only one, or the configuration's name")
-    add("--config", type=Path, metavar="YAML", help="margins and floors; default: the candidate's own")
     add(
         "--margin",
         action="append",
@@ -154,6 +125,7 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
     add("--json", type=Path, metavar="F.json", help="default: gate.json in the candidate's folder")
     _add_runs(parser)
+    add_config(parser, "margins and floors; default: the candidate's own", required=False)
 
 
 def _noise(parser: argparse.ArgumentParser) -> None:
@@ -190,17 +162,33 @@ def _bless(parser: argparse.ArgumentParser) -> None:
 
 def _parity(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", required=True, type=Path, metavar="YAML", help="of the run that was trained")
     add("--endpoint", metavar="URL", help="default: `serve` of --config")
     add("--model", metavar="NAME", help="as served; default: the configuration's name")
     add("--out", type=Path, metavar="F.json", help="write what was found: every turn that differs")
+    add_config(parser, "of the run that was trained")
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number of seconds above 0")
-    return value
+def _act(command: str) -> Act:
+    return late(f"{__package__}.commands", command)
+
+
+VERB = Verb(
+    name="evaluate",
+    manual=_MANUAL,
+    default="replay",
+    exits=_EXITS,
+    examples=_EXAMPLES,
+    notes=_NOTES,
+    commands={
+        "replay": Command("ask the eval turns of configurations of models, and score", _replay, _act("replay")),
+        "score": Command("score saved answers, without an endpoint", _score, _act("score"), _ANSWERS),
+        "report": Command("write the metrics and the report of a run anew", _report, _act("report")),
+        "import": Command("make tool-eval turns of BFCL's data or of a proxy's log", _import, _act("import_turns")),
+        "gate": Command("may the candidate replace the baseline? the exit code tells", _gate, _act("gate")),
+        "noise": Command("how far metrics move between runs of one model; no margin may be below it", _noise,
+                         _act("noise")),
+        "bless": Command("make a run the baseline that gate knows by name", _bless, _act("bless")),
+        "parity": Command("does the server feed the tokens that training showed the model?", _parity, _act("parity")),
+    },
+)  # fmt: skip
+main = VERB.main

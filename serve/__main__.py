@@ -1,4 +1,4 @@
-"""`callproof serve`: see serve/cli.py."""
+"""`python -m serve`, for a checkout: the same as `callproof serve`."""
 
 from callproof.errors import exit_with
 

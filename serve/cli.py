@@ -1,21 +1,18 @@
-"""Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
+"""What `callproof serve` takes; serve/commands.py does it, imported when it runs."""
+
+import argparse
+from pathlib import Path
+
+from callproof.console import Act, Command, Verb, add_config, count, late, number, port, positive
+from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
+
+_MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
 
 Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
 waits until it is healthy, prints `ready <url>` on standard output, and stops every process of it on Ctrl-C or SIGTERM.
 A client picks an adapter by `model`. docs/serving.md has the rules behind each verb.
 """
-
-import argparse
-import math
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from callproof.console import Parser, add_overrides, count, positive, with_verb
-
-VERBS = ("start", "doctor", "chat", "ui", "list", "load", "unload", "promote")
 _EXAMPLES = """\
-examples:
   callproof serve --config configs/car_sales.yaml --config configs/insurance.yaml
   callproof serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
   callproof serve --config configs/car_sales.yaml serve.max_num_seqs=8
@@ -30,52 +27,23 @@ examples:
   callproof serve load car_sales outputs/car_sales && callproof serve list
   callproof serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
   callproof serve unload car_sales@0123456789ab
-
-The last line of standard output is `ready <url>`, the command of --print, or one JSON object. Exit codes: 0 done; 1 a
-check failed, or a regression; 2 usage or configuration, or a dead endpoint; 3 nothing can be judged, or no answer; 4
-inconclusive; 130 interrupted. An API key is taken from VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from
-options or files.
 """
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code.
-
-    Raises:
-        UserError: wrong usage, or what the verb raises.
-    """
-    words = with_verb("callproof serve", sys.argv[1:] if argv is None else argv, VERBS, "start")
-    args = _parser().parse_args(words)
-    from . import commands
-
-    return getattr(commands, f"run_{args.verb}")(args)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="callproof serve",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar=f"{{{','.join(VERBS)}}}", required=True)
-    _start(verbs.add_parser("start", help="start a server, or write it for another platform (the default)"))
-    _doctor(verbs.add_parser("doctor", help="check a running server: isolation, channels, streaming, cache, limits"))
-    _chat(verbs.add_parser("chat", help="talk to a served model in the terminal; its calls are checked as they form"))
-    _ui(verbs.add_parser("ui", help="talk to two served models side by side on a web page"))
-    _list(verbs.add_parser("list", help="the base and adapters that a running server has"))
-    _load(verbs.add_parser("load", help="load an adapter under a name that holds its content's hash"))
-    _unload(verbs.add_parser("unload", help="make a running server forget an adapter"))
-    _promote(verbs.add_parser("promote", help="load, check, evaluate and gate an adapter; then give it the name"))
-    return parser
+_EXITS = {
+    EXIT_REGRESSION: "a check failed, or a regression",
+    EXIT_INVALID: "nothing can be judged, or no answer",
+    EXIT_INCONCLUSIVE: "inconclusive",
+}
+_NOTES = """
+The last line of standard output is `ready <url>`, the command of --print, or one JSON object. An API key is taken from
+VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from options or files.
+"""
 
 
 def _start(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", type=Path, action="append", default=[], metavar="FILE", help="one per adapter; repeat it")
     add("--adapter", action="append", default=[], metavar="NAME=PLACE", help="output folder, adapter folder or hub id")
     add("--host", help="overrides serve.host")
-    add("--port", type=_port, help="overrides serve.port")
+    add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
@@ -87,34 +55,34 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--ray", type=Path, metavar="FILE", help="write a Ray Serve LLM application, start nothing")
     add("--store", metavar="URI", help="where a cluster finds this machine's models: pvc://, s3://, gs://, ...")
     add("--device", choices=("cpu", "gpu"), help="what is written for; default: that of the vLLM installed here")
-    add_overrides(parser)
+    add_config(parser, "one per adapter; repeat it", required=False, several=True)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, action="append", required=True, metavar="FILE", help="as the server was started with")
     add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns asked of each model (16)")
+    add_config(parser, "as the server was started with; repeat it", several=True)
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
     add("--model", metavar="NAME", help="a served name (default: the name of the configuration)")
     add("--session-id", type=_filled, metavar="ID", help="fixes date and order in the prompt (default: a new one)")
     add("--system", type=Path, metavar="FILE", help="a system prompt to show as it stands, in place of the domain's")
     add("--max-tokens", type=positive, metavar="N", help="of an answer, overrides eval.max_tokens")
-    add("--temperature", type=_temperature, metavar="T", help="overrides eval.temperature")
+    add("--temperature", type=number(0), metavar="T", help="overrides eval.temperature")
+    add_config(parser, "its domain, prompt and eval sections are used")
 
 
 def _ui(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
     add("--model", action="append", default=[], metavar="NAME", help="left, then right (default: base and adapter)")
-    add("--port", type=_port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
+    add("--port", type=port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
+    add_config(parser, "its domain, prompt and eval sections are used")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -133,11 +101,11 @@ def _unload(parser: argparse.ArgumentParser) -> None:
 def _promote(parser: argparse.ArgumentParser) -> None:
     _adapter(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="base, eval turns and gate")
     add("--baseline", required=True, metavar="RUN", help="a run's folder or id, or the name of a blessed run")
     add("--limit-sessions", type=positive, metavar="N", help="evaluate the first N eval sessions only")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns that the checks ask (16)")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (runs)")
+    add_config(parser, "base, eval turns and gate")
 
 
 def _adapter(parser: argparse.ArgumentParser) -> None:
@@ -152,23 +120,38 @@ def _endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
 
 
-def _port(text: str) -> int:
-    if not 1 <= count(text) <= 65535:
-        raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
-    return int(text)
-
-
 def _filled(text: str) -> str:
     if not (text.strip() and text.isprintable()):
         raise argparse.ArgumentTypeError("expected one line of printable text")
     return text
 
 
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError("expected a number from 0")
-    return value
+def _act(command: str) -> Act:
+    return late(f"{__package__}.commands", f"run_{command}")
+
+
+VERB = Verb(
+    name="serve",
+    manual=_MANUAL,
+    default="start",
+    exits=_EXITS,
+    examples=_EXAMPLES,
+    notes=_NOTES,
+    commands={
+        "start": Command("start a server, or write it for another platform", _start, _act("start")),
+        "doctor": Command(
+            "check a running server: isolation, channels, streaming, cache, limits", _doctor, _act("doctor")
+        ),
+        "chat": Command(
+            "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
+        ),
+        "ui": Command("talk to two served models side by side on a web page", _ui, _act("ui")),
+        "list": Command("the base and adapters that a running server has", _list, _act("list")),
+        "load": Command("load an adapter under a name that holds its content's hash", _load, _act("load")),
+        "unload": Command("make a running server forget an adapter", _unload, _act("unload")),
+        "promote": Command(
+            "load, check, evaluate and gate an adapter; then give it the name", _promote, _act("promote")
+        ),
+    },
+)
+main = VERB.main

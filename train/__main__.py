@@ -1,4 +1,4 @@
-"""`callproof train`: see train/cli.py."""
+"""`python -m train`, for a checkout: the same as `callproof train`."""
 
 from callproof.errors import exit_with
 

@@ -1,10 +1,20 @@
-"""Train a LoRA adapter on recorded tool-calling sessions.
+"""What `callproof train` takes; train/commands.py does it, and torch comes only where it is needed."""
+
+import argparse
+from pathlib import Path
+
+from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, positive
+from callproof.errors import EXIT_REGRESSION
+
+from .before.gpus import GPUS
+
+_MANUAL = """Train a LoRA adapter on recorded tool-calling sessions.
 
 One configuration describes the run: sessions, prompt, base model, adapter, loop. The adapter goes to
 outputs/<name>/adapter, what is known about it to outputs/<name>/manifest.json; the last line on
 stdout is a JSON summary.
-
-examples:
+"""
+_EXAMPLES = """\
   callproof train --config configs/car_sales.yaml
   callproof train --config configs/car_sales.yaml train.learning_rate=1e-3 lora.r=8
   callproof train --config configs/car_sales.yaml --resume        go on after a crash
@@ -19,55 +29,15 @@ examples:
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
   callproof train base --out models/tiny                          make the embedded base model again (hours)
-
-Exit codes: 0 done; 1 `check` found what would spoil the training, --dry-run that it does not fit, `merge` that the
-merged model differs from base and adapter; 2 usage, configuration or data.
 """
-
-import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from callproof.console import Parser, add_overrides, count, positive, with_verb
-
-from .before.gpus import GPUS
-
-COMMANDS = ("run", "config", "check", "convert", "prepare", "merge", "infer", "prompts", "push", "base")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code.
-
-    Raises:
-        UserError: wrong usage, or what the command raises.
-    """
-    words = with_verb("callproof train", sys.argv[1:] if argv is None else argv, COMMANDS, "run")
-    args = _parser().parse_args(words)
-    from . import commands
-
-    return getattr(commands, f"run_{args.command}")(args)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="callproof train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    _run(commands.add_parser("run", help="train an adapter (the default)"))
-    _config(commands.add_parser("config", help="print the resolved configuration and its sources"))
-    _check(commands.add_parser("check", help="statistics, faults and a preview of the data, train nothing"))
-    _convert(commands.add_parser("convert", help="write sessions of any form as callproof's own JSON lines"))
-    _prepare(commands.add_parser("prepare", help="write the token rows to disk, for `data.prepared`"))
-    _merge(commands.add_parser("merge", help="merge an adapter into its base, and compare the two"))
-    _infer(commands.add_parser("infer", help="print the answer to one prompt"))
-    _of_config(commands.add_parser("prompts", help="write the tokens of the eval prompts, for `evaluate parity`"))
-    _push(commands.add_parser("push", help="upload a trained adapter with its model card"))
-    _base(commands.add_parser("base", help="make the embedded base model again"))
-    return parser
+_EXITS = {
+    EXIT_REGRESSION: "`check` found what would spoil the training, --dry-run that it does not fit, `merge` that the\n"
+    "       merged model differs from base and adapter, `synth --check` a file that is out of date"
+}
 
 
 def _of_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="YAML of the run")
-    add_overrides(parser)
+    add_config(parser, "YAML of the run")
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -109,24 +79,24 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
 def _merge(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
-    add("--config", type=Path, metavar="YAML", help="compare on its eval sessions; default: on built-in sentences")
     add("--out", type=Path, metavar="DIR", help="default: `merged` beside the adapter")
     add("--base", metavar="MODEL", help="folder or hub id; default: the base that the adapter names")
     add("--force", action="store_true", help="replace a merged model that is there")
     add("--check", action="store_true", help="compare the merged model that is there; write nothing")
+    add_config(parser, "compare on its eval sessions; default: on built-in sentences", required=False)
 
 
 def _infer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
-    add("--config", type=Path, metavar="YAML", help="system prompt, catalog, model and adapter of this run")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
     chosen.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
     add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")
-    add("--temperature", type=_temperature, metavar="T", help="0: the most likely token; default: eval.temperature")
+    add("--temperature", type=number(0), metavar="T", help="0: the most likely token; default: eval.temperature")
+    add_config(parser, "system prompt, catalog, model and adapter of this run", required=False)
 
 
 def _push(parser: argparse.ArgumentParser) -> None:
@@ -143,11 +113,35 @@ def _base(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
 
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number from 0")
-    return value
+def _synth(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--domain", metavar="NAME", help="one domain (default: all)")
+    add("--check", action="store_true", help="compare instead of writing; exit code 1 unless the files are current")
+    add("--datasets", type=Path, default=Path("datasets"), metavar="DIR", help="folder of the domains (datasets)")
+
+
+def _act(command: str) -> Act:
+    return late(f"{__package__}.commands", f"run_{command}")
+
+
+VERB = Verb(
+    name="train",
+    manual=_MANUAL,
+    default="run",
+    exits=_EXITS,
+    examples=_EXAMPLES,
+    commands={
+        "run": Command("train an adapter", _run, _act("run")),
+        "config": Command("print the resolved configuration and its sources", _config, _act("config")),
+        "check": Command("statistics, faults and a preview of the data, train nothing", _check, _act("check")),
+        "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
+        "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
+        "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
+        "infer": Command("print the answer to one prompt", _infer, _act("infer")),
+        "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
+        "push": Command("upload a trained adapter with its model card", _push, _act("push")),
+        "base": Command("make the embedded base model again", _base, _act("base")),
+        "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),
+    },
+)
+main = VERB.main

@@ -67,8 +67,8 @@ class DataConfig(Record):
     def source(self, split: Split) -> str:
         """Where the sessions of a split come from, as a path or `hf:...`."""
         shared = self.eval is None and self.eval_share > 0
-        given = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        return given if given.startswith(("hf:", "./")) else str(self.domain / given)
+        sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        return sessions if sessions.startswith(("hf:", "./")) else str(self.domain / sessions)
 
 
 class PromptConfig(Record):

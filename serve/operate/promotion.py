@@ -57,6 +57,7 @@ class Promotion:
     endpoint: str
     config_path: Path
     config: RunConfig
+    overrides: tuple[str, ...]
     baseline: str
     runs: Path
     limit_sessions: int | None
@@ -183,12 +184,12 @@ async def _diagnose(promotion: Promotion, names: list[str], _: Path) -> int:
 async def _evaluate(promotion: Promotion, names: list[str], run: Path) -> int:
     where = ("--endpoint", promotion.endpoint, "--config", promotion.config_path, "--out", run.parent)
     limit = ("--limit-sessions", promotion.limit_sessions) if promotion.limit_sessions else ()
-    return await _verb(*where, "--model", names[-1], "--run-id", run.name, *limit)
+    return await _verb(*where, "--model", names[-1], "--run-id", run.name, *limit, *promotion.overrides)
 
 
 async def _gate(promotion: Promotion, names: list[str], run: Path) -> int:
     options = ("--config", promotion.config_path, "--runs", promotion.runs, "--candidate-model", names[-1])
-    return await _verb("gate", promotion.baseline, run, *options)
+    return await _verb("gate", promotion.baseline, run, *options, *promotion.overrides)
 
 
 async def _verb(*words: object) -> int:

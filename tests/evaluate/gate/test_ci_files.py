@@ -13,7 +13,7 @@ from fake_endpoint import FakeEndpoint
 from weather import Domain, right
 
 from benchmarks.gate_power import BEGIN, END
-from evaluate.cli import VERBS, _parser, main
+from evaluate.cli import VERB, main
 
 pytest_plugins = ["weather_plugin"]
 
@@ -37,7 +37,7 @@ def test_every_command_is_one_that_the_command_line_takes(path: Path):
     found = commands(path.read_text())
     assert found
     for words in found:
-        _parser().parse_args(words if words[0] in VERBS else ["replay", *words])
+        VERB.parser().parse_args(words if words[0] in VERB.commands else ["replay", *words])
 
 
 def test_the_workflow_trains_serves_evaluates_gates_and_always_uploads_what_it_found():

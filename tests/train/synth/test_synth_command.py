@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 
 def synth(*arguments: str, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "train.synth", *arguments],
+        [sys.executable, "-m", "train", "synth", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,

@@ -1,0 +1,39 @@
+"""What `callproof bench` does without a further word: measure, save, show."""
+
+import argparse
+import sys
+from typing import Any
+
+from callproof.config import load
+from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS
+
+from .measure import Bench, numbers, read_options, run_until_interrupted, turns_of
+from .report import make_report, publish, stamped, writable
+
+
+def run_bench(given: argparse.Namespace) -> int:
+    """Measure; what has been measured is saved before the exit code is returned."""
+    configs = [load(path, given.overrides) for path in given.config]
+    serve = configs[0].serve
+    chosen = read_options(given)
+    levels = numbers("--concurrency", given.concurrency or "1,4,16", int) if chosen.arrival is None else []
+    out = writable(given.out or stamped("bench"))
+    url = given.endpoint or f"http://{serve.host}:{serve.port}"
+    bench = Bench(url, configs[0].eval, turns_of(configs, given.model), levels, given.requests, chosen)
+    interrupted = run_until_interrupted(bench.run())
+    if interrupted and not any(level.replies for level in bench.levels):
+        raise KeyboardInterrupt
+    report = make_report(bench, given.device, interrupted, serve.tool_call_parser)
+    publish(report, out)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_PASS if _some_answered(report) and not report["stopped"] else EXIT_INVALID
+
+
+def _some_answered(report: dict[str, Any]) -> bool:
+    """Whether each level has an answered request; says on stderr which error came where there is none."""
+    silent = [level for level in report["levels"] if level["overall"]["errors"] == level["overall"]["requests"]]
+    for level in silent:
+        error = level["samples"][0]["error"] if level["samples"] else "none was sent"
+        print(f"no request was answered: {error}", file=sys.stderr)
+    return not silent
