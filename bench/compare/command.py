@@ -11,7 +11,6 @@ allows; 2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
 """
 
 import argparse
-import json
 import math
 import re
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.config import RunConfig, load
-from callproof.console import add_overrides
+from callproof.console import add_config, last_line
 from callproof.console.ci import write_verdict
 from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
@@ -49,7 +48,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     side = "MODEL, URL or MODEL@URL; or a saved bench, FILE.json or MODEL@FILE.json"
     add("baseline", metavar="A", help=side)
     add("candidate", metavar="B", help="likewise")
-    add("--config", type=Path, metavar="FILE", help="of live sides: the turns that both are asked")
     add("--endpoint", metavar="URL", help="of sides that name a model only; default: serve.host and serve.port")
     add("--model", metavar="NAME", help="of sides that name none")
     add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
@@ -64,7 +62,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--json", type=Path, metavar="F.json", help="default: compare.json in --out, or beside B")
     add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
-    add_overrides(parser)
+    add_config(parser, "of live sides: the turns that both are asked", required=False)
 
 
 def act(args: Namespace) -> int:
@@ -91,7 +89,7 @@ def act(args: Namespace) -> int:
     write_verdict(target, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})
     print_comparison(result)
     brief = {"verdict": result.verdict, "gate": result.gate, "exit_code": result.exit_code, "note": result.note}
-    print(json.dumps({**brief, "compare": str(target)}))
+    last_line({**brief, "compare": str(target)})
     return result.exit_code
 
 

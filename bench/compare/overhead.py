@@ -11,7 +11,6 @@ failed, 130 interrupted; complete blocks are always saved.
 """
 
 import argparse
-import json
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import EvalConfig, load
-from callproof.console import Steps, say
+from callproof.console import Steps, last_line, say
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import write_json
@@ -182,7 +181,7 @@ def _finish(report: dict[str, Any], out: Path) -> int:
     write_json(out, report)
     print_overhead(report)
     print(f"written to {out}{' (partial: interrupted)' if report['partial'] else ''}", file=sys.stderr)
-    print(json.dumps({"out": str(out), **{key: value for key, value in report.items() if key != "blocks"}}))
+    last_line({"out": str(out), **{key: value for key, value in report.items() if key != "blocks"}})
     if report["partial"]:
         return EXIT_INTERRUPTED
     failed = sum(arm["errors"] for block in report["blocks"] for arm in block.values())

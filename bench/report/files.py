@@ -1,12 +1,12 @@
 """The outputs of a bench: a JSON file, an HTML file beside it, tables, and a last line of JSON for scripts."""
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from callproof.console import last_line
 from callproof.errors import UserError
 from callproof.records import write_json
 
@@ -26,7 +26,7 @@ def publish(report: dict[str, Any], out: Path) -> None:
     print(f"written to {out} and {page}{f' (partial: {stopped})' if stopped else ''}", file=sys.stderr)
     kept = {key: report[key] for key in ("device", "note", "partial", "stopped", "find_rate", "warnings")}
     levels = [{key: value for key, value in level.items() if key != "samples"} for level in report["levels"]]
-    print(json.dumps({"out": str(out), "report": str(page), **kept, "levels": levels}))
+    last_line({"out": str(out), "report": str(page), **kept, "levels": levels})
 
 
 def stamped(kind: str, suffix: str = ".json") -> Path:

@@ -68,9 +68,10 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
         found = opening.match(text, position) or _at_start(text, position) or opening.search(text, position)
         while found:
             start, begin = found.start(), skip_space(text, found.end())
+            items: list[ReadCall | MalformedReason]
             try:
                 read_calls, end = inside(text, begin, tools)
-                items: list[ReadCall | MalformedReason] = [*read_calls]
+                items = [*read_calls]
                 closed = True
                 if tags and text.startswith(tags[1], skip_space(text, end)):
                     end = skip_space(text, end) + len(tags[1])
