@@ -93,7 +93,7 @@ def _sample(job: Job, reply: Reply, begun: float, outcome: Outcome) -> Sample:
     times = reply.chunk_times if reply.answer.error is None else ()
     due = job.due_s
     delay = 0.0 if due is None else reply.sent - begun - due
-    first_call = first_call_s(reply, catalog_of(job.turn)) if outcome.counts.schema_valid else None
+    first_call = first_call_s(reply, catalog_of(job.turn), job.format) if outcome.counts.schema_valid else None
     return Sample(
         model=job.model,
         turn_id=job.turn.turn_id,

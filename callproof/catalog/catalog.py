@@ -92,6 +92,11 @@ class Catalog(Record):
     def by_name(self) -> dict[str, Tool]:
         return {tool.name: tool for tool in self.tools}
 
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """Name -> JSON Schema of its arguments, for the readers of `callproof.calls`."""
+        return {tool.name: tool.parameters or {} for tool in self.tools}
+
     @classmethod
     def from_wire(cls, tools: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> "Catalog":
         """The catalog of a request's `tools`; keys beyond name, description and parameters are dropped.

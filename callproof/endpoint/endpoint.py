@@ -25,6 +25,7 @@ from pydantic_core import to_json
 from yarl import URL
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from callproof.calls.formats import FORMATS
 from callproof.errors import UserError
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
@@ -255,11 +256,16 @@ def request(
     seed: int = 0,
     channel: Channel = "raw",
     stream: bool = False,
+    format: str = "hermes",
 ) -> dict[str, Any]:
-    """The one wire payload of replay and bench.
+    """The one wire payload of every request for an answer.
 
     The model is shown the turn's tools; `TOOL_CHOICE` of the channel makes vLLM hand its text back unparsed, or the
-    calls that its own parser makes of it.
+    calls that its own parser makes of it. A raw text must hold the tags of its calls, which a tokenizer may mark
+    special and vLLM then leaves out; its own parsers ask for them themselves.
+
+    Args:
+        format: a name of `callproof.calls.formats.FORMATS`, in which the model writes calls.
     """
     payload: dict[str, Any] = {
         "model": model,
@@ -270,6 +276,8 @@ def request(
     }
     if turn.tools:
         payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
+    if channel == "raw" and FORMATS[format].special_tags:
+        payload["skip_special_tokens"] = False
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload

@@ -15,7 +15,7 @@ from conftest import ROOT
 from fake_endpoint import FakeEndpoint, Script
 from saved_benches import save
 
-from bench.__main__ import _parser
+from bench.cli import VERB
 from benchmarks.compare_power import BEGIN, END, SCENARIOS
 
 __all__ = ["workplace"]
@@ -120,7 +120,7 @@ def test_every_command_of_the_doc_is_one_that_the_command_line_takes() -> None:
     commands = re.findall(r"^callproof bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
     assert len(commands) == 3
     for words in commands:
-        assert _parser().parse_args(shlex.split(words)).verb == "compare"
+        assert VERB.parser().parse_args(shlex.split(words)).command == "compare"
 
 
 def test_the_table_of_the_doc_keeps_what_is_promised() -> None:
