@@ -78,7 +78,10 @@ def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> 
 
 def judged(level: Level) -> list[Outcome]:
     """The outcome of each request of a level, in the order of its replies."""
-    return [judge(job.turn, reply.answer, job.model, catalog_of(job.turn)) for job, reply in level.replies]
+    return [
+        judge(job.turn, reply.answer, job.model, catalog_of(job.turn), format=job.format)
+        for job, reply in level.replies
+    ]
 
 
 def samples_of(level: Level, outcomes: Sequence[Outcome] | None = None) -> list[Sample]:
@@ -122,9 +125,9 @@ def _usage(reply: Reply, key: str) -> int | None:
 
 
 def _output_tokens(reply: Reply) -> int:
-    """The server's count, or one token per event if it sends no usage."""
+    """The server's count, or one token per event that carries a piece of the answer if it sends no usage."""
     tokens = _usage(reply, "completion_tokens")
-    return len(reply.chunk_times) if tokens is None else tokens
+    return reply.pieces if tokens is None else tokens
 
 
 def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From an answer and its gold to an outcome, and from outcomes to figures with intervals."""
 
+from .answer import Answer
 from .intervals import SEED, Array, resampled_sums, t_quantile
 from .match import match, pair_differences
 from .metrics import METRICS, Difference, Estimate, differences, proportion, slices, summarise
@@ -7,7 +8,6 @@ from .outcomes import (
     DIFFERENCES,
     LABELS,
     SCORER_VERSION,
-    Answer,
     Channel,
     MatchProfile,
     Outcome,

@@ -3,7 +3,18 @@
 from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
 from .domain import NO_TOOLS, Domain, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
-from .turns import GoldCall, Turn, TurnPrompt, check_gold, digest, eval_sessions, eval_turns, gold_problems, read_turns
+from .turns import (
+    GoldCall,
+    Turn,
+    TurnPrompt,
+    check_gold,
+    digest,
+    eval_sessions,
+    eval_turns,
+    gold_problems,
+    read_turns,
+    unjudged_gold,
+)
 
 __all__ = [
     "NO_TOOLS",
@@ -27,5 +38,6 @@ __all__ = [
     "session_time",
     "split_sessions",
     "template_messages",
+    "unjudged_gold",
     "wire_messages",
 ]

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from callproof.console import say
 from callproof.scoring import METRICS, Difference, Estimate
 
 from ..gate import percent, points
+from .notations import notation_line
 from .summary import HEADLINE, Summary
 
 if TYPE_CHECKING:
@@ -35,13 +37,18 @@ def print_summary(summary: Summary) -> None:
         if column.retried:
             line = f"{model}: {column.retried} of {sum(column.outcomes.values())} answers took more than one request"
             console.print(line, markup=False, highlight=False)
+    for model, column in summary.models.items():
+        line = f"{model}: {notation_line(summary.format, column.notations)}"
+        console.print(line, markup=False, highlight=False)
     for model, rate in summary.disagreement.items():
         line = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
         console.print(line, markup=False, highlight=False)
+    for warning in summary.warnings:
+        say(f"warning: {warning}")
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
-    """The table; `separator` stands between a value and its interval."""
+    """The table of all metrics; `separator` goes between a value and its interval."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -61,7 +68,7 @@ def summary_table(summary: Summary, separator: str) -> "Table":
 
 
 def _rows(summary: Summary) -> list[str]:
-    """The metrics worth a row: `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    """The metrics to show: all, but `pass_k` only if turns were repeated, since it equals `turn_exact` otherwise."""
     repeated = any(column.metrics["pass_k"] != column.metrics["turn_exact"] for column in summary.models.values())
     return [name for name in METRICS if repeated or name != "pass_k"]
 
