@@ -6,6 +6,7 @@ from typing import Any
 
 from callproof.config import load
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS
+from callproof.turns import readable_format
 
 from .measure import Bench, numbers, read_options, run_until_interrupted, turns_of
 from .report import make_report, publish, stamped, writable
@@ -19,11 +20,12 @@ def run_bench(given: argparse.Namespace) -> int:
     levels = numbers("--concurrency", given.concurrency or "1,4,16", int) if chosen.arrival is None else []
     out = writable(given.out or stamped("bench"))
     url = given.endpoint or f"http://{serve.host}:{serve.port}"
-    bench = Bench(url, configs[0].eval, turns_of(configs, given.model), levels, given.requests, chosen)
+    format = readable_format(configs[0], given.config[0])
+    bench = Bench(url, configs[0].eval, turns_of(configs, given.model), levels, given.requests, chosen, format)
     interrupted = run_until_interrupted(bench.run())
     if interrupted and not any(level.replies for level in bench.levels):
         raise KeyboardInterrupt
-    report = make_report(bench, given.device, interrupted, serve.tool_call_parser)
+    report = make_report(bench, given.device, interrupted)
     publish(report, out)
     if interrupted:
         return EXIT_INTERRUPTED

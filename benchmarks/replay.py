@@ -135,7 +135,7 @@ class Bench:
 
         async def run() -> None:
             async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
-                await self._drain(lambda payload: client.chat.completions.create(**payload))
+                await self._drain(lambda body: client.chat.completions.create(**_openai_words(body)))
 
         asyncio.run(run())
 
@@ -165,6 +165,12 @@ class Bench:
         [log] = eval(task, model=model, display="none", score=False, log_dir=str(logs), **limits, **sampling)
         assert log.status == "success", log.error and log.error.message
         assert log.samples is None or len(log.samples) == self.turns
+
+
+def _openai_words(payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload as keywords of the openai client, which takes a key of vLLM in `extra_body` only."""
+    beyond = {key: value for key, value in payload.items() if key == "skip_special_tokens"}
+    return {**{key: value for key, value in payload.items() if key not in beyond}, "extra_body": beyond}
 
 
 def _sample(payload: dict[str, Any]) -> Any:

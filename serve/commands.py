@@ -58,6 +58,8 @@ def run_start(args: Namespace) -> int:
     sources = [*(of_config(path, args.overrides) for path in args.config), *map(of_option, args.adapter)]
     overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
     plan = make_plan(sources, device, runtime_loads=args.runtime_loads, **overrides)
+    for warning in plan.warnings:
+        say(warning)
     if not starts:
         return _write(plan, args, outputs)
     for warning in check_environment(plan, os.environ):

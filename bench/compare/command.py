@@ -24,7 +24,7 @@ from callproof.console import add_config, last_line
 from callproof.console.ci import write_verdict
 from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
-from callproof.turns import eval_turns
+from callproof.turns import eval_turns, readable_format
 
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
@@ -119,13 +119,13 @@ def _run(args: Namespace, places: Sequence[Place], files: Sequence[Path]) -> boo
     benches = [_bench(args, config, place) for place in places]
     interrupted = run_until_interrupted(run_in_turns(benches, args.blocks))
     for bench, path in zip(benches, files, strict=True):
-        write_json(path, _report(bench, args.device, interrupted, config, mark))
+        write_json(path, _report(bench, args.device, interrupted, mark))
         print(f"written to {path}{' (partial: interrupted)' if interrupted else ''}", file=sys.stderr)
     return not interrupted
 
 
-def _report(bench: Bench, device: str | None, interrupted: bool, config: RunConfig, mark: str) -> dict[str, Any]:
-    return {**make_report(bench, device, interrupted, config.serve.tool_call_parser), "interleaved": mark}
+def _report(bench: Bench, device: str | None, interrupted: bool, mark: str) -> dict[str, Any]:
+    return {**make_report(bench, device, interrupted), "interleaved": mark}
 
 
 def _config(args: Namespace) -> RunConfig:
@@ -147,11 +147,11 @@ def _bench(args: Namespace, config: RunConfig, place: Place) -> Bench:
     url = place.url or args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     if not model:
         raise UserError(place.url or "A or B", "names no model", "give --model, or write MODEL@URL")
-    turns = eval_turns(config)
+    turns, format = eval_turns(config), readable_format(config, args.config)
     if args.rate is not None:
         opened = Options(rates=(args.rate,), arrival=Arrival())
-        return Bench(url, config.eval, {model: turns}, [], args.requests, opened)
-    return Bench(url, config.eval, {model: turns}, [args.concurrency or 4], args.requests)
+        return Bench(url, config.eval, {model: turns}, [], args.requests, opened, format)
+    return Bench(url, config.eval, {model: turns}, [args.concurrency or 4], args.requests, format=format)
 
 
 def _place(text: str) -> Place:

@@ -24,7 +24,7 @@ from callproof.console import Steps, last_line, say
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import write_json
-from callproof.turns import Turn
+from callproof.turns import Turn, readable_format
 
 from ..figures import figures, samples_of
 from ..load import Job, Level, make_jobs, run_level, salted, warm_up
@@ -79,6 +79,7 @@ class Overhead:
     requests: int
     concurrency: int
     number: int
+    format: str = "hermes"
     blocks: list[Block] = field(default_factory=list)
     server_version: str | None = None
 
@@ -100,7 +101,7 @@ class Overhead:
                 say(f"block {number + 1} of {self.number}")
 
     def _jobs(self, arm: Arm, salt: str) -> list[Job]:
-        jobs = make_jobs({arm.model: self.turns}, self.requests, self.concurrency, self.settings)
+        jobs = make_jobs({arm.model: self.turns}, self.requests, self.concurrency, self.settings, format=self.format)
         long = [replace(job, payload={**job.payload, "ignore_eos": True}) for job in jobs]
         return salted(long, f"{salt}-{time.time_ns()}")
 
@@ -155,7 +156,7 @@ def act(args: argparse.Namespace) -> int:
     out = writable(args.out or stamped("overhead"))
     settings = config.eval.model_copy(update={"max_tokens": args.tokens})
     turns = turns_of(configs, [arms[-1].model])[arms[-1].model]
-    overhead = Overhead(arms, turns, settings, args.requests, args.concurrency, args.blocks)
+    overhead = Overhead(arms, turns, settings, args.requests, args.concurrency, args.blocks, readable_format(config))
     interrupted = run_until_interrupted(overhead.run())
     if interrupted and not overhead.blocks:
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from callproof.config import load
 from callproof.console import add_config, last_line
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import replacing
-from callproof.turns import eval_turns
+from callproof.turns import eval_turns, readable_format
 
 from ..figures import SavedBench
 from ..importers.files import import_report
@@ -40,7 +40,7 @@ def export(args: Namespace) -> int:
     turns = eval_turns(config)[: args.requests]
     turns_by_model = dict.fromkeys(args.model or [config.name], turns)
     if args.format == "aiperf":
-        count = export_aiperf(args.out, turns_by_model, config.eval)
+        count = export_aiperf(args.out, turns_by_model, config.eval, readable_format(config, args.config))
     else:
         count = asyncio.run(export_vllm_custom(args.out, turns_by_model, config.eval, args.endpoint))
     print(f"{count} requests written to {args.out}", file=sys.stderr)

@@ -26,7 +26,7 @@ from callproof.turns import Turn
 Turns = Mapping[str, Sequence[Turn]]
 
 
-def export_aiperf(out: Path, turns: Turns, settings: EvalConfig) -> int:
+def export_aiperf(out: Path, turns: Turns, settings: EvalConfig, format: str = "hermes") -> int:
     """Write inputs.json; returns the number of requests. The turns of a session stay together and in order.
 
     Raises:
@@ -35,7 +35,8 @@ def export_aiperf(out: Path, turns: Turns, settings: EvalConfig) -> int:
     sessions: dict[str, list[dict[str, Any]]] = {}
     for model, every in turns.items():
         for turn in every:
-            body = request(turn, model, max_tokens=settings.max_tokens, temperature=settings.temperature, stream=True)
+            sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+            body = request(turn, model, **sampling, stream=True, format=format)
             sessions.setdefault(f"{model}/{turn.session_id}", []).append(body)
     write_json(out, {"data": [{"session_id": name, "payloads": bodies} for name, bodies in sessions.items()]})
     return sum(map(len, sessions.values()))

@@ -15,12 +15,12 @@ from callproof.catalog import Catalog
 from callproof.endpoint import Reply
 
 
-def first_call_s(reply: Reply, catalog: Catalog) -> float | None:
+def first_call_s(reply: Reply, catalog: Catalog, format: str = "hermes") -> float | None:
     """Seconds from `reply.sent` to the event that completes the first valid call; None without one."""
     if reply.answer.error is not None or not reply.chunk_texts:
         return None
     text = reply.answer.text
-    calls = calls_with_ends(text, reply.answer.finish_reason)
+    calls = calls_with_ends(text, reply.answer.finish_reason, format, catalog.parameters)
     end = next((end for call, end in calls if not catalog.problems(call)), None)
     if end is None:
         return None

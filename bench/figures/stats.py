@@ -78,7 +78,10 @@ def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> 
 
 def judged(level: Level) -> list[Outcome]:
     """The outcome of each request of a level, in the order of its replies."""
-    return [judge(job.turn, reply.answer, job.model, catalog_of(job.turn)) for job, reply in level.replies]
+    return [
+        judge(job.turn, reply.answer, job.model, catalog_of(job.turn), format=job.format)
+        for job, reply in level.replies
+    ]
 
 
 def samples_of(level: Level, outcomes: Sequence[Outcome] | None = None) -> list[Sample]:
@@ -93,7 +96,7 @@ def _sample(job: Job, reply: Reply, begun: float, outcome: Outcome) -> Sample:
     times = reply.chunk_times if reply.answer.error is None else ()
     due = job.due_s
     delay = 0.0 if due is None else reply.sent - begun - due
-    first_call = first_call_s(reply, catalog_of(job.turn)) if outcome.counts.schema_valid else None
+    first_call = first_call_s(reply, catalog_of(job.turn), job.format) if outcome.counts.schema_valid else None
     return Sample(
         model=job.model,
         turn_id=job.turn.turn_id,

@@ -22,12 +22,18 @@ from .mix import shared_out
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One turn to send to one model. `due_s`: in an open loop, the seconds after the level began; otherwise None."""
+    """One turn to send to one model.
+
+    Attributes:
+        due_s: in an open loop, the seconds after the level began; otherwise None.
+        format: in which the model writes calls.
+    """
 
     model: str
     turn: Turn
     payload: dict[str, Any]
     due_s: float | None = None
+    format: str = "hermes"
 
 
 @dataclass(slots=True)
@@ -71,6 +77,7 @@ def make_jobs(
     settings: EvalConfig,
     mix: Mapping[str, float] | None = None,
     seed: int = 0,
+    format: str = "hermes",
 ) -> list[Job]:
     """The first `requests` turns of each model, alternating between models, or in the shares of `mix`.
 
@@ -78,7 +85,7 @@ def make_jobs(
     as if `width` customers talked at once.
     """
     lists = {
-        model: [_job(model, turn, settings) for turn in _interleaved(model_turns[:requests], width)]
+        model: [_job(model, turn, settings, format) for turn in _interleaved(model_turns[:requests], width)]
         for model, model_turns in turns.items()
     }
     if mix is None:
@@ -88,9 +95,10 @@ def make_jobs(
     return [next(rest[model]) for model in order]
 
 
-def _job(model: str, turn: Turn, settings: EvalConfig) -> Job:
-    payload = request(turn, model, max_tokens=settings.max_tokens, temperature=settings.temperature, stream=True)
-    return Job(model, turn, payload)
+def _job(model: str, turn: Turn, settings: EvalConfig, format: str) -> Job:
+    sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+    payload = request(turn, model, **sampling, stream=True, format=format)
+    return Job(model, turn, payload, format=format)
 
 
 def _interleaved(turns: Sequence[Turn], width: int) -> Iterator[Turn]:

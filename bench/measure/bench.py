@@ -68,6 +68,7 @@ class Bench:
         turns: model -> its turns.
         concurrencies: of closed loops, in order.
         requests: the maximum number of turns per model and level; with `options.live`, per level, shared by the models.
+        format: in which the models write calls.
 
     Attributes:
         stopped: why the bench ended before the last level; None if it did not.
@@ -80,6 +81,7 @@ class Bench:
     concurrencies: list[int]
     requests: int
     options: Options = field(default_factory=Options)
+    format: str = "hermes"
     levels: list[Level] = field(default_factory=list, init=False)
     server_version: str | None = field(default=None, init=False)
     max_loras: int | None = field(default=None, init=False)
@@ -99,7 +101,7 @@ class Bench:
         turns = {model: self.turns[model] for model in models}
         mix = self.options.mix and {model: self.options.mix[model] for model in models}
         width = max(self.concurrencies, default=1)
-        return make_jobs(turns, requests, width, self.settings, mix, self.options.seed)
+        return make_jobs(turns, requests, width, self.settings, mix, self.options.seed, self.format)
 
     def _loads(self) -> Iterator[_Load]:
         for live in self.options.live or (None,):

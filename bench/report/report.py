@@ -20,15 +20,12 @@ SCHEMA_VERSION = 1
 CPU_NOTE = "functional, not performance"
 
 
-def make_report(
-    bench: Bench, device: str | None, interrupted: bool, tool_call_parser: str | None = None
-) -> dict[str, Any]:
+def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str, Any]:
     """The whole report of a bench.
 
     Args:
         device: the user's label; None: detected if the server is on this machine.
         interrupted: whether Ctrl-C or SIGTERM ended the bench.
-        tool_call_parser: the server's parser, as the configuration names it.
     """
     options = bench.options
     outcomes = [(level, judged(level)) for level in bench.levels]
@@ -53,7 +50,7 @@ def make_report(
         "sampling": sampling(bench.settings),
         "turns": {model: digest(turns) for model, turns in bench.turn_ids.items()},
         "versions": versions(bench.server_version),
-        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
+        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": bench.format},
         "max_loras": bench.max_loras,
         "find_rate": bench.highest_rate
         and {**bench.highest_rate.model_dump(mode="json"), "words": bench.highest_rate.words},

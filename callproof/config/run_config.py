@@ -224,7 +224,11 @@ class ServeConfig(Record):
     host: str = Field(default="127.0.0.1")
     port: int = Field(default=8000, ge=1, le=65535)
     max_model_len: int = Field(default=4096, gt=0, description="tokens, prompt and answer together")
-    tool_call_parser: str = Field(default="hermes")
+    tool_call_parser: str = Field(
+        default="auto",
+        description="vLLM's parser, which also names the format of calls; auto: derived from the chat template",
+    )
+    reasoning_parser: str | None = Field(default=None, description="vLLM's parser of thinking; default: none")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: float32 on a CPU")
     max_num_seqs: int = Field(default=32, ge=1, description="requests in one batch")
     max_num_batched_tokens: int = Field(default=1024, ge=1, description="tokens in one step; small on a CPU with LoRA")

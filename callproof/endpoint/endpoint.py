@@ -25,6 +25,7 @@ from pydantic_core import to_json
 from yarl import URL
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from callproof.calls.formats import FORMATS
 from callproof.errors import UserError
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
@@ -258,11 +259,16 @@ def request(
     seed: int = 0,
     channel: Channel = "raw",
     stream: bool = False,
+    format: str = "hermes",
 ) -> dict[str, Any]:
-    """The body of a chat completion request, the same for replay and bench.
+    """The body of a chat completion request, the same wherever an answer is asked for.
 
     The turn's tools go with it. The `tool_choice` of the channel (`TOOL_CHOICE`) makes vLLM return the model's text
-    unparsed, or the calls that its own parser reads from it.
+    unparsed, or the calls that its own parser reads from it. A tokenizer may mark the tags of calls special, and vLLM
+    leaves special tokens out of a raw text unless the request asks for them; its own parsers do that themselves.
+
+    Args:
+        format: a name of `callproof.calls.formats.FORMATS`, in which the model writes calls.
     """
     payload: dict[str, Any] = {
         "model": model,
@@ -275,6 +281,8 @@ def request(
         payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
     if turn.template_kwargs:
         payload["chat_template_kwargs"] = turn.template_kwargs
+    if channel == "raw" and FORMATS[format].special_tags:
+        payload["skip_special_tokens"] = False
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from callproof.calls import MalformedCall, ParsedAnswer, ToolCall, parse_answer, without_think
+from callproof.calls import MalformedCall, ParsedAnswer, ToolCall, Tools, parse_answer, without_think
 from callproof.errors import UserError
 from callproof.records import explain
 
@@ -203,9 +203,14 @@ def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:
     return (text_beside(content, answer), calls) if calls else (content, [])
 
 
-def text_beside(content: str, answer: ParsedAnswer) -> str:
-    """The text of an answer without the calls that `parse_answer` read from it; thinking is kept."""
-    rest = without_think(content) or ""
+def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tools: Tools | None = None) -> str:
+    """The text of an answer without the calls that `parse_answer` read from it; thinking is kept.
+
+    Args:
+        content: the whole answer.
+        answer: what `parse_answer` made of it, with the same format and tools.
+    """
+    rest = without_think(content, format, tools) or ""
     thinking = content[: len(content) - len(rest)]
     return "\n\n".join(filter(None, (thinking.strip(), answer.text)))
 

@@ -1,5 +1,6 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
+from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
 from .domain import NO_TOOLS, Domain, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
 from .turns import (
@@ -17,11 +18,15 @@ from .turns import (
 
 __all__ = [
     "NO_TOOLS",
+    "CallFormat",
     "Conversation",
     "Domain",
     "GoldCall",
+    "ServedTemplate",
     "Turn",
     "TurnPrompt",
+    "call_format",
+    "chat_template",
     "check_gold",
     "conversation",
     "digest",
@@ -29,6 +34,7 @@ __all__ = [
     "eval_turns",
     "gold_problems",
     "read_turns",
+    "readable_format",
     "session_time",
     "split_sessions",
     "template_messages",

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE
 from callproof.scoring import Channel, Outcome
-from callproof.turns import Turn, eval_turns
+from callproof.turns import CallFormat, Turn, call_format, eval_turns
 
 from ..runs import Run, RunInfo, check_format, identify, now
 from .server import Server, server_warnings
@@ -58,7 +59,11 @@ class Plan:
     @property
     def format(self) -> str:
         """The name of the format in which the models write calls."""
-        return self.config.serve.tool_call_parser
+        return self._calls.name
+
+    @cached_property
+    def _calls(self) -> CallFormat:
+        return call_format(self.config)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -113,6 +118,8 @@ class Plan:
 
     def _warnings(self) -> Iterator[str]:
         settings = self.config.eval
+        if self._calls.warning:
+            yield self._calls.warning
         if settings.repeats > 1 and settings.temperature == 0:
             yield "repeats at temperature 0 measure the noise of the server, not of the model; set eval.temperature"
 
@@ -135,10 +142,10 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
         overrides: fields of `EvalConfig` that the command line sets.
 
     Raises:
-        UserError: a file is missing or malformed, a gold call that its catalog rejects, or a format that the raw
-            channel cannot read.
+        UserError: a file is missing or malformed, a gold call that its catalog rejects, or a format that cannot be
+            derived or that the raw channel cannot read.
     """
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
     if config.eval.channel != "served":
-        check_format(config.serve.tool_call_parser, "serve.tool_call_parser")
+        check_format(call_format(config).name, "serve.tool_call_parser")
     return Plan(config, eval_turns(config), tuple(models), run)

@@ -177,6 +177,7 @@ class _Asking:
             temperature=settings.temperature,
             seed=question.repeat,
             channel=question.channel,
+            format=self._format,
         )
         reply, home = await self._fleet.chat(payload, home, stop.rest)
         outcome = judge(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from callproof.calls import Completion, MalformedCall, NoCompletion, load_json, parse_answer, parse_served
+from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, load_json, parse_served
 from callproof.endpoint import prompt_tokens, request, shows_catalog
 from callproof.records import Record
 from callproof.scoring import Answer, Channel
@@ -93,13 +93,12 @@ async def channels_agree(subject: Subject) -> Verdict:
     """The calls in the raw text are the same as those that the server's own parser returns."""
     compared, differing = 0, []
     for turn, model in _few(subject):
-        raw = await subject.answered(turn, model, "raw")
-        read = parse_answer(raw.text, raw.finish_reason)
-        if not read.calls or _malformed(raw):
+        raw = subject.parsed(turn, await subject.answered(turn, model, "raw"))
+        if not raw.calls or _malformed(raw):
             continue
         compared += 1
         served = await subject.answered(turn, model, "served")
-        if parse_served(served.tool_calls or (), served.text, served.finish_reason).calls != read.calls:
+        if subject.parsed(turn, served, "served").calls != raw.calls:
             differing.append(f"{model} on {turn.turn_id}")
     if differing:
         return (
@@ -111,8 +110,8 @@ async def channels_agree(subject: Subject) -> Verdict:
     return "ok", f"{compared} answers with calls, the same in both channels"
 
 
-def _malformed(raw: Completion) -> bool:
-    return any(isinstance(call, MalformedCall) for call in parse_answer(raw.text, raw.finish_reason).calls)
+def _malformed(answer: ParsedAnswer) -> bool:
+    return any(isinstance(call, MalformedCall) for call in answer.calls)
 
 
 async def streaming_agrees(subject: Subject) -> Verdict:
@@ -137,7 +136,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
 
 
 async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel, ...]:
-    return ("raw",) if _malformed(await subject.answered(turn, model, "raw")) else ("raw", "served")
+    answer = subject.parsed(turn, await subject.answered(turn, model, "raw"))
+    return ("raw",) if _malformed(answer) else ("raw", "served")
 
 
 def _content(answer: Answer) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, api_key_from
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record
+from callproof.turns import readable_format
 
 from .checks import CHECKS, Finding, run_check
 from .subject import Subject, pool
@@ -46,7 +47,7 @@ async def diagnose(
         progress: called with a line before each check.
 
     Raises:
-        UserError: the configurations' data cannot be read, or `url` is no URL.
+        UserError: the configurations' data cannot be read, the format of calls is unknown, or `url` is no URL.
     """
     lead = configs[0]
     sample_turns = pool(configs, turns)
@@ -54,7 +55,7 @@ async def diagnose(
     error = None
     async with Endpoint(url, api_key=api_key_from(lead.eval.api_key_env), timeout_s=lead.eval.timeout_s) as endpoint:
         limits = (lead.serve.max_model_len, lead.eval.max_tokens)
-        subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits)
+        subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits, readable_format(lead))
         try:
             await endpoint.models()
             for check in CHECKS:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callproof.calls import Completion, NoCompletion, load_json
+from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
 from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, request
-from callproof.scoring import Channel
+from callproof.scoring import Channel, catalog_of
 from callproof.turns import Turn, eval_turns
 
 TIMEOUT_S = 300.0
@@ -47,6 +47,7 @@ class Subject:
         turns: sent to each model.
         max_model_len: the planned limit of prompt and answer together, in tokens.
         max_tokens: the limit of one answer.
+        format: in which the models write calls.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Subject:
         turns: Sequence[Turn],
         max_model_len: int,
         max_tokens: int,
+        format: str = "hermes",
     ) -> None:
         self.endpoint, self.base, self.adapters, self.turns = endpoint, base, tuple(adapters), tuple(turns)
-        self.max_model_len, self.max_tokens = max_model_len, max_tokens
+        self.max_model_len, self.max_tokens, self.format = max_model_len, max_tokens, format
         self._alone: dict[tuple[str, str], Sampled] = {}
         self._answered: dict[tuple[str, str, Channel], Completion] = {}
 
@@ -81,7 +83,7 @@ class Subject:
 
     async def sample(self, turn: Turn, model: str) -> Sampled:
         """The first MAX_TOKENS tokens of a greedy answer."""
-        payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0)
+        payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0, format=self.format)
         return Sampled.of_body(await self.post_chat({**payload, "return_token_ids": True, "logprobs": True}))
 
     async def alone(self, turn: Turn, model: str) -> Sampled:
@@ -104,7 +106,14 @@ class Subject:
 
     def payload(self, turn: Turn, model: str, channel: Channel) -> dict[str, Any]:
         """The request body for a whole greedy answer."""
-        return request(turn, model, max_tokens=self.max_tokens, temperature=0.0, channel=channel)
+        return request(turn, model, max_tokens=self.max_tokens, temperature=0.0, channel=channel, format=self.format)
+
+    def parsed(self, turn: Turn, answer: Completion, channel: Channel = "raw") -> ParsedAnswer:
+        """An answer to a turn as its text reads, or (`served`) as the server's parser read it."""
+        tools = catalog_of(turn).parameters
+        if channel == "raw":
+            return parse_answer(answer.text, answer.finish_reason, self.format, tools)
+        return parse_served(answer.tool_calls or (), answer.text, answer.finish_reason, self.format, tools)
 
     async def whole(self, payload: dict[str, Any]) -> Completion:
         try:

@@ -9,10 +9,12 @@ from pydantic import Field
 
 from callproof.config import ServeConfig, allowed_rank, template_sha256
 from callproof.errors import UserError
-from callproof.records import Record, read_object, read_text
+from callproof.records import Record, read_object
+from callproof.turns import chat_template
 
 from .adapter_sources import Source
 from .adapters import Adapter, check_adapter
+from .parsers import KEYS, check_parser, tool_call_parser
 
 Device = Literal["cpu", "gpu"]
 ONE_PER_SERVER = ("model.base_model", "model.name", "model.revision", "model.chat_template")
@@ -27,6 +29,7 @@ class Plan(Record):
         hub_ids: adapter name -> hub id, for the adapters that come from the hub.
         options: vLLM's command-line options without `--`, in order.
         runtime_loads: how many more adapters may be loaded while the server runs; 0 switches that off.
+        warnings: lines for the user.
     """
 
     base: str
@@ -39,6 +42,7 @@ class Plan(Record):
     hub_ids: dict[str, str] = Field(default_factory=dict)
     options: dict[str, Any]
     runtime_loads: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def base_is_local(self) -> bool:
@@ -75,7 +79,9 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
     adapters = tuple(check_adapter(source.where, source.config, source.folder) for source in sources)
     for source in sources:
         _check_template(source, lead)
-    model = lead.config.model
+    parser, model = tool_call_parser(sources), lead.config.model
+    if serve.reasoning_parser:
+        check_parser("reasoning", serve.reasoning_parser, lead.where)
     return Plan(
         base=model.base_model,
         served_name=model.served_name,
@@ -87,10 +93,11 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
         hub_ids={source.name: source.hub_id for source in sources if source.hub_id},
         options={
             **_lora(adapters, model.served_name, device, runtime_loads),
-            **_server(lead, serve),
+            **_server(lead, serve, parser.name),
             **_engine(model.revision, serve, device),
         },
         runtime_loads=runtime_loads,
+        warnings=(parser.warning,) if parser.warning else (),
     )
 
 
@@ -117,7 +124,7 @@ def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runti
     }
 
 
-def _server(lead: Source, serve: ServeConfig) -> dict[str, Any]:
+def _server(lead: Source, serve: ServeConfig, parser: str) -> dict[str, Any]:
     model = lead.config.model
     template = {"chat-template": str(model.template_file)} if model.template_file else {}
     return {
@@ -125,7 +132,8 @@ def _server(lead: Source, serve: ServeConfig) -> dict[str, Any]:
         "host": serve.host,
         "port": serve.port,
         "enable-auto-tool-choice": True,
-        "tool-call-parser": serve.tool_call_parser,
+        "tool-call-parser": parser,
+        **({"reasoning-parser": serve.reasoning_parser} if serve.reasoning_parser else {}),
         **template,
     }
 
@@ -153,6 +161,8 @@ def _agree(lead: Source, other: Source, overridden: Mapping[str, Any]) -> None:
     """
     shared = (*ONE_PER_SERVER, *(f"serve.{key}" for key in ServeConfig.model_fields if key not in overridden))
     for key in shared if other.facts is None else other.facts:
+        if key == KEYS["tool_parsers"]:
+            continue  # see tool_call_parser
         mine, yours = _value(lead, key), _value(other, key)
         if mine != yours:
             problem = f"{key} is {yours!r}, but {lead.where} has {mine!r}, and a server has only one"
@@ -206,7 +216,7 @@ def _check_length(lead: Source, wanted: int) -> None:
 
 def _check_template(source: Source, lead: Source) -> None:
     """Refuse an adapter whose manifest names another chat template (by its hash) than the one to be served."""
-    served = _served_template(lead)
+    served = chat_template(lead.config.model)
     if source.manifest is None or served is None:
         return
     where, text = served
@@ -219,16 +229,6 @@ def _check_template(source: Source, lead: Source) -> None:
         problem = f"the adapter was trained with another chat template than {where}"
         mend = f"set model.chat_template in {lead.where}, or train again"
         raise UserError(source.manifest, problem, mend)
-
-
-def _served_template(lead: Source) -> tuple[Path, str] | None:
-    """(file, text) of the chat template that the server will use; None if it is not on this machine."""
-    base = Path(lead.config.model.base_model)
-    file = lead.config.model.template_file or base / "chat_template.jinja"
-    if file.is_file():
-        return file, read_text(file)
-    text = _json_object(base / "tokenizer_config.json").get("chat_template")
-    return (base / "tokenizer_config.json", text) if isinstance(text, str) else None
 
 
 def _json_object(file: Path) -> dict[str, Any]:

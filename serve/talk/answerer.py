@@ -11,6 +11,9 @@ from callproof.endpoint import Endpoint, api_key_from
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+BEYOND_OPENAI = ("skip_special_tokens",)
+"""Keys of a request that vLLM takes and the openai package does not know."""
+
 
 class Said:
     """What a model has said so far. It is kept when the request breaks off.
@@ -91,7 +94,10 @@ class Answerer:
         from openai import BaseModel, Omit
 
         headers = {"Authorization": self._endpoint.authorization or Omit()}
-        async with await self._open().chat.completions.create(**payload, extra_headers=headers) as chunks:
+        beyond = {key: value for key, value in payload.items() if key in BEYOND_OPENAI}
+        known = {key: value for key, value in payload.items() if key not in BEYOND_OPENAI}
+        create = self._open().chat.completions.create
+        async with await create(**known, extra_body=beyond, extra_headers=headers) as chunks:
             async for chunk in chunks:
                 yield chunk.to_dict(mode="json", warnings=False) if isinstance(chunk, BaseModel) else chunk
 

@@ -17,7 +17,7 @@ from callproof.endpoint import request
 from callproof.errors import UserError
 from callproof.records import replacing
 from callproof.sessions import Message, Session, read_sessions, text_beside, to_session
-from callproof.turns import Domain, Turn
+from callproof.turns import Domain, Turn, readable_format
 
 from .reading import Judged, Reading, read_whole
 
@@ -46,13 +46,14 @@ class Chat:
         messages: the conversation so far.
 
     Raises:
-        UserError: a file of the domain is missing or malformed.
+        UserError: a file of the domain is missing or malformed, or the format of calls is unknown.
     """
 
     def __init__(
         self, config: RunConfig, session_id: str, system: str | None = None, messages: Iterable[Message] = ()
     ) -> None:
         self._domain, self._system, self.session_id = Domain(config), system, session_id
+        self.format = readable_format(config)
         self._steps = [_Step(message) for message in messages]
         self._skipped: set[int] = set()
         probe = self._session((Message(role="user"),))
@@ -98,10 +99,19 @@ class Chat:
     def answer(self, text: str, finish_reason: str | None) -> Reading:
         """Add the model's answer; returns it with a verdict on each call."""
         text = writable(text)
-        reading = read_whole(text, self.catalog, finish_reason)
-        self._steps.append(_Step(answer_message(text, finish_reason), reading.calls))
+        reading = read_whole(text, self.catalog, finish_reason, self.format)
+        self._steps.append(_Step(self.answer_message(text, finish_reason), reading.calls))
         self._skipped = set()
         return reading
+
+    def answer_message(self, text: str, finish_reason: str | None) -> Message:
+        """The message that stores an answer in a session; see the head of this module."""
+        tools = self.catalog.parameters
+        answer = parse_answer(text, finish_reason, self.format, tools)
+        calls = tuple(call for call in answer.calls if isinstance(call, ToolCall))
+        if not calls or len(calls) < answer.attempts or answer.truncated:
+            return Message(role="assistant", content=text)
+        return Message(role="assistant", content=text_beside(text, answer, self.format, tools), tool_calls=calls)
 
     def result(self, text: str) -> None:
         """Add a tool's result for the call that waits, or else for the first one that was skipped.
@@ -173,7 +183,7 @@ class Chat:
             unsent_tools=whole.unsent_tools,
             template_kwargs=whole.template_kwargs,
         )
-        return request(turn, model, **sampling._asdict(), seed=seed, stream=True)
+        return request(turn, model, **sampling._asdict(), seed=seed, stream=True, format=self.format)
 
     @property
     def _last_answer(self) -> Message:
@@ -181,15 +191,6 @@ class Chat:
 
     def _session(self, messages: tuple[Message, ...]) -> Session:
         return Session(session_id=self.session_id, messages=messages, system=self._system)
-
-
-def answer_message(text: str, finish_reason: str | None) -> Message:
-    """The message that stores an answer in a session; see the head of this module."""
-    answer = parse_answer(text, finish_reason)
-    calls = tuple(call for call in answer.calls if isinstance(call, ToolCall))
-    if not calls or len(calls) < answer.attempts or answer.truncated:
-        return Message(role="assistant", content=text)
-    return Message(role="assistant", content=text_beside(text, answer), tool_calls=calls)
 
 
 def save(path: Path, session: Session, before: bytes | None) -> bytes:

@@ -186,4 +186,4 @@ class Conversing:
 
     async def _follow(self, payload: dict[str, Any], said: Said, view: AnswerView) -> None:
         async for _ in self._answerer.ask(payload, said):
-            view.update(read_forming(said.text, self._chat.catalog))
+            view.update(read_forming(said.text, self._chat.catalog, self._chat.format))

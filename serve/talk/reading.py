@@ -7,16 +7,17 @@ text can change: text and calls up to the first block that is open or malformed.
 import difflib
 import json
 import re
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Literal
 
 from callproof.calls import MalformedCall, ToolCall, calls_with_ends, parse_answer, without_think
+from callproof.calls.formats import FORMATS, Format
 from callproof.catalog import Catalog
 from callproof.records import Record
 
-_TAGS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
 _NAME = re.compile(r'"name"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_ARGUMENTS = re.compile(r'"arguments"\s*:\s*')
+_ARGUMENTS = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
+_WORD = re.compile(r"[\w.-]+(?=[^\w.-])")
 _ENDING = re.compile(r"[}\s]*(</tool_call>)?\s*\Z")
 
 
@@ -47,27 +48,29 @@ class Reading(Record):
     forming: Forming | None = None
 
 
-def read_whole(text: str, catalog: Catalog, finish_reason: str | None = None) -> Reading:
+def read_whole(text: str, catalog: Catalog, finish_reason: str | None = None, format: str = "hermes") -> Reading:
     """The reading of a complete answer; `text` is `writable`."""
-    answer = parse_answer(text, finish_reason)
+    answer = parse_answer(text, finish_reason, format, catalog.parameters)
     calls = tuple(judge(call, catalog) for call in answer.calls)
-    return Reading(thinking=_thinking(text), text=answer.text, calls=calls)
+    return Reading(thinking=answer.thinking, text=answer.text, calls=calls)
 
 
-def read_forming(text: str, catalog: Catalog) -> Reading:
+def read_forming(text: str, catalog: Catalog, format: str = "hermes") -> Reading:
     """The reading of an answer of which `text` (`writable`) has arrived so far."""
-    text = _without_half_a_tag(text)
-    answer = parse_answer(text, "length")
+    tools = catalog.parameters
+    text = _without_half_a_tag(text, FORMATS[format])
+    answer = parse_answer(text, "length", format, tools)
     calls = list(takewhile(lambda call: isinstance(call, ToolCall), answer.calls))
     verdicts = tuple(judge(call, catalog) for call in calls)
     if len(calls) == len(answer.calls):
-        return Reading(thinking=_thinking(text), text=answer.text, calls=verdicts)
+        return Reading(thinking=answer.thinking, text=answer.text, calls=verdicts)
     block = answer.calls[len(calls)]
     assert isinstance(block, MalformedCall)
-    ends = [0, *(end for _, end in calls_with_ends(text, "length"))]
-    start = text.index(block.text, max(ends[len(calls)], len(text) - len(without_think(text) or "")))
-    before = parse_answer(text[:start]).text
-    return Reading(thinking=_thinking(text), text=before, calls=verdicts, forming=_forming(text[start:]))
+    ends = [0, *(end for _, end in calls_with_ends(text, "length", format, tools))]
+    body = len(text) - len(without_think(text, format, tools) or "")
+    start = text.index(block.text, max(ends[len(calls)], body))
+    before = parse_answer(text[:start], None, format, tools).text
+    return Reading(thinking=answer.thinking, text=before, calls=verdicts, forming=_forming(text[start:], catalog))
 
 
 def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
@@ -84,18 +87,21 @@ def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
     return Judged(verdict=verdict, text=text, name=call.name, problems=problems)
 
 
-def _forming(block: str) -> Forming:
-    name, arguments = _NAME.search(block), _ARGUMENTS.search(block)
-    written = block[arguments.end() :] if arguments else ""
-    return Forming(name=name[1] if name else None, arguments=_ENDING.sub("", written))
+def _forming(block: str, catalog: Catalog) -> Forming:
+    """The name and arguments of a JSON call; in other notations, the first tool that is named and what follows it."""
+    if name := _NAME.search(block):
+        arguments = _ARGUMENTS.search(block)
+        written = block[arguments.end() :] if arguments else ""
+        return Forming(name=name[1], arguments=_ENDING.sub("", written))
+    words = (word for word in _WORD.finditer(block) if word[0] in catalog.by_name)
+    word = next(words, None)
+    return Forming(name=word[0], arguments=block[word.end() :].strip()) if word else Forming(name=None, arguments="")
 
 
-def _thinking(text: str) -> str:
-    rest = without_think(text)
-    return re.sub("</?think>", "", text[: len(text) - len(rest or "")]).strip()
-
-
-def _without_half_a_tag(text: str) -> str:
-    at = text.rfind("<")
-    half = at >= 0 and any(tag.startswith(text[at:]) and tag != text[at:] for tag in _TAGS)
-    return text[:at] if half else text
+def _without_half_a_tag(text: str, format: Format) -> str:
+    """The text without a tag at its end that has not arrived as a whole."""
+    tags = {*format.openings, *format.special_tags, *format.wrappers, *chain.from_iterable(format.thoughts)}
+    longest = max(map(len, tags))
+    tails = (text[start:] for start in range(max(0, len(text) - longest + 1), len(text)))
+    half = next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")
+    return text.removesuffix(half)

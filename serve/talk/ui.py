@@ -31,7 +31,7 @@ from callproof.records import Record, explain
 from callproof.sessions import Message
 
 from .answerer import Answerer, Said
-from .chat import Chat, Sampling, answer_message
+from .chat import Chat, Sampling
 from .reading import Reading, read_forming, read_whole
 
 HOST = "127.0.0.1"
@@ -92,10 +92,10 @@ class Page:
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:
                 last_update = now
-                await _write(response, reading=read_forming(said.text, chat.catalog))
+                await _write(response, reading=read_forming(said.text, chat.catalog, chat.format))
         came = bool(said.text) or said.problem is None
-        message = answer_message(said.text, said.finish_reason).model_dump_json() if came else None
-        whole = read_whole(said.text, chat.catalog, said.finish_reason)
+        message = chat.answer_message(said.text, said.finish_reason).model_dump_json() if came else None
+        whole = read_whole(said.text, chat.catalog, said.finish_reason, chat.format)
         await _write(response, reading=whole, message=message, problem=said.problem)
         return response
 

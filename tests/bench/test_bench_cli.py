@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from bench_program import bench, command, environment, right_for_even_cities, workplace
+from bench_program import HERMES, bench, command, environment, right_for_even_cities, workplace
 from fake_endpoint import FakeEndpoint, Script
 
 __all__ = ["workplace"]
@@ -35,7 +35,7 @@ def test_goodput_counts_exact_turns_only_and_the_file_holds_every_request(workpl
 
 def test_a_model_replays_the_turns_of_the_configuration_of_its_name(workplace: Path) -> None:
     (workplace / "cover.yaml").write_text(
-        yaml.safe_dump({"name": "cover", "data": {"domain": "domain"}, "eval": {"max_sessions": 3}})
+        yaml.safe_dump({"name": "cover", "data": {"domain": "domain"}, "eval": {"max_sessions": 3}, **HERMES})
     )
     with FakeEndpoint(models=["cover", "tiny"]) as fake:
         words = ["--endpoint", fake.url, "--config", "cars.yaml", "--config", "cover.yaml"]

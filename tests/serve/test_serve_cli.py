@@ -47,7 +47,9 @@ def test_help_shows_examples() -> None:
 
 def write_model(folder: Path) -> None:
     """A configuration and its adapter, on a hub base."""
-    write_config(folder, "name: a\ndata: {domain: d}\nmodel: {base_model: owner/base}\n")
+    write_config(
+        folder, "name: a\ndata: {domain: d}\nmodel: {base_model: owner/base}\nserve: {tool_call_parser: hermes}\n"
+    )
     adapter = folder / "outputs/a/adapter"
     adapter.mkdir(parents=True)
     settings = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}

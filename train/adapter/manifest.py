@@ -5,9 +5,11 @@ import subprocess
 from importlib import metadata
 from typing import Any
 
+from callproof.calls.formats import TemplateRefusal, format_of_template
 from callproof.config import RunConfig, highest_rank, template_sha256
 from callproof.errors import UserError
 from callproof.records import read_object
+from callproof.turns import call_format
 
 from ..rows.data import Rows
 from ..rows.prepared_rows import data_hashes
@@ -44,12 +46,22 @@ def make_manifest(
             "revision": config.model.revision,
             "commit": commit,
             "rank": highest_rank(config.lora.peft_settings),
-            "tool_call_parser": config.serve.tool_call_parser,
+            "tool_call_parser": _parser(config, chat_template),
         },
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "git_commit": git_commit(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _parser(config: RunConfig, chat_template: str) -> str:
+    """The parser that reads what was trained; `auto`, as `serve` will explain, where none is known."""
+    if config.serve.tool_call_parser != "auto" or config.prompt.catalog == "text":
+        return call_format(config).name
+    try:
+        return format_of_template(chat_template)
+    except TemplateRefusal:
+        return "auto"
 
 
 def read_manifest(config: RunConfig) -> dict[str, Any]:

@@ -34,6 +34,14 @@ def test_it_is_the_event_that_completes_the_json_and_not_the_end_tag() -> None:
     assert seconds == 4.0
 
 
+def test_the_call_is_read_in_the_models_own_format_with_the_types_of_its_schema() -> None:
+    xml = "<tool_call>\n<function=weather>\n<parameter=city>\n3000\n</parameter>\n</function>"
+    pieces = (*(xml[at : at + 10] for at in range(0, len(xml), 10)), "\n</tool_call>")
+    seconds = first_call_s(reply(*pieces), CATALOG, "qwen3_xml")
+    assert seconds == float(len(pieces))
+    assert first_call_s(reply(*pieces), CATALOG) is None
+
+
 def test_calls_of_unknown_tools_or_with_refused_arguments_do_not_count() -> None:
     unknown, refused = '<tool_call>{"name": "x"}</tool_call>', '<tool_call>{"name": "weather"}</tool_call>'
     assert first_call_s(reply(unknown, refused, CALL), CATALOG) == 4.0

@@ -101,6 +101,7 @@ def test_the_payload_is_the_one_of_replay_streamed() -> None:
         "max_tokens": SETTINGS.max_tokens,
         "temperature": 0.0,
         "seed": 0,
+        "skip_special_tokens": False,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

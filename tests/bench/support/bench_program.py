@@ -13,6 +13,9 @@ from fake_endpoint import Script
 from programs import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+HERMES = {"serve": {"tool_call_parser": "hermes"}}
+"""There is no base from which the format of calls could be derived."""
+
 TOOLS = [
     {
         "type": "function",
@@ -44,7 +47,7 @@ def workplace(tmp_path: Path) -> Path:
     lines = [json.dumps(session(number)) for number in range(10)]
     (domain / "sessions/eval.jsonl").write_text("\n".join(lines))
     for name in ("cars", "cover"):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "data": {"domain": "domain"}}))
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "data": {"domain": "domain"}, **HERMES}))
     return tmp_path
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion
+from callproof.calls.formats import FORMATS
 from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models
 from callproof.errors import UserError
 from callproof.scoring import Channel
@@ -286,7 +287,18 @@ def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
         "max_tokens": 8,
         "temperature": 0.0,
         "seed": 0,
+        "skip_special_tokens": False,
     }
+
+
+def test_only_a_raw_text_whose_tags_may_be_special_tokens_asks_for_them() -> None:
+    settings = {"max_tokens": 8, "temperature": 0.0}
+    for name, form in FORMATS.items():
+        raw = request(TURN, "tiny", **settings, format=name)
+        assert raw.get("skip_special_tokens") == (False if form.special_tags else None), name
+        assert "skip_special_tokens" not in request(TURN, "tiny", **settings, format=name, channel="served")
+    assert not FORMATS["xlam"].special_tags
+    assert FORMATS["mistral"].special_tags
 
 
 def test_the_served_channel_asks_for_the_calls_of_the_server() -> None:
@@ -305,10 +317,12 @@ def test_the_openai_client_sends_the_same_and_reads_the_same(channel: Channel) -
         async with Endpoint(url) as endpoint:
             return await endpoint.chat(payload)
 
+    beyond = {key: value for key, value in payload.items() if key == "skip_special_tokens"}
+    known = {key: value for key, value in payload.items() if key not in beyond}
     with FakeEndpoint(script) as fake:
         answer = asyncio.run(ours(fake.url)).answer
         with openai.OpenAI(base_url=f"{fake.url}/v1", api_key="none") as client:
-            choice = client.chat.completions.create(**payload).choices[0]
+            choice = client.chat.completions.create(**known, extra_body=beyond).choices[0]
     assert fake.requests[0] == fake.requests[1]
     assert (answer.text, answer.finish_reason) == (choice.message.content, choice.finish_reason)
     assert answer.tool_calls == tuple(call.model_dump() for call in choice.message.tool_calls or ())

@@ -26,7 +26,13 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         (root / "tools.json").write_text(json.dumps(TOOLS))
         path.write_text("".join(json.dumps(session(number)) + "\n" for number in range(sessions)))
         config = tmp_path / f"{name}.yaml"
-        settings = {"name": name, "data": {"domain": str(root)}, "eval": {"retries": 0, "timeout_s": 5}, **more}
+        settings = {
+            "name": name,
+            "data": {"domain": str(root)},
+            "serve": {"tool_call_parser": "hermes"},
+            "eval": {"retries": 0, "timeout_s": 5},
+            **more,
+        }
         config.write_text(yaml.safe_dump(settings))
         return Domain(root, config, path, tmp_path / "runs")
 

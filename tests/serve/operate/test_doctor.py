@@ -26,6 +26,7 @@ ADAPTERS = {"cars": "/a/cars", "cover": "/a/cover"}
 def config_path(tmp_path: Path) -> Path:
     path = tmp_path / "cars.yaml"
     values = {"name": "cars", "data": {"domain": str(ROOT / "datasets/car_sales")}, "eval": {"max_sessions": 3}}
+    values["serve"] = {"tool_call_parser": "hermes"}
     path.write_text(yaml.safe_dump(values))
     return path
 

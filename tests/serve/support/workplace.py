@@ -11,6 +11,9 @@ import yaml
 from serve.start import of_config
 from serve.start.adapter_sources import Source
 
+TEMPLATE = (Path(__file__).resolve().parents[3] / "models/tiny/chat_template.jinja").read_text()
+"""Calls as hermes has them."""
+
 SETTINGS = {
     "peft_type": "LORA",
     "r": 12,
@@ -31,6 +34,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("models/tiny").mkdir(parents=True)
     Path("models/tiny/config.json").write_text('{"model_type": "qwen3"}')
+    Path("models/tiny/chat_template.jinja").write_text(TEMPLATE)
     return tmp_path
 
 

@@ -32,7 +32,12 @@ BOTH = SEARCH + '\n<tool_call>\n{"name": "list_branches", "arguments": {}}\n</to
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    values = {"name": "cars", "data": {"domain": str(ROOT / "datasets/car_sales")}, "eval": {"max_tokens": 99}}
+    values = {
+        "name": "cars",
+        "data": {"domain": str(ROOT / "datasets/car_sales")},
+        "serve": {"tool_call_parser": "hermes"},
+        "eval": {"max_tokens": 99},
+    }
     (tmp_path / "cars.yaml").write_text(yaml.safe_dump(values))
     return tmp_path
 
@@ -116,6 +121,20 @@ def test_the_requests_of_a_recorded_session_are_evaluates_own(config: RunConfig)
                     asked += 1
                 chat.answer("\n".join(filter(None, (message.content, render(message.tool_calls)))), "stop")
     assert asked > 20
+
+
+def test_an_answer_is_read_and_kept_in_the_format_that_the_model_writes(config: RunConfig) -> None:
+    serve = config.serve.model_copy(update={"tool_call_parser": "qwen3_xml"})
+    chat = Chat(config.model_copy(update={"serve": serve}), "s")
+    chat.say("Cars?")
+    assert chat.request("cars", Sampling(9, 0.0))["skip_special_tokens"] is False
+    text = (
+        "<tool_call>\n<function=search_vehicles>\n<parameter=max_price>\n25000\n</parameter>\n</function>\n</tool_call>"
+    )
+    (call,) = chat.answer(f"One moment.\n{text}", "stop").calls
+    assert (call.verdict, json.loads(call.text)) == ("valid", {"max_price": 25000})
+    assert chat.messages[-1].content == "One moment."
+    assert chat.messages[-1].tool_calls[0].arguments == {"max_price": 25000}
 
 
 def test_calls_form_piece_by_piece_and_are_judged_when_they_are_complete(folder: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from callproof.calls import parse_answer
+from callproof.calls import ToolCall, parse_answer, render
+from callproof.calls.formats import FORMATS
 from callproof.catalog import Catalog
 from serve.talk.reading import Reading, read_forming, read_whole
 
@@ -86,6 +87,28 @@ def test_a_call_forms_first_by_its_name_and_then_by_its_arguments() -> None:
     assert list(dict.fromkeys(names)) == [None, "search"]
     assert {'{"n": 1', '{"n": 12'} < {reading.arguments for reading in formed}
     assert max((reading.arguments for reading in formed), key=len) == '{"n": 12'
+
+
+@pytest.mark.parametrize("name", sorted({form.name for form in FORMATS.values()}))
+def test_calls_of_every_format_form_and_are_judged(name: str) -> None:
+    calls = [ToolCall(name="search", arguments={"n": 12}), ToolCall(name="search", arguments={"n": 3})]
+    text = render(calls, name)
+    readings = [read_forming(text[:end], CATALOG, name) for end in range(len(text) + 1)]
+    whole = read_whole(text, CATALOG, "stop", name)
+    assert [(call.name, call.verdict) for call in whole.calls] == [("search", "valid")] * 2
+    assert json.loads(whole.calls[0].text) == {"n": 12}
+    for reading in readings:
+        assert reading.calls == whole.calls[: len(reading.calls)]
+    named = {reading.forming.name for reading in readings if reading.forming}
+    assert named <= {None, "search"}
+
+
+def test_thinking_and_a_half_tag_of_another_format_are_no_text() -> None:
+    text = '[THINK]let me see[/THINK]Yes.[TOOL_CALLS]search[ARGS]{"n": 12}'
+    formed = [read_forming(text[:end], CATALOG, "mistral") for end in range(len(text) + 1)]
+    assert {reading.text for reading in formed} == {"", "Y", "Ye", "Yes", "Yes."}
+    assert read_whole(text, CATALOG, "stop", "mistral").thinking == "let me see"
+    assert {reading.forming.arguments for reading in formed if reading.forming} > {'[ARGS]{"n": 12'}
 
 
 VERDICTS = {

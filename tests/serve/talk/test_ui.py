@@ -35,7 +35,11 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is inst
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    values = {"name": "cars", "data": {"domain": str(ROOT / "datasets/car_sales")}}
+    values = {
+        "name": "cars",
+        "data": {"domain": str(ROOT / "datasets/car_sales")},
+        "serve": {"tool_call_parser": "hermes"},
+    }
     (tmp_path / "cars.yaml").write_text(yaml.safe_dump(values))
     return tmp_path
 
