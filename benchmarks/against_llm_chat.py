@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from callproof.evaluate.replay import Plan, plan
+from callproof.evaluate.runs import Run, read_outcomes
+from callproof.serve.start import Plan as Server
+from callproof.serve.start import environment, make_plan, of_config, require_wheel
 from own_server import served
 from prefix_cache import run_once
 
@@ -30,10 +34,6 @@ from callproof.config import RunConfig, load
 from callproof.console import Parser, positive
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
-from evaluate.replay import Plan, plan
-from evaluate.runs import Run, read_outcomes
-from serve.start import Plan as Server
-from serve.start import environment, make_plan, of_config, require_wheel
 
 SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules")
 

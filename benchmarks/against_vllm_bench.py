@@ -22,9 +22,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.figures import figures, samples_of
-from bench.load import Arrival, Level, make_jobs, run_level, salted, scheduled, warm_up
-from bench.report import CPU_NOTE, detect_device
+from callproof.bench.figures import figures, samples_of
+from callproof.bench.load import Arrival, Level, make_jobs, run_level, salted, scheduled, warm_up
+from callproof.bench.report import CPU_NOTE, detect_device
+
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint, require_models
 from callproof.turns import Turn, eval_turns

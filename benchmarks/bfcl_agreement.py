@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from callproof.evaluate.importers.bfcl import read_outputs, read_results
+
 from callproof.calls import ToolCall, parse
 from callproof.scoring import Answer, MatchProfile, Outcome, catalog_of, judge, match, pair_differences
 from callproof.scoring.bfcl import BfclReading, Choice, HandlerCounter
 from callproof.turns import Turn
-from evaluate.importers.bfcl import read_outputs, read_results
 
 QUOTES = "BFCL's Hermes handler writes `\"` for every `'` before it reads the JSON"
 TEXT = "strings that are equal only to BFCL: without case, blanks and `,./-_*^`"

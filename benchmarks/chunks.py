@@ -16,9 +16,9 @@ import sys
 import time
 from typing import Any
 
+from callproof.bench.load import Job, Level, run_level
 from instant_endpoint import CHUNKS, MODEL, instant_endpoint
 
-from bench.load import Job, Level, run_level
 from callproof.endpoint import Endpoint, request
 from callproof.turns import Turn
 

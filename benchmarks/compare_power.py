@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from callproof.bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
+from callproof.bench.figures import SavedRequest
 
-from bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
-from bench.figures import SavedRequest
 from callproof.errors import UserError, exit_with
 from callproof.records import read_text
 

@@ -17,13 +17,22 @@ from pathlib import Path
 
 from against_llm_chat import replay
 from aiohttp.test_utils import unused_port
+from callproof.evaluate.replay import plan
+from callproof.evaluate.runs import Run
+from callproof.serve.start import (
+    KEPT_MEMORY,
+    Server,
+    environment,
+    make_plan,
+    of_config,
+    require_wheel,
+    start_command,
+    vllm_yaml,
+)
 
 from callproof.config import load
 from callproof.console import Parser, positive
 from callproof.errors import EXIT_PASS, exit_with
-from evaluate.replay import plan
-from evaluate.runs import Run
-from serve.start import KEPT_MEMORY, Server, environment, make_plan, of_config, require_wheel, start_command, vllm_yaml
 
 START_S = 300
 

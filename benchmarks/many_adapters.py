@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from callproof.serve.operate import Sampled, Subject, Version, diagnose, pool, show
+from callproof.serve.operate import promotion as lifecycle
 from own_server import served
 from safetensors.torch import load_file, save_file
 
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint
-from serve.operate import Sampled, Subject, Version, diagnose, pool, show
-from serve.operate import promotion as lifecycle
 
 NOISE = 0.1
 """Standard deviation of the noise, as a share of that of the weights."""

@@ -21,12 +21,13 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+from callproof.evaluate.replay import Fleet, Key, Plan, Question, Rest, ask, plan
+from callproof.evaluate.runs import Run
+
 from callproof.config import load
 from callproof.console import Parser, positive
 from callproof.endpoint import Reply
 from callproof.errors import EXIT_PASS, UserError, exit_with
-from evaluate.replay import Fleet, Key, Plan, Question, Rest, ask, plan
-from evaluate.runs import Run
 
 _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
 

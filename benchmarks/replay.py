@@ -32,13 +32,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from callproof.evaluate.cli import main as evaluate
+from callproof.evaluate.replay import ask_all, plan
+from callproof.evaluate.runs import Run
 from instant_endpoint import MODEL, instant_endpoint
 
 from callproof.config import load
 from callproof.endpoint import Endpoint, request
-from evaluate.cli import main as evaluate
-from evaluate.replay import ask_all, plan
-from evaluate.runs import Run
 
 PLACES = ("city", "region", "station", "harbour", "airport", "mountain", "lake", "valley")
 WANTED = {"openai": 5.0, "inspect_ai": 8.0}

@@ -40,6 +40,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 import torch
+from callproof.train.loop.trainer import make_trainer
+from callproof.train.rows.data import encode_sessions, load_encoder, load_tokenizer
 from datasets import Dataset
 from peft import get_peft_model
 from transformers import (
@@ -56,8 +58,6 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from callproof.config import RunConfig, load
 from callproof.turns import Domain, split_sessions, template_messages
-from train.loop.trainer import make_trainer
-from train.rows.data import encode_sessions, load_encoder, load_tokenizer
 
 WANTED = 1.5
 PADDED = (1, 2, 4, 8)
@@ -102,7 +102,7 @@ class Bench:
         return make_trainer(self._config, self._encoder, self._rows)
 
     def usual(self) -> Any:
-        with patch("train.loop.trainer.quicken"):
+        with patch("callproof.train.loop.trainer.quicken"):
             return self.ours()
 
     def recipe(self) -> Any:
