@@ -11,7 +11,7 @@ from ..load import Level
 def quality_against_lowest(levels: Sequence[tuple[Level, list[Outcome]]]) -> list[dict[str, Any] | None]:
     """Of each level, `turn_exact` minus that of the level with the lowest load, paired by turn.
 
-    With 95 % limits from a bootstrap over sessions (see callproof.scoring.metrics), overall and per model; None for the
+    With 95 % limits clustered by session (see callproof.scoring.spread), overall and per model; None for the
     lowest level itself and its repetitions.
     """
     if not levels:

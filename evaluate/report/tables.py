@@ -23,7 +23,7 @@ def print_summary(summary: Summary) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    turns = max(found.turns for found in summary.models.values())
+    turns = max(model.turns for model in summary.models.values())
     heading = f"{summary.name}: {turns} turns, run {summary.run_id}; per cent, with 95 % intervals clustered by session"
     console.print(heading, markup=False, highlight=False)
     table = summary_table(summary, " ")
@@ -31,13 +31,13 @@ def print_summary(summary: Summary) -> None:
     if console.measure(table, options=unbounded).maximum > console.width:
         table = summary_table(summary, "\n")
     console.print(table)
-    for model, found in summary.models.items():
-        if found.retried:
-            told = f"{model}: {found.retried} of {sum(found.outcomes.values())} answers took more than one request"
-            console.print(told, markup=False, highlight=False)
-    for model, rate in summary.disagreement.items():
-        told = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
-        console.print(told, markup=False, highlight=False)
+    for name, model in summary.models.items():
+        if model.retried:
+            line = f"{name}: {model.retried} of {sum(model.outcomes.values())} answers took more than one request"
+            console.print(line, markup=False, highlight=False)
+    for name, rate in summary.disagreement.items():
+        line = f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+        console.print(line, markup=False, highlight=False)
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
@@ -52,17 +52,20 @@ def summary_table(summary: Summary, separator: str) -> "Table":
         table.add_column("n", justify="right", style="dim")
     for model in summary.differences:
         table.add_column(f"{model} − {summary.baseline_model}", justify="right")
-    for metric in _told(summary):
-        estimates = [found.metrics[metric] for found in summary.models.values()]
-        cells = [cell for each in estimates for cell in (show_estimate(each, separator), str(each.n))]
-        cells += [show_difference(found[metric], separator) for found in summary.differences.values()]
+        table.add_column("turns that differ", justify="right", style="dim")
+    for metric in _worth_a_row(summary):
+        estimates = [model.metrics[metric] for model in summary.models.values()]
+        cells = [cell for estimate in estimates for cell in (show_estimate(estimate, separator), str(estimate.n))]
+        for differences in summary.differences.values():
+            difference = differences[metric]
+            cells += [show_difference(difference, separator), show_evidence(difference, separator)]
         table.add_row(metric, *cells, style="bold" if metric in HEADLINE else None)
     return table
 
 
-def _told(summary: Summary) -> list[str]:
-    """The metrics worth a row: `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
-    repeated = any(found.metrics["pass_k"] != found.metrics["turn_exact"] for found in summary.models.values())
+def _worth_a_row(summary: Summary) -> list[str]:
+    """Every metric, but `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    repeated = any(model.metrics["pass_k"] != model.metrics["turn_exact"] for model in summary.models.values())
     return [name for name in METRICS if repeated or name != "pass_k"]
 
 
@@ -72,7 +75,13 @@ def show_estimate(estimate: Estimate, separator: str) -> str:
     return percent(estimate.value) + interval
 
 
-def show_difference(found: Difference, separator: str) -> str:
+def show_difference(difference: Difference, separator: str) -> str:
     """`+3.1 [+1.0, +5.2]` in percentage points."""
-    interval = f"{separator}[{points(found.low)}, {points(found.high)}]" if found.low is not None else ""
-    return points(found.value) + interval
+    interval = f"{separator}[{points(difference.low)}, {points(difference.high)}]" if difference.low is not None else ""
+    return points(difference.value) + interval
+
+
+def show_evidence(difference: Difference, separator: str) -> str:
+    """`12 of 265 in 60 sessions`: the turns that the metric is made of, and those that differ in it."""
+    turns = f"{difference.discordant:,} of {difference.n:,}"
+    return f"{turns}{separator}in {difference.clusters:,} sessions" if difference.n else "–"

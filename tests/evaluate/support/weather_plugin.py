@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from weather import SESSIONS, TOOLS, Domain, Refused, session
+from weather import MARGINS, SESSIONS, TOOLS, Domain, Refused, session
 
 from callproof.errors import exit_with
 from evaluate.cli import main
@@ -26,7 +26,8 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         (root / "tools.json").write_text(json.dumps(TOOLS))
         path.write_text("".join(json.dumps(session(number)) + "\n" for number in range(sessions)))
         config = tmp_path / f"{name}.yaml"
-        settings = {"name": name, "data": {"domain": str(root)}, "eval": {"retries": 0, "timeout_s": 5}, **more}
+        settings = {"name": name, "data": {"domain": str(root)}, "eval": {"retries": 0, "timeout_s": 5}}
+        settings |= {"gate": {"margins": MARGINS}, **more}
         config.write_text(yaml.safe_dump(settings))
         return Domain(root, config, path, tmp_path / "runs")
 
