@@ -163,7 +163,7 @@ GRID = [
             (0.02, 0.05),
             ("spread", "collapse"),
             (0.0, 0.03, 0.1),
-            (1, 3, 5, 7, 10, 15, 20, 30, 37, 45, 60, 74, 90, 105, 120, 137, 150, 175, 200, 225, 250),
+            (1, 3, 5, 7, 10, 15, 20, 30, 37, 45, 60, 74, 90, 105, 120, 138, 150, 175, 200, 225, 250),
             (1, 2, 3, 5),
         ),
     )
@@ -230,16 +230,18 @@ def cost_table(errors: dict[Cell, Errors]) -> Iterator[str]:
     """Power of an unchanged candidate, where the bootstrap keeps its level however losses come."""
     yield "| noise | margin | cells | bootstrap | the gate | lost, mean | lost, most |"
     yield "|---|---|---|---|---|---|---|"
+    valid = {cell: found for cell, found in errors.items() if cell.sessions >= 30 and _valid(errors, cell)}
     for noise, margin in product((0.0, 0.03, 0.1), (0.02, 0.05)):
-        valid = [
-            found
-            for cell, found in errors.items()
-            if (cell.noise, cell.margin) == (noise, margin) and cell.sessions >= 30 and _valid(errors, cell)
-        ]
-        if valid:
-            old, new = (np.array(values) for values in zip(*((e.bootstrap_power, e.power) for e in valid), strict=True))
-            powers = f"{old.mean():.1%} | {new.mean():.1%} | {(old - new).mean():.1%} | {(old - new).max():.1%}"
-            yield f"| {noise:.0%} | {100 * margin:g} | {len(valid)} | {powers} |"
+        some = [found for cell, found in valid.items() if (cell.noise, cell.margin) == (noise, margin)]
+        if some:
+            yield f"| {noise:.0%} | {100 * margin:g} | {_cost(some)} |"
+    yield f"| all | all | {_cost(list(valid.values()))} |"
+
+
+def _cost(cells: list[Errors]) -> str:
+    old, new = np.array([cell.bootstrap_power for cell in cells]), np.array([cell.power for cell in cells])
+    powers = old.mean(), new.mean(), (old - new).mean(), (old - new).max()
+    return " | ".join([str(len(cells)), *(f"{power:.1%}" for power in powers)])
 
 
 def _valid(errors: dict[Cell, Errors], cell: Cell) -> bool:

@@ -23,8 +23,8 @@ def call(x: int) -> str:
 def scored(tmp_path: Path) -> Answered:
     """Run id, number of sessions, and the answers to their turns, -> the scored run.
 
-    `gold`: a letter a turn of each session (or of every one), `c` for a call and `n` for none; `answers` likewise, with `w` for a wrong
-    argument and `!` for a malformed call; `odd`: session -> its own answers.
+    `gold`: a letter a turn of each session (or of every one), `c` for a call and `n` for none; `answers` likewise,
+    with `w` for a wrong argument and `!` for a malformed call; `odd`: session -> its own answers.
     """
 
     def score(name: str, sessions: int, gold: str | list[str], answers: str, odd: dict[int, str] | None = None) -> Path:
