@@ -37,9 +37,10 @@ ifeq ($(GPU),)
 	$(PIP) --no-deps -r constraints.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 else
-	$(PIP) --editable '.[train,serve-gpu,dev]'
+	$(PIP) --editable '.[train,serve,dev]'
 endif
 	@touch $@
+	@echo "ready: .venv/bin/callproof, or source .venv/bin/activate and callproof"
 
 demo: setup ## train two adapters, serve both, evaluate, gate and bench them
 	@$(BIN)/python demo.py

@@ -6,8 +6,10 @@ from callproof.console import Command, Verb
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
 from .commands import run_bench
-from .compare import compare_command, overhead
-from .exchange import export, interop_command, prometheus
+from .compare import command as compare
+from .compare import overhead
+from .exchange import command as exchange
+from .exchange import export, prometheus
 from .importers import files
 from .measure import add_load, add_target
 
@@ -62,14 +64,14 @@ VERB = Verb(
     commands={
         "run": Command("measure a served model", _run, run_bench, _RUN),
         "overhead": Command("what an adapter costs", overhead.options, overhead.act, overhead.__doc__),
-        "compare": Command("is B slower than A? with a gate", compare_command.options, compare_command.act,
-                           compare_command.__doc__),
-        "export": Command("the requests for AIPerf or vLLM's bench", interop_command.export_options,
-                          interop_command.export, export.__doc__),
-        "import": Command("results of vLLM's bench or AIPerf", interop_command.import_options,
-                          interop_command.import_files, files.__doc__),
-        "prometheus": Command("a saved bench as Prometheus text", interop_command.prometheus_options,
-                              interop_command.prometheus, prometheus.__doc__),
+        "compare": Command("is B slower than A? with a gate", compare.options, compare.act,
+                           compare.__doc__),
+        "export": Command("the requests for AIPerf or vLLM's bench", exchange.export_options,
+                          exchange.export, export.__doc__),
+        "import": Command("results of vLLM's bench or AIPerf", exchange.import_options,
+                          exchange.import_files, files.__doc__),
+        "prometheus": Command("a saved bench as Prometheus text", exchange.prometheus_options,
+                              exchange.prometheus, prometheus.__doc__),
     },
 )  # fmt: skip
 main = VERB.main

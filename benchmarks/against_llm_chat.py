@@ -2,10 +2,10 @@
 
     python benchmarks/against_llm_chat.py --config configs/car_sales.yaml --limit-sessions 30 --starts 3
 
-Same turns, same adapter, same engine options and environment, greedy, prefix caching on; every round begins with an
-empty prefix cache (a salt for the server, `reset_prefix_cache` offline), and the arms take turns; with --starts both
-begin anew, since what one start was lucky with stays for all its rounds. `LLM.chat` takes one list of tools for all
-conversations, so the catalog is not shuffled here. Starts its own server; nothing else may use the machine.
+Both have the same turns, adapter, engine options and environment, greedy sampling, and prefix caching. Every round
+begins with an empty prefix cache (a salt for the server, `reset_prefix_cache` offline), and the two alternate. With
+--starts both are started anew several times, since speed varies from start to start. `LLM.chat` takes one list of tools
+for all conversations, so the catalog is not shuffled here. Starts its own server; nothing else may use the machine.
 """
 
 import argparse
@@ -46,7 +46,7 @@ class Offline:
         from vllm.lora.request import LoRARequest
 
         options = {key.replace("-", "_"): value for key, value in server.options.items() if key not in SERVER_ONLY}
-        os.environ.update(environment(server) | os.environ)  # which vLLM's own process begins with
+        os.environ.update(environment(server) | os.environ)  # inherited by vLLM's engine process
         self._llm = LLM(model=server.base, **options)
         self._sampling = SamplingParams(temperature=config.eval.temperature, max_tokens=config.eval.max_tokens)
         self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))
@@ -54,32 +54,34 @@ class Offline:
         self._tools = list(turns[0].tools or ())
 
     def run(self) -> tuple[float, list[str]]:
-        """(seconds, the answers)."""
+        """(seconds, answers in the order of the turns)."""
         assert self._llm.reset_prefix_cache()
         messages = copy.deepcopy(self._messages)  # LLM.chat parses the arguments of calls in place
         began = time.perf_counter()
-        found = self._llm.chat(messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools)
-        return time.perf_counter() - began, [each.outputs[0].text for each in found]
+        outputs = self._llm.chat(
+            messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools
+        )
+        return time.perf_counter() - began, [output.outputs[0].text for output in outputs]
 
     def close(self) -> None:
-        """End vLLM's own process, without which this one never ends."""
+        """End vLLM's engine process; this process cannot end before that."""
         self._llm.llm_engine.engine_core.shutdown()
 
 
-def replay(made: Plan, url: str, number: str) -> tuple[float, list[str]]:
-    """(seconds, the answers in the order of the turns) of evaluate's replay."""
-    run = Run(made.run.path.with_name(f"replay-{number}"))
+def replay(replay_plan: Plan, url: str, number: str) -> tuple[float, list[str]]:
+    """The same for evaluate's replay."""
+    run = Run(replay_plan.run.path.with_name(f"replay-{number}"))
     salt = f"{number}-{time.time_ns()}"
-    seconds, _ = asyncio.run(run_once(Plan(made.config, made.turns, made.models, run), url, salt))
+    seconds, _ = asyncio.run(run_once(Plan(replay_plan.config, replay_plan.turns, replay_plan.models, run), url, salt))
     answers = {outcome.turn_id: outcome.answer for outcome in read_outcomes(run.outcomes_path)}
     refused = [answer.error for answer in answers.values() if answer.error]
     if refused:
         raise UserError(url, f"{len(refused)} turns got no answer ({refused[0]})", "look at what the server refuses")
-    return seconds, [answers[turn.turn_id].text for turn in made.turns]
+    return seconds, [answers[turn.turn_id].text for turn in replay_plan.turns]
 
 
 def unshuffled(source: Path, folder: Path) -> Path:
-    """The configuration of a file, with one order of tools for all sessions."""
+    """Write a copy of a configuration with one order of tools for all sessions; returns its path."""
     load(source)  # tells what is wrong with it
     values = yaml.safe_load(source.read_text(encoding="utf-8"))
     values["prompt"] = {**(values.get("prompt") or {}), "shuffle_tools": False}
@@ -96,17 +98,17 @@ class Round(NamedTuple):
     same: float
 
 
-def rounds(path: Path, config: RunConfig, made: Plan, name: str, count: int) -> Iterator[Round]:
-    """Start both, and let the arms take turns; a round that warms up is left out."""
+def rounds(path: Path, config: RunConfig, replay_plan: Plan, name: str, count: int) -> Iterator[Round]:
+    """Start both and alternate between them; the first round warms up and is left out."""
     with served("--config", str(path), log=path.with_suffix(".log")) as url:
-        offline = Offline(make_plan([of_config(path)], require_wheel().device), config, made.turns)
+        offline = Offline(make_plan([of_config(path)], require_wheel().device), config, replay_plan.turns)
         with closing(offline):
             for number in range(-1, count):
                 chat, expected = offline.run()
-                replayed, texts = replay(made, url, f"{name}-{number}")
+                replayed, texts = replay(replay_plan, url, f"{name}-{number}")
                 same = sum(a == b for a, b in zip(expected, texts, strict=True)) / len(texts)
-                told = f"start {name}, round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s"
-                print(told, file=sys.stderr, flush=True)
+                line = f"start {name}, round {number}: LLM.chat {chat:.1f} s, evaluate {replayed:.1f} s"
+                print(line, file=sys.stderr, flush=True)
                 if number >= 0:
                     yield Round(chat, replayed, same)
 
@@ -124,20 +126,25 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = unshuffled(args.config, Path(folder))
         config = load(path)
-        made = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
-        starts = (rounds(path, config, made, str(start), args.rounds) for start in range(args.starts))
-        tell([each for start in starts for each in start], len(made.turns))
+        replay_plan = plan(config, Run(Path(folder) / "replay"), [config.name], overrides)
+        starts = (rounds(path, config, replay_plan, str(start), args.rounds) for start in range(args.starts))
+        print_result([one_round for start in starts for one_round in start], len(replay_plan.turns))
     return EXIT_PASS
 
 
-def tell(found: list[Round], turns: int) -> None:
+def print_result(all_rounds: list[Round], turns: int) -> None:
     """Medians and the ratio, paired by round; then JSON."""
-    ratios = [each.evaluate / each.chat for each in found]
+    ratios = [one_round.evaluate / one_round.chat for one_round in all_rounds]
     chat, evaluate, ratio = (
-        statistics.median(values) for values in ([x.chat for x in found], [x.evaluate for x in found], ratios)
+        statistics.median(values)
+        for values in (
+            [one_round.chat for one_round in all_rounds],
+            [one_round.evaluate for one_round in all_rounds],
+            ratios,
+        )
     )
-    same = min(each.same for each in found)
-    print(f"LLM.chat {chat:.2f} s, evaluate {evaluate:.2f} s for {turns} turns: medians of {len(found)} rounds")
+    same = min(one_round.same for one_round in all_rounds)
+    print(f"LLM.chat {chat:.2f} s, evaluate {evaluate:.2f} s for {turns} turns: medians of {len(all_rounds)} rounds")
     print(f"evaluate takes {ratio:.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f}, paired by round)")
     print(f"at least {same:.1%} of the answers are equal")
     seconds = {"LLM.chat": round(chat, 2), "evaluate": round(evaluate, 2)}

@@ -1,13 +1,13 @@
-"""Our bench against `vllm bench serve`: the same prompts, rate and server; TTFT, TPOT and E2E side by side.
+"""Compares our bench with `vllm bench serve`: TTFT, TPOT and E2E for the same prompts, rate and server.
 
     callproof serve --config configs/car_sales.yaml                                  # in another terminal
     python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
 
 Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold
-prefix cache (a salt). The two arms take turns, in alternating order, after a round that warms up. `vllm bench serve`
-runs in a process of its own, through the same main as the script, which PyPI's CPU wheel does not bring. A prompt is
-all text of a turn as one message of the user, since `vllm bench serve` sends no tools. Writes medians over rounds to
-stdout, and one line of JSON. On a CPU the figures are functional, not performance.
+prefix cache (a salt). After a warm-up round the two alternate. `vllm bench serve` runs in its own process, through the
+main function of its script, as PyPI's CPU wheel has no working script. A prompt is all text of a turn as one user
+message, since `vllm bench serve` sends no tools. Prints medians over rounds and one line of JSON. On a CPU the figures
+are functional, not performance.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Medians = dict[str, float]
 
 
 def prompts(config: RunConfig, count: int) -> list[str]:
-    """All text of each of the first turns."""
+    """The text of each of the first `count` turns."""
     turns = eval_turns(config)[:count]
     return ["\n".join(str(message.get("content") or "") for message in turn.messages) for turn in turns]
 
@@ -87,9 +87,9 @@ class Comparison:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise SystemExit(f"vllm bench serve ended with code {done.returncode}:\n{done.stdout[-3000:]}")
-        found = json.loads((self._folder / f"{salt}.json").read_text(encoding="utf-8"))
-        assert found["completed"] == len(self._prompts), found
-        return {ours: found[f"median_{theirs}_ms"] for ours, theirs in METRICS.items()}
+        result = json.loads((self._folder / f"{salt}.json").read_text(encoding="utf-8"))
+        assert result["completed"] == len(self._prompts), result
+        return {ours: result[f"median_{theirs}_ms"] for ours, theirs in METRICS.items()}
 
     def ours(self, salt: str) -> Medians:
         """The same of our open loop."""
@@ -117,28 +117,28 @@ def _turn(number: int, prompt: str) -> Turn:
     return Turn(turn_id=name, session_id=name, position=1, messages=(message,), tools=None, gold=())
 
 
-def measure(made: Comparison, rounds: int) -> dict[str, list[Medians]]:
-    """Arm -> medians of each round, after one that warms up."""
-    arms = {"vllm bench serve": made.vllm, "bench": made.ours}
-    found: dict[str, list[Medians]] = {name: [] for name in arms}
+def measure(comparison: Comparison, rounds: int) -> dict[str, list[Medians]]:
+    """Arm -> medians of each round after a warm-up round."""
+    arms = {"vllm bench serve": comparison.vllm, "bench": comparison.ours}
+    medians_by_arm: dict[str, list[Medians]] = {name: [] for name in arms}
     for number in range(-1, rounds):
         for name in list(arms)[:: 1 if number % 2 else -1]:
             medians = arms[name](f"{name.replace(' ', '-')}-{number}-{time.time_ns()}")
-            shown = ", ".join(f"{metric} {value:.1f} ms" for metric, value in medians.items())
-            print(f"round {number}: {name}: {shown}", file=sys.stderr, flush=True)
+            line = ", ".join(f"{metric} {value:.1f} ms" for metric, value in medians.items())
+            print(f"round {number}: {name}: {line}", file=sys.stderr, flush=True)
             if number >= 0:
-                found[name].append(medians)
-    return found
+                medians_by_arm[name].append(medians)
+    return medians_by_arm
 
 
-def tell(found: dict[str, list[Medians]], device: str) -> None:
-    """Medians over rounds and their ratios, paired by round; then JSON."""
-    theirs, ours = found["vllm bench serve"], found["bench"]
+def print_result(medians_by_arm: dict[str, list[Medians]], device: str) -> None:
+    """Print medians over rounds and their ratios, paired by round, and a line of JSON."""
+    theirs, ours = medians_by_arm["vllm bench serve"], medians_by_arm["bench"]
     note = f", {CPU_NOTE}" if device.startswith("cpu") else ""
     print(f"device {device}{note}\n{'median':<8}{'vllm bench serve':>18}{'bench':>12}{'ratio':>26}")
     summary: dict[str, Any] = {"device": device, "rounds": len(ours)}
     for name in METRICS:
-        left, right = (statistics.median(each[name] for each in arm) for arm in (theirs, ours))
+        left, right = (statistics.median(medians[name] for medians in arm) for arm in (theirs, ours))
         ratios = [mine[name] / other[name] for mine, other in zip(ours, theirs, strict=True)]
         spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
         print(f"{name.upper():<8}{left:>15.1f} ms{right:>9.1f} ms{spread:>26}")
@@ -160,9 +160,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="of each arm, after the warm-up (default %(default)s)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        made = Comparison(args, Path(folder))
-        found = measure(made, args.rounds)
-    tell(found, detect_device(made.url))
+        comparison = Comparison(args, Path(folder))
+        medians_by_arm = measure(comparison, args.rounds)
+    print_result(medians_by_arm, detect_device(comparison.url))
 
 
 if __name__ == "__main__":

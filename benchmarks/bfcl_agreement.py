@@ -87,14 +87,14 @@ def _with_floats(row: Row) -> str:
 
 
 def differences(rows: list[Row], profile: MatchProfile) -> list[Difference]:
-    found = []
+    disagreements = []
     for row in rows:
         ours = row.judged(profile)
         if (ours.outcome == "ok") != row.published:
             reasons = (ours if row.published else row.judged("bfcl")).reasons
             detail = "; ".join(reasons) or "BFCL's handler cannot decode the answer"
-            found.append(Difference(row.turn.turn_id, row.published, cause(row, profile), detail))
-    return found
+            disagreements.append(Difference(row.turn.turn_id, row.published, cause(row, profile), detail))
+    return disagreements
 
 
 def main() -> None:
@@ -102,14 +102,14 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="joined rows with `valid`")
     rows = list(read(parser.parse_args().file))
     for profile in ("bfcl", "strict"):
-        found = differences(rows, profile)
-        agree = len(rows) - len(found)
+        disagreements = differences(rows, profile)
+        agree = len(rows) - len(disagreements)
         print(f"\n## `--match {profile}`: {agree} of {len(rows)} verdicts agree ({agree / len(rows):.2%})\n")
         print("| turns | cause |\n|---|---|")
-        for why, number in Counter(difference.cause for difference in found).most_common():
+        for why, number in Counter(difference.cause for difference in disagreements).most_common():
             print(f"| {number} | {why} |")
         print("\n| turn | published | cause | detail |\n|---|---|---|---|")
-        for turn_id, published, why, detail in found:
+        for turn_id, published, why, detail in disagreements:
             print(f"| `{turn_id}` | {'valid' if published else 'invalid'} | {why} | {_cell(detail)} |")
 
 

@@ -3,9 +3,9 @@
     python benchmarks/chunks.py                  # three rounds after a warm-up
     python benchmarks/chunks.py --requests 100 --rounds 1
 
-Events come 2 ms apart in each stream and are read one by one, unless the machine is so busy that this process comes
-too late and finds several. The rate is that of its CPU time: the endpoint runs in another process. Wanted are 1,500
-chunks/s. Writes a line to stdout, and one of JSON.
+Events of a stream are 2 ms apart and are read one by one, unless the machine is so busy that this process is late and
+reads several at once. The rate is per second of CPU time; the endpoint runs in another process. The goal is 1,500
+chunks/s. Prints a line, and a line of JSON.
 """
 
 import argparse
@@ -52,15 +52,15 @@ def main() -> None:
     rounds: list[tuple[float, float]] = []
     with instant_endpoint() as url:
         for number in range(-1, args.rounds):
-            found = asyncio.run(measure(url, args.requests, args.concurrency))
-            print(f"round {number}: {found[0]:.0f} chunks/s of CPU", file=sys.stderr, flush=True)
+            rates = asyncio.run(measure(url, args.requests, args.concurrency))
+            print(f"round {number}: {rates[0]:.0f} chunks/s of CPU", file=sys.stderr, flush=True)
             if number >= 0:
-                rounds.append(found)
-    tell(rounds)
+                rounds.append(rates)
+    print_result(rounds)
 
 
-def tell(rounds: list[tuple[float, float]]) -> None:
-    cpu, clock = (statistics.median(each) for each in zip(*rounds, strict=True))
+def print_result(rounds: list[tuple[float, float]]) -> None:
+    cpu, clock = (statistics.median(rates) for rates in zip(*rounds, strict=True))
     print(f"{cpu:.0f} chunks/s a core (wanted {WANTED}), {clock:.0f} by the clock")
     result: dict[str, Any] = {"chunks_per_cpu_s": round(cpu), "chunks_per_s": round(clock), "wanted": WANTED}
     print(json.dumps(result))

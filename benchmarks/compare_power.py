@@ -1,13 +1,12 @@
-"""How often `bench compare` errs, and how often it finds a slowdown: simulated benches of known effect.
+"""How often `bench compare` errs, and how often it finds a slowdown, measured on simulated benches of known effect.
 
     python benchmarks/compare_power.py                                # prints the table
     python benchmarks/compare_power.py --write docs/bench-compare.md  # puts it between the markers of that file
 
-A side is a server with `in_flight` requests at a time. A request waits for its first token and then for each further
-one; both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts:
-all times of a block are scaled by a random walk over the slots in which blocks run, and each slot has a mood of its own
-(`noise` is the standard deviation of a step and of a mood). Sides run their blocks in turns. The effect scales every
-time of the candidate.
+A side is a server with `in_flight` requests at a time. A request waits for its first token and then for the others;
+both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts: all
+times of a block are scaled by a random walk over the slots in which blocks run, and by a deviation of each slot
+(`noise` is the standard deviation of both). The sides alternate. The effect scales all times of the candidate.
 """
 
 import argparse
@@ -40,7 +39,7 @@ class Scenario:
 
 
 def pairs(scenario: Scenario, slowdown: float, count: int, seed: int) -> Iterator[tuple[list[Figures], list[Figures]]]:
-    """(baseline, candidate) figures by block, of `count` independent pairs of benches."""
+    """(baseline, candidate) for `count` independent pairs of benches; each is a list of figures by block."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         walk, moods = rng.normal(0, scenario.noise, (2, 2 * scenario.blocks))
@@ -56,11 +55,11 @@ def _block(scenario: Scenario, scale: float, rng: np.random.Generator) -> Figure
     stall = np.where(rng.random(count) < STALLS, 1 + rng.pareto(1.5, count), 1.0)
     ttft = scale * stall * TTFT_MS * rng.lognormal(0, 0.4, count)
     e2e = ttft + scale * stall * TPOT_MS * (TOKENS - 1) * rng.lognormal(0, 0.2, count)
-    made = [
-        SavedRequest(model="m", started_s=0, ttft_ms=one, e2e_ms=two, output_tokens=TOKENS, error=None)
-        for one, two in zip(ttft.tolist(), e2e.tolist(), strict=True)
+    requests = [
+        SavedRequest(model="m", started_s=0, ttft_ms=ttft_ms, e2e_ms=e2e_ms, output_tokens=TOKENS, error=None)
+        for ttft_ms, e2e_ms in zip(ttft.tolist(), e2e.tolist(), strict=True)
     ]
-    return block_figures(made, float(e2e.sum()) / 1000 / scenario.in_flight)
+    return block_figures(requests, float(e2e.sum()) / 1000 / scenario.in_flight)
 
 
 def verdicts(scenario: Scenario, slowdown: float, count: int = PAIRS, seed: int = 1) -> list[list[Ratio]]:
@@ -68,15 +67,17 @@ def verdicts(scenario: Scenario, slowdown: float, count: int = PAIRS, seed: int 
     return [ratios(before, after, paired=True) for before, after in pairs(scenario, slowdown, count, seed)]
 
 
-def shares(found: list[list[Ratio]], verdict: str) -> dict[str, float]:
-    """Of each metric, the share of pairs with that verdict."""
-    names = [each.metric for each in found[0]]
-    return {name: float(np.mean([one[at].verdict == verdict for one in found])) for at, name in enumerate(names)}
+def shares(ratios_by_pair: list[list[Ratio]], verdict: str) -> dict[str, float]:
+    """Metric -> share of pairs with that verdict."""
+    names = [ratio.metric for ratio in ratios_by_pair[0]]
+    return {
+        name: float(np.mean([pair[at].verdict == verdict for pair in ratios_by_pair])) for at, name in enumerate(names)
+    }
 
 
-def different(found: list[list[Ratio]], metric: str = OVERALL) -> float:
+def different(ratios_by_pair: list[list[Ratio]], metric: str = OVERALL) -> float:
     """The share of pairs that are called faster or slower."""
-    return shares(found, "faster")[metric] + shares(found, "slower")[metric]
+    return shares(ratios_by_pair, "faster")[metric] + shares(ratios_by_pair, "slower")[metric]
 
 
 SCENARIOS = (
@@ -87,9 +88,9 @@ EFFECTS = (1.05, 1.10, 1.20)
 
 
 def table() -> Iterator[str]:
-    yield f"In per cent: of {SAME_PAIRS} simulated pairs without a difference (A/A), those called different, `overall`"
-    yield f"and by the metric that errs most; of {PAIRS} pairs with a slowdown, those in which it is found (`overall`)."
-    yield "The simulation and its noise are described in benchmarks/compare_power.py."
+    yield f"In per cent. Of {SAME_PAIRS} simulated pairs without a difference (A/A): how many are called different by"
+    yield f"`overall`, and by the metric that errs most. Of {PAIRS} pairs with a slowdown: how often `overall` sees it."
+    yield "benchmarks/compare_power.py describes the simulation and its noise."
     yield ""
     yield (
         "| blocks x requests | noise | A/A different | worst metric | "
@@ -97,12 +98,12 @@ def table() -> Iterator[str]:
         + " |"
     )
     yield "|---|---|---|---|" + "---|" * len(EFFECTS)
-    for each in SCENARIOS:
-        same = verdicts(each, 1.0, SAME_PAIRS)
+    for scenario in SCENARIOS:
+        same = verdicts(scenario, 1.0, SAME_PAIRS)
         worst = max(different(same, ratio.metric) for ratio in same[0][:-1])
-        power = [shares(verdicts(each, effect, seed=2), "slower")[OVERALL] for effect in EFFECTS]
+        power = [shares(verdicts(scenario, effect, seed=2), "slower")[OVERALL] for effect in EFFECTS]
         cells = " | ".join(f"{100 * share:.1f}" for share in (different(same), worst, *power))
-        yield f"| {each.blocks} x {each.requests} | {each.noise:.0%} | {cells} |"
+        yield f"| {scenario.blocks} x {scenario.requests} | {scenario.noise:.0%} | {cells} |"
 
 
 def main() -> int:
@@ -116,9 +117,9 @@ def main() -> int:
     text = read_text(args.write)
     if not (BEGIN in text and END in text):
         raise UserError(args.write, f"expected the lines `{BEGIN}` and `{END}`", "add them")
-    made = "\n".join(table())
-    found = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{made}\n{END}", text, flags=re.DOTALL)
-    args.write.write_text(found, encoding="utf-8")
+    new_table = "\n".join(table())
+    new_text = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{new_table}\n{END}", text, flags=re.DOTALL)
+    args.write.write_text(new_text, encoding="utf-8")
     return 0
 
 

@@ -386,8 +386,8 @@ def main() -> int:
     text = read_text(args.write)
     if not (BEGIN in text and END in text):
         raise UserError(args.write, f"expected the lines `{BEGIN}` and `{END}`", "add them")
-    found = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{tables()}\n{END}", text, flags=re.DOTALL)
-    args.write.write_text(found, encoding="utf-8")
+    new_text = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{tables()}\n{END}", text, flags=re.DOTALL)
+    args.write.write_text(new_text, encoding="utf-8")
     return 0
 
 

@@ -1,10 +1,10 @@
 """An OpenAI-compatible endpoint that answers at once: every chat completion is the same bytes, nothing is parsed.
 
-A streamed completion is CHUNKS events, PACE_S apart, so that a client that keeps up reads each on its own.
+A streamed completion has CHUNKS events, PACE_S apart, so that a client that keeps up reads them one by one.
 
-    python benchmarks/instant_endpoint.py        # writes its URL to stdout, serves until stdin ends
+    python benchmarks/instant_endpoint.py        # prints its URL, and serves until stdin ends
 
-It speaks HTTP/1.1 over a bare asyncio protocol, so that a client is measured and not the server.
+It speaks HTTP/1.1 over a bare asyncio protocol, so that the client is what is measured.
 """
 
 import asyncio
@@ -101,7 +101,7 @@ async def _serve() -> None:
 
 @contextmanager
 def instant_endpoint() -> Iterator[str]:
-    """The URL of one that runs in a process of its own."""
+    """Run an endpoint in its own process for the block; gives its URL."""
     command = [sys.executable, str(Path(__file__))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,9 +1,9 @@
-"""What it is worth to vLLM on a CPU to keep freed memory: replays at a server with `KEPT_MEMORY` and at one without.
+"""What keeping freed memory gains vLLM on a CPU: replays against a server with `KEPT_MEMORY` and one without.
 
     python benchmarks/kept_memory.py --config configs/car_sales.yaml --limit-sessions 20 --rounds 6
 
-Both servers run from the first round to the last, and the arms take turns; an idle one takes no processor. Every round
-begins with an empty prefix cache. Nothing else may use the machine.
+Both servers run all the time and are used alternately; an idle one uses no CPU. Every round begins with an empty prefix
+cache. Nothing else may use the machine.
 """
 
 import argparse
@@ -30,7 +30,7 @@ START_S = 300
 
 @contextmanager
 def started(config: Path, folder: Path, keeps: bool) -> Iterator[str]:
-    """The URL of a server that keeps freed memory, or does not."""
+    """Run a server for the block; gives its URL. `keeps`: whether it keeps freed memory."""
     server = make_plan([of_config(config)], require_wheel().device, port=unused_port())
     file = folder / f"{keeps}.yaml"
     file.write_text(vllm_yaml(server), encoding="utf-8")
@@ -51,17 +51,18 @@ def main() -> int:
     config, pairs = load(args.config), list[tuple[float, float]]()
     with tempfile.TemporaryDirectory() as name, ExitStack() as servers:
         folder = Path(name)
-        made = plan(config, Run(folder / "replay"), [config.name], {"max_sessions": args.limit_sessions})
+        replay_plan = plan(config, Run(folder / "replay"), [config.name], {"max_sessions": args.limit_sessions})
         urls = [servers.enter_context(started(args.config, folder, keeps)) for keeps in (True, False)]
         for number in range(-1, args.rounds):
-            kept, given_back = (replay(made, url, f"{number}-{at}")[0] for at, url in enumerate(urls))
+            kept, given_back = (replay(replay_plan, url, f"{number}-{at}")[0] for at, url in enumerate(urls))
             print(f"round {number}: kept {kept:.1f} s, given back {given_back:.1f} s", file=sys.stderr, flush=True)
             if number >= 0:
                 pairs.append((kept, given_back))
     ratios = [kept / given_back for kept, given_back in pairs]
-    told = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
-    print(f"kept takes {told['median']:.2f} of the time ({told['least']:.2f} to {told['most']:.2f}, paired by round)")
-    print(json.dumps({"turns": len(made.turns), "ratio": told}))
+    spread = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    span = f"{spread['least']:.2f} to {spread['most']:.2f}"
+    print(f"kept takes {spread['median']:.2f} of the time ({span}, paired by round)")
+    print(json.dumps({"turns": len(replay_plan.turns), "ratio": spread}))
     return EXIT_PASS
 
 

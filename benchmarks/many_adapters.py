@@ -1,10 +1,10 @@
-"""Many adapters on one vLLM: doctor, and whether each answers token by token as it does with the server to itself.
+"""Many adapters on one vLLM: runs the doctor, and checks that each adapter answers exactly as it does alone.
 
     python benchmarks/many_adapters.py --config configs/car_sales.yaml --config configs/insurance.yaml --count 8
 
-The adapters are those of the configurations and copies of them with noise on their weights. One server has them all,
-and is asked everything at once; on another they are loaded one after the other, asked one turn at a time, and unloaded.
-Answers are greedy. Starts its own servers; exit code 1 where doctor or a token differs.
+The adapters are those of the configurations, and copies of them with noise on their weights. One server has them all
+and gets all requests at once. On another, they are loaded one after the other, get one turn at a time, and are
+unloaded. Answers are greedy. Starts its own servers; exit code 1 if a check of the doctor fails or a token differs.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from serve.operate import Sampled, Subject, Version, diagnose, pool, show
 from serve.operate import promotion as lifecycle
 
 NOISE = 0.1
-"""Standard deviation, as a share of that of the weights."""
+"""Standard deviation of the noise, as a share of that of the weights."""
 
 Answers = dict[tuple[str, str], tuple[int, ...]]
 
@@ -59,25 +59,25 @@ def options(adapters: Sequence[Version]) -> list[str]:
 
 
 async def all_at_once(url: str, configs: Sequence[RunConfig], names: Sequence[str], turns: int) -> Answers:
-    """The answers of every model to every turn, all asked together."""
+    """The answers of every model to every turn, with all requests sent at once."""
     async with Endpoint(url, timeout_s=configs[0].eval.timeout_s) as endpoint:
         subject = _subject(endpoint, configs, names, turns)
-        asked = [(turn, name) for turn in subject.turns for name in names]
-        found = await subject.together(asked)
-    return {(name, turn.turn_id): answer.tokens for (turn, name), answer in zip(asked, found, strict=True)}
+        questions = [(turn, name) for turn in subject.turns for name in names]
+        samples = await subject.together(questions)
+    return {(name, turn.turn_id): answer.tokens for (turn, name), answer in zip(questions, samples, strict=True)}
 
 
 async def one_by_one(url: str, configs: Sequence[RunConfig], adapters: Sequence[Version], turns: int) -> Answers:
-    """The same with only one adapter on the server at a time, and one request."""
-    found: dict[tuple[str, str], Sampled] = {}
+    """The same with one adapter on the server at a time, and one request at a time."""
+    answers: dict[tuple[str, str], Sampled] = {}
     async with Endpoint(url, timeout_s=configs[0].eval.timeout_s) as endpoint:
         for adapter in adapters:
             await lifecycle.load(url, adapter)
             subject = _subject(endpoint, configs, [adapter.name], turns)
             for turn in subject.turns:
-                found[adapter.name, turn.turn_id] = await subject.alone(turn, adapter.name)
+                answers[adapter.name, turn.turn_id] = await subject.alone(turn, adapter.name)
             await lifecycle.unload(url, adapter.name)
-    return {key: answer.tokens for key, answer in found.items()}
+    return {key: answer.tokens for key, answer in answers.items()}
 
 
 def _subject(endpoint: Endpoint, configs: Sequence[RunConfig], names: Sequence[str], turns: int) -> Subject:

@@ -1,4 +1,4 @@
-"""A vLLM of one's own for a benchmark, started by `callproof serve` and stopped in the end."""
+"""Starts a vLLM for a benchmark with `callproof serve`, and stops it in the end."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from aiohttp.test_utils import unused_port
 
 @contextmanager
 def served(*words: str, log: Path) -> Iterator[str]:
-    """The URL of a server that `callproof serve` starts with these words, at a free port."""
+    """Run `callproof serve` with these arguments at a free port for the block; gives the URL."""
     command = [sys.executable, "-m", "serve", *words, "--port", str(unused_port()), "--log", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -1,9 +1,9 @@
-"""What the session-affine order is worth: prefix-cache hit rate and wall time, against the same turns in random order.
+"""What the order by session gains: prefix-cache hit rate and wall time, against the same turns in random order.
 
     python benchmarks/prefix_cache.py --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
 
-Needs a running vLLM: the hit rate comes from its /metrics. Every round has a cache salt of its own, so that none finds
-what another left; the arms take turns. Nothing else may use the server meanwhile.
+Needs a running vLLM: the hit rate comes from its /metrics. Every round has its own cache salt, so that it finds nothing
+of an earlier one; the two orders alternate. Nothing else may use the server meanwhile.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Shuffled(Plan):
 
 
 class Salted(Fleet):
-    """An endpoint whose prefix cache holds nothing at first."""
+    """An endpoint whose prefix cache is empty at first, thanks to a salt."""
 
     salt = ""
 
@@ -50,26 +50,26 @@ class Salted(Fleet):
 
 
 def cached_tokens(url: str) -> tuple[float, float]:
-    """(tokens looked up, tokens found) in the prefix cache since the server began."""
+    """(tokens looked up, tokens found) in the prefix cache since the server started."""
     try:
         with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
-            found = _COUNTER.findall(response.read().decode())
+            counters = _COUNTER.findall(response.read().decode())
     except (OSError, ValueError) as error:
         raise UserError(url, f"/metrics cannot be read ({error})", "start a vLLM, or correct --endpoint") from None
     totals = {"queries": 0.0, "hits": 0.0}
-    for name, value in found:
+    for name, value in counters:
         totals[name] += float(value)
     return totals["queries"], totals["hits"]
 
 
-async def run_once(made: Plan, url: str, salt: str) -> tuple[float, float]:
-    """(seconds, hit rate) of one run with an empty cache."""
-    fleet = Salted([url], made.config.eval)
+async def run_once(replay_plan: Plan, url: str, salt: str) -> tuple[float, float]:
+    """(seconds, hit rate) of one run that starts with an empty cache."""
+    fleet = Salted([url], replay_plan.config.eval)
     fleet.salt = salt
     async with fleet:
         before, began = cached_tokens(url), time.perf_counter()
         with redirect_stderr(io.StringIO()):
-            await ask(made, fleet)
+            await ask(replay_plan, fleet)
         seconds, after = time.perf_counter() - began, cached_tokens(url)
     return seconds, (after[1] - before[1]) / max(after[0] - before[0], 1.0)
 
@@ -82,17 +82,17 @@ def main() -> int:
     parser.add_argument("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
     parser.add_argument("--rounds", type=positive, default=3, help="of each order (default %(default)s)")
     args = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {"session": [], "random": []}
+    rounds_by_order: dict[str, list[tuple[float, float]]] = {"session": [], "random": []}
     overrides = {"max_sessions": args.limit_sessions} if args.limit_sessions else {}
     with tempfile.TemporaryDirectory() as folder:
         base = plan(load(args.config), Run(Path(folder)), [args.model], overrides)
         for number in range(args.rounds):
             for order, kind in (("session", Plan), ("random", Shuffled)):
-                made = kind(base.config, base.turns, base.models, Run(Path(folder) / f"{order}-{number}"))
+                order_plan = kind(base.config, base.turns, base.models, Run(Path(folder) / f"{order}-{number}"))
                 salt = f"{order}-{number}-{time.time_ns()}"
-                found[order].append(asyncio.run(run_once(made, args.endpoint.rstrip("/"), salt)))
+                rounds_by_order[order].append(asyncio.run(run_once(order_plan, args.endpoint.rstrip("/"), salt)))
     medians = {}
-    for order, rounds in found.items():
+    for order, rounds in rounds_by_order.items():
         seconds, rate = (statistics.median(values) for values in zip(*rounds, strict=True))
         medians[order] = {"seconds": round(seconds, 2), "hit_rate": round(rate, 4)}
         print(f"{order:<8} order: {seconds:8.2f} s, {rate:6.1%} of the prompt tokens found in the cache")

@@ -1,16 +1,16 @@
-"""What asking costs: turns per second against an endpoint that answers at once, so that only the client is measured.
+"""What the client costs: turns per second against an endpoint that answers at once.
 
     python benchmarks/replay.py                  # all arms that are installed, interleaved in one run
     python benchmarks/replay.py --turns 500 --rounds 1
 
-Arms, each with the same turns (8 tools), as many requests in flight, and one process:
-    evaluate   evaluate's replay: asked, judged, and every outcome on disk
-    report     the same with all that `callproof evaluate` does: configuration read, metrics and report written
-    client     callproof's client alone: the ceiling of `evaluate`
+The arms have the same turns (8 tools) and the same number of requests in flight, and run in one process each:
+    evaluate   evaluate's replay: send, judge, and write every outcome to disk
+    report     all of `callproof evaluate`: read the configuration, replay, write metrics and report
+    client     callproof's client alone: the upper limit of `evaluate`
     openai     an asyncio loop over the openai client; answers are thrown away
     inspect_ai `inspect_ai.eval` with `generate`, unscored; only where it is installed
 
-Rounds rotate the order of the arms. Writes a table to stdout, and one line of JSON: medians, ratios, CPU a turn.
+Rounds rotate the order of the arms. Prints a table and one line of JSON: medians and ratios.
 """
 
 import argparse
@@ -48,7 +48,7 @@ Arm = Callable[[str], None]
 
 
 def tools() -> list[dict[str, Any]]:
-    """Eight tools of the usual size; the first is the one that the endpoint calls."""
+    """Eight tools of the usual size; the endpoint calls the first one."""
     names = ["get_weather", *(f"find_{place}" for place in PLACES[1:])]
     return [_tool(name, place) for name, place in zip(names, PLACES, strict=True)]
 
@@ -65,7 +65,7 @@ def _tool(name: str, place: str) -> dict[str, Any]:
 
 
 def write_domain(root: Path, turns: int, concurrency: int) -> Path:
-    """A domain of `turns` turns, two a session; returns its configuration."""
+    """Write a domain of `turns` turns, two per session; returns the path of its configuration."""
     (root / "sessions").mkdir()
     (root / "system_prompt.md").write_text("You help travellers.\n\n## Rules\n- Be brief.\n- Call tools.\n")
     (root / "tools.json").write_text(json.dumps(tools()))
@@ -99,24 +99,24 @@ class Bench:
         self.turns = len(self._payloads)
 
     def arms(self) -> dict[str, Arm]:
-        """Name -> arm, which takes the URL and returns when every turn is answered."""
-        found: dict[str, Arm] = {
+        """Name -> arm, a function that takes the URL and returns when every turn is answered."""
+        arms: dict[str, Arm] = {
             "evaluate": self.evaluate,
             "report": self.report,
             "client": self.client,
             "openai": self.openai,
         }
         if importlib.util.find_spec("inspect_ai"):
-            found["inspect_ai"] = self.inspect_ai
-        return found
+            arms["inspect_ai"] = self.inspect_ai
+        return arms
 
     def _run(self) -> Run:
         return Run(self._config.parent / "runs" / str(next(NUMBERS)))
 
     def evaluate(self, url: str) -> None:
-        made = dataclasses.replace(self._plan, run=self._run())
-        asyncio.run(ask_all([made], [url], resume=False))
-        assert len(made.run.outcomes_path.read_bytes().splitlines()) == self.turns
+        fresh_plan = dataclasses.replace(self._plan, run=self._run())
+        asyncio.run(ask_all([fresh_plan], [url], resume=False))
+        assert len(fresh_plan.run.outcomes_path.read_bytes().splitlines()) == self.turns
 
     def report(self, url: str) -> None:
         path = self._run().path
@@ -187,8 +187,8 @@ def _inspect_tool(tool: dict[str, Any]) -> Any:
 
 
 def measure(arms: dict[str, Arm], url: str, turns: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Arm -> (turns/s, CPU seconds of this process a turn) of each round, after one that warms up."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
+    """Arm -> (turns/s, CPU seconds of this process per turn) for each round after a warm-up round."""
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
     names = list(arms)
     for number in range(-1, rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
@@ -197,16 +197,16 @@ def measure(arms: dict[str, Arm], url: str, turns: int, rounds: int) -> dict[str
                 arms[name](url)
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
             if number >= 0:
-                found[name].append((turns / seconds, cpu / turns))
+                costs[name].append((turns / seconds, cpu / turns))
             print(f"round {number}: {name} {turns / seconds:.0f} turns/s", file=sys.stderr, flush=True)
-    return found
+    return costs
 
 
-def tell(found: dict[str, list[tuple[float, float]]], turns: int) -> None:
-    """The table, and its JSON."""
-    rates = {name: statistics.median(rate for rate, _ in rounds) for name, rounds in found.items()}
+def print_result(costs: dict[str, list[tuple[float, float]]], turns: int) -> None:
+    """Print the table, and a line of JSON."""
+    rates = {name: statistics.median(rate for rate, _ in rounds) for name, rounds in costs.items()}
     print(f"{'arm':<12}{'turns/s':>10}{'lowest':>10}{'highest':>10}{'CPU ms/turn':>13}{'evaluate is':>14}")
-    for name, rounds in found.items():
+    for name, rounds in costs.items():
         all_rates, cpu = [rate for rate, _ in rounds], statistics.median(cpu for _, cpu in rounds)
         spread = f"{rates[name]:>10.0f}{min(all_rates):>10.0f}{max(all_rates):>10.0f}"
         print(f"{name:<12}{spread}{cpu * 1e3:>13.2f}{rates['evaluate'] / rates[name]:>12.1f} x")
@@ -226,8 +226,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, instant_endpoint() as url:
         bench = Bench(write_domain(Path(folder), args.turns, args.concurrency), args.concurrency)
-        found = measure(bench.arms(), url, bench.turns, args.rounds)
-    tell(found, bench.turns)
+        costs = measure(bench.arms(), url, bench.turns, args.rounds)
+    print_result(costs, bench.turns)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""What scoring saved answers takes: seconds and peak memory of `callproof evaluate score`, for few turns and for many.
+"""What scoring costs: seconds and peak memory of `callproof evaluate score`, for few turns and for many.
 
     python benchmarks/scoring.py --turns runs/<id>/turns.jsonl --answers runs/<id>/outcomes.jsonl --model car_sales
     python benchmarks/scoring.py --turns DIR/turns.jsonl --answers DIR/answers.jsonl --count 10000,100000
 
-The turns of the file are taken again and again under names of their own, in sessions of their own, until there are
-enough. Metrics and report are included. Wanted are 100,000 turns in 30 s. Writes a line for each count to stderr, and
-JSON to stdout.
+The turns of the file are repeated under new ids, in new sessions, until there are enough. Metrics and report are
+included. The goal is 100,000 turns in 30 s. Prints a line for each count to stderr, and JSON to stdout.
 """
 
 import argparse
@@ -25,26 +24,26 @@ WANTED_S = 30
 
 
 def texts(path: Path, model: str | None) -> dict[str, str]:
-    """Turn id -> the answer of one model; of an outcomes file or of `{"turn_id", "text"}`."""
+    """Turn id -> answer of one model, from an outcomes file or one of `{"turn_id", "text"}` lines."""
     rows = (row for _, row in read_jsonl(path) if model is None or row.get("model") == model)
     return {row["turn_id"]: row["answer"]["text"] if "answer" in row else row["text"] for row in rows}
 
 
 def enlarge(turns: Path, answers: dict[str, str], number: int, folder: Path) -> None:
-    """Write as many turns and answers."""
+    """Write `number` turns and their answers to `folder`."""
     answered = [turn for _, turn in read_jsonl(turns) if turn["turn_id"] in answers]
     if not answered:
         raise UserError(turns, "no turn has an answer", "give the answers to these turns, or another --model")
     copies = ((copy, turn) for copy in count() for turn in answered)
-    with (folder / "turns.jsonl").open("w") as asked, (folder / "answers.jsonl").open("w") as given:
+    with (folder / "turns.jsonl").open("w") as turns_file, (folder / "answers.jsonl").open("w") as answers_file:
         for copy, turn in islice(copies, number):
             names = {key: f"{turn[key]}#{copy}" for key in ("turn_id", "session_id")}
-            asked.write(json.dumps(turn | names) + "\n")
-            given.write(json.dumps({"turn_id": names["turn_id"], "text": answers[turn["turn_id"]]}) + "\n")
+            turns_file.write(json.dumps(turn | names) + "\n")
+            answers_file.write(json.dumps({"turn_id": names["turn_id"], "text": answers[turn["turn_id"]]}) + "\n")
 
 
 def score(folder: Path) -> dict[str, float]:
-    """Seconds, and peak memory in MiB of the process and of the greatest of its workers."""
+    """Seconds, and peak memory in MiB of the process or its largest worker."""
     words = ["--turns", folder / "turns.jsonl", "--answers", folder / "answers.jsonl", "--out", folder / "scored"]
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "evaluate", "score", *words], stdout=-3, stderr=-3)
@@ -66,14 +65,14 @@ def main() -> int:
     parser.add_argument("--model", help="whose answers; default: those of the last one in the file")
     parser.add_argument("--count", type=numbers, default="10000,100000", help="of turns (default %(default)s)")
     args = parser.parse_args()
-    answers, found = texts(args.answers, args.model), {}
+    answers, costs = texts(args.answers, args.model), {}
     for number in args.count:
         with tempfile.TemporaryDirectory() as folder:
             enlarge(args.turns, answers, number, Path(folder))
-            found[number] = score(Path(folder))
-        told = f"{number} turns: {found[number]['seconds']:.1f} s, {found[number]['MiB']:.0f} MiB"
-        print(told, file=sys.stderr, flush=True)
-    print(json.dumps({"wanted_s": WANTED_S, "turns": found}))
+            costs[number] = score(Path(folder))
+        line = f"{number} turns: {costs[number]['seconds']:.1f} s, {costs[number]['MiB']:.0f} MiB"
+        print(line, file=sys.stderr, flush=True)
+    print(json.dumps({"wanted_s": WANTED_S, "turns": costs}))
     return EXIT_PASS
 
 

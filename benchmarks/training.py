@@ -12,12 +12,12 @@ Arms, each a fresh adapter on the same base, over the same sessions, once:
     trl        `trl sft` with its defaults: batches of 8, its own templating, loss on every token, gradient
                checkpointing; its max_length is lifted, so that it cuts nothing
 
-All have the same LoRA, precision and sessions, and but for `recipe` N rows make an optimizer step, at least as many as
-`ours` takes. Only `trainer.train()` is timed. Tokens are those of the sessions, and supervised tokens those of their
-assistant turns, for every arm, whatever it pads or looks at, so that a ratio of rates is a ratio of times. Rounds
-rotate the order of the arms. On a GPU the base is a randomly initialised model of Qwen3-0.6B's shape, and MFU is told:
-arithmetic of forward pass and backward pass through frozen weights, recomputation left out, over the dense bfloat16
-peak of the device. Writes a table to stdout, and one line of JSON: medians, ratios with their spread.
+All have the same LoRA, precision and sessions, and except in `recipe` an optimizer step has the same number of rows, at
+least as many as in `ours`. Only `trainer.train()` is timed. In every arm, tokens are those of the sessions and
+supervised tokens those of their assistant turns, without padding, so that a ratio of rates is a ratio of times. Rounds
+rotate the order of the arms. On a GPU the base is a randomly initialised model of Qwen3-0.6B's shape, and MFU is
+printed: the arithmetic of the forward pass and of the backward pass through frozen weights, without recomputation,
+divided by the device's dense bfloat16 peak. Prints a table and one line of JSON: medians, and ratios with their spread.
 """
 
 import argparse
@@ -164,14 +164,14 @@ class Bench:
 def _talks(config: RunConfig, sessions: int) -> list[dict[str, Any]]:
     """Messages and tools of the same sessions, for a trainer that templates them itself."""
     domain = Domain(config)
-    found = islice(split_sessions(config, "train"), sessions)
-    talks = [domain.conversation(session, where) for where, session in found]
+    located_sessions = islice(split_sessions(config, "train"), sessions)
+    talks = [domain.conversation(session, where) for where, session in located_sessions]
     return [{"messages": template_messages(talk.messages), "tools": json.dumps(talk.tools)} for talk in talks]
 
 
 def measure(arms: dict[str, Arm], supervised: int, rounds: int) -> dict[str, list[float]]:
-    """Arm -> seconds of each round, after one that warms up."""
-    found: dict[str, list[float]] = {name: [] for name in arms}
+    """Arm -> seconds of each round after a warm-up round."""
+    seconds_by_arm: dict[str, list[float]] = {name: [] for name in arms}
     names = list(arms)
     for number in range(-1, rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
@@ -181,35 +181,50 @@ def measure(arms: dict[str, Arm], supervised: int, rounds: int) -> dict[str, lis
                 trainer.train()
                 seconds = time.perf_counter() - began
             if number >= 0:
-                found[name].append(seconds)
+                seconds_by_arm[name].append(seconds)
             print(f"round {number}: {name} {supervised / seconds:.0f} supervised tokens/s", file=sys.stderr, flush=True)
-    return found
+    return seconds_by_arm
 
 
-def tell(found: dict[str, list[float]], bench: Bench) -> None:
-    """The table, and its JSON."""
-    seconds = {name: statistics.median(each) for name, each in found.items()}
-    ratios = {name: [each / ours for each, ours in zip(found[name], found["ours"], strict=True)] for name in found}
+def print_result(seconds_by_arm: dict[str, list[float]], bench: Bench) -> None:
+    """Print the table, and a line of JSON."""
+    seconds = {name: statistics.median(ratios_of_arm) for name, ratios_of_arm in seconds_by_arm.items()}
+    ratios = {
+        name: [
+            ratios_of_arm / ours
+            for ratios_of_arm, ours in zip(seconds_by_arm[name], seconds_by_arm["ours"], strict=True)
+        ]
+        for name in seconds_by_arm
+    }
     peak = _peak()
     print(f"{'arm':<12}{'tokens/s':>10}{'supervised/s':>14}{'MFU':>8}{'ours is':>10}{'lowest':>9}{'highest':>9}")
-    for name, each in ratios.items():
+    for name, ratios_of_arm in ratios.items():
         mfu = f"{bench.flops() / seconds[name] / peak:.1%}" if peak else "-"
         rates = f"{bench.tokens / seconds[name]:>10.0f}{bench.supervised / seconds[name]:>14.0f}{mfu:>8}"
-        print(f"{name:<12}{rates}{statistics.median(each):>8.2f} x{min(each):>7.2f} x{max(each):>7.2f} x")
-    fastest = min((name for name in found if name.startswith("padded")), key=lambda name: seconds[name])
-    for name, told in (("recipe", "the usual recipe"), (fastest, "the fastest with padding")):
-        print(f"ours against {name}, {told}: {statistics.median(ratios[name]):.2f} x, wanted {WANTED} x")
+        spread = (statistics.median(ratios_of_arm), min(ratios_of_arm), max(ratios_of_arm))
+        print(f"{name:<12}{rates}{spread[0]:>8.2f} x{spread[1]:>7.2f} x{spread[2]:>7.2f} x")
+    fastest = min((name for name in seconds_by_arm if name.startswith("padded")), key=lambda name: seconds[name])
+    for name, description in (("recipe", "the usual recipe"), (fastest, "the fastest with padding")):
+        print(f"ours against {name}, {description}: {statistics.median(ratios[name]):.2f} x, wanted {WANTED} x")
     line = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} cores",
         "tokens": bench.tokens,
         "supervised_tokens": bench.supervised,
-        "supervised_per_s": {name: round(bench.supervised / each, 1) for name, each in seconds.items()},
+        "supervised_per_s": {
+            name: round(bench.supervised / ratios_of_arm, 1) for name, ratios_of_arm in seconds.items()
+        },
         "ours_against": {
-            name: {"median": round(statistics.median(each), 3), "min": round(min(each), 3), "max": round(max(each), 3)}
-            for name, each in ratios.items()
+            name: {
+                "median": round(statistics.median(ratios_of_arm), 3),
+                "min": round(min(ratios_of_arm), 3),
+                "max": round(max(ratios_of_arm), 3),
+            }
+            for name, ratios_of_arm in ratios.items()
             if name != "ours"
         },
-        "mfu": {name: round(bench.flops() / each / peak, 4) for name, each in seconds.items()} if peak else None,
+        "mfu": {name: round(bench.flops() / ratios_of_arm / peak, 4) for name, ratios_of_arm in seconds.items()}
+        if peak
+        else None,
     }
     print(json.dumps(line))
 
@@ -251,8 +266,8 @@ def main() -> None:
         if torch.cuda.is_available():
             config = random_base(config, Path(folder) / "base")
         bench = Bench(config, sessions, Path(folder))
-        found = measure(bench.arms(sizes), bench.supervised, rounds)
-    tell(found, bench)
+        seconds_by_arm = measure(bench.arms(sizes), bench.supervised, rounds)
+    print_result(seconds_by_arm, bench)
 
 
 if __name__ == "__main__":

@@ -191,29 +191,56 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `path` when the block ends well; see `replacing`.
+    """An empty folder beside `path` to fill, which takes the place of `path` when the block ends well.
+
+    A block that raises leaves the earlier folder alone, and no new folder behind. See `replace_folder`.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: a file cannot be read or written, in the block or while the folders change places.
     """
-    partial, old = (path.absolute().with_name(path.absolute().name + ending) for ending in (".partial", ".old"))
+    fresh = _beside(path, "new")
     try:
-        _remove_folder(partial)
-        with leaving_nothing(partial):
-            partial.mkdir(parents=True)
+        _remove_folder(fresh)
+        with leaving_nothing(fresh):
+            fresh.mkdir(parents=True)
             try:
-                yield partial
+                yield fresh
             except BaseException:
-                _remove_folder(partial)
+                _remove_folder(fresh)
                 raise
-        if path.exists():
-            _remove_folder(old)
-            path.rename(old)
-        partial.rename(path)
-        _remove_folder(old)
+        replace_folder(fresh, path)
     except OSError as error:
-        mend = "choose another place, or free some space"
-        raise UserError(path, f"cannot be written ({error.strerror or error})", mend) from None
+        place = f": {error.filename}" if error.filename else ""
+        problem = f"cannot be written ({error.strerror or error}{place})"
+        raise UserError(path, problem, "choose another place, or free some space") from None
+
+
+def replace_folder(fresh: Path, path: Path) -> None:
+    """Move the folder `fresh` to `path`, on the same file system; an earlier folder there is deleted last.
+
+    Killed at any moment, either the earlier folder or `fresh` is whole: at `path`, or as `.<name>.old` beside it in the
+    instant between the two renames, from where the next replacement takes it back first.
+    """
+    old = _beside(path, "old")
+    if old.exists() and not path.exists():
+        old.rename(path)
+    _remove_folder(old)
+    if not path.exists():
+        fresh.rename(path)
+        return
+    path.rename(old)
+    try:
+        fresh.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    _remove_folder(old)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """A hidden name in the folder of `path`."""
+    whole = path.absolute()
+    return whole.with_name(f".{whole.name}.{ending}")
 
 
 def _remove_folder(path: Path) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_overrides, count, late, positive
+from callproof.console import Act, Command, Verb, add_config, count, late, positive, seconds
 from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
 _MANUAL = """Replay tool-eval turns against an endpoint, score, report, and gate one run against another.
@@ -45,7 +45,6 @@ outcomes.jsonl of an earlier run.
 
 def _replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", action="append", required=True, type=Path, metavar="YAML", help="one run each; may be repeated")
     add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
     add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
@@ -54,13 +53,13 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
     add("--repeats", type=positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
     add("--concurrency", type=positive, metavar="N", help="requests in flight at each endpoint")
-    add("--timeout", type=_seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
-    add("--run-timeout", type=_seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
+    add("--timeout", type=seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
+    add("--run-timeout", type=seconds, metavar="S", dest="run_timeout_s", help="of a whole run, seconds")
     add("--retries", type=count, metavar="N", help="after transport errors, 429 and 5xx")
     add("--run-id", metavar="ID", help="folder of the run; default: <configuration>-<UTC time>")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
-    add_overrides(parser)
+    add_config(parser, "one run each; may be repeated", several=True)
     parser.epilog = "What is not given is taken from the `eval` section of each configuration."
 
 
@@ -115,7 +114,6 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     add("candidate", metavar="CANDIDATE", help="a run's folder or id")
     add("--baseline-model", metavar="NAME", help="default: the blessed, the only one, or the configuration's name")
     add("--candidate-model", metavar="NAME", help="default: the only one, or the configuration's name")
-    add("--config", type=Path, metavar="YAML", help="margins and floors; default: the candidate's own")
     add(
         "--margin",
         action="append",
@@ -129,6 +127,7 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
     add("--json", type=Path, metavar="F.json", help="default: gate.json in the candidate's folder")
     _add_runs(parser)
+    add_config(parser, "margins and floors; default: the candidate's own", required=False)
 
 
 def _noise(parser: argparse.ArgumentParser) -> None:
@@ -165,20 +164,10 @@ def _bless(parser: argparse.ArgumentParser) -> None:
 
 def _parity(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", required=True, type=Path, metavar="YAML", help="of the run that was trained")
     add("--endpoint", metavar="URL", help="default: `serve` of --config")
     add("--model", metavar="NAME", help="as served; default: the configuration's name")
     add("--out", type=Path, metavar="F.json", help="write what was found: every turn that differs")
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number of seconds above 0")
-    return value
+    add_config(parser, "of the run that was trained")
 
 
 def _act(command: str) -> Act:

@@ -1,6 +1,5 @@
 """What each verb of the command line does, from parsed arguments to exit code."""
 
-import json
 import re
 import shlex
 from argparse import Namespace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, load
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.errors import EXIT_INVALID, UserError
 
 from .gate import bless as bless
@@ -42,7 +41,7 @@ def replay(args: Namespace) -> int:
     if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
         return code
     summaries = [(each, _published(each.run, args)) for each in plans]
-    print(json.dumps({"runs": [_line(each.run, summary) for each, summary in summaries]}))
+    last_line({"runs": [_line(each.run, summary) for each, summary in summaries]})
     return max(_validity(each, summary) for each, summary in summaries)
 
 
@@ -139,7 +138,7 @@ def score(args: Namespace) -> int:
         say(f"{report.other_channel} answers of the other channel are left out")
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
-    print(json.dumps({**_line(run, summary), **counts}))
+    last_line({**_line(run, summary), **counts})
     return 0
 
 
@@ -148,5 +147,5 @@ def report(args: Namespace) -> int:
     run, _ = find_run(args.run, args.runs)
     if args.baseline_model:
         choose_model(run.info(), args.baseline_model, "--baseline-model")
-    print(json.dumps(_line(run, _published(run, args, args.partial))))
+    last_line(_line(run, _published(run, args, args.partial)))
     return 0

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from callproof.config import RunConfig, load
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models, tokenize_request
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record, explain, read_jsonl, write_json
@@ -75,20 +75,20 @@ class Parity(Record):
 
 def parity(args: Namespace) -> int:
     """Compare, tell and write; 0 all equal, 1 a difference, 3 the endpoint could not be asked."""
-    config = load(args.config)
+    config = load(args.config, args.overrides)
     url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     try:
-        found = asyncio.run(compare(config, trained_prompts(config, str(args.config)), url, args.model or config.name))
+        result = asyncio.run(compare(config, trained_prompts(config, str(args.config)), url, args.model or config.name))
     except NoAnswer as error:
         say(f"error: the endpoint could not be asked: {error}")
         return EXIT_INVALID
     if args.out:
-        write_json(args.out, {**found.model_dump(mode="json"), "equal": found.equal})
-    for line in tell(found):
+        write_json(args.out, {**result.model_dump(mode="json"), "equal": result.equal})
+    for line in tell(result):
         print(line)
-    first = found.different[0].turn_id if found.different else None
-    print(json.dumps({"name": found.name, "turns": found.turns, "equal": found.equal, "first_difference": first}))
-    return EXIT_REGRESSION if found.different else EXIT_PASS
+    first = result.different[0].turn_id if result.different else None
+    last_line({"name": result.name, "turns": result.turns, "equal": result.equal, "first_difference": first})
+    return EXIT_REGRESSION if result.different else EXIT_PASS
 
 
 def trained_prompts(config: RunConfig, config_path: str) -> list[Pair]:
@@ -129,14 +129,14 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
         await _require(endpoint, model)
         served = await _ask_all(endpoint, [turn for turn, _ in pairs], model)
         prompts = [(turn.turn_id, ours, theirs) for (turn, ours), theirs in zip(pairs, served, strict=True)]
-        different = [each for each in prompts if each[1] != each[2].tokens]
+        different = [prompt for prompt in prompts if prompt[1] != prompt[2].tokens]
         diff = await _readable(endpoint, model, *different[0][1:]) if different else ()
     return Parity(
         name=config.name,
         endpoint=endpoint.root,
         model=model,
         turns=len(pairs),
-        different=tuple(_differing(*each) for each in different),
+        different=tuple(_differing(*prompt) for prompt in different),
         diff=diff,
     )
 
@@ -190,10 +190,10 @@ async def _readable(endpoint: Endpoint, model: str, ours: tuple[int, ...], serve
     """The diff with the text of each token: from the server's own strings, otherwise by POST /detokenize."""
     diff = diff_tokens(ours, served.tokens)
     texts: dict[int, str | None] = dict(zip(served.tokens, served.strings, strict=False))
-    for token in sorted({each.token for each in diff} - set(texts)):
-        told = (await endpoint.probe("/detokenize", {"model": model, "tokens": [token]})).get("prompt")
-        texts[token] = told if isinstance(told, str) else None
-    return tuple(each.model_copy(update={"text": texts[each.token]}) for each in diff)
+    for token in sorted({entry.token for entry in diff} - set(texts)):
+        text = (await endpoint.probe("/detokenize", {"model": model, "tokens": [token]})).get("prompt")
+        texts[token] = text if isinstance(text, str) else None
+    return tuple(entry.model_copy(update={"text": texts[entry.token]}) for entry in diff)
 
 
 def diff_tokens(ours: tuple[int, ...], theirs: tuple[int, ...]) -> list[DiffToken]:
@@ -201,14 +201,14 @@ def diff_tokens(ours: tuple[int, ...], theirs: tuple[int, ...]) -> list[DiffToke
     first = first_difference(ours, theirs)
     window = slice(first, first + COMPARED)
     blocks = SequenceMatcher(None, ours[window], theirs[window], autojunk=False).get_opcodes()
-    found = [*_stretch("both", ours, max(0, first - STRETCH), first)]
+    diff = [*_stretch("both", ours, max(0, first - STRETCH), first)]
     for kind, left, right, other_left, other_right in blocks:
         if kind == "equal":
-            found += _stretch("both", ours, first + left, first + right)
+            diff += _stretch("both", ours, first + left, first + right)
         else:
-            found += _stretch("training", ours, first + left, first + right)
-            found += _stretch("server", theirs, first + other_left, first + other_right)
-    return found[:SHOWN]
+            diff += _stretch("training", ours, first + left, first + right)
+            diff += _stretch("server", theirs, first + other_left, first + other_right)
+    return diff[:SHOWN]
 
 
 def _stretch(side: Side, tokens: tuple[int, ...], start: int, end: int) -> Iterator[DiffToken]:
@@ -216,14 +216,15 @@ def _stretch(side: Side, tokens: tuple[int, ...], start: int, end: int) -> Itera
         yield DiffToken(side=side, position=position, token=tokens[position], text=None)
 
 
-def tell(found: Parity) -> Iterator[str]:
+def tell(result: Parity) -> Iterator[str]:
     """Lines for people."""
-    where = f"{found.model} at {found.endpoint}"
-    yield f"{found.name}: {found.equal} of {found.turns} prompts equal those of training, token by token ({where})"
-    if not found.different:
+    where = f"{result.model} at {result.endpoint}"
+    yield f"{result.name}: {result.equal} of {result.turns} prompts equal those of training, token by token ({where})"
+    if not result.different:
         return
-    first = found.different[0]
+    first = result.different[0]
     yield f"{first.turn_id}: {first.training_tokens} tokens in training, {first.server_tokens} from the server"
     yield f"they differ from token {first.first} on (- training, + server; position, id, token):"
-    for each in found.diff:
-        yield f"  {_MARKS[each.side]} {each.position:>6} {each.token:>7}  {json.dumps(each.text, ensure_ascii=False)}"
+    for entry in result.diff:
+        text = json.dumps(entry.text, ensure_ascii=False)
+        yield f"  {_MARKS[entry.side]} {entry.position:>6} {entry.token:>7}  {text}"

@@ -1,10 +1,9 @@
 """What `callproof serve` takes; serve/commands.py does it, imported when it runs."""
 
 import argparse
-import math
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_overrides, count, late, positive
+from callproof.console import Act, Command, Verb, add_config, count, late, number, port, positive
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
 _MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
@@ -42,10 +41,9 @@ VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from options or files.
 
 def _start(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config", type=Path, action="append", default=[], metavar="FILE", help="one per adapter; repeat it")
     add("--adapter", action="append", default=[], metavar="NAME=PLACE", help="output folder, adapter folder or hub id")
     add("--host", help="overrides serve.host")
-    add("--port", type=_port, help="overrides serve.port")
+    add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
@@ -57,34 +55,34 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--ray", type=Path, metavar="FILE", help="write a Ray Serve LLM application, start nothing")
     add("--store", metavar="URI", help="where a cluster finds this machine's models: pvc://, s3://, gs://, ...")
     add("--device", choices=("cpu", "gpu"), help="what is written for; default: that of the vLLM installed here")
-    add_overrides(parser)
+    add_config(parser, "one per adapter; repeat it", required=False, several=True)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, action="append", required=True, metavar="FILE", help="as the server was started with")
     add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns asked of each model (16)")
+    add_config(parser, "as the server was started with; repeat it", several=True)
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
     add("--model", metavar="NAME", help="a served name (default: the name of the configuration)")
     add("--session-id", type=_filled, metavar="ID", help="fixes date and order in the prompt (default: a new one)")
     add("--system", type=Path, metavar="FILE", help="a system prompt to show as it stands, in place of the domain's")
     add("--max-tokens", type=positive, metavar="N", help="of an answer, overrides eval.max_tokens")
-    add("--temperature", type=_temperature, metavar="T", help="overrides eval.temperature")
+    add("--temperature", type=number(0), metavar="T", help="overrides eval.temperature")
+    add_config(parser, "its domain, prompt and eval sections are used")
 
 
 def _ui(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="its domain, prompt and eval sections are used")
     add("--model", action="append", default=[], metavar="NAME", help="left, then right (default: base and adapter)")
-    add("--port", type=_port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
+    add("--port", type=port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
+    add_config(parser, "its domain, prompt and eval sections are used")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -103,11 +101,11 @@ def _unload(parser: argparse.ArgumentParser) -> None:
 def _promote(parser: argparse.ArgumentParser) -> None:
     _adapter(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="base, eval turns and gate")
     add("--baseline", required=True, metavar="RUN", help="a run's folder or id, or the name of a blessed run")
     add("--limit-sessions", type=positive, metavar="N", help="evaluate the first N eval sessions only")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns that the checks ask (16)")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (runs)")
+    add_config(parser, "base, eval turns and gate")
 
 
 def _adapter(parser: argparse.ArgumentParser) -> None:
@@ -122,26 +120,10 @@ def _endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
 
 
-def _port(text: str) -> int:
-    if not 1 <= count(text) <= 65535:
-        raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
-    return int(text)
-
-
 def _filled(text: str) -> str:
     if not (text.strip() and text.isprintable()):
         raise argparse.ArgumentTypeError("expected one line of printable text")
     return text
-
-
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError("expected a number from 0")
-    return value
 
 
 def _act(command: str) -> Act:

@@ -1,7 +1,6 @@
 """What each verb of the command line does, from parsed arguments to exit code."""
 
 import asyncio
-import json
 import os
 from argparse import Namespace
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from callproof.config import load
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.records import read_text, replacing
@@ -82,7 +81,7 @@ def _write(plan: Plan, args: Namespace, outputs: dict[str, Path]) -> int:
         if wheel and not wheel.has_script:
             say(f"the script of the CPU wheel does not start; here: {shell_line(plan, wheel)}")
     else:
-        print(json.dumps({"written": [str(file) for file in texts]}))
+        last_line({"written": [str(file) for file in texts]})
     return 0
 
 
@@ -98,11 +97,11 @@ def _replace(path: Path, text: str) -> None:
 
 def run_doctor(args: Namespace) -> int:
     """Every check on a running server, as a table and JSON."""
-    configs = [load(path) for path in args.config]
+    configs = [load(path, args.overrides) for path in args.config]
     names = list(dict.fromkeys([*(config.name for config in configs), *args.model]))
     diagnosis = asyncio.run(diagnose(args.endpoint, configs, names, args.turns, progress=say))
     show(diagnosis)
-    print(json.dumps(diagnosis.model_dump(mode="json")))
+    last_line(diagnosis.model_dump(mode="json"))
     return diagnosis.exit_code
 
 
@@ -110,7 +109,7 @@ def run_chat(args: Namespace) -> int:
     """Converse on the terminal until the input ends."""
     from .talk import Chat, Conversing, Sampling
 
-    config = load(args.config)
+    config = load(args.config, args.overrides)
     system = read_text(args.system) if args.system else None
     asked = config.eval
     sampling = Sampling(
@@ -127,7 +126,7 @@ def run_chat(args: Namespace) -> int:
         conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
         code = conversing.run()
         runner.run(answerer.close())
-    print(json.dumps(conversing.summary()))
+    last_line(conversing.summary())
     return code
 
 
@@ -135,7 +134,7 @@ def run_ui(args: Namespace) -> int:
     """Serve the page until it is stopped."""
     from .talk import Page, pair_of, serve_page
 
-    config = load(args.config)
+    config = load(args.config, args.overrides)
     answerer = Answerer(args.endpoint, config)
     check_port("127.0.0.1", args.port)
     with asyncio.Runner() as runner:
@@ -150,7 +149,7 @@ def run_list(args: Namespace) -> int:
     served = asyncio.run(lifecycle.served(args.endpoint))
     for card in served:
         say(f"{card.name}  {card.path}" + (f"  on {card.parent}" if card.parent else "  base"))
-    print(json.dumps({"endpoint": args.endpoint, "models": [card.model_dump(mode="json") for card in served]}))
+    last_line({"endpoint": args.endpoint, "models": [card.model_dump(mode="json") for card in served]})
     return 0
 
 
@@ -158,13 +157,13 @@ def run_load(args: Namespace) -> int:
     version = publish(args.name, args.path, args.versions)
     asyncio.run(lifecycle.load(args.endpoint, version))
     say(f"loaded {version.name}; it answers under this name, {args.name} is as it was")
-    print(json.dumps({"loaded": version.name, "path": str(version.path)}))
+    last_line({"loaded": version.name, "path": str(version.path)})
     return 0
 
 
 def run_unload(args: Namespace) -> int:
     asyncio.run(lifecycle.unload(args.endpoint, args.name))
-    print(json.dumps({"unloaded": args.name}))
+    last_line({"unloaded": args.name})
     return 0
 
 
@@ -173,7 +172,8 @@ def run_promote(args: Namespace) -> int:
     promotion = lifecycle.Promotion(
         endpoint=args.endpoint,
         config_path=args.config,
-        config=load(args.config),
+        config=load(args.config, args.overrides),
+        overrides=tuple(args.overrides),
         baseline=args.baseline,
         runs=args.runs,
         limit_sessions=args.limit_sessions,
@@ -181,5 +181,5 @@ def run_promote(args: Namespace) -> int:
     )
     version = publish(args.name, args.path, args.versions)
     result = asyncio.run(lifecycle.promote(promotion, args.name, version, say))
-    print(json.dumps(result.model_dump(mode="json")))
+    last_line(result.model_dump(mode="json"))
     return result.exit_code

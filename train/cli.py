@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_overrides, count, late, positive
+from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, positive
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
@@ -37,8 +37,7 @@ _EXITS = {
 
 
 def _of_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="YAML of the run")
-    add_overrides(parser)
+    add_config(parser, "YAML of the run")
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -80,24 +79,24 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
 def _merge(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
-    add("--config", type=Path, metavar="YAML", help="compare on its eval sessions; default: on built-in sentences")
     add("--out", type=Path, metavar="DIR", help="default: `merged` beside the adapter")
     add("--base", metavar="MODEL", help="folder or hub id; default: the base that the adapter names")
     add("--force", action="store_true", help="replace a merged model that is there")
     add("--check", action="store_true", help="compare the merged model that is there; write nothing")
+    add_config(parser, "compare on its eval sessions; default: on built-in sentences", required=False)
 
 
 def _infer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
-    add("--config", type=Path, metavar="YAML", help="system prompt, catalog, model and adapter of this run")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
     chosen.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
     add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")
-    add("--temperature", type=_temperature, metavar="T", help="0: the most likely token; default: eval.temperature")
+    add("--temperature", type=number(0), metavar="T", help="0: the most likely token; default: eval.temperature")
+    add_config(parser, "system prompt, catalog, model and adapter of this run", required=False)
 
 
 def _push(parser: argparse.ArgumentParser) -> None:
@@ -112,16 +111,6 @@ def _base(parser: argparse.ArgumentParser) -> None:
     add("--from", type=Path, dest="start", metavar="MODEL", help="a later pass over the model in this folder")
     add("--layers", type=positive, metavar="N", help="grow that model to N layers (default: as many as it has)")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
-
-
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number from 0")
-    return value
 
 
 def _synth(parser: argparse.ArgumentParser) -> None:

@@ -6,13 +6,15 @@ from argparse import Namespace
 from pathlib import Path
 
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
+from callproof.console import last_line
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import replacing
 from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
 from .before.preflight import check_token
-from .loop.run import check_data, is_main_process, prepare_libraries, quiet_libraries, run
+from .loop.processes import is_main_process
+from .loop.run import check_data, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
 
 EXAMPLES = 2
@@ -28,7 +30,7 @@ def run_run(args: Namespace) -> int:
     manifest = run(config, args.resume)
     if is_main_process():
         keys = ("name", "steps", "best_step", "resumed_from", "train_loss", "perplexity", "seconds")
-        print(json.dumps({**{key: manifest[key] for key in keys}, "adapter": str(config.adapter_dir)}))
+        last_line({**{key: manifest[key] for key in keys}, "adapter": str(config.adapter_dir)})
     return EXIT_PASS
 
 
@@ -40,7 +42,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
 
     found = estimate(config, device)
     print(found.table(), file=sys.stderr)
-    print(json.dumps({"name": config.name, **counts, **found.summary()}))
+    last_line({"name": config.name, **counts, **found.summary()})
     return EXIT_REGRESSION if found.fits is False else EXIT_PASS
 
 
@@ -71,7 +73,7 @@ def run_check(args: Namespace) -> int:
     if args.html:
         write_html(args.html, found, tokenizer)
     spoiled = found.report.spoiled
-    print(json.dumps({"config": str(args.config), "spoiled": spoiled, **found.report.model_dump(mode="json")}))
+    last_line({"config": str(args.config), "spoiled": spoiled, **found.report.model_dump(mode="json")})
     return EXIT_REGRESSION if spoiled else EXIT_PASS
 
 
@@ -81,7 +83,7 @@ def run_convert(args: Namespace) -> int:
         for _, session in read_sessions(args.source, read_records):
             file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
             count += 1
-    print(json.dumps({"out": str(args.out), "sessions": count}))
+    last_line({"out": str(args.out), "sessions": count})
     return EXIT_PASS
 
 
@@ -93,14 +95,14 @@ def run_prepare(args: Namespace) -> int:
     from .rows.prepare import prepare
 
     record = prepare(config, Encoder(load_tokenizer(config.model)), args.out)
-    print(json.dumps({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}}))
+    last_line({"prepared": str(args.out), **{name: split.counts for name, split in record.splits.items()}})
     return EXIT_PASS
 
 
 def run_merge(args: Namespace) -> int:
     from .adapter.adapters import find_adapter
 
-    config = load(args.config) if args.config else None
+    config = load(args.config, args.overrides) if args.config else None
     adapter = find_adapter(_adapter_folder(args, config), config, args.base)
     out = args.out or adapter.folder.parent / "merged"
     quiet_libraries(adapter.base.base_model)
@@ -115,9 +117,9 @@ def run_merge(args: Namespace) -> int:
             comparison = merge(adapter, out, config)["comparison"]
     except WrongMerge as error:
         print(f"error: {error}", file=sys.stderr)
-        print(json.dumps({**line, **error.comparison}))
+        last_line({**line, **error.comparison})
         return EXIT_REGRESSION
-    print(json.dumps({**line, **comparison}))
+    last_line({**line, **comparison})
     return EXIT_PASS
 
 
@@ -132,7 +134,7 @@ def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
 def run_infer(args: Namespace) -> int:
     from .adapter.adapters import find_adapter
 
-    config = load(args.config) if args.config else None
+    config = load(args.config, args.overrides) if args.config else None
     if args.model and not (args.model / "config.json").is_file():
         raise UserError(args.model, "holds no model (no config.json)", "make it: callproof train merge --config ...")
     if args.model:
@@ -150,7 +152,7 @@ def run_infer(args: Namespace) -> int:
     max_tokens = args.max_tokens or settings.max_tokens
     temperature = settings.temperature if args.temperature is None else args.temperature
     answer = infer.generate(*infer.load_answering(source), talk, max_tokens, temperature)
-    print(json.dumps(infer.judged(*answer, catalog), ensure_ascii=False))
+    last_line(infer.judged(*answer, catalog))
     return EXIT_PASS
 
 
@@ -163,7 +165,7 @@ def run_prompts(args: Namespace) -> int:
     from .rows.prompts import write_eval_prompts
 
     count = write_eval_prompts(config, Encoder(load_tokenizer(config.model)))
-    print(json.dumps({"prompts": str(config.eval_prompts_path), "turns": count}))
+    last_line({"prompts": str(config.eval_prompts_path), "turns": count})
     return EXIT_PASS
 
 
@@ -176,7 +178,7 @@ def run_push(args: Namespace) -> int:
     done = publish(config, args.run, args.dry_run)
     for name, size in done["files"].items():
         print(f"{size:>12,} bytes  {name}", file=sys.stderr)
-    print(json.dumps(done))
+    last_line(done)
     return EXIT_PASS
 
 
@@ -186,7 +188,7 @@ def run_base(args: Namespace) -> int:
     if args.layers and not args.start:
         raise UserError("--layers", "says how far an earlier model grows", "name it: --from MODEL")
     train_base(args.out, args.start, args.layers, args.resume)
-    print(json.dumps({"base_model": str(args.out)}))
+    last_line({"base_model": str(args.out)})
     return EXIT_PASS
 
 

@@ -1,4 +1,4 @@
-"""Is B slower than A? Paired ratios with intervals, their gate, and what an adapter costs."""
+"""Compares two benches: ratios with intervals, a gate on them, and what an adapter costs."""
 
 from .ratios import OVERALL, Figures, Ratio, block_figures, ratios
 

@@ -3,15 +3,14 @@
     callproof bench overhead --config configs/car_sales.yaml --endpoint http://127.0.0.1:8000 \\
         --arms nolora=http://127.0.0.1:8001,base=tiny,adapter=car_sales --concurrency 8
 
-`base` and `adapter` are models at --endpoint; `nolora` is the URL of a server of the base alone, and may be left out.
-The arms take turns, block by block, in rotating order, with the same turns; every answer is --tokens long
-(`ignore_eos`), so that arms differ in speed and not in what they say. Ratios are geometric means over blocks, with 95 %
-limits from a bootstrap over blocks (bench/compare/ratios.py). The last line of standard output is JSON. Exit codes: 0
-measured, 2 wrong usage, 3 requests failed, 130 interrupted; whole blocks are saved in any case.
+`base` and `adapter` are models at --endpoint. `nolora` is the URL of a server of the base alone, and may be left out.
+Each block runs all arms with the same turns, in rotating order. Every answer is --tokens long (`ignore_eos`), so that
+arms differ only in speed. Ratios are geometric means over blocks, with 95 % limits from a bootstrap over blocks
+(bench/compare/ratios.py). The last line of standard output is JSON. Exit codes: 0 measured, 2 wrong usage, 3 requests
+failed, 130 interrupted; complete blocks are always saved.
 """
 
 import argparse
-import json
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import EvalConfig, load
-from callproof.console import Steps, say
+from callproof.console import Steps, last_line, say
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import write_json
@@ -49,22 +48,22 @@ class Arm:
 
 
 def parse_arms(text: str, endpoint: str) -> list[Arm]:
-    """The arms of `nolora=URL,base=NAME,adapter=NAME`.
+    """The arms of `--arms`, such as `nolora=URL,base=NAME,adapter=NAME`.
 
     Raises:
-        UserError: not each arm once, or `base` or `adapter` is missing.
+        UserError: an arm is unknown or comes twice, or `base` or `adapter` is missing.
     """
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for part in text.split(","):
         name, _, value = part.strip().partition("=")
-        if name not in ARMS or not value or name in given:
+        if name not in ARMS or not value or name in values:
             raise UserError(f"--arms {text}", f"expected each of {', '.join(ARMS)} once, got {part.strip()!r}", _MEND)
-        given[name] = value
-    if missing := [name for name in ARMS[1:] if name not in given]:
+        values[name] = value
+    if missing := [name for name in ARMS[1:] if name not in values]:
         raise UserError(f"--arms {text}", f"has no {missing[0]}", _MEND)
-    urls = {"nolora": given.get("nolora", ""), "base": endpoint, "adapter": endpoint}
-    models = {"nolora": given["base"], "base": given["base"], "adapter": given["adapter"]}
-    return [Arm(name, urls[name], models[name]) for name in ARMS if name in given]
+    urls = {"nolora": values.get("nolora", ""), "base": endpoint, "adapter": endpoint}
+    models = {"nolora": values["base"], "base": values["base"], "adapter": values["adapter"]}
+    return [Arm(name, urls[name], models[name]) for name in ARMS if name in values]
 
 
 _MEND = "write it as nolora=URL,base=NAME,adapter=NAME"
@@ -72,7 +71,7 @@ _MEND = "write it as nolora=URL,base=NAME,adapter=NAME"
 
 @dataclass
 class Overhead:
-    """The measurement, and the blocks that are whole so far: figures (bench.stats) by arm."""
+    """The measurement. `blocks`: the figures (see bench.figures.stats) of each arm, for every complete block."""
 
     arms: list[Arm]
     turns: list[Turn]
@@ -88,8 +87,8 @@ class Overhead:
         async with AsyncExitStack() as stack:
             endpoints: dict[str, Endpoint] = {}
             for url in dict.fromkeys(arm.url for arm in self.arms):
-                made = Endpoint(url, timeout_s=self.settings.timeout_s, limit=self.concurrency)
-                endpoints[url] = await stack.enter_async_context(made)
+                endpoint = Endpoint(url, timeout_s=self.settings.timeout_s, limit=self.concurrency)
+                endpoints[url] = await stack.enter_async_context(endpoint)
             for arm in self.arms:
                 await require_models(endpoints[arm.url], [arm.model])
                 await warm_up(endpoints[arm.url], self._jobs(arm, "warm-up"))
@@ -119,7 +118,7 @@ class Overhead:
 def ratios(blocks: list[Block]) -> dict[str, dict[str, dict[str, float] | None]]:
     """`adapter/base`, `adapter/nolora`, `base/nolora` -> figure -> ratio with 95 % limits.
 
-    None where a block lacks the figure, or there are fewer than two blocks.
+    A ratio is None if a block lacks the figure or there are fewer than two blocks.
     """
     names = [name for name in ARMS if blocks and name in blocks[0]]
     pairs = [(later, earlier) for earlier, later in combinations(names, 2)]
@@ -144,37 +143,37 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
-def act(given: argparse.Namespace) -> int:
-    """Measure; whole blocks are saved before the exit code is returned."""
-    configs = [load(path, given.overrides) for path in given.config]
+def act(args: argparse.Namespace) -> int:
+    """Measure; complete blocks are saved before the exit code is returned."""
+    configs = [load(path, args.overrides) for path in args.config]
     config = configs[0]
-    url = given.endpoint or f"http://{config.serve.host}:{config.serve.port}"
-    arms = parse_arms(given.arms, url)
+    url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    arms = parse_arms(args.arms, url)
     for option in ("blocks", "requests", "concurrency", "tokens"):
-        if (value := getattr(given, option)) < 1:
+        if (value := getattr(args, option)) < 1:
             raise UserError(f"--{option} {value}", "is less than 1", "give a whole number from 1")
-    out = writable(given.out or stamped("overhead"))
-    settings = config.eval.model_copy(update={"max_tokens": given.tokens})
+    out = writable(args.out or stamped("overhead"))
+    settings = config.eval.model_copy(update={"max_tokens": args.tokens})
     turns = turns_of(configs, [arms[-1].model])[arms[-1].model]
-    made = Overhead(arms, turns, settings, given.requests, given.concurrency, given.blocks)
-    interrupted = run_until_interrupted(made.run())
-    if interrupted and not made.blocks:
+    overhead = Overhead(arms, turns, settings, args.requests, args.concurrency, args.blocks)
+    interrupted = run_until_interrupted(overhead.run())
+    if interrupted and not overhead.blocks:
         raise KeyboardInterrupt
-    return _finish(_report(made, given.device, interrupted), out)
+    return _finish(_report(overhead, args.device, interrupted), out)
 
 
-def _report(made: Overhead, device: str | None, interrupted: bool) -> dict[str, Any]:
+def _report(overhead: Overhead, device: str | None, interrupted: bool) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "overhead",
-        **device_of(made.arms[-1].url, device),
+        **device_of(overhead.arms[-1].url, device),
         "partial": interrupted,
-        "arms": {arm.name: {"url": without_credentials(arm.url), "model": arm.model} for arm in made.arms},
-        "concurrency": made.concurrency,
-        "sampling": {**sampling(made.settings), "ignore_eos": True},
-        "versions": versions(made.server_version),
-        "ratios": ratios(made.blocks),
-        "blocks": made.blocks,
+        "arms": {arm.name: {"url": without_credentials(arm.url), "model": arm.model} for arm in overhead.arms},
+        "concurrency": overhead.concurrency,
+        "sampling": {**sampling(overhead.settings), "ignore_eos": True},
+        "versions": versions(overhead.server_version),
+        "ratios": ratios(overhead.blocks),
+        "blocks": overhead.blocks,
     }
 
 
@@ -182,7 +181,7 @@ def _finish(report: dict[str, Any], out: Path) -> int:
     write_json(out, report)
     print_overhead(report)
     print(f"written to {out}{' (partial: interrupted)' if report['partial'] else ''}", file=sys.stderr)
-    print(json.dumps({"out": str(out), **{key: value for key, value in report.items() if key != "blocks"}}))
+    last_line({"out": str(out), **{key: value for key, value in report.items() if key != "blocks"}})
     if report["partial"]:
         return EXIT_INTERRUPTED
     failed = sum(arm["errors"] for block in report["blocks"] for arm in block.values())

@@ -1,17 +1,18 @@
-"""How much slower one side is than the other, from blocks of load: ratios with bootstrap intervals.
+"""How much slower one side is than the other: ratios of their figures, with bootstrap intervals over blocks of load.
 
-A block is one level run once by one side. Requests of a block share the machine's mood, so blocks are what is
-resampled, never requests. Of each block the figures below are taken; a ratio is the geometric mean over blocks of the
-candidate's figure over the baseline's. Where both sides ran their blocks in turns, the ratio is taken within pairs of
-neighbours (drift cancels), otherwise the sides are resampled apart.
+A block is one level, run once by one side. Requests of a block share the state of the machine, so blocks are resampled,
+never requests. Each block gives the figures listed below; a ratio is the geometric mean over blocks of the candidate's
+figure divided by the baseline's. If the sides alternated, the ratio is taken within pairs of neighbouring blocks, so
+that drift cancels; otherwise the sides are resampled separately.
 
-Percentiles of few blocks' bootstrap are too narrow: they are taken at the levels that make the interval as wide as
-Student's t has it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", expanded percentiles), and where
-t's own interval reaches further, it counts. One degree of freedom goes to the mean and one to the machine's drift.
-The bootstrap alone called up to 8 % of simulated benches different that were not; see benchmarks/compare_power.py.
+With few blocks, plain bootstrap percentiles are too narrow. They are therefore taken at the levels that give the
+interval the width of Student's t (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", expanded
+percentiles), and where the t interval itself is wider, that one counts. One degree of freedom is spent on the mean and
+one on the machine's drift. The plain bootstrap called up to 8 % of simulated equal benches different; see
+benchmarks/compare_power.py.
 
-`overall` is the geometric mean of all defined metrics, throughput turned round: one test at 5 %, where each
-metric's own interval would err once in twenty by itself.
+`overall` is the geometric mean of all defined metrics, with throughput inverted. It is a single test at 5 %, whereas
+each metric by itself errs once in twenty.
 """
 
 import math
@@ -40,11 +41,13 @@ MIN_BLOCKS = 5
 
 
 class Ratio(Record):
-    """The candidate's figure over the baseline's, with its 95 % interval.
+    """The candidate's figure divided by the baseline's, with a 95 % interval; all None if a block lacks the figure.
 
-    `baseline` and `candidate` are geometric means over blocks (None for `overall`, whose ratio is a slowdown: above 1
-    the candidate is slower). `lower_one_sided` and `upper_one_sided` bound the slowdown, each with 95 % confidence.
-    `blocks_needed`: to tell a difference of this size. Everything is None where a block lacks the figure.
+    Attributes:
+        baseline, candidate: geometric means over blocks; None for `overall`, whose ratio is a slowdown (above 1: the
+            candidate is slower).
+        lower_one_sided, upper_one_sided: bounds of the slowdown, each with 95 % confidence.
+        blocks_needed: how many blocks it would take to establish a difference of this size.
     """
 
     metric: str
@@ -60,13 +63,13 @@ class Ratio(Record):
 
     @property
     def slowdown(self) -> float | None:
-        """How many times slower the candidate is; 1 / ratio for a metric that is good when high."""
+        """How many times slower the candidate is: the ratio, or 1 / ratio if higher is better."""
         inverted = HIGHER_IS_BETTER.get(self.metric, False)
         return self.ratio if self.ratio is None or not inverted else 1 / self.ratio
 
 
 class Check(Record):
-    """One limit of a gate: the largest slowdown that passes."""
+    """The result for one limit of a gate. `limit`: the largest slowdown that passes."""
 
     metric: str
     limit: float
@@ -79,26 +82,26 @@ class Check(Record):
 
 
 def block_figures(requests: Sequence[SavedRequest], duration_s: float) -> dict[str, float | None]:
-    """The metrics of one block of one side that took `duration_s` seconds; None where nothing defines them.
+    """The metrics of one block of one side, which took `duration_s` seconds; None if no request defines them.
 
-    In an open loop TTFT and E2E count from the moment at which a request was due.
+    In an open loop TTFT and E2E count from the time at which a request was due.
     """
     answered = [request for request in requests if request.error is None]
-    found: dict[str, float | None] = {}
+    values_by_metric: dict[str, float | None] = {}
     for name in _LATENCIES:
         values = [value for request in answered if (value := request.latency_ms(name)) is not None]
         for point in (50, 95):
-            found[f"{name}_p{point}"] = float(np.percentile(values, point)) if values else None
-    found["req_per_s"] = len(answered) / duration_s if duration_s > 0 else None
-    return found
+            values_by_metric[f"{name}_p{point}"] = float(np.percentile(values, point)) if values else None
+    values_by_metric["req_per_s"] = len(answered) / duration_s if duration_s > 0 else None
+    return values_by_metric
 
 
 def ratios(baseline: Sequence[Figures], candidate: Sequence[Figures], paired: bool) -> list[Ratio]:
-    """Every metric, then `overall`; block k of one side belongs to block k of the other where they are `paired`."""
+    """The ratio of every metric, and of `overall` at the end. `paired`: block k of one side goes with the other's k."""
     defined = [name for name in HIGHER_IS_BETTER if all(figures[name] for figures in (*baseline, *candidate))]
     sides = [np.array([[math.log(figures[name] or 1) for name in defined] for figures in side]) for side in
              (baseline, candidate)]  # fmt: skip
-    found = {name: Ratio(metric=name) for name in (*HIGHER_IS_BETTER, OVERALL)}
+    by_metric = {name: Ratio(metric=name) for name in (*HIGHER_IS_BETTER, OVERALL)}
     if defined:
         signs = np.array([-1.0 if HIGHER_IS_BETTER[name] else 1.0 for name in defined])
         before, after = (np.column_stack([side * signs, (side * signs).mean(axis=1)]) for side in sides)
@@ -106,12 +109,12 @@ def ratios(baseline: Sequence[Figures], candidate: Sequence[Figures], paired: bo
         blocks = min(len(before), len(after))
         for column, name in enumerate((*defined, OVERALL)):
             means = before[:, column].mean(), after[:, column].mean()
-            found[name] = _ratio(name, means, _Spread(draws[:, column], errors[column], blocks))
-    return list(found.values())
+            by_metric[name] = _ratio(name, means, _Spread(draws[:, column], errors[column], blocks))
+    return list(by_metric.values())
 
 
 def _draws(before: Array, after: Array, paired: bool) -> Array:
-    """(resamples, metrics) of the mean logarithm of the slowdown."""
+    """Bootstrap draws of the mean logarithm of the slowdown, shape (resamples, metrics)."""
     if paired:
         return np.concatenate(list(resampled_sums(after - before))) / len(after)
     apart = [np.concatenate(list(resampled_sums(side, seed=SEED + at))) / len(side)
@@ -120,21 +123,21 @@ def _draws(before: Array, after: Array, paired: bool) -> Array:
 
 
 def _errors(before: Array, after: Array, paired: bool) -> Array:
-    """Standard errors of the mean logarithm of the slowdown, by metric."""
+    """Standard error of the mean logarithm of the slowdown, shape (metrics,)."""
     if paired:
         return (after - before).std(axis=0, ddof=1) / math.sqrt(len(after))
     return np.sqrt(sum(side.var(axis=0, ddof=1) / len(side) for side in (before, after)))
 
 
 class _Spread(NamedTuple):
-    """How sure a metric's mean logarithm is: bootstrap draws, standard error, blocks."""
+    """The uncertainty of a metric's mean logarithm: bootstrap draws, standard error, number of blocks."""
 
     draws: Array
     error: float
     blocks: int
 
     def limits(self, mean: float, level: float) -> tuple[float, float]:
-        """Two one-sided bounds of the mean, each at this level (see above)."""
+        """Two one-sided bounds of the mean, each with confidence `level` (see the head of this module)."""
         student = t_quantile(level, max(1, self.blocks - 2))
         wide = NormalDist().cdf(math.sqrt(self.blocks / (self.blocks - 1)) * student)
         low, high = np.quantile(self.draws, (1 - wide, wide)).tolist()
@@ -176,21 +179,21 @@ def _power(logarithm: float) -> float:
 
 
 def _needed(blocks: int, distance: float, spread: float) -> int | None:
-    """Blocks whose bounds would lie as far off as `distance`: they close in with the root of their number."""
+    """How many blocks bring bounds that are now `spread` away to `distance`; they shrink with the square root."""
     return max(MIN_BLOCKS, math.ceil(blocks * (spread / distance) ** 2)) if abs(distance) > 1e-6 else None
 
 
-def check(found: Ratio, limit: float, blocks: int) -> Check:
-    """Non-inferiority: a pass needs the upper bound of the slowdown within the limit, a failure the lower beyond it."""
-    slow, lower, upper = found.slowdown, found.lower_one_sided, found.upper_one_sided
-    told = Check(metric=found.metric, limit=limit, slowdown=slow, lower=lower, upper=upper, status="inconclusive",
+def check(ratio: Ratio, limit: float, blocks: int) -> Check:
+    """Non-inferiority: pass if the upper bound of the slowdown is within the limit, fail if the lower is beyond it."""
+    slow, lower, upper = ratio.slowdown, ratio.lower_one_sided, ratio.upper_one_sided
+    undecided = Check(metric=ratio.metric, limit=limit, slowdown=slow, lower=lower, upper=upper, status="inconclusive",
                  reason="undefined in some block, which is never a pass")  # fmt: skip
     if slow is None or lower is None or upper is None:
-        return told
+        return undecided
     if upper <= limit:
-        return told.model_copy(update={"status": "pass", "reason": "within the limit"})
+        return undecided.model_copy(update={"status": "pass", "reason": "within the limit"})
     if lower > limit:
-        return told.model_copy(update={"status": "fail", "reason": "slower than the limit allows"})
+        return undecided.model_copy(update={"status": "fail", "reason": "slower than the limit allows"})
     distance = math.log(limit / slow)
     needed = _needed(blocks, distance, math.log(upper / slow if distance > 0 else slow / lower))
-    return told.model_copy(update={"reason": "too few blocks to tell", "blocks_needed": needed})
+    return undecided.model_copy(update={"reason": "too few blocks to tell", "blocks_needed": needed})

@@ -1,10 +1,12 @@
-"""The requests of a bench in the forms of other load generators, so that they load a server with the same turns.
+"""Writes the requests of a bench for other load generators, so that they load a server with the same turns.
 
-`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends as
-they are, with the model and the tools of each. `vllm-custom`: JSONL of `vllm bench serve --dataset-name custom`, one
-prompt a line and the largest number of tokens to answer with. A prompt there is text: with an endpoint it is what the
-server's own chat template makes of the turn (for `--backend openai --skip-chat-template`), without one the tools and
-messages written out plainly, about as long and as much shared between turns as the real one, but not the same.
+`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends
+unchanged, each with its model and tools.
+
+`vllm-custom`: JSONL for `vllm bench serve --dataset-name custom`, one prompt per line with the maximum number of answer
+tokens. Such a prompt is text. With an endpoint it is what the server's chat template makes of the turn (use it with
+`--backend openai --skip-chat-template`). Without one, tools and messages are written out as JSON: about as long as the
+real prompt and as similar between turns, but not the same.
 
     callproof bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
     callproof bench export --config configs/car_sales.yaml --format vllm-custom --endpoint http://h:8000 --out p.jsonl
@@ -25,7 +27,7 @@ Turns = Mapping[str, Sequence[Turn]]
 
 
 def export_aiperf(out: Path, turns: Turns, settings: EvalConfig) -> int:
-    """Write inputs.json; returns the number of requests. A session's turns stay together and in order.
+    """Write inputs.json; returns the number of requests. The turns of a session stay together and in order.
 
     Raises:
         UserError: the file cannot be written.
@@ -40,7 +42,7 @@ def export_aiperf(out: Path, turns: Turns, settings: EvalConfig) -> int:
 
 
 async def export_vllm_custom(out: Path, turns: Turns, settings: EvalConfig, url: str | None) -> int:
-    """Write the JSONL; returns the number of prompts.
+    """Write the JSONL file; returns the number of prompts.
 
     Raises:
         UserError: the file cannot be written, or the endpoint at `url` renders no prompts.
@@ -73,8 +75,8 @@ def _plain(turn: Turn) -> str:
 async def _rendered(endpoint: Endpoint, model: str, turn: Turn) -> str:
     tools = {"tools": list(turn.tools)} if turn.tools else {}
     tokens = await endpoint.probe("/tokenize", {"model": model, "messages": list(turn.messages), **tools})
-    told = await endpoint.probe("/detokenize", {"model": model, "tokens": tokens.get("tokens")})
-    if not isinstance(told.get("prompt"), str):
+    rendered = await endpoint.probe("/detokenize", {"model": model, "tokens": tokens.get("tokens")})
+    if not isinstance(rendered.get("prompt"), str):
         problem = f"renders no prompt of {model} (/tokenize and /detokenize)"
         raise UserError(endpoint.root, problem, "give a running vLLM and a model that it serves, or leave it out")
-    return told["prompt"]
+    return rendered["prompt"]

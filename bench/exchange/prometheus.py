@@ -1,8 +1,8 @@
-"""A bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter's text files.
+"""Writes a bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter.
 
     callproof bench prometheus runs/bench.json --out bench.prom
 
-One series a model and load (and block, where levels were repeated), in base units: seconds, ratios.
+There is one series for each model and load (and block, if levels were repeated), in base units: seconds and ratios.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 class Family(NamedTuple):
-    """A metric whose value is `key` of a row of figures."""
+    """A metric; `key` names its value in a row of figures."""
 
     name: str
     help: str
@@ -41,7 +41,7 @@ _FAMILIES = (
 
 
 def exposition(bench: SavedBench) -> str:
-    """The text; figures that are None have no series."""
+    """The text of the file; figures that are None have no series."""
     lines = [f"# {bench.note}"] if bench.note else []
     info = {"device": bench.device, "server": bench.versions.get("server") or "", "note": bench.note or ""}
     lines += [*_head("info", "What was measured."), f"{_PREFIX}_info{_labels(info)} 1"]
@@ -67,21 +67,23 @@ def _rows(bench: SavedBench) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
         seen[level.load] = block = seen.get(level.load, 0) + 1
         repeated = {"block": str(block)} if held.count(level.load) > 1 else {}
         settings = {key: getattr(level, key) for key in ("concurrency", "rate", "arrival", "live")}
-        shown = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in settings.items()
+        load_labels = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in settings.items()
                  if value is not None}  # fmt: skip
         for model, row in level.models.items():
-            yield {"model": model, **shown, **repeated}, row
+            yield {"model": model, **load_labels, **repeated}, row
 
 
-def _family(name: str, told: str, series: list[tuple[dict[str, str], Any]]) -> list[str]:
+def _family(name: str, description: str, series: list[tuple[dict[str, str], Any]]) -> list[str]:
     known = [(labels, value) for labels, value in series if isinstance(value, int | float)]
     return (
-        _head(name, told) + [f"{_PREFIX}_{name}{_labels(labels)} {value!r}" for labels, value in known] if known else []
+        _head(name, description) + [f"{_PREFIX}_{name}{_labels(labels)} {value!r}" for labels, value in known]
+        if known
+        else []
     )
 
 
-def _head(name: str, told: str) -> list[str]:
-    return [f"# HELP {_PREFIX}_{name} {told}", f"# TYPE {_PREFIX}_{name} gauge"]
+def _head(name: str, description: str) -> list[str]:
+    return [f"# HELP {_PREFIX}_{name} {description}", f"# TYPE {_PREFIX}_{name} gauge"]
 
 
 def _seconds(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""From timed replies to latencies, throughput and correct calls a second, in one saved form."""
+"""Timed replies become latencies, throughput and correct calls per second, which are saved in one form."""
 
 from .quality import quality_against_lowest
 from .saved import Amount, Saved, SavedBench, SavedLevel, SavedRequest

@@ -1,4 +1,4 @@
-"""Quality against load: whether answers get worse where the server is busy."""
+"""Quality against load: whether answers get worse when the server is busy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ..load import Level
 
 
 def quality_against_lowest(levels: Sequence[tuple[Level, list[Outcome]]]) -> list[dict[str, Any] | None]:
-    """Of each level, `turn_exact` minus that of the level with the lowest load, paired by turn.
+    """For each level, its `turn_exact` minus that of the level with the lowest load, paired by turn.
 
     With 95 % limits clustered by session (see callproof.scoring.spread), overall and per model; None for the
     lowest level itself and its repetitions.
@@ -35,18 +35,20 @@ def _compared(outcomes: list[Outcome], reference: list[Outcome]) -> dict[str, An
 
 
 def _of_model(model: str, outcomes: list[Outcome], reference: list[Outcome]) -> dict[str, Any] | None:
-    ours, theirs = ([each for each in side if each.model == model] for side in (outcomes, reference))
+    ours, theirs = ([outcome for outcome in side if outcome.model == model] for side in (outcomes, reference))
     return _difference(ours, theirs)
 
 
 def _difference(ours: list[Outcome], theirs: list[Outcome]) -> dict[str, Any] | None:
-    """None where no turn is in both."""
-    found = differences(_tally(ours), _tally(theirs))["turn_exact"] if ours and theirs else None
-    if found is None or found.value is None:
+    """The difference of `turn_exact`; None if the two have no turn in common."""
+    estimate = differences(_tally(ours), _tally(theirs))["turn_exact"] if ours and theirs else None
+    if estimate is None or estimate.value is None:
         return None
-    return found.model_dump(include={"value", "low", "high", "n", "clusters", "unpaired"})
+    return estimate.model_dump(include={"value", "low", "high", "n", "clusters", "unpaired"})
 
 
 def _tally(outcomes: Iterable[Outcome]) -> Tally:
-    """Turns of several models apart, sessions together."""
-    return Tally.of(each.model_copy(update={"turn_id": f"{each.model}/{each.turn_id}"}) for each in outcomes)
+    """A tally in which the same turn of two models counts as two turns of one session."""
+    return Tally.of(
+        outcome.model_copy(update={"turn_id": f"{outcome.model}/{outcome.turn_id}"}) for outcome in outcomes
+    )

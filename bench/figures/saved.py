@@ -1,4 +1,4 @@
-"""A bench's JSON, read back: what comparisons and exports rest on. Keys that they do not need are passed over."""
+"""Reads a bench's JSON back, for comparisons and exports. Keys that these do not need are ignored."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,7 +14,7 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Saved(BaseModel):
-    """Part of a saved bench: frozen, and open to keys of later versions."""
+    """Part of a saved bench; unknown keys, as later versions may add, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,7 +31,7 @@ class SavedRequest(Saved):
     delay_ms: float = Field(default=0.0, allow_inf_nan=False)
 
     def latency_ms(self, name: Literal["ttft", "tpot", "e2e"]) -> float | None:
-        """A latency, from the moment at which the request was due where that is another than when it was sent."""
+        """A latency; in an open loop TTFT and E2E count from the time at which the request was due."""
         if name == "tpot":
             return tpot_ms(self.ttft_ms, self.e2e_ms, self.output_tokens)
         sent_to = self.ttft_ms if name == "ttft" else self.e2e_ms
@@ -39,7 +39,7 @@ class SavedRequest(Saved):
 
 
 class SavedLevel(Saved):
-    """One level, or one block of it where it was run several times; `load` tells it in words."""
+    """One level, or one block of a level that was run several times. `load`: the load in words."""
 
     load: str
     concurrency: int | None
@@ -57,9 +57,9 @@ class SavedBench(Saved):
     """A file that `callproof bench` wrote.
 
     Attributes:
-        turns: digest of the ids of each model's turns.
+        turns: model -> digest of the ids of its turns.
         parser: what reads the calls, on the server and here.
-        interleaved: of two benches whose blocks ran in turns, the same mark.
+        interleaved: a mark that two benches share if their blocks alternated.
     """
 
     schema_version: Literal[1]

@@ -1,20 +1,19 @@
-"""From replies to figures; latencies are defined as `vllm bench serve` defines them.
+"""Computes figures from replies. Latencies are defined as in `vllm bench serve`.
 
-- TTFT: from just before the request is written to the first server-sent event with a choice. With chat completions that
+- TTFT: from just before the request is written to the first server-sent event with a choice. For chat completions that
   is the role event, which vLLM sends together with the first token.
-- E2E: to the last event with a choice; the usage event after it does not count.
-- TPOT: (E2E - TTFT) / (output tokens - 1), of answers of two tokens or more.
-- ITL: the gaps between events with a choice, all requests together.
+- E2E: from the same time to the last event with a choice; the usage event after it does not count.
+- TPOT: (E2E - TTFT) / (output tokens - 1), for answers of two tokens or more.
+- ITL: the gaps between events with a choice, of all requests together.
 - ttfvc: time to first valid call, see bench/figures/first_call.py.
-- e2e_from_schedule: in an open loop, E2E from the moment at which the request was due.
-- Throughputs: over the time from the first request of the level to the end of its last one. `total_token_throughput`
-  counts prompt and answer.
-- Correct-call goodput: turns with outcome `ok` (the evaluation's `turn_exact`) per second. `request_goodput` counts
-  requests that keep the service level (bench/load/slo.py), `correct_goodput` those that are also `ok`.
-- Lateness: in an open loop, how long after its moment the load generator itself came to a request.
+- e2e_from_schedule: in an open loop, E2E from the time at which the request was due.
+- Throughputs: divided by the time from the first request of the level to the end of its last one.
+  `total_token_throughput` counts prompt and answer tokens.
+- correct_per_s: turns with outcome `ok` (the evaluation's `turn_exact`) per second. `request_goodput` counts requests
+  that meet the service level (bench/load/slo.py), `correct_goodput` those that are also `ok`.
+- lateness: in an open loop, how long after the due time the load generator itself began with a request.
 
-Latencies are those of requests that were answered; std is that of the sample itself (divided by n). Figures without a
-sample are None.
+Only answered requests have latencies. The standard deviation divides by n. Figures without any value are None.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,11 +36,13 @@ LATE_MS = 20.0
 
 
 class Sample(Record):
-    """One request. Times in milliseconds, `started_s` and `due_s` in seconds after the level began.
+    """One request. Times are in milliseconds, but `started_s` and `due_s` in seconds after the level began.
 
-    `delay_ms`: from the moment at which it was due until it was sent, 0 in a closed loop; of it, `late_ms` is the load
-    generator's own, and the rest was spent waiting for a slot (`--max-in-flight`).
-    `outcome` is None where nothing judged it (imported results).
+    Attributes:
+        outcome: None if nothing judged the answer (imported results).
+        delay_ms: from the due time until it was sent; 0 in a closed loop.
+        late_ms: the part of `delay_ms` that the load generator caused; the rest was spent waiting for a free place
+            (`--max-in-flight`).
     """
 
     model: str
@@ -69,19 +70,19 @@ class Sample(Record):
 
 
 def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> float | None:
-    """Milliseconds for each token after the first; None for fewer than two tokens."""
+    """Milliseconds per token after the first; None for fewer than two tokens."""
     if ttft_ms is None or e2e_ms is None or output_tokens < 2:
         return None
     return (e2e_ms - ttft_ms) / (output_tokens - 1)
 
 
 def judged(level: Level) -> list[Outcome]:
-    """The outcome of each request of a level, in order of arrival."""
+    """The outcome of each request of a level, in the order of its replies."""
     return [judge(job.turn, reply.answer, job.model, catalog_of(job.turn)) for job, reply in level.replies]
 
 
 def samples_of(level: Level, outcomes: Sequence[Outcome] | None = None) -> list[Sample]:
-    """The requests of a level, in order of arrival; `outcomes`: where they have been judged already."""
+    """The requests of a level, in the order of its replies. `outcomes`: of the same requests, if already judged."""
     outcomes = judged(level) if outcomes is None else outcomes
     return [
         _sample(job, reply, level.begun, outcome) for (job, reply), outcome in zip(level.replies, outcomes, strict=True)
@@ -121,13 +122,13 @@ def _usage(reply: Reply, key: str) -> int | None:
 
 
 def _output_tokens(reply: Reply) -> int:
-    """As the server counts them; where it sends no usage, one an event."""
+    """The server's count, or one token per event if it sends no usage."""
     tokens = _usage(reply, "completion_tokens")
     return len(reply.chunk_times) if tokens is None else tokens
 
 
 def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None) -> dict[str, Any]:
-    """The figures of some requests of one level that took `duration_s` seconds."""
+    """The figures of requests of one level, which took `duration_s` seconds."""
     answered = [sample for sample in samples if sample.error is None]
     exact = sum(sample.outcome == "ok" for sample in answered)
     tokens = sum(sample.output_tokens for sample in answered)
@@ -152,7 +153,7 @@ def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None
 
 
 def _whole_tokens(answered: Sequence[Sample], tokens: int, duration_s: float) -> dict[str, Any]:
-    """Prompt tokens and total throughput; None where the server does not count prompts."""
+    """Prompt tokens and total throughput; None if the server does not count prompt tokens."""
     prompts = [sample.prompt_tokens for sample in answered if sample.prompt_tokens is not None]
     known = len(prompts) == len(answered)
     return {
@@ -175,15 +176,18 @@ def _rate(count: int, duration_s: float) -> float | None:
 
 
 def _spread(name: str, values: Iterable[float | None]) -> dict[str, float | None]:
-    given = [value for value in values if value is not None]
-    found = np.percentile(given, PERCENTILES).round(3).tolist() if given else [None] * len(PERCENTILES)
-    points = {f"{name}_p{percentile}_ms": value for percentile, value in zip(PERCENTILES, found, strict=True)}
-    mean, std = (round(float(each), 3) for each in (np.mean(given), np.std(given))) if given else (None, None)
+    known = [value for value in values if value is not None]
+    percentiles = np.percentile(known, PERCENTILES).round(3).tolist() if known else [None] * len(PERCENTILES)
+    points = {f"{name}_p{percentile}_ms": value for percentile, value in zip(PERCENTILES, percentiles, strict=True)}
+    mean, std = (round(float(moment), 3) for moment in (np.mean(known), np.std(known))) if known else (None, None)
     return {**points, f"{name}_mean_ms": mean, f"{name}_std_ms": std}
 
 
 def level_figures(level: Level, samples: Sequence[Sample], slo: Slo | None = None) -> dict[str, Any]:
-    """Overall and per model, over the same time, so that the models' rates add up to the overall rate."""
+    """The figures of a level, overall and per model.
+
+    All divide by the duration of the level, so that the models' rates add up to the overall rate.
+    """
     duration = level.ended - level.begun
     models = dict.fromkeys(sample.model for sample in samples)
     of_model = {model: [one for one in samples if one.model == model] for model in models}
@@ -203,7 +207,7 @@ def level_figures(level: Level, samples: Sequence[Sample], slo: Slo | None = Non
 
 
 def _lateness(samples: Sequence[Sample]) -> dict[str, Any] | None:
-    """Of the load generator in an open loop; `lags`: its 99th percentile is above LATE_MS."""
+    """How late the load generator was in an open loop; `lags`: the 99th percentile is above LATE_MS."""
     late = [sample.late_ms for sample in samples if sample.late_ms is not None]
     if not late:
         return None

@@ -1,7 +1,7 @@
-"""Results of NVIDIA AIPerf: profile_export_aiperf.json (aggregates), profile_export.jsonl (a record a request).
+"""Reads results of NVIDIA AIPerf: profile_export_aiperf.json (aggregates), profile_export.jsonl (one record a request).
 
-AIPerf's TTFT ends at the first response that it could parse, its `inter_token_latency` is TPOT, its
-`inter_chunk_latency` is ITL, and its `request_count` leaves failed requests out.
+AIPerf's TTFT ends at the first response that it could parse. Its `inter_token_latency` is our TPOT, its
+`inter_chunk_latency` our ITL, and its `request_count` leaves failed requests out.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _NAMES = {
 
 
 class Duration(Foreign):
-    """A time, or statistics of one."""
+    """A latency, either of one request (`value`) or its statistics."""
 
     unit: Literal["ns", "us", "ms", "sec"]
     value: Amount | tuple[Amount, ...] | None = None
@@ -68,8 +68,8 @@ class Aggregate(Foreign):
             "tokens_per_s": _average(self.output_token_throughput),
         }
         for ours, theirs in _NAMES.items():
-            told = getattr(self, theirs)
-            known |= {f"{ours}_p{point}_ms": told and told.ms(f"p{point}") for point in PERCENTILES}
+            duration = getattr(self, theirs)
+            known |= {f"{ours}_p{point}_ms": duration and duration.ms(f"p{point}") for point in PERCENTILES}
         duration_ms = self.benchmark_duration.ms("avg") if self.benchmark_duration else None
         return level_of_figures(self._concurrency(), (duration_ms or 0) / 1000, model or self._model(), known)
 
@@ -78,20 +78,20 @@ class Aggregate(Foreign):
         return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else "aiperf"
 
     def _concurrency(self) -> int | None:
-        told = self._section("loadgen").get("concurrency")
-        return told if isinstance(told, int) and told > 0 else None
+        concurrency = self._section("loadgen").get("concurrency")
+        return concurrency if isinstance(concurrency, int) and concurrency > 0 else None
 
     def _section(self, name: str) -> dict[str, Any]:
         section = (self.input_config or {}).get(name)
         return section if isinstance(section, dict) else {}
 
 
-def _average(told: Number | None) -> float | None:
-    return None if told is None or told.avg is None else round(told.avg, 4)
+def _average(number: Number | None) -> float | None:
+    return None if number is None or number.avg is None else round(number.avg, 4)
 
 
 class Metadata(Foreign):
-    """When a request ran, epoch nanoseconds, and of which input it was."""
+    """When a request ran (epoch nanoseconds), and which input it came from."""
 
     request_start_ns: Nanoseconds
     request_end_ns: Nanoseconds
@@ -100,7 +100,7 @@ class Metadata(Foreign):
 
 
 class Metrics(Foreign):
-    """The metrics of a request that are used here."""
+    """Those metrics of a request that are used here."""
 
     request_latency: Duration | None = None
     time_to_first_token: Duration | None = None
@@ -136,18 +136,18 @@ class RequestRecord(Foreign):
         )
 
 
-def _value(told: Duration | None) -> float | None:
-    return None if told is None or isinstance(told.value, tuple) else told.ms("value")
+def _value(duration: Duration | None) -> float | None:
+    return None if duration is None or isinstance(duration.value, tuple) else duration.ms("value")
 
 
-def _values(told: Duration | None) -> tuple[float, ...]:
-    if told is None or not isinstance(told.value, tuple):
+def _values(duration: Duration | None) -> tuple[float, ...]:
+    if duration is None or not isinstance(duration.value, tuple):
         return ()
-    return tuple(round(value * _MILLISECONDS[told.unit], 3) for value in told.value)
+    return tuple(round(value * _MILLISECONDS[duration.unit], 3) for value in duration.value)
 
 
 def level_of_records(records: Sequence[RequestRecord], model: str | None) -> dict[str, Any]:
-    """One level of all records of a file; a file does not tell how many were in flight."""
+    """One level made of all records of a file. The number of requests in flight is unknown: the file lacks it."""
     begun = min(record.metadata.request_start_ns for record in records)
     ended = max(record.metadata.request_end_ns for record in records)
     samples = [record.sample(model or "aiperf", begun) for record in records]

@@ -1,11 +1,11 @@
-"""Results of other load generators as a bench's report: the same table, JSON and HTML.
+"""Turns results of other load generators into a bench's report: the same tables, JSON and HTML.
 
     callproof bench import result.json --device "gpu, H100"
     callproof bench import artifacts/profile_export.jsonl --model car_sales --out runs/aiperf.json
 
-Takes files of `vllm bench serve --save-result` (--append-result and --save-detailed too), and AIPerf's
-profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level; what a file does not tell is empty,
-correctness always.
+Reads files of `vllm bench serve --save-result` (also with --append-result and --save-detailed), and AIPerf's
+profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level. What a file lacks stays empty;
+correctness always does.
 """
 
 import json
@@ -31,10 +31,10 @@ _SPACE = re.compile(r"\s*")
 
 
 def read_levels(path: Path, model: str | None) -> tuple[str, list[dict[str, Any]]]:
-    """(the tool, levels) of a file.
+    """(name of the tool, levels) of a file.
 
     Raises:
-        UserError: malformed JSON, or results of no tool that is known (`path:line`).
+        UserError: the JSON is malformed, or of no known tool (`path:line`).
     """
     values = list(_values(path))
     where, first = values[0] if values else (path, None)
@@ -51,13 +51,13 @@ def read_levels(path: Path, model: str | None) -> tuple[str, list[dict[str, Any]
 
 
 def import_report(paths: list[Path], model: str | None, device: str | None) -> dict[str, Any]:
-    """A report as `bench.report` makes it, with one level a result, in the order of the files."""
+    """A report as `bench.report` makes it, with one level for each result, in the order of the files."""
     levels: list[dict[str, Any]] = []
     tools: dict[str, None] = {}
     for path in paths:
-        tool, found = read_levels(path, model)
+        tool, file_levels = read_levels(path, model)
         tools[tool] = None
-        levels += found
+        levels += file_levels
     device = device or "unknown"
     return {
         "schema_version": SCHEMA_VERSION,
@@ -78,7 +78,7 @@ def import_report(paths: list[Path], model: str | None, device: str | None) -> d
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
-    """(`path:line`, JSON value) of each value in a file, whatever white space is between them."""
+    """(`path:line`, value) of each JSON value in a file; any white space may separate them."""
     text, decoder = read_text(path), json.JSONDecoder()
     at, line = 0, 1
     while (begin := _SPACE.match(text, at).end()) < len(text):  # pyright: ignore[reportOptionalMemberAccess]
@@ -86,8 +86,8 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             value, at = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError) as error:
-            told = error.msg if isinstance(error, json.JSONDecodeError) else "a number or a nesting without bounds"
-            raise UserError(f"{path}:{line}", f"malformed JSON ({told})", _MEND) from None
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number or a nesting without bounds"
+            raise UserError(f"{path}:{line}", f"malformed JSON ({reason})", _MEND) from None
         yield f"{path}:{line}", value
         line += text.count("\n", begin, at)
 

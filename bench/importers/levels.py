@@ -1,4 +1,4 @@
-"""A level of a bench's report, from what another load generator tells of it."""
+"""Makes a level of a bench's report from another load generator's figures or requests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ UNJUDGED = {"exact": None, "turn_exact": None, "correct_per_s": None}
 
 
 class Foreign(Saved):
-    """Part of another tool's file; numbers are finite, and keys that are not needed are passed over."""
+    """Part of another tool's file; numbers must be finite, and keys that are not needed are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
 
 def level_of_samples(concurrency: int | None, duration_s: float, samples: Sequence[Sample]) -> dict[str, Any]:
-    """A level with every request."""
+    """A level with every request; figures are computed from them."""
     names = dict.fromkeys(sample.model for sample in samples)
     models = {
         name: {**figures([one for one in samples if one.model == name], duration_s), **UNJUDGED} for name in names
@@ -29,7 +29,7 @@ def level_of_samples(concurrency: int | None, duration_s: float, samples: Sequen
 def level_of_figures(
     concurrency: int | None, duration_s: float, model: str, known: Mapping[str, float | None]
 ) -> dict[str, Any]:
-    """A level of which only figures are told; those that are not `known` are None."""
+    """A level without requests: the `known` figures of one model, all others None."""
     nothing = dict.fromkeys(figures([], 0.0))
     row = {**nothing, "requests": 0, "errors": 0, **known}
     return _level(concurrency, duration_s, {model: row}, row, ())

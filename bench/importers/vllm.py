@@ -1,7 +1,7 @@
-"""Results of `vllm bench serve --save-result`; its latencies are defined as those of `bench.figures.stats`.
+"""Reads results of `vllm bench serve --save-result`; its latencies are defined as in `bench.figures.stats`.
 
-Without `--save-detailed` the file has a list of end-to-end latencies, and otherwise mean, median and the percentiles
-that were asked for (99 by default).
+Without `--save-detailed` the file has the list of end-to-end latencies, and of the other latencies only mean, median
+and the requested percentiles (99 by default).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _NAMES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e": "e2el"}
 
 
 class Result(Foreign):
-    """One result; times in seconds. The lists have one entry a request, failed ones included."""
+    """One result; times in seconds. The lists have one entry for each request, failed ones included."""
 
     model_id: str
     duration: Amount
@@ -38,10 +38,12 @@ class Result(Foreign):
     @model_validator(mode="after")
     def _one_entry_a_request(self) -> "Result":
         detailed = (self.ttfts, self.itls, self.output_lens, self.errors, self.start_times)
-        given = [each for each in detailed if each is not None]
-        lengths = {len(each) for each in (*given, *([self.latencies] if given and self.latencies else []))}
-        if given and (len(given) < len(detailed) or len(lengths) > 1 or lengths == {0}):
-            raise ValueError("ttfts, itls, output_lens, errors, start_times, latencies: expected one entry a request")
+        columns = [column for column in detailed if column is not None]
+        lengths = {len(column) for column in (*columns, *([self.latencies] if columns and self.latencies else []))}
+        if columns and (len(columns) < len(detailed) or len(lengths) > 1 or lengths == {0}):
+            raise ValueError(
+                "ttfts, itls, output_lens, errors, start_times, latencies: expected one entry for each request"
+            )
         return self
 
     def level(self) -> dict[str, Any]:
@@ -59,7 +61,7 @@ class Result(Foreign):
     def _samples(self) -> Iterator[Sample]:
         starts, ttfts = self.start_times or (), self.ttfts or ()
         gaps, lengths, errors = self.itls or (), self.output_lens or (), self.errors or ()
-        latencies = self.latencies or tuple(map(lambda ttft, each: ttft + sum(each), ttfts, gaps))
+        latencies = self.latencies or tuple(map(lambda ttft, gaps_of_one: ttft + sum(gaps_of_one), ttfts, gaps))
         for at, error in enumerate(errors):
             yield Sample(
                 model=self.model_id,
@@ -74,17 +76,19 @@ class Result(Foreign):
             )
 
     def _percentiles(self) -> dict[str, float | None]:
-        told = self.model_extra or {}
-        found: dict[str, float | None] = {}
+        figures = self.model_extra or {}
+        percentiles: dict[str, float | None] = {}
         for ours, theirs in _NAMES.items():
             for point in PERCENTILES:
                 names = [f"p{point}_{theirs}_ms", *([f"median_{theirs}_ms"] if point == 50 else [])]
-                values = [told[name] for name in names if isinstance(told.get(name), int | float)]
-                found[f"{ours}_p{point}_ms"] = round(values[0], 3) if values else None
+                values = [figures[name] for name in names if isinstance(figures.get(name), int | float)]
+                percentiles[f"{ours}_p{point}_ms"] = round(values[0], 3) if values else None
         if self.latencies and not self.failed:
             points = np.percentile(self.latencies, PERCENTILES) * 1000
-            found |= {f"e2e_p{point}_ms": round(float(at), 3) for point, at in zip(PERCENTILES, points, strict=True)}
-        return found
+            percentiles |= {
+                f"e2e_p{point}_ms": round(float(at), 3) for point, at in zip(PERCENTILES, points, strict=True)
+            }
+        return percentiles
 
 
 def _ms(seconds: float) -> float:

@@ -1,7 +1,7 @@
-"""Requests at their moments: closed and open loops, arrivals, mixes, service levels."""
+"""Sends the requests of a bench: closed and open loops, arrival patterns, shares of models, service levels."""
 
 from .arrivals import Arrival, parse_arrival
-from .load import Job, Level, make_jobs, run_level, salted, scheduled, warm_up
+from .loops import Job, Level, make_jobs, run_level, salted, scheduled, warm_up
 from .mix import parse_mix
 from .slo import Slo, parse_slo
 

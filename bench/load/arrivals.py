@@ -1,11 +1,11 @@
 """When the requests of an open loop are due.
 
-- `poisson`: independent exponential gaps, stretched so that n requests take n / rate seconds, as in `vllm bench serve`.
-- `constant`: one request each 1 / rate seconds.
-- `burst:N`: N requests at one moment, each N / rate seconds.
-- `trace:FILE`: the moments of a JSONL file, of which each line is an object with `timestamp` in milliseconds (traces of
-  vLLM's timed_trace, AIPerf and Mooncake) or `seconds`; further keys are ignored. The first moment is the start. With a
-  rate, the trace is stretched or pressed to it.
+- `poisson`: independent exponential gaps, scaled so that n requests take n / rate seconds, as in `vllm bench serve`.
+- `constant`: one request every 1 / rate seconds.
+- `burst:N`: N requests at once, every N / rate seconds.
+- `trace:FILE`: the times of a JSONL file. Each line is an object with `timestamp` in milliseconds (as in traces of
+  vLLM's timed_trace, AIPerf and Mooncake) or `seconds`; other keys are ignored. The first time is the start. With a
+  rate, the trace is scaled to it.
 """
 
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ _FOREVER = 1e15
 
 @dataclass(frozen=True)
 class Arrival:
-    """A pattern of arrivals; `burst` is how many requests come at once, `trace` the moments of a file, in seconds."""
+    """A pattern of arrivals. `burst`: how many requests come at once. `trace`: the times of a file, in seconds."""
 
     name: str = "poisson"
     burst: int = 1
     trace: tuple[float, ...] | None = None
 
     def moments(self, count: int, rate: float | None, seed: int) -> list[float]:
-        """Seconds after the start at which `count` requests are due, fewer where a trace is shorter.
+        """The seconds after the start at which `count` requests are due; fewer if the trace is shorter.
 
         Args:
-            rate: requests per second; None: as the trace has it.
-            seed: of the gaps of `poisson`.
+            rate: requests per second; None keeps the times of the trace.
+            seed: for the gaps of `poisson`.
         """
         if self.trace is not None:
             return self._replayed(count, rate)
@@ -52,10 +52,10 @@ class Arrival:
 
 
 def parse_arrival(text: str) -> Arrival:
-    """The arrival that `--arrival` names.
+    """The pattern that `--arrival` names.
 
     Raises:
-        UserError: no such pattern, or a trace that cannot be read (`file:line`).
+        UserError: there is no such pattern, or the trace cannot be read (`file:line`).
     """
     kind, _, value = text.partition(":")
     if kind in ("poisson", "constant") and not value:
@@ -73,7 +73,7 @@ def _read_trace(path: Path) -> tuple[float, ...]:
     for line, value in read_jsonl(path):
         moments.append(_moment(value, f"{path}:{line}"))
         if len(moments) > 1 and moments[-1] < moments[-2]:
-            raise UserError(f"{path}:{line}", "lies before the line above it", "sort the trace by time")
+            raise UserError(f"{path}:{line}", "is earlier than the line above it", "sort the trace by time")
     if not moments:
         raise UserError(path, "holds no moments", 'write one {"timestamp": milliseconds} a line')
     return tuple(moment - moments[0] for moment in moments)

@@ -1,7 +1,7 @@
 """How requests are shared among models: equally by default, by weight (`car_sales=3,insurance=1`), or `zipf:1.1`.
 
-With Zipf's law the k-th model that is given has the weight 1 / k**s. Shares are exact, up to rounding down; their order
-is shuffled with a seed, so the same command sends the same sequence.
+Under Zipf's law the k-th --model has the weight 1 / k**s. The number of requests of each model is exact up to rounding
+down; their order is shuffled with a seed, so that the same command sends the same sequence.
 """
 
 import math
@@ -12,10 +12,10 @@ from callproof.errors import UserError
 
 
 def parse_mix(text: str, models: Sequence[str]) -> dict[str, float]:
-    """The weight of each model.
+    """The weight of each model, from `text` as `--mix` has it.
 
     Raises:
-        UserError: no weights, or not one for each model.
+        UserError: `text` is no mix, or does not give every model one weight.
     """
     kind, _, exponent = text.partition(":")
     if kind == "zipf":
@@ -42,12 +42,12 @@ def _number(text: str, mix: str, least: float) -> float:
     except ValueError:
         value = math.nan
     if not least <= value <= 1e6:
-        raise UserError(f"--mix {mix}", f"{text!r} is no weight from {least:g}", _MEND)
+        raise UserError(f"--mix {mix}", f"{text!r} is no weight of {least:g} or more", _MEND)
     return value
 
 
 def shared_out(weights: Mapping[str, float], available: Mapping[str, int], seed: int) -> list[str]:
-    """The model of each request: as many as fit the weights without asking any model more than is `available`."""
+    """The model of each request: as many requests as the weights and each model's `available` turns allow."""
     scale = min(available[model] / weight for model, weight in weights.items())
     counts = {model: max(1, math.floor(weight * scale + 1e-9)) for model, weight in weights.items()}
     order = [model for model, count in counts.items() for _ in range(count)]

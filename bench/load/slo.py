@@ -1,7 +1,7 @@
-"""The service level: limits that a request keeps or breaks, as `vllm bench serve --goodput` counts them.
+"""The service level: latency limits that each request meets or misses, as in `vllm bench serve --goodput`.
 
-A request keeps it if it was answered and none of its latencies is above its limit; an answer of one token has no TPOT
-and keeps that limit. In an open loop TTFT and E2E count from the moment at which the request was due.
+A request meets the service level if it was answered and no latency is above its limit. An answer of one token has no
+TPOT and meets that limit. In an open loop TTFT and E2E count from the time at which the request was due.
 """
 
 import math
@@ -14,7 +14,7 @@ LIMITS = ("ttft", "tpot", "e2e")
 
 
 class Latencies(Protocol):
-    """What a request is held against, in milliseconds; `delay_ms` is how long after its moment it was sent."""
+    """The latencies of a request in milliseconds; `delay_ms`: how long after its due time it was sent."""
 
     @property
     def ttft_ms(self) -> float | None: ...
@@ -27,14 +27,14 @@ class Latencies(Protocol):
 
 
 class Slo(Record):
-    """Limits in milliseconds; None: no limit."""
+    """The limits in milliseconds; None means no limit."""
 
     ttft: float | None = None
     tpot: float | None = None
     e2e: float | None = None
 
     def kept(self, request: Latencies) -> bool:
-        """Whether an answered request keeps every limit."""
+        """Whether an answered request is within every limit."""
         ttft, e2e = request.ttft_ms, request.e2e_ms
         if ttft is None or e2e is None:
             return False
@@ -43,10 +43,10 @@ class Slo(Record):
 
 
 def parse_slo(text: str) -> Slo:
-    """The limits that `--slo ttft=200,tpot=50,e2e=2000` gives.
+    """The limits of `--slo`, such as `ttft=200,tpot=50,e2e=2000`.
 
     Raises:
-        UserError: an unknown name, a name twice, or no positive number.
+        UserError: a name is unknown or comes twice, or a limit is no positive number.
     """
     limits: dict[str, float] = {}
     for part in text.split(","):

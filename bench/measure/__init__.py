@@ -1,4 +1,4 @@
-"""Which levels a bench measures, in which order, and until when."""
+"""Runs a bench: which levels it measures, in which order, and when it ends."""
 
 from .bench import Bench, Options, run_until_interrupted
 from .blocks import new_mark, run_in_turns

@@ -1,4 +1,4 @@
-"""One bench from warm-up to the last level."""
+"""One bench, from warm-up to the last level."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from callproof.errors import UserError
 from callproof.turns import Turn
 
 from ..load import Arrival, Job, Level, Slo, make_jobs, run_level, salted, scheduled, warm_up
-from .find_rate import Found, find_rate
+from .find_rate import HighestRate, find_rate
 
 _MAX_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="(\d+)"', re.MULTILINE)
 
@@ -25,16 +25,16 @@ class Options:
     """What is varied beyond concurrency.
 
     Args:
-        mix: weights of the models; None: they take turns.
-        seed: of the mix and of the arrivals.
-        rates: requests per second of open loops, a level each; empty: closed loops, or a trace as it is.
-        arrival: of open loops; None: closed loops.
+        mix: weights of the models; None: they alternate.
+        seed: for the mix and the arrivals.
+        rates: requests per second of open loops, one level each; empty: closed loops, or an unscaled trace.
+        arrival: pattern of open loops; None: closed loops.
         max_in_flight: limit of an open loop.
-        cache: `cold`: a prefix cache of its own for each level, where the server has one; `warm`: every prompt is sent
-            once before the first level.
+        cache: `cold`: each level starts with nothing in the prefix cache, if the server is vLLM; `warm`: every prompt
+            is sent once before the first level.
         slo: the service level that goodput counts.
-        find_rate: search the highest rate that keeps it, from the first of `rates`.
-        live: how many of the models share a level, a level each; empty: all.
+        find_rate: search for the highest rate that meets it, starting at the first of `rates`.
+        live: how many of the models share a level, one level each; empty: all models.
         blocks: how many times the levels are run, one round after another.
     """
 
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass
 class _Load:
-    """The load of a level: one of `concurrency`, and `rate` with the options' arrival."""
+    """The load of a level: either `concurrency`, or the options' arrival pattern at `rate`."""
 
     jobs: list[Job]
     concurrency: int | None = None
@@ -62,16 +62,16 @@ class _Load:
 
 @dataclass
 class Bench:
-    """One run: what is asked, and what has come back so far.
+    """One run: what to send, and what has come back so far.
 
     Args:
-        turns: of each model.
+        turns: model -> its turns.
         concurrencies: of closed loops, in order.
-        requests: turns of each model at each level, at most; with `options.live`, those of a level, shared by the
-            models.
+        requests: the maximum number of turns per model and level; with `options.live`, per level, shared by the models.
 
     Attributes:
-        stopped: why the levels end before the last one; None: they do not.
+        stopped: why the bench ended before the last level; None if it did not.
+        highest_rate: the result of `options.find_rate`.
     """
 
     url: str
@@ -85,14 +85,14 @@ class Bench:
     max_loras: int | None = field(default=None, init=False)
     cold_cache: bool = field(default=False, init=False)
     stopped: str | None = field(default=None, init=False)
-    found: Found | None = field(default=None, init=False)
+    highest_rate: HighestRate | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.jobs = self._make_jobs(list(self.turns), self.requests)
 
     @property
-    def asked(self) -> dict[str, list[str]]:
-        """The ids of each model's turns, in the order in which they are asked."""
+    def turn_ids(self) -> dict[str, list[str]]:
+        """Model -> the ids of its turns, in the order in which they are sent."""
         return {model: [job.turn.turn_id for job in self.jobs if job.model == model] for model in self.turns}
 
     def _make_jobs(self, models: list[str], requests: int) -> list[Job]:
@@ -112,7 +112,7 @@ class Bench:
                 yield from (_Load(jobs, rate=rate, live=live) for rate in self.options.rates or (None,))
 
     async def run(self) -> None:
-        """Check the endpoint, warm up, and run every level; `levels` holds what there is when it is cancelled."""
+        """Check the endpoint, warm up, and run every level. After a cancellation `levels` holds what was measured."""
         async with self.connect() as endpoint:
             await self.prepare(endpoint)
             for _ in range(self.options.blocks):
@@ -124,18 +124,18 @@ class Bench:
         return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit)
 
     async def block(self, endpoint: Endpoint) -> None:
-        """Run every level once, or the search; nothing once the server is gone."""
+        """Run every level once, or the search for a rate; levels are skipped once the server is gone."""
         if self.options.find_rate:
             await self._search(endpoint)
         else:
             for load in self._loads():
                 if self.stopped is None:
                     await self._measure(endpoint, load)
-        found = _MAX_LORAS.search(await endpoint.read("/metrics"))
-        self.max_loras = int(found[1]) if found else self.max_loras
+        slots = _MAX_LORAS.search(await endpoint.read("/metrics"))
+        self.max_loras = int(slots[1]) if slots else self.max_loras
 
     async def prepare(self, endpoint: Endpoint) -> None:
-        """Check the endpoint, and warm up."""
+        """Check that the endpoint serves the models, and warm up."""
         await require_models(endpoint, self.turns)
         self.server_version = await endpoint.version()
         vllm = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
@@ -157,9 +157,9 @@ class Bench:
             return level
 
         try:
-            self.found = await find_rate(self.options.rates[0], self.options.slo, measure)
+            self.highest_rate = await find_rate(self.options.rates[0], self.options.slo, measure)
         except _ServerGone:
-            say("the search ends here")
+            say("the search ends here: the server is gone")
 
     def _salted(self, jobs: list[Job], name: str) -> list[Job]:
         return salted(jobs, f"{name}-{time.time_ns()}") if self.cold_cache else jobs
@@ -178,7 +178,7 @@ class Bench:
         return level
 
     async def _check_alive(self, endpoint: Endpoint, level: Level) -> None:
-        """After failures of the connection: whether there is a server at all."""
+        """Set `stopped` if connections failed and the server no longer answers."""
         if any(reply.status is None for _, reply in level.replies):
             try:
                 await endpoint.models()
@@ -187,11 +187,11 @@ class Bench:
 
 
 class _ServerGone(Exception):
-    """A search cannot go on."""
+    """Ends a search because the server no longer answers."""
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
-    """Run a coroutine; whether Ctrl-C or SIGTERM ended it. Requests in flight are dropped."""
+    """Run a coroutine; returns whether Ctrl-C or SIGTERM ended it. Requests in flight are dropped."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         asyncio.run(work)

@@ -1,4 +1,4 @@
-"""Two benches whose blocks are run in turns, so that the machine's drift falls on both alike."""
+"""Runs the blocks of two benches alternately, so that the machine's drift affects both alike."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -9,14 +9,14 @@ from .bench import Bench
 
 
 def new_mark() -> str:
-    """A mark for both files of an interleaved pair."""
+    """A mark to store in both files of an alternating pair."""
     return uuid4().hex
 
 
 async def run_in_turns(benches: Sequence[Bench], blocks: int) -> None:
     """Warm both up, then run `blocks` rounds: A B, B A, A B, ..., so that a steady drift cancels.
 
-    The benches hold what there is when it is cancelled.
+    After a cancellation the benches hold what was measured.
     """
     first, second = benches
     async with first.connect() as one, second.connect() as two:

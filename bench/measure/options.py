@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from callproof.config import RunConfig
-from callproof.console import add_overrides
+from callproof.console import add_config
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
 
@@ -20,12 +20,11 @@ _N = TypeVar("_N", int, float)
 def add_target(parser: argparse.ArgumentParser) -> None:
     """The options that say what is asked, and where the figures go."""
     parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of the first --config")
-    parser.add_argument("--config", type=Path, action="append", required=True, metavar="FILE", help="repeat it")
     parser.add_argument(
         "--device", metavar="LABEL", help="what the server runs on; default: found out where it is local"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/<kind>-<time>.json")
-    add_overrides(parser)
+    add_config(parser, "whose eval turns are asked, and whose endpoint is the default; may be repeated", several=True)
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,12 @@
-"""What a bench leaves behind: JSON, the HTML report beside it, tables, and the last line for scripts."""
+"""The outputs of a bench: a JSON file, an HTML file beside it, tables, and a last line of JSON for scripts."""
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from callproof.console import last_line
 from callproof.errors import UserError
 from callproof.records import write_json
 
@@ -15,7 +15,7 @@ from .table import print_tables
 
 
 def publish(report: dict[str, Any], out: Path) -> None:
-    """Write and print a report; `out` is the JSON file, and names the HTML file."""
+    """Write a report to `out` (JSON) and beside it (the same name with .html), and print it."""
     write_json(out, report)
     page = out.with_suffix(".html")
     write_html(page, report)
@@ -26,19 +26,19 @@ def publish(report: dict[str, Any], out: Path) -> None:
     print(f"written to {out} and {page}{f' (partial: {stopped})' if stopped else ''}", file=sys.stderr)
     kept = {key: report[key] for key in ("device", "note", "partial", "stopped", "find_rate", "warnings")}
     levels = [{key: value for key, value in level.items() if key != "samples"} for level in report["levels"]]
-    print(json.dumps({"out": str(out), "report": str(page), **kept, "levels": levels}))
+    last_line({"out": str(out), "report": str(page), **kept, "levels": levels})
 
 
 def stamped(kind: str, suffix: str = ".json") -> Path:
-    """Where results go by default."""
+    """The default path of results: `runs/<kind>-<time><suffix>`."""
     return Path("runs") / f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}{suffix}"
 
 
 def writable(out: Path) -> Path:
-    """The path, once it is clear that a file can be written there, before time is spent on what goes into it.
+    """Return `out` after checking that it can be written, before time is spent on its content.
 
     Raises:
-        UserError: it is a folder, or cannot be written.
+        UserError: `out` is a folder, or cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The HTML report of a bench: one static file with its figures and the course of every request.
 
-See `callproof.console.html` for how what servers and models said is kept from doing anything.
+`callproof.console.html` says how text of servers and models is kept from running.
 """
 
 from pathlib import Path
@@ -17,16 +17,16 @@ _SCRIPTS = "axes.js figures.js requests.js bench.js".split()
 
 
 def write_html(path: Path, report: dict[str, Any]) -> None:
-    """Write the report; of the requests only the first MAX_REQUESTS are drawn, and it says so.
+    """Write the report. It draws the first MAX_REQUESTS requests only, and says so.
 
     Raises:
         UserError: the file cannot be written.
     """
     levels, left = [], MAX_REQUESTS
     for level in report["levels"]:
-        shown = level["samples"][:left]
-        left -= len(shown)
-        levels.append({**level, "samples": list(map(_row, shown)), "requests": len(level["samples"])})
+        drawn = level["samples"][:left]
+        left -= len(drawn)
+        levels.append({**level, "samples": list(map(_row, drawn)), "requests": len(level["samples"])})
     data = {
         "run": {key: value for key, value in report.items() if key != "levels"},
         "levels": levels,
@@ -40,6 +40,6 @@ def write_html(path: Path, report: dict[str, Any]) -> None:
 
 
 def _row(sample: dict[str, Any]) -> dict[str, Any]:
-    """What is drawn of a request; the gaps between its tokens are not."""
+    """The fields of a request that are drawn; the gaps between its tokens are left out."""
     kept = ("model", "turn_id", "started_s", "ttft_ms", "e2e_ms", "output_tokens", "outcome", "error", "delay_ms")
     return {key: sample[key] for key in kept}

@@ -1,4 +1,4 @@
-"""The JSON of a bench: what was measured, on what, with which turns, and every request."""
+"""The JSON of a bench: its figures, the device, the turns, and every request."""
 
 import os
 import platform
@@ -23,18 +23,19 @@ CPU_NOTE = "functional, not performance"
 def make_report(
     bench: Bench, device: str | None, interrupted: bool, tool_call_parser: str | None = None
 ) -> dict[str, Any]:
-    """Everything that is saved.
+    """The whole report of a bench.
 
     Args:
-        device: the user's label; otherwise it is found out where the server is local.
-        tool_call_parser: of the server, as the configuration names it.
+        device: the user's label; None: detected if the server is on this machine.
+        interrupted: whether Ctrl-C or SIGTERM ended the bench.
+        tool_call_parser: the server's parser, as the configuration names it.
     """
     options = bench.options
     outcomes = [(level, judged(level)) for level in bench.levels]
     quality = [None] * len(outcomes) if options.find_rate else quality_against_lowest(outcomes)
     levels = [
-        {**_level(level, found, bench), "turn_exact_vs_lowest": compared}
-        for (level, found), compared in zip(outcomes, quality, strict=True)
+        {**_level(level, level_outcomes, bench), "turn_exact_vs_lowest": difference}
+        for (level, level_outcomes), difference in zip(outcomes, quality, strict=True)
     ]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -50,11 +51,12 @@ def make_report(
         "slo": options.slo and options.slo.model_dump(exclude_none=True),
         "prefix_cache": prefix_cache(bench),
         "sampling": sampling(bench.settings),
-        "turns": {model: digest(turns) for model, turns in bench.asked.items()},
+        "turns": {model: digest(turns) for model, turns in bench.turn_ids.items()},
         "versions": versions(bench.server_version),
         "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": tool_call_parser},
         "max_loras": bench.max_loras,
-        "find_rate": bench.found and {**bench.found.model_dump(mode="json"), "words": bench.found.words},
+        "find_rate": bench.highest_rate
+        and {**bench.highest_rate.model_dump(mode="json"), "words": bench.highest_rate.words},
         "warnings": _warnings(levels),
         "levels": levels,
     }
@@ -86,18 +88,18 @@ def sampling(settings: EvalConfig) -> dict[str, Any]:
 
 
 def device_of(url: str, label: str | None) -> dict[str, str | None]:
-    """The device, and what its figures are worth."""
+    """`device` and `note`, two keys of a report."""
     device = label or detect_device(url)
     return {"device": device, "note": note_of(device)}
 
 
 def note_of(device: str) -> str | None:
-    """What every output must say of figures taken on this device."""
+    """The note that every output carries if figures come from this device; None for a GPU."""
     return CPU_NOTE if device.startswith("cpu") else None
 
 
 def detect_device(url: str) -> str:
-    """`cpu, N cores` or the name of the GPU where the server is on this machine, otherwise `unknown`."""
+    """`gpu, <name>` or `cpu, N cores` if the server is on this machine, otherwise `unknown`."""
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
         return "unknown"
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]

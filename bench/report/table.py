@@ -1,4 +1,4 @@
-"""The figures of a bench for people."""
+"""Prints the figures of a bench as tables."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,8 @@ def print_overhead(report: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _ratio(found: dict[str, float] | None) -> str:
-    return "-" if found is None else f"{found['ratio']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+def _ratio(ratio: dict[str, float] | None) -> str:
+    return "-" if ratio is None else f"{ratio['ratio']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
 
 
 def _console(head: str) -> "Console":
@@ -84,11 +84,11 @@ def _quality(report: dict[str, Any]) -> "Table":
         compared = level["turn_exact_vs_lowest"]
         if compared is None:
             continue
-        for model, found in {**compared["models"], "overall": compared["overall"]}.items():
-            if found:
-                points = " to ".join(f"{100 * found[key]:+.1f}" for key in ("low", "high"))
-                difference = f"{100 * found['value']:+.1f} ({points})"
-                table.add_row(f"{level['load']}", model, difference, str(found["n"]))
+        for model, estimate in {**compared["models"], "overall": compared["overall"]}.items():
+            if estimate:
+                points = " to ".join(f"{100 * estimate[key]:+.1f}" for key in ("low", "high"))
+                difference = f"{100 * estimate['value']:+.1f} ({points})"
+                table.add_row(f"{level['load']}", model, difference, str(estimate["n"]))
     return table
 
 

@@ -3,24 +3,11 @@
 Nothing here knows a catalog: reading never judges.
 """
 
-from .calls import (
-    DECODER,
-    MAX_DEPTH,
-    MalformedCall,
-    ParsedAnswer,
-    RefusedJSON,
-    ToolCall,
-    calls_with_ends,
-    decode,
-    parse,
-    parse_answer,
-    parse_served,
-    render,
-    without_think,
-    writable,
-    writable_value,
-)
+from .answers import calls_with_ends, parse, parse_answer, parse_served, render, without_think
+from .calls import MalformedCall, ParsedAnswer, ToolCall
 from .completions import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from .formats import Tools
+from .strict_json import DECODER, MAX_DEPTH, RefusedJSON, decode, writable, writable_value
 from .tool_text import render_tools, split_tools
 
 __all__ = [
@@ -33,6 +20,7 @@ __all__ = [
     "RefusedJSON",
     "StreamedCompletion",
     "ToolCall",
+    "Tools",
     "calls_with_ends",
     "decode",
     "load_json",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from .calls import DECODER, RefusedJSON
+from .strict_json import DECODER, RefusedJSON
 
 _HEAD = """# Tools
 

@@ -42,7 +42,7 @@ Key = tuple[str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Given(NamedTuple):
+class Setting(NamedTuple):
     """A value that a source gives to a key; `source` is its place, as people read it."""
 
     key: Key
@@ -94,8 +94,8 @@ def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Re
             the source and the key.
     """
     layers = _Layers(model)
-    for given in (*_file(model, path), *_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
-        layers.put(given)
+    for setting in (*_file(model, path), *_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
+        layers.put(setting)
     try:
         config = model.model_validate(layers.tree)
     except ValidationError as error:
@@ -120,22 +120,24 @@ class _Layers:
         self.tree: dict[str, Any] = {}
         self.sources: dict[Key, str] = {}
 
-    def put(self, given: Given) -> None:
-        *parents, last = given.key
+    def put(self, setting: Setting) -> None:
+        *parents, last = setting.key
         at: Any = self.tree
         for depth, name in enumerate(parents, start=1):
-            at = at.setdefault(name, _below(self._model, given.key[:depth]))
+            at = at.setdefault(name, _below(self._model, setting.key[:depth]))
             if not isinstance(at, dict):
-                problem = f"unknown key {'.'.join(given.key)!r}, for {'.'.join(given.key[:depth])!r} holds one value"
-                raise UserError(given.source, problem, "name a key of the schema")
-        at[last] = given.value
-        covered = [key for key in self.sources if key[: len(given.key)] == given.key]
+                problem = (
+                    f"unknown key {'.'.join(setting.key)!r}, for {'.'.join(setting.key[:depth])!r} holds one value"
+                )
+                raise UserError(setting.source, problem, "name a key of the schema")
+        at[last] = setting.value
+        covered = [key for key in self.sources if key[: len(setting.key)] == setting.key]
         for key in covered:
             del self.sources[key]
-        self.sources[given.key] = given.source
+        self.sources[setting.key] = setting.source
 
 
-def _file(model: type[BaseModel], path: Path) -> Iterator[Given]:
+def _file(model: type[BaseModel], path: Path) -> Iterator[Setting]:
     try:
         document = read_yaml(read_text(path))
     except BadYaml as error:
@@ -143,10 +145,10 @@ def _file(model: type[BaseModel], path: Path) -> Iterator[Given]:
     if not isinstance(document.value, dict):
         problem = f"expected a mapping, got {type(document.value).__name__}"
         raise UserError(path, problem, "see configs/car_sales.yaml")
-    yield from _givens(model, (), document.value, lambda key: f"{path}:{document.lines.get(key, 1)}")
+    yield from _settings(model, (), document.value, lambda key: f"{path}:{document.lines.get(key, 1)}")
 
 
-def _dotenv(model: type[BaseModel]) -> Iterator[Given]:
+def _dotenv(model: type[BaseModel]) -> Iterator[Setting]:
     if not DOTENV.is_file():
         return
     values: dict[str, str] = {}
@@ -167,23 +169,23 @@ def _blank_lines(text: str) -> int:
 
 def _environment(
     model: type[BaseModel], values: Mapping[str, str], places: Mapping[str, str] | None = None
-) -> Iterator[Given]:
+) -> Iterator[Setting]:
     """Shorter names first, so that LLM_TRAIN__SEED stands above a seed in LLM_TRAIN."""
     for name in sorted(values):
         if name.startswith(PREFIX):
             key = tuple(name.removeprefix(PREFIX).lower().split("__"))
             source = (places or {}).get(name, name)
             if len(key) > 1 or set(key) <= set(model.model_fields) or _suggestion(model, key):
-                yield from _givens(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)
+                yield from _settings(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)
 
 
-def _words(model: type[BaseModel], words: Iterable[str]) -> Iterator[Given]:
+def _words(model: type[BaseModel], words: Iterable[str]) -> Iterator[Setting]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
             raise UserError(word, "expected KEY=VALUE, such as train.learning_rate=1e-4", "see --help")
         key = tuple(name.split("."))
-        yield from _givens(model, key, _from_text(model, key, text, COMMAND_LINE), lambda _: COMMAND_LINE)
+        yield from _settings(model, key, _from_text(model, key, text, COMMAND_LINE), lambda _: COMMAND_LINE)
 
 
 def _from_text(model: type[BaseModel], key: Key, text: str, source: str) -> Any:
@@ -206,21 +208,21 @@ def _fits(kind: Any, value: Any) -> bool:
     return True
 
 
-def _givens(model: type[BaseModel], key: Key, value: Any, source: Callable[[Key], str]) -> Iterator[Given]:
+def _settings(model: type[BaseModel], key: Key, value: Any, source: Callable[[Key], str]) -> Iterator[Setting]:
     """A value by its leaves; a mapping that is no section comes as an empty one first, which clears what was there."""
     kind = _kind(model, key)
     if _is_section(kind) and not isinstance(value, dict):
         problem = f"{'.'.join(key)}: expected a section, got {str(value)[:80]!r}"
         raise UserError(source(key), problem, f"its keys: {', '.join(kind.model_fields)}")
     if not isinstance(value, dict):
-        yield Given(key, value, source(key))
+        yield Setting(key, value, source(key))
         return
     if not _is_section(kind):
-        yield Given(key, {}, source(key))
+        yield Setting(key, {}, source(key))
     for name, inner in value.items():
         if not isinstance(name, str):
             raise UserError(source((*key, name)), f"expected a name as key, got {name!r}", "put it in quotes")
-        yield from _givens(model, (*key, name), inner, source)
+        yield from _settings(model, (*key, name), inner, source)
 
 
 def _leaves(key: Key, value: Any) -> Iterator[tuple[Key, Any]]:
@@ -262,9 +264,9 @@ def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
 
 def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: Path) -> UserError:
     errors = error.errors(include_url=False)
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    first = next((problem for problem in errors if problem["type"] == "extra_forbidden"), errors[0])
     key = tuple(map(str, first["loc"]))
-    below = (source for given, source in sources.items() if given[: len(key)] == key)
+    below = (source for leaf, source in sources.items() if leaf[: len(key)] == key)
     where = _source_of(key, sources) or next(below, path)
     if first["type"] == "extra_forbidden":
         section, near = _kind(model, key[:-1]), _suggestion(model, key)
@@ -286,7 +288,7 @@ def _suggestion(model: type[BaseModel], key: Key) -> str | None:
         return beside[0]
     everywhere = {name: leaf for leaf in _keys(model) for name in (leaf[-1], "_".join(leaf))}
     near = [
-        found for name in (key[-1], "_".join(key)) for found in difflib.get_close_matches(name, everywhere, 1, 0.85)
+        match for name in (key[-1], "_".join(key)) for match in difflib.get_close_matches(name, everywhere, 1, 0.85)
     ]
     return ".".join(everywhere[near[0]]) if near else None
 

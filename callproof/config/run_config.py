@@ -67,8 +67,8 @@ class DataConfig(Record):
     def source(self, split: Split) -> str:
         """Where the sessions of a split come from, as a path or `hf:...`."""
         shared = self.eval is None and self.eval_share > 0
-        given = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        return given if given.startswith(("hf:", "./")) else str(self.domain / given)
+        sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        return sessions if sessions.startswith(("hf:", "./")) else str(self.domain / sessions)
 
 
 class PromptConfig(Record):
@@ -287,7 +287,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     return resolve(RunConfig, Path(path), overrides).config
 
 
-def load_gate(path: Path) -> GateConfig:
+def load_gate(path: Path, overrides: Sequence[str] = ()) -> GateConfig:
     """The `gate` section of a configuration, or of a file that holds nothing else; raises as `load` does."""
     whole = {"name", "data"} & sections_of(RunConfig, path)
-    return load(path, () if whole else ("name=gate", "data.domain=unread")).gate
+    return load(path, overrides if whole else ("name=gate", "data.domain=unread", *overrides)).gate

@@ -47,7 +47,7 @@ def highest_rank(settings: dict[str, Any]) -> int:
 
 def allowed_rank(rank: int) -> int:
     """The smallest `--max-lora-rank` that holds an adapter of that rank."""
-    return next(each for each in ALLOWED_RANKS if each >= rank)
+    return next(allowed for allowed in ALLOWED_RANKS if allowed >= rank)
 
 
 def check_adapter_folder(folder: Path, base_model: str) -> dict[str, Any]:
@@ -100,15 +100,15 @@ def _read_settings(file: Path) -> dict[str, Any]:
 
 def _unsupported(settings: dict[str, Any]) -> list[str]:
     """What PEFT can train and vLLM cannot serve."""
-    found = []
+    reasons = []
     if settings.get("bias", "none") != "none":
-        found.append(f"bias is {settings['bias']!r}, not 'none'")
+        reasons.append(f"bias is {settings['bias']!r}, not 'none'")
     if saved := set(settings.get("modules_to_save") or ()) - {"classifier", "score"}:
-        found.append(f"modules_to_save holds {', '.join(sorted(saved))}")
+        reasons.append(f"modules_to_save holds {', '.join(sorted(saved))}")
     init = settings.get("init_lora_weights", True)
     if isinstance(init, str) and init.lower() not in INITS:
-        found.append(f"init_lora_weights is {init!r}, which changes the base weights")
-    return found + [f"{key} is set" for key in SWITCHES if settings.get(key)]
+        reasons.append(f"init_lora_weights is {init!r}, which changes the base weights")
+    return reasons + [f"{key} is set" for key in SWITCHES if settings.get(key)]
 
 
 def _ranks(settings: dict[str, Any]) -> list[Any]:
@@ -129,8 +129,10 @@ def _wrong_ranks(settings: dict[str, Any]) -> list[str]:
 def _embedding_targets(settings: dict[str, Any], model_type: str | None) -> list[str]:
     targets = settings["target_modules"]
     named = [targets] if isinstance(targets, str) else targets or []
-    found = [name for name in named if name.rsplit(".", 1)[-1] in EMBEDDINGS]
-    return [f"{found[0]!r} on a base of type {model_type}"] if found and model_type in NO_EMBEDDING_LORA else []
+    embeddings = [name for name in named if name.rsplit(".", 1)[-1] in EMBEDDINGS]
+    return (
+        [f"{embeddings[0]!r} on a base of type {model_type}"] if embeddings and model_type in NO_EMBEDDING_LORA else []
+    )
 
 
 def same_model(one: str, other: str) -> bool:

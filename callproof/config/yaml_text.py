@@ -34,8 +34,8 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
-            told = "a number of too many digits" if "digits" in str(error) else str(error)
-            raise ConstructorError(None, None, told, node.start_mark) from None
+            problem = "a number of too many digits" if "digits" in str(error) else str(error)
+            raise ConstructorError(None, None, problem, node.start_mark) from None
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise ConstructorError(None, None, "a number of too many digits", node.start_mark)
         return value
@@ -89,12 +89,12 @@ def _refuse_twice(mapping: MappingNode) -> None:
 
 def _lines(root: Node, loader: _Loader) -> dict[tuple[Any, ...], int]:
     """Construction has written merged mappings (`<<`) out, each key with the place where it stands."""
-    found: dict[tuple[Any, ...], int] = {}
+    lines: dict[tuple[Any, ...], int] = {}
     waiting: list[tuple[tuple[Any, ...], Node]] = [((), root)]
     while waiting:
         path, node = waiting.pop()
         for key, value in node.value if isinstance(node, MappingNode) else ():
             place = (*path, loader.construct_object(key, deep=True))
-            found[place] = key.start_mark.line + 1
+            lines[place] = key.start_mark.line + 1
             waiting.append((place, value))
-    return found
+    return lines

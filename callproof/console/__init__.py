@@ -3,9 +3,22 @@
 Here stands what `--help` needs; pages, CI files and workers import more, and are imported by name.
 """
 
-from .command_line import Parser, add_overrides, count, positive, say, with_verb
+from .command_line import (
+    Parser,
+    add_config,
+    add_overrides,
+    count,
+    fraction,
+    last_line,
+    number,
+    port,
+    positive,
+    say,
+    seconds,
+    with_verb,
+)
 from .display import visible
-from .progress import Steps
+from .progress import Steps, counted
 from .verb import Act, Command, Verb, late
 
 __all__ = [
@@ -14,11 +27,18 @@ __all__ = [
     "Parser",
     "Steps",
     "Verb",
+    "add_config",
     "add_overrides",
     "count",
+    "counted",
+    "fraction",
+    "last_line",
     "late",
+    "number",
+    "port",
     "positive",
     "say",
+    "seconds",
     "visible",
     "with_verb",
 ]

@@ -68,10 +68,10 @@ class Suite:
 
     def case(self, classname: str, name: str, out: str | None = None) -> ElementTree.Element:
         """Add a test case; `out` is what it tells."""
-        made = ElementTree.SubElement(self._suite, "testcase", classname=classname, name=_xml(name))
+        case = ElementTree.SubElement(self._suite, "testcase", classname=classname, name=_xml(name))
         if out is not None:
-            ElementTree.SubElement(made, "system-out").text = _xml(out)
-        return made
+            ElementTree.SubElement(case, "system-out").text = _xml(out)
+        return case
 
     def error(self, case: ElementTree.Element, message: str) -> None:
         ElementTree.SubElement(case, "error", message=_xml(message))

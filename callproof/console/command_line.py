@@ -2,8 +2,11 @@
 
 import argparse
 import difflib
+import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from callproof.errors import UserError
@@ -16,11 +19,11 @@ class Parser(argparse.ArgumentParser):
         self, args: Any = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Words that argparse leaves over, since it takes positional ones from one place only, are overrides too."""
-        found, rest = super().parse_known_args(args, namespace)
-        if hasattr(found, "overrides"):
-            found.overrides = [*found.overrides, *(word for word in rest if not word.startswith("-"))]
+        options, rest = super().parse_known_args(args, namespace)
+        if hasattr(options, "overrides"):
+            options.overrides = [*options.overrides, *(word for word in rest if not word.startswith("-"))]
             rest = [word for word in rest if word.startswith("-")]
-        return found, rest
+        return options, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(self.prog, message, f"see {self.prog} --help")
@@ -29,6 +32,11 @@ class Parser(argparse.ArgumentParser):
 def say(text: str) -> None:
     """A line for people; stdout is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def last_line(result: Mapping[str, Any]) -> None:
+    """A command's result for scripts: one JSON object, the last line of stdout."""
+    print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
 def count(text: str) -> int:
@@ -43,6 +51,63 @@ def positive(text: str) -> int:
     if count(text) < 1:
         raise argparse.ArgumentTypeError("expected a whole number from 1")
     return int(text)
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """The type of an option that takes a finite number from `low` to `high`, both included; `above`: low is not."""
+    start = f"above {low:g}" if above else f"from {low:g}"
+    expected = f"expected a number {start}" + (f" to {high:g}" if high < math.inf else "")
+
+    def parse(text: str) -> float:
+        value = _finite(text)
+        if value is None or not low <= value <= high or (above and value == low):
+            raise argparse.ArgumentTypeError(expected)
+        return value
+
+    return parse
+
+
+fraction = number(0, 1)
+"""The type of an option that takes a share, such as 0.02 for two per cent."""
+
+
+def seconds(text: str) -> float:
+    """The type of an option that takes a time limit in seconds."""
+    value = _finite(text)
+    if value is None or value <= 0:
+        raise argparse.ArgumentTypeError("expected a number of seconds above 0")
+    return value
+
+
+def port(text: str) -> int:
+    """The type of an option that takes a TCP port."""
+    if not 1 <= count(text) <= 65535:
+        raise argparse.ArgumentTypeError("expected a number from 1 to 65535")
+    return int(text)
+
+
+def _finite(text: str) -> float | None:
+    """The number that a text is; None for other text, infinities and NaN."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def add_config(parser: argparse.ArgumentParser, meaning: str, *, required: bool = True, several: bool = False) -> None:
+    """Declare `--config` and the `KEY=VALUE` words that set keys of it, for `callproof.config.load`.
+
+    Args:
+        meaning: what the command takes from it, for `--help`.
+        several: it may be repeated; the words then set keys of each.
+    """
+    add = parser.add_argument
+    if several:
+        add("--config", type=Path, action="append", default=[], required=required, metavar="YAML", help=meaning)
+    else:
+        add("--config", type=Path, required=required, metavar="YAML", help=meaning)
+    add_overrides(parser)
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,7 @@ def page(
         "data": embedded(data),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _shared("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda slot: parts[slot[1]], _shared("page.html"))
 
 
 def embedded(data: object) -> str:

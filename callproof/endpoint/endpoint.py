@@ -202,7 +202,7 @@ class Endpoint:
 
     async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
         chunks: list[_Chunk] = []
-        asked = time.perf_counter()
+        called = time.perf_counter()
         again, pause_s = False, 0.0
         async with self._slots:
             sent = time.perf_counter()
@@ -223,7 +223,7 @@ class Endpoint:
             again=again,
             pause_s=pause_s,
             chunk_texts=tuple(text for _, text in chunks),
-            waited_s=sent - asked,
+            waited_s=sent - called,
         )
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
@@ -336,8 +336,8 @@ def _root(base_url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        shown = base_url.rpartition("@")[2]
-        raise UserError(f"--endpoint {shown}", "is no http URL", "write it as http://127.0.0.1:8000")
+        public = base_url.rpartition("@")[2]
+        raise UserError(f"--endpoint {public}", "is no http URL", "write it as http://127.0.0.1:8000")
     return without_credentials(base_url).rstrip("/").removesuffix("/v1").rstrip("/")
 
 

@@ -21,18 +21,18 @@ async def prompt_tokens(endpoint: Endpoint, turn: Turn, model: str, *, with_tool
     return tokens if isinstance(tokens, list) else []
 
 
-async def shows_catalog(endpoint: Endpoint, turn: Turn, model: str, shown: list[Any], bare: list[Any]) -> bool | None:
+async def shows_catalog(endpoint: Endpoint, turn: Turn, model: str, prompt: list[Any], bare: list[Any]) -> bool | None:
     """Whether a prompt names every tool of its turn; None where there is no telling.
 
     Args:
-        shown: the prompt's tokens with tools.
+        prompt: the prompt's tokens with tools.
         bare: those without.
     """
-    if not turn.tools or not shown:
+    if not turn.tools or not prompt:
         return None
-    if shown == bare:
+    if prompt == bare:
         return False
-    text = (await endpoint.probe("/detokenize", {"model": model, "tokens": shown})).get("prompt")
+    text = (await endpoint.probe("/detokenize", {"model": model, "tokens": prompt})).get("prompt")
     if not isinstance(text, str):
         return True if bare else None
     return all(name in text for name in catalog_of(turn).by_name)

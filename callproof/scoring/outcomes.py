@@ -246,7 +246,7 @@ def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profil
         parsed = parse_answer(answer.text, answer.finish_reason)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
-    problems = tuple((call, found) for call in known if (found := catalog.problems(call)))
+    problems = tuple((call, refusals) for call in known if (refusals := catalog.problems(call)))
     compared = () if turn.any_call else calls
     matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
     return _Finding(turn, profile, answered, parsed, calls, known, problems, compared, matching)
@@ -299,8 +299,8 @@ def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
     yield from (f"unexpected: {shown(calls[index].name)} {shown(calls[index].arguments)}" for index in matching.surplus)
     for pair in matching.pairs:
         if not pair.exact:
-            found = DIFFERENCES[finding.profile](gold[pair.gold], calls[pair.predicted], catalog)
-            yield from (f"{gold[pair.gold].name}: {difference}" for difference in found)
+            differences = DIFFERENCES[finding.profile](gold[pair.gold], calls[pair.predicted], catalog)
+            yield from (f"{gold[pair.gold].name}: {difference}" for difference in differences)
 
 
 def _counts(finding: _Finding, exact: bool) -> Counts:

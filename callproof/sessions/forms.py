@@ -30,7 +30,7 @@ BESIDE = (*IDS, "tags", "system", "tools", "metadata")
 
 _FROM = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _FROM_TOOL = ("tool", "observation")
-_TOLD_OF_RESPONSE = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
+_RESPONSE_METADATA = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
 _CHATML = re.compile(r"\s*<\|im_start\|>([a-z]+)\n((?:(?!<\|im_start\|>|<\|im_end\|>).)*)<\|im_end\|>", re.DOTALL)
 _RESULT = re.compile(r"\s*<tool_response>((?:(?!</?tool_response>).)*)</tool_response>", re.DOTALL)
 
@@ -65,7 +65,7 @@ def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
         talk.add(place, message)
     if not talk.messages:
         refuse(f"{where}: {form.needs[0]}", "expected at least one message of the user, got none")
-    system, tools = _system_and_tools(talk.system, _given_tools(record), where)
+    system, tools = _system_and_tools(talk.system, _recorded_tools(record), where)
     return {
         "session_id": _id(record, where, name),
         "tags": record.get("tags") or (),
@@ -77,15 +77,15 @@ def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
 
 def _form(record: dict[str, Any], where: str) -> Form:
     """The form of a record, its keys checked."""
-    given = {key for key, value in record.items() if value is not None}
-    form = next((form for form in FORMS if given.issuperset(form.needs)), None)
+    keys = {key for key, value in record.items() if value is not None}
+    form = next((form for form in FORMS if keys.issuperset(form.needs)), None)
     if form is None:
         known = "; ".join(", ".join(form.needs) for form in FORMS)
-        keys = ", ".join(map(repr, list(record)[:8])) or "none"
-        refuse(where, f"a record of no known form, its keys are {keys}"[:300], f"known forms, by keys: {known}")
+        listed = ", ".join(map(repr, list(record)[:8])) or "none"
+        refuse(where, f"a record of no known form, its keys are {listed}"[:300], f"known forms, by keys: {known}")
     valid = (*form.needs, *form.may, *BESIDE)
     for key in record:
-        if key in given and key not in valid:
+        if key in keys and key not in valid:
             mend = f"keys beside {' and '.join(form.needs)}: {', '.join((*form.may, *BESIDE))}"
             refuse(f"{where}: {key}"[:300], "unknown key", f"remove it or move it into metadata; {mend}")
     return form
@@ -101,7 +101,7 @@ def _id(record: dict[str, Any], where: str, name: str) -> str:
     return name
 
 
-def _given_tools(record: dict[str, Any]) -> Any:
+def _recorded_tools(record: dict[str, Any]) -> Any:
     """What the record or its request says of tools; null is nothing."""
     request = record.get("request")
     inside = request.get("tools") if isinstance(request, dict) else None
@@ -111,11 +111,11 @@ def _given_tools(record: dict[str, Any]) -> Any:
 def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str | None, Catalog | None]:
     """The system prompt without its `<tools>`, and the catalog that the session brings, if any."""
     try:
-        text, shown = split_tools(system) if system is not None else (None, None)
-        given = decode(tools) if isinstance(tools, str) else tools
+        text, embedded = split_tools(system) if system is not None else (None, None)
+        recorded = decode(tools) if isinstance(tools, str) else tools
     except RefusedJSON as error:
         refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools in OpenAI's form")
-    tools = shown if given is None else given
+    tools = embedded if recorded is None else recorded
     if tools is None:
         return text, None
     if not isinstance(tools, list):
@@ -164,8 +164,8 @@ def _agent_session(record: dict[str, Any], where: str) -> Iterator[Placed]:
         refuse(f"{where}: response", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
     if not response.get("content") and not response.get("tool_calls"):
         refuse(f"{where}: response", "expected content or tool_calls, got neither")
-    said = {key: value for key, value in response.items() if key not in _TOLD_OF_RESPONSE}
-    yield "response", {"role": "assistant", **said}
+    message = {key: value for key, value in response.items() if key not in _RESPONSE_METADATA}
+    yield "response", {"role": "assistant", **message}
 
 
 def _conversations(record: dict[str, Any], where: str) -> Iterator[Placed]:
@@ -176,16 +176,16 @@ def _conversations(record: dict[str, Any], where: str) -> Iterator[Placed]:
         for key, value in entry.items():
             if key not in ("from", "value") and value is not None:
                 refuse(f"{where}: {place}.{key}", "unknown key", "keys of an entry: from, value")
-        told, value = entry.get("from"), entry.get("value")
+        speaker, value = entry.get("from"), entry.get("value")
         if not isinstance(value, str):
             refuse(f"{where}: {place}.value", f"expected text, got {kind(value)}")
-        if told in _FROM_TOOL:
+        if speaker in _FROM_TOOL:
             yield from ((place, result) for result in _results(value, f"{where}: {place}"))
-        elif told in _FROM:
-            yield place, {"role": _FROM[told], "content": value}
+        elif speaker in _FROM:
+            yield place, {"role": _FROM[speaker], "content": value}
         else:
             known = ", ".join((*_FROM, *_FROM_TOOL))
-            refuse(f"{where}: {place}.from", f"expected {known}, got {told!r}"[:200])
+            refuse(f"{where}: {place}.from", f"expected {known}, got {speaker!r}"[:200])
 
 
 def _results(value: str, place: str) -> Iterator[dict[str, Any]]:
@@ -195,14 +195,14 @@ def _results(value: str, place: str) -> Iterator[dict[str, Any]]:
         return
     at = 0
     while at < len(value.rstrip()):
-        found = _RESULT.match(value, at)
-        if not found:
+        block = _RESULT.match(value, at)
+        if not block:
             refuse(place, "text beside or inside its <tool_response> blocks", "close each block with </tool_response>")
-        at = found.end()
-        yield {"role": "tool", "content": found[1].strip(), **_told_name(found[1])}
+        at = block.end()
+        yield {"role": "tool", "content": block[1].strip(), **_tool_name(block[1])}
 
 
-def _told_name(result: str) -> dict[str, str]:
+def _tool_name(result: str) -> dict[str, str]:
     """The tool that a Hermes result names, `{"name": ..., "content": ...}`."""
     try:
         value = json.loads(result)
@@ -214,22 +214,22 @@ def _told_name(result: str) -> dict[str, str]:
 
 def _instruction(record: dict[str, Any], where: str) -> Iterator[Placed]:
     answer = "response" if "response" in record else "output"
-    yield from _asked(record, where, ("instruction", "context", "input"), answer)
+    yield from _question_and_answer(record, where, ("instruction", "context", "input"), answer)
 
 
 def _question(record: dict[str, Any], where: str) -> Iterator[Placed]:
-    yield from _asked(record, where, ("context", "input"), "response")
+    yield from _question_and_answer(record, where, ("context", "input"), "response")
 
 
-def _asked(record: dict[str, Any], where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
+def _question_and_answer(record: dict[str, Any], where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
     """One question, its parts with an empty line between them, and its answer."""
     texts: list[str] = []
     for key in parts:
         value = record.get(key)
-        found = value if key == "context" and isinstance(value, list) else [value]
-        if not all(isinstance(text, str | None) for text in found):
+        pieces = value if key == "context" and isinstance(value, list) else [value]
+        if not all(isinstance(text, str | None) for text in pieces):
             refuse(f"{where}: {key}", f"expected text{' or a list of texts' * (key == 'context')}, got {kind(value)}")
-        texts += [text for text in found if text]
+        texts += [text for text in pieces if text]
     if not texts:
         refuse(f"{where}: {parts[-1]}", "expected text, got nothing")
     yield parts[-1], {"role": "user", "content": "\n\n".join(texts)}
@@ -244,13 +244,13 @@ def _rendered(record: dict[str, Any], where: str) -> Iterator[Placed]:
         refuse(f"{where}: text", f"expected text, got {kind(text)}")
     at = number = 0
     while at < len(text.rstrip()):
-        found = _CHATML.match(text, at)
-        if not found:
-            shown = text[at : at + 60]
-            problem = f"expected a turn in ChatML, <|im_start|>role ... <|im_end|>, at character {at}, got {shown!r}"
+        turn = _CHATML.match(text, at)
+        if not turn:
+            excerpt = text[at : at + 60]
+            problem = f"expected a turn in ChatML, <|im_start|>role ... <|im_end|>, at character {at}, got {excerpt!r}"
             refuse(f"{where}: text", problem, "give the messages instead: rendered text of another template is lost")
-        at = found.end()
-        yield from ((f"text: turn {number}", message) for message in _turn(found[1], found[2], where, number))
+        at = turn.end()
+        yield from ((f"text: turn {number}", message) for message in _turn(turn[1], turn[2], where, number))
         number += 1
 
 

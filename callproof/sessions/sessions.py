@@ -108,8 +108,8 @@ def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[t
     Raises:
         UserError: unreadable or empty source, malformed line, or a session id that occurred before (`path:line`).
     """
-    found = read(str(source))
-    yield from unique((where, to_session(value, where, name)) for where, name, value in found)
+    records = read(str(source))
+    yield from unique((where, to_session(value, where, name)) for where, name, value in records)
 
 
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:

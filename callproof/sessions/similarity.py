@@ -67,9 +67,9 @@ def jaccard(one: Shingles, other: Shingles) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-def signature(found: Shingles) -> NDArray[np.uint32]:
+def signature(hashes: Shingles) -> NDArray[np.uint32]:
     """MinHash: of BANDS * ROWS random orders of all shingles, the first in each."""
-    ordered = found[:, None] * _MULTIPLIERS + _OFFSETS
+    ordered = hashes[:, None] * _MULTIPLIERS + _OFFSETS
     return (ordered.min(axis=0) >> np.uint64(32)).astype(np.uint32)
 
 
@@ -78,8 +78,8 @@ class Corpus:
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]]) -> None:
         self.shingles = [shingles(messages) for messages in sessions]
-        made = [signature(each) for each in self.shingles]
-        self._signatures = np.stack(made) if made else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
+        signatures = [signature(hashes) for hashes in self.shingles]
+        self._signatures = np.stack(signatures) if signatures else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
 
     def duplicates(self) -> list[Alike]:
         """Every session that is like an earlier one, with the likest of those found."""
@@ -123,10 +123,10 @@ def _compare(
 ) -> None:
     """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike."""
     for start in range(0, len(numbers), 10_000):
-        some, beside = numbers[start : start + 10_000], others[start : start + 10_000]
-        estimates = queries.estimate(some, base, beside)
+        chunk, chunk_others = numbers[start : start + 10_000], others[start : start + 10_000]
+        estimates = queries.estimate(chunk, base, chunk_others)
         for at in np.flatnonzero(estimates >= _ESTIMATE):
-            number, other = int(some[at]), int(beside[at])
+            number, other = int(chunk[at]), int(chunk_others[at])
             known = best[number].similarity if number in best else 0.0
             if known == 1 or known - 0.15 > estimates[at]:
                 continue

@@ -72,12 +72,12 @@ def find_files(source: str) -> list[tuple[Path, str]]:
         raise UserError(source, "is a Hugging Face dataset, which training alone can read", mend)
     path = Path(source)
     if path.is_dir():
-        inside = sorted(found for kind in ("*.jsonl", "*.json") for found in path.rglob(kind) if found.is_file())
-        named = [(found, found.relative_to(path)) for found in inside]
-        files = [(found, str(name)) for found, name in named if not any(part.startswith(".") for part in name.parts)]
+        inside = sorted(file for kind in ("*.jsonl", "*.json") for file in path.rglob(kind) if file.is_file())
+        named = [(file, file.relative_to(path)) for file in inside]
+        files = [(file, str(name)) for file, name in named if not any(part.startswith(".") for part in name.parts)]
     elif has_magic(source) and not path.exists():
-        files = [(Path(found), Path(found).name) for found in sorted(glob(source, recursive=True))]
-        files = [(found, name) for found, name in files if found.is_file()]
+        files = [(Path(file), Path(file).name) for file in sorted(glob(source, recursive=True))]
+        files = [(file, name) for file, name in files if file.is_file()]
     else:
         return [(path, path.name)]
     if not files:
@@ -153,11 +153,11 @@ class _Array:
                 return self._text[self._at : self._at + 1]
 
     def _take(self, marks: str) -> str:
-        found = self._next()
-        if not found or found not in marks:
-            raise self._wrong(f"expected {' or '.join(marks)}, got {found or 'the end of the file'}", self._at)
+        character = self._next()
+        if not character or character not in marks:
+            raise self._wrong(f"expected {' or '.join(marks)}, got {character or 'the end of the file'}", self._at)
         self._move(self._at + 1)
-        return found
+        return character
 
     def _value(self) -> Any:
         while True:

@@ -57,8 +57,8 @@ def _part(part: Any, place: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-        found = part.get("type", "an object") if isinstance(part, dict) else kind(part)
-        refuse(place, f"expected a part of type text, got {found!r}")
+        part_type = part.get("type", "an object") if isinstance(part, dict) else kind(part)
+        refuse(place, f"expected a part of type text, got {part_type!r}")
     return part["text"]
 
 
@@ -86,10 +86,10 @@ class Talk:
         place = f"{self._where}: {place}"
         if not isinstance(message, dict):
             refuse(place, f"expected a message object, got {kind(message)}")
-        told = message.get("role")
-        role = _ROLES.get(told) if isinstance(told, str) else None
+        sender = message.get("role")
+        role = _ROLES.get(sender) if isinstance(sender, str) else None
         if role is None:
-            refuse(f"{place}.role", f"expected {', '.join(_ROLES)}, got {told!r}"[:200])
+            refuse(f"{place}.role", f"expected {', '.join(_ROLES)}, got {sender!r}"[:200])
         self._check_keys(place, role, message)
         content = text_of(message.get("content"), f"{place}.content")
         {"system": self._add_system, "user": self._add_user, "assistant": self._add_answer, "tool": self._add_result}[
@@ -125,22 +125,22 @@ class Talk:
         if "<tool_call>" in content:
             content, calls = _calls_in_text(place, content)
             self._calls = [(None, call.name) for call in calls]
-        if given := message.get("tool_calls"):
+        if recorded := message.get("tool_calls"):
             if calls:
                 refuse(place, "calls in its text and in tool_calls", "keep one of them")
-            calls = self._given_calls(f"{place}.tool_calls", given)
+            calls = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
         self._keep("assistant", content, message, **({"tool_calls": calls} if calls else {}))
 
-    def _given_calls(self, place: str, given: Any) -> list[ToolCall]:
-        if not isinstance(given, list):
-            refuse(place, f"expected a list of calls, got {kind(given)}")
-        calls = [_call(f"{place}.{number}", call) for number, call in enumerate(given)]
-        ids = [call.get("id") for call in given]
-        for number, found in enumerate(ids):
-            if found is not None and found in ids[:number]:
-                refuse(f"{place}.{number}.id", f"{found!r} is already the id of a call before it", "number the calls")
-        self._calls = [(found, call.name) for found, call in zip(ids, calls, strict=True)]
+    def _recorded_calls(self, place: str, recorded: Any) -> list[ToolCall]:
+        if not isinstance(recorded, list):
+            refuse(place, f"expected a list of calls, got {kind(recorded)}")
+        calls = [_call(f"{place}.{number}", call) for number, call in enumerate(recorded)]
+        ids = [call.get("id") for call in recorded]
+        for number, call_id in enumerate(ids):
+            if call_id is not None and call_id in ids[:number]:
+                refuse(f"{place}.{number}.id", f"{call_id!r} is already the id of a call before it", "number the calls")
+        self._calls = [(call_id, call.name) for call_id, call in zip(ids, calls, strict=True)]
         return calls
 
     def _add_result(self, place: str, message: dict[str, Any], content: str) -> None:
@@ -153,14 +153,14 @@ class Talk:
 
     def _answered(self, place: str, message: dict[str, Any]) -> int:
         """The number of the call that a result answers."""
-        wanted, name = message.get("tool_call_id"), message.get("name")
+        call_id, name = message.get("tool_call_id"), message.get("name")
         ids = [self._calls[number][0] for number in self._open]
-        if wanted is not None and any(found is not None for found, _ in self._calls):
-            if wanted not in ids:
+        if call_id is not None and any(open_id is not None for open_id, _ in self._calls):
+            if call_id not in ids:
                 waiting = ", ".join(map(repr, ids))
-                problem = f"expected a call that waits for its result ({waiting}), got {wanted!r}"
+                problem = f"expected a call that waits for its result ({waiting}), got {call_id!r}"
                 refuse(f"{place}.tool_call_id", problem)
-            return self._open[ids.index(wanted)]
+            return self._open[ids.index(call_id)]
         return next((number for number in self._open if self._calls[number][1] == name), self._open[0])
 
     def _keep(self, role: str, content: str, message: dict[str, Any], **more: Any) -> None:
@@ -177,8 +177,8 @@ def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:
     calls = [call for call in answer.calls if isinstance(call, ToolCall)]
     for call in answer.calls:
         if isinstance(call, MalformedCall):
-            shown = call.text if len(call.text) <= 120 else f"{call.text[:117]}..."
-            refuse(f"{place}.content", f"a malformed <tool_call> ({call.reason}): {shown}", mend)
+            excerpt = call.text if len(call.text) <= 120 else f"{call.text[:117]}..."
+            refuse(f"{place}.content", f"a malformed <tool_call> ({call.reason}): {excerpt}", mend)
     return (text_beside(content, answer), calls) if calls else (content, [])
 
 

@@ -84,14 +84,14 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     data = config.data
     shared = data.eval is None and data.eval_share > 0
     if data.load_module and (split == "train" or shared):
-        found = module_sessions(config, data.load_module)
+        sessions = module_sessions(config, data.load_module)
     else:
-        found = read_sessions(data.source(split), read)
+        sessions = read_sessions(data.source(split), read)
     if not shared:
-        yield from found
+        yield from sessions
         return
     empty, count = True, 0
-    for where, session in found:
+    for where, session in sessions:
         count += 1
         if held_out(session.session_id, data.eval_share) == (split == "eval"):
             empty = False

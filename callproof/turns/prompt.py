@@ -82,23 +82,23 @@ def _section(section: str, rng: random.Random, shuffle: bool) -> str:
 def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages in OpenAI's wire form: calls numbered in order, arguments as JSON text."""
     wire: list[dict[str, Any]] = []
-    made = first = answered = 0
+    numbered = first_open = answered = 0
     for message in messages:
         entry: dict[str, Any] = {"role": message.role, "content": message.content}
         if message.role == "tool":
-            entry["tool_call_id"] = f"call_{first + (answered if message.answers is None else message.answers)}"
+            entry["tool_call_id"] = f"call_{first_open + (answered if message.answers is None else message.answers)}"
             answered += 1
         elif message.tool_calls:
-            first, answered = made, 0
+            first_open, answered = numbered, 0
             entry["tool_calls"] = [
                 {
-                    "id": f"call_{made + offset}",
+                    "id": f"call_{numbered + offset}",
                     "type": "function",
                     "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
                 }
                 for offset, call in enumerate(message.tool_calls)
             ]
-            made += len(message.tool_calls)
+            numbered += len(message.tool_calls)
         wire.append(entry)
     return wire
 
@@ -153,9 +153,9 @@ def conversation(
     text = "\n\n".join(filter(None, parts))
     system = [{"role": "system", "content": text}] if text else []
     spoken = text_messages(session.messages) if config.catalog == "text" else wire_messages(session.messages)
-    shown = config.catalog == "tools"
+    sent = config.catalog == "tools"
     return Conversation(
-        messages=(*system, *spoken), tools=tools if shown else None, unsent_tools=None if shown else tools
+        messages=(*system, *spoken), tools=tools if sent else None, unsent_tools=None if sent else tools
     )
 
 

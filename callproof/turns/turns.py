@@ -112,14 +112,14 @@ class AskedSession:
 
 def eval_sessions(config: RunConfig, read: Reader = read_records) -> Iterator[AskedSession]:
     """The eval sessions of a configuration, at most `eval.max_sessions`; raises as `eval_turns`."""
-    domain, some = Domain(config), False
+    domain, any_turns = Domain(config), False
     for where, session in islice(split_sessions(config, "eval", read), config.eval.max_sessions):
         check_gold(session, domain.catalog(session, where), where)
         whole = domain.conversation(session, where)
         turns = tuple(session_turns(session, whole, config))
-        some |= bool(turns)
+        any_turns |= bool(turns)
         yield AskedSession(session, whole, turns)
-    if not some:
+    if not any_turns:
         source = config.data.source("eval")
         raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
 
@@ -133,7 +133,7 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     Raises:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
     """
-    return [turn for asked in eval_sessions(config, read) for turn in asked.turns]
+    return [turn for session in eval_sessions(config, read) for turn in session.turns]
 
 
 def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from callproof.errors import UserError
-from callproof.records import leaving_nothing, write_json
+from callproof.records import replacing_folder, write_json
 
 from ..runs import Baseline, Run, check_folder_name, choose_model, now
 
@@ -33,28 +33,8 @@ def bless(run: Run, runs: Path, name: str | None, model: str | None) -> Baseline
 
 
 def _copy(source: Run, place: Path, baseline: Baseline) -> None:
-    fresh, old = (place.with_name(f".{place.name}.{suffix}") for suffix in ("new", "old"))
-    try:
-        with leaving_nothing(fresh):
-            _fill(fresh, source, baseline)
-            shutil.rmtree(old, ignore_errors=True)
-            if place.exists():
-                place.rename(old)
-            fresh.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        problem = f"cannot be copied ({error.strerror}: {error.filename})"
-        raise UserError(place, problem, "finish the run, or free some space") from None
-
-
-def _fill(fresh: Path, source: Run, baseline: Baseline) -> None:
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
-        noise = [source.noise_path.name] if source.noise_path.exists() else []
+    noise = [source.noise_path.name] if source.noise_path.exists() else []
+    with replacing_folder(place) as folder:
         for name in (*_FILES, *noise):
-            shutil.copyfile(source.path / name, fresh / name)
-        write_json(fresh / "baseline.json", baseline.model_dump())
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+            shutil.copyfile(source.path / name, folder / name)
+        write_json(folder / "baseline.json", baseline.model_dump())

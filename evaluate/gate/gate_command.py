@@ -1,13 +1,12 @@
 """What `gate`, `noise` and `bless` do, from parsed arguments to exit code."""
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from callproof.config import GateConfig, load_gate
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.console.ci import write_verdict
 from callproof.errors import UserError
 from callproof.records import explain, write_json
@@ -30,7 +29,7 @@ def gate(args: Namespace) -> int:
     path = args.json or Run(Path(candidate.path)).gate_path
     _write_results(result, path, args)
     print_gate(result)
-    print(json.dumps({"verdict": result.verdict, "exit_code": result.exit_code, "gate": str(path)}))
+    last_line({"verdict": result.verdict, "exit_code": result.exit_code, "gate": str(path)})
     return result.exit_code
 
 
@@ -43,7 +42,7 @@ def noise(args: Namespace) -> int:
     print_noise(between_runs)
     say(f"bless takes {path} along" if not args.out else f"give it to the gate with --noise {path}")
     headline = between_runs.metrics["turn_exact"].noise
-    print(json.dumps({"noise": str(path), "runs": len(sides), "turn_exact": headline}))
+    last_line({"noise": str(path), "runs": len(sides), "turn_exact": headline})
     return 0
 
 
@@ -54,7 +53,7 @@ def bless(args: Namespace) -> int:
         raise UserError(side.path, fault, "bless a run that is whole")
     baseline = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
     say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
-    print(json.dumps({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)}))
+    last_line({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)})
     return 0
 
 
@@ -74,7 +73,7 @@ def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
 
 def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
     """The `gate` section of --config, or of the configuration that the candidate ran with; --margin overrides."""
-    config = load_gate(args.config) if args.config else _recorded(candidate)
+    config = load_gate(args.config, args.overrides) if args.config else _recorded(candidate)
     margins = {**config.margins, **dict(_margin(text) for text in args.margin)}
     for name in (*margins, *config.floors, *(name for floors in config.slice_floors.values() for name in floors)):
         if name not in METRICS:

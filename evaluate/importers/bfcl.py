@@ -227,15 +227,15 @@ def _calls(gold: Any) -> Iterator[tuple[str, Any]]:
 
 def _read_answers(path: Path) -> dict[str, tuple[str, Any]]:
     """Id -> (path:line, ground truth)."""
-    found = {}
+    answers = {}
     mend = 'write {"id", "ground_truth"}'
     for where, row in read_rows(path):
         if not isinstance(row.get("ground_truth"), list | dict):
             raise UserError(where, "expected `ground_truth` as a list of calls", mend)
-        if (turn_id := _id(row, where, mend)) in found:
+        if (turn_id := _id(row, where, mend)) in answers:
             raise UserError(where, f"the possible answer to {turn_id!r} occurs twice", "keep one")
-        found[turn_id] = where, row["ground_truth"]
-    return found
+        answers[turn_id] = where, row["ground_truth"]
+    return answers
 
 
 def _id(row: dict[str, Any], where: str, mend: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from callproof.console import say
+from callproof.console import last_line, say
 from callproof.records import replacing
 
 from ..saved import BAD_GOLD
@@ -21,7 +21,7 @@ def import_turns(args: Namespace) -> int:
     if result.bad_turns:
         say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")
     counts = {"turns": result.turns, "skipped": len(result.skipped), "bad_gold": result.bad_turns}
-    print(json.dumps({**counts, "out": str(args.out)}))
+    last_line({**counts, "out": str(args.out)})
     return 0
 
 

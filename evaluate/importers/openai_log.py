@@ -221,7 +221,7 @@ def _parsed(answer: Completion) -> ParsedAnswer:
 
 def _session(row: dict[str, Any]) -> str | None:
     places = (row, _mapping(row, "metadata"), _mapping(_request(row), "metadata"))
-    return next((found for place in places if (found := _named(place, _SESSION))), None)
+    return next((name for place in places if (name := _named(place, _SESSION))), None)
 
 
 def _opening(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -234,5 +234,5 @@ def _named(place: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}

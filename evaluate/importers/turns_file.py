@@ -61,7 +61,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise UserError(path, "is empty", "give one JSON object a line")
 
 
-def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:
+def write_imported(imported: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:
     """Write turns to `out`, in one step at the end.
 
     Args:
@@ -72,13 +72,13 @@ def write_imported(found: Iterable[Imported | Skipped], out: Path, *, drop_bad_g
     """
     result = Import()
     with replacing(out) as file:
-        file.writelines(f"{turn.model_dump_json()}\n".encode() for turn in _kept(found, result, drop_bad_gold))
+        file.writelines(f"{turn.model_dump_json()}\n".encode() for turn in _kept(imported, result, drop_bad_gold))
     return result
 
 
-def _kept(found: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bool) -> Iterator[Turn]:
+def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold: bool) -> Iterator[Turn]:
     seen: set[str] = set()
-    for item in found:
+    for item in imported:
         if isinstance(item, Skipped):
             result.skipped.append(f"{item.where}: {item.reason}")
             continue

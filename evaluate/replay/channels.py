@@ -52,6 +52,6 @@ class Disagreement:
     def rates(self) -> dict[str, Estimate]:
         """model -> answers whose channels hold different calls / answers that both channels gave."""
         return {
-            model: proportion(np.array(found), np.unique(self._sessions[model], return_inverse=True)[1])
-            for model, found in self._differs.items()
+            model: proportion(np.array(differs), np.unique(self._sessions[model], return_inverse=True)[1])
+            for model, differs in self._differs.items()
         }

@@ -112,15 +112,15 @@ class Plan:
             yield "repeats at temperature 0 measure the noise of the server, not of the model; set eval.temperature"
 
 
-def _common(told: Iterable[str | None]) -> str | None:
+def _common(values: Iterable[str | None]) -> str | None:
     """What the servers say, joined where they differ."""
-    return ", ".join(sorted(set(filter(None, told)))) or None
+    return ", ".join(sorted(set(filter(None, values)))) or None
 
 
 def _strict_level(turns: Iterable[Turn]) -> Literal["none", "some", "all"]:
     """How many of the tools demand, by `strict: true`, that the server constrains the arguments to their schema."""
-    found = {tool.get("function", {}).get("strict") is True for turn in turns for tool in turn.tools or ()}
-    return "some" if len(found) == 2 else "all" if True in found else "none"
+    demands = {tool.get("function", {}).get("strict") is True for turn in turns for tool in turn.tools or ()}
+    return "some" if len(demands) == 2 else "all" if True in demands else "none"
 
 
 def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:

@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from callproof.console import say
+from callproof.console import Steps, say
 from callproof.endpoint import request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome, catalog_of, judge
 
 from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
 from .fleet import Fleet
+from .pace import Pace
 from .plan import Key, Plan, Question, key_of
-from .progress import Progress
 from .server import Server, leaves_tools_out, look, probe_turn
 from .stop import Stop, Stopped
 
@@ -44,8 +44,8 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
     """
     async with Fleet(urls, plans[0].config.eval) as fleet:
         await fleet.require(plans[0].models)
-        for each in plans:
-            await ask(each, fleet, resume)
+        for plan in plans:
+            await ask(plan, fleet, resume)
 
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
@@ -81,8 +81,8 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
     if problems := begun.identity.differences(info.identity):
         raise UserError(run.path, f"was begun with another {problems[0]}", "begin a new run")
     if begun.models != info.models:
-        asked = " ".join(f"--model {model}" for model in begun.models)
-        raise UserError(run.path, "was begun with other models", f"resume it with {asked}")
+        options = " ".join(f"--model {model}" for model in begun.models)
+        raise UserError(run.path, "was begun with other models", f"resume it with {options}")
     return keep_answered(run.outcomes_path)
 
 
@@ -112,19 +112,23 @@ class _Asking:
             Stopped: before the end.
             UserError: an outcome cannot be written.
         """
-        plan, answered = self._plan, set[Key]()
-        with Progress(plan.config.name, plan.size) as progress:
-            for outcome in done:
-                answered.add(key_of(outcome))
-                progress.recall(outcome)
-            self._left = plan.sessions(answered)
-            with OutcomeLog(plan.run.outcomes_path) as log, Stop(plan.config.eval.run_timeout_s, self._drop) as stop:
+        plan, answered, pace = self._plan, set[Key](), Pace()
+        for outcome in done:
+            answered.add(key_of(outcome))
+            pace.recall(outcome)
+        self._left = plan.sessions(answered)
+        with (
+            Steps(plan.config.name, plan.size, pace.tell, done=pace.landed) as steps,
+            OutcomeLog(plan.run.outcomes_path) as log,
+            Stop(plan.config.eval.run_timeout_s, self._drop) as stop,
+        ):
 
-                def land(outcome: Outcome) -> None:
-                    log.append(outcome)
-                    progress.advance(outcome)
+            def land(outcome: Outcome) -> None:
+                log.append(outcome)
+                pace.land(outcome)
+                steps.advance()
 
-                await self._ask_left(stop, land)
+            await self._ask_left(stop, land)
         if stop.reason:
             raise Stopped(stop.reason)
         info = plan.run.info()

@@ -29,14 +29,14 @@ class Server(Record):
 async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
     """Ask an endpoint about itself, with the prompt of one turn; no answer is generated."""
     template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
-    shown = await prompt_tokens(endpoint, turn, model, with_tools=True)
+    prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
     bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
     return Server(
         url=endpoint.root,
         version=await endpoint.version(),
         template_hash=digest(template) if template else None,
-        prompt_hash=digest(shown) if shown else None,
-        catalog_in_prompt=await shows_catalog(endpoint, turn, model, shown, bare),
+        prompt_hash=digest(prompt) if prompt else None,
+        catalog_in_prompt=await shows_catalog(endpoint, turn, model, prompt, bare),
         bare_tokens=len(bare) if turn.tools and bare else None,
     )
 
@@ -48,7 +48,7 @@ def probe_turn(turns: Sequence[Turn]) -> Turn:
 
 def server_warnings(servers: Sequence[Server]) -> list[str]:
     """What a user should know of the servers before trusting a score."""
-    found = [
+    warnings = [
         f"{server.url}: the prompt does not hold the turn's tools: give the server a chat template that renders them"
         for server in servers
         if server.catalog_in_prompt is False
@@ -58,8 +58,8 @@ def server_warnings(servers: Sequence[Server]) -> list[str]:
         ("prompts", {server.prompt_hash for server in servers}),
     ):
         if len(values) > 1:
-            found.append(f"the endpoints differ in their {what}: {', '.join(sorted(map(str, values)))}")
-    return found
+            warnings.append(f"the endpoints differ in their {what}: {', '.join(sorted(map(str, values)))}")
+    return warnings
 
 
 def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:

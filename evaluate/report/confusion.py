@@ -67,12 +67,12 @@ def _mistakes(
 ) -> dict[str, Mistake]:
     tool = catalog.by_name.get(call.name)
     refused = tool.refusing_keywords(call.arguments) if tool else {}
-    found: dict[str, Mistake] = {}
-    for each in DIFFERENCES[profile](gold, call, catalog):
-        kind = _kind(each, refused.get(each.path))
-        mistake = Mistake(kind, _short(each.path), shown(each.expected), shown(each.got))
-        found.setdefault(_argument(each.path, names), mistake)
-    return found
+    mistakes: dict[str, Mistake] = {}
+    for difference in DIFFERENCES[profile](gold, call, catalog):
+        kind = _kind(difference, refused.get(difference.path))
+        mistake = Mistake(kind, _short(difference.path), shown(difference.expected), shown(difference.got))
+        mistakes.setdefault(_argument(difference.path, names), mistake)
+    return mistakes
 
 
 def _argument(path: str, names: list[str]) -> str:
@@ -112,7 +112,7 @@ class _Argument:
         return sum(map(sum, self.wrong))
 
     def row(self) -> dict[str, Any]:
-        mistakes = [{**key._asdict(), "turns": [sorted(each) for each in by]} for key, by in self.mistakes.items()]
+        mistakes = [{**key._asdict(), "turns": [sorted(turns) for turns in by]} for key, by in self.mistakes.items()]
         return {"rates": [self._rate(model) for model in range(len(self.wrong))], "mistakes": mistakes}
 
     def _rate(self, model: int) -> dict[str, Any] | None:
@@ -128,15 +128,15 @@ class Confusion:
 
     def __init__(self, models: int, profile: MatchProfile) -> None:
         self._profile: MatchProfile = profile
-        self._found: dict[tuple[str, str], _Argument] = defaultdict(lambda: _Argument(models))
+        self._arguments: dict[tuple[str, str], _Argument] = defaultdict(lambda: _Argument(models))
 
     def add(self, model: int, place: Place, outcome: Outcome) -> None:
         for tool, argument, mistake in verdicts(outcome, place, self._profile):
-            found = self._found[tool, argument]
-            found.wrong[model].append(mistake is not None)
-            found.sessions[model].append(outcome.session_id)
+            counted = self._arguments[tool, argument]
+            counted.wrong[model].append(mistake is not None)
+            counted.sessions[model].append(outcome.session_id)
             if mistake:
-                found.mistakes[mistake][model].append(place.number)
+                counted.mistakes[mistake][model].append(place.number)
 
     def table(self) -> dict[str, Any]:
         """A row for each argument that some model got wrong, the most frequent mistakes first.
@@ -145,12 +145,15 @@ class Confusion:
         `right` counts the arguments that nobody got wrong, `left_out` those beyond `MAX_ARGUMENTS`.
         """
         wrong = sorted(
-            ((*key, found) for key, found in self._found.items() if found.count), key=lambda each: -each[2].count
+            ((*key, counted) for key, counted in self._arguments.items() if counted.count),
+            key=lambda row: -row[2].count,
         )
-        rows = [{"tool": tool, "argument": argument, **found.row()} for tool, argument, found in wrong[:MAX_ARGUMENTS]]
+        rows = [
+            {"tool": tool, "argument": argument, **counted.row()} for tool, argument, counted in wrong[:MAX_ARGUMENTS]
+        ]
         return {
             "kinds": KINDS,
             "rows": rows,
-            "right": len(self._found) - len(wrong),
+            "right": len(self._arguments) - len(wrong),
             "left_out": len(wrong) - len(rows),
         }

@@ -78,9 +78,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _tokens(told: Any) -> int | None:
+def _tokens(number: Any) -> int | None:
     """What a server says that it counted, where that can be so."""
-    return told if type(told) is int and 0 <= told <= MAX_NUMBER else None
+    return number if type(number) is int and 0 <= number <= MAX_NUMBER else None
 
 
 def _json(calls: Iterable[BaseModel]) -> str:

@@ -102,8 +102,8 @@ class Explorer:
         """Take an answer; of repeated ones the first that is not `ok` is shown, as in `evaluate.gate.sides.Judged`."""
         place, number = self._places[outcome.turn_id], self._columns[column]
         self._confusion.add(number, place, outcome)
-        shown = self._answers[place.number][number]
-        if shown is None or shown["outcome"] == "ok":
+        earlier = self._answers[place.number][number]
+        if earlier is None or earlier["outcome"] == "ok":
             self._answers[place.number][number] = self._answer(outcome)
 
     def tables(self) -> dict[str, Any]:

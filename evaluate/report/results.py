@@ -74,9 +74,9 @@ class _Reading:
             if self._both:
                 self.disagreement.add(line)
 
-    def _name(self, found: Countable) -> str:
-        name = self._names.get((found.model, found.channel))
+    def _name(self, countable: Countable) -> str:
+        name = self._names.get((countable.model, countable.channel))
         if name is None:
-            problem = f"holds an outcome of {found.model} ({found.channel}), which run.json does not name"
+            problem = f"holds an outcome of {countable.model} ({countable.channel}), which run.json does not name"
             raise UserError(self._run.outcomes_path, problem, "evaluate again under another --run-id")
         return name

@@ -44,8 +44,8 @@ class Summary(Record):
     def headline(self) -> dict[str, dict[str, float | int | None]]:
         """model -> the four figures that one looks at first, and n turns."""
         return {
-            model: {**{name: found.metrics[name].value for name in HEADLINE}, "n": found.turns}
-            for model, found in self.models.items()
+            model: {**{name: summary.metrics[name].value for name in HEADLINE}, "n": summary.turns}
+            for model, summary in self.models.items()
         }
 
 
@@ -55,9 +55,9 @@ def series(info: RunInfo) -> dict[tuple[str, Channel], str]:
     if channel != "both":
         return {(model, channel): model for model in info.models}
     return {
-        (model, each): model if each == "raw" else f"{model} (served)"
+        (model, part): model if part == "raw" else f"{model} (served)"
         for model in info.models
-        for each in get_args(Channel)
+        for part in get_args(Channel)
     }
 
 

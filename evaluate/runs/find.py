@@ -45,17 +45,17 @@ def _blessed_model(place: Path) -> str | None:
         raise UserError(path, explain(error), "bless the run again") from None
 
 
-def choose_model(info: RunInfo, wanted: str | None, option: str) -> str:
-    """The model of a run that is meant: `wanted`, or the only one, or the one named as the configuration.
+def choose_model(info: RunInfo, name: str | None, option: str) -> str:
+    """The model of a run that is meant: `name`, or the only one, or the one named as the configuration.
 
     Raises:
         UserError: it is not in the run, or not clear.
     """
     choices = ", ".join(info.models)
-    if wanted is not None:
-        if wanted not in info.models:
-            raise UserError(f"{option} {wanted}", f"is not in run {info.run_id}", f"choose one of: {choices}")
-        return wanted
+    if name is not None:
+        if name not in info.models:
+            raise UserError(f"{option} {name}", f"is not in run {info.run_id}", f"choose one of: {choices}")
+        return name
     if len(info.models) == 1:
         return info.models[0]
     if info.name in info.models:

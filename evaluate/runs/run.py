@@ -126,23 +126,23 @@ class Identifier:
     """Gathers the identity of a run from its turns, one at a time; their order does not matter."""
 
     def __init__(self) -> None:
-        self._found: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
+        self._digests: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
 
     def add(self, turn: Turn) -> None:
         value = turn.model_dump(mode="json", exclude={"tools", "messages"})
         system = [message for message in turn.messages if message.get("role") == "system"]
         value["messages"] = [message for message in turn.messages if message.get("role") != "system"]
-        self._found["turns"].add(digest(value))
-        self._found["catalog"].add(_shared_digest(to_json(turn.tools)))
-        self._found["prompt"].add(_shared_digest(to_json(system)))
+        self._digests["turns"].add(digest(value))
+        self._digests["catalog"].add(_shared_digest(to_json(turn.tools)))
+        self._digests["prompt"].add(_shared_digest(to_json(system)))
 
     def merge(self, other: "Identifier") -> None:
         """Take the turns that another one has gathered."""
-        for name, found in other._found.items():
-            self._found[name] |= found
+        for name, digests in other._digests.items():
+            self._digests[name] |= digests
 
     def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
-        turns, catalog, prompt = (digest(sorted(self._found[name])) for name in ("turns", "catalog", "prompt"))
+        turns, catalog, prompt = (digest(sorted(self._digests[name])) for name in ("turns", "catalog", "prompt"))
         return Identity(
             turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
         )

@@ -38,7 +38,7 @@ class Scored:
     bad_turns: int = 0
 
 
-class _Asked(NamedTuple):
+class _AnsweredTurn(NamedTuple):
     """A line of the turns file, and the answers to it."""
 
     where: str
@@ -68,9 +68,9 @@ class _Judge(NamedTuple):
     profile: MatchProfile
     bad_gold: BadGold
 
-    def __call__(self, asked: list[_Asked]) -> _Judged:
+    def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
-        for where, line, answers in asked:
+        for where, line, answers in answered_turns:
             turn = _read(Turn, line, where)
             catalog = catalog_of(turn)
             bad = _lint(turn, catalog, where, self.bad_gold, judged.scored)
@@ -116,10 +116,10 @@ class _Named(BaseModel):
     turn_id: str
 
 
-def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
+def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_AnsweredTurn]]:
     """The turns of a file with their answers, some at once."""
     seen: set[str] = set()
-    some: list[_Asked] = []
+    batch: list[_AnsweredTurn] = []
     size = 0
     for number, line in read_lines(path):
         if not line.strip():
@@ -129,13 +129,13 @@ def _asked(path: Path, answers: SavedAnswers) -> Iterator[list[_Asked]]:
         if turn_id in seen:
             raise UserError(where, f"turn_id {turn_id!r} occurs twice", "rename one")
         seen.add(turn_id)
-        some.append(_Asked(where, line, answers.take(turn_id)))
-        size += some[-1].size
+        batch.append(_AnsweredTurn(where, line, answers.take(turn_id)))
+        size += batch[-1].size
         if size >= _BYTES_AT_ONCE:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class _Writer:
@@ -147,7 +147,7 @@ class _Writer:
         self.identifier, self.scored = Identifier(), scored
         self._outcomes_file, self._turns_file = outcomes, turns
 
-    def add(self, asked: list[_Asked], judged: _Judged) -> None:
+    def add(self, answered_turns: list[_AnsweredTurn], judged: _Judged) -> None:
         self.turns += sum(judged.kept)
         self.dropped += len(judged.kept) - sum(judged.kept)
         self.sessions |= judged.sessions
@@ -157,7 +157,7 @@ class _Writer:
         self.scored.bad_turns += judged.scored.bad_turns
         self._outcomes_file.writelines(judged.outcomes)
         if self._turns_file:
-            lines = (turn.line for turn, kept in zip(asked, judged.kept, strict=True) if kept)
+            lines = (turn.line for turn, kept in zip(answered_turns, judged.kept, strict=True) if kept)
             self._turns_file.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
 
 
@@ -200,9 +200,9 @@ def score_answers(
         judge_all = _Judge(answers.models, channel, profile, bad_gold)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
-        for asked, judged in in_order(judge_all, _asked(turns_path, answers)):
-            writer.add(asked, judged)
-            bar.advance(sum(len(turn.line) for turn in asked))
+        for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
+            writer.add(answered_turns, judged)
+            bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
         _check(writer, turns_path, in_place)
         _check_models(answers, answers_path, turns_path)

@@ -1,4 +1,4 @@
-"""Work on a running server: checks, loading and unloading, promotion of a version."""
+"""What is done to a running server: check it, load and unload adapters, promote a new version."""
 
 from .doctor import diagnose, show
 from .subject import Sampled, Subject, pool

@@ -1,7 +1,8 @@
-"""The checks of `serve doctor`: each asks a running server one question and tells what was seen.
+"""The checks of `serve doctor`. Each one sends requests to a running server and returns a verdict and what it saw.
 
-Answers are greedy and compared token by token, so one wrong row in a batch is seen. On a GPU, another batch may change
-the last bits of a sum and, rarely, a token: start the server with VLLM_BATCH_INVARIANT=1 to have exact answers there.
+Answers are greedy and compared token by token, so a single wrong row in a batch shows. On a GPU the composition of a
+batch can change the last bits of a sum and, rarely, a token: start the server with VLLM_BATCH_INVARIANT=1 for exact
+answers.
 """
 
 import re
@@ -20,11 +21,11 @@ Status = Literal["ok", "failed", "unknown"]
 Verdict = tuple[Status, str]
 UNKNOWN_MODEL = "callproof-no-such-model"
 SAME_LOGPROB = 0.01
-"""Log-probabilities (nats) this near may be the same weights in another batch."""
+"""Log-probabilities that differ by no more than this (in nats) may come from the same weights in another batch."""
 
 
 class Finding(Record):
-    """One check; `unknown`: the server does not tell."""
+    """The result of one check. `unknown` means that the server does not report what the check needs."""
 
     check: str
     status: Status
@@ -32,7 +33,7 @@ class Finding(Record):
 
 
 async def models_and_parents(subject: Subject) -> Verdict:
-    """Base and adapters are there, and each adapter's parent is the base."""
+    """The server lists the base and every adapter, and each adapter's parent is the base."""
     cards = {card["id"]: card for card in await subject.endpoint.models()}
     missing = [name for name in subject.models if name not in cards]
     if missing:
@@ -44,21 +45,24 @@ async def models_and_parents(subject: Subject) -> Verdict:
 
 
 async def unknown_model_refused(subject: Subject) -> Verdict:
-    """A name that nobody serves is no synonym of the base."""
+    """A request for a model that is not served gets HTTP 404, and is not answered by the base."""
     payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0)
     status, _ = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
     return ("ok" if status == 404 else "failed"), f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
 
 
 async def adapters_applied(subject: Subject) -> Verdict:
-    """Each adapter answers otherwise than the base, in its tokens or their log-probabilities."""
+    """Each adapter answers differently from the base, in its tokens or their log-probabilities."""
     unlike = {}
     for name in subject.adapters:
         pairs = [(await subject.alone(turn, name), await subject.alone(turn, subject.base)) for turn in subject.turns]
         unlike[name] = sum(_differ(one, other) for one, other in pairs)
     same = [name for name, count in unlike.items() if not count]
     if same:
-        return "failed", f"{', '.join(same)} answers all {len(subject.turns)} turns as the base does: it is not applied"
+        return (
+            "failed",
+            f"{', '.join(same)} answers all {len(subject.turns)} turns exactly like the base: it is not applied",
+        )
     return "ok", ", ".join(f"{name}: {count} of {len(subject.turns)} answers differ" for name, count in unlike.items())
 
 
@@ -69,19 +73,24 @@ def _differ(one: Sampled, other: Sampled) -> bool:
 
 
 async def isolation(subject: Subject) -> Verdict:
-    """Asked together, base and adapters answer exactly as each does alone."""
-    asked = [(turn, model) for turn in subject.turns for model in subject.models]
-    alone = [await subject.alone(turn, model) for turn, model in asked]
-    beside = await subject.together(asked)
-    changed = [model for (_, model), one, other in zip(asked, alone, beside, strict=True) if one.tokens != other.tokens]
+    """Requests sent all at once get exactly the answers that they get one at a time."""
+    questions = [(turn, model) for turn in subject.turns for model in subject.models]
+    alone = [await subject.alone(turn, model) for turn, model in questions]
+    beside = await subject.together(questions)
+    changed = [
+        model for (_, model), one, other in zip(questions, alone, beside, strict=True) if one.tokens != other.tokens
+    ]
     if not changed:
-        return "ok", f"{len(asked)} answers, the same one at a time and all at once"
+        return "ok", f"{len(questions)} answers, the same one at a time and all at once"
     counts = ", ".join(f"{changed.count(model)} of {len(subject.turns)} of {model}" for model in sorted(set(changed)))
-    return "failed", f"answers change when other models are asked beside them: {counts} (a CPU needs a free slot)"
+    return (
+        "failed",
+        f"answers change when other models answer at the same time: {counts} (on a CPU, keep a LoRA slot free)",
+    )
 
 
 async def channels_agree(subject: Subject) -> Verdict:
-    """The calls in the raw text are those that the server's own parser hands out."""
+    """The calls in the raw text are the same as those that the server's own parser returns."""
     compared, differing = 0, []
     for turn, model in _few(subject):
         raw = await subject.answered(turn, model, "raw")
@@ -95,7 +104,7 @@ async def channels_agree(subject: Subject) -> Verdict:
     if differing:
         return (
             "failed",
-            f"{len(differing)} of {compared} hold other calls when the server parses: {differing[0]}",
+            f"{len(differing)} of {compared} answers have other calls when the server parses them: {differing[0]}",
         )
     if not compared:
         return "unknown", "no answer held a well-formed call"
@@ -107,10 +116,10 @@ def _malformed(raw: Completion) -> bool:
 
 
 async def streaming_agrees(subject: Subject) -> Verdict:
-    """A streamed answer is the unstreamed one, in both channels.
+    """A streamed answer equals the unstreamed one, in both channels.
 
-    A malformed call is compared raw alone: vLLM's parsers stream what they could read of it before they know, and
-    leave the same answer as text when they see it whole.
+    Answers with a malformed call are compared on the raw channel only: when streaming, vLLM's parsers have already sent
+    the beginning of the call by the time it turns out to be malformed, and unstreamed they return it as text.
     """
     compared, differing = 0, []
     for turn, model in _few(subject):
@@ -132,13 +141,13 @@ async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel
 
 
 def _content(answer: Answer) -> tuple[Any, ...]:
-    """Text and calls, without the ids that the server draws anew each time."""
+    """Text, calls and finish reason, without the call ids, which the server draws anew each time."""
     calls = parse_served(answer.tool_calls or ()).calls
     return answer.text.strip(), calls, answer.finish_reason
 
 
 async def prefix_cache(subject: Subject) -> Verdict:
-    """A prompt that is asked a second time is found in the cache."""
+    """A prompt that is sent a second time is found in the prefix cache."""
     turn = max(subject.turns, key=lambda turn: len(str(turn.messages)) + len(str(turn.tools)))
     payload = {**request(turn, subject.base, max_tokens=1, temperature=0.0)}
     await subject.whole(payload)
@@ -146,9 +155,9 @@ async def prefix_cache(subject: Subject) -> Verdict:
     completion = await subject.whole(payload)
     after = await _cached_tokens(subject)
     if before is None or after is None:
-        return "unknown", "/metrics does not tell vllm:prefix_cache_hits"
+        return "unknown", "/metrics does not report vllm:prefix_cache_hits"
     prompt = (completion.usage or {}).get("prompt_tokens", "?")
-    seen = f"{after - before:.0f} of {prompt} prompt tokens found"
+    seen = f"{after - before:.0f} of {prompt} prompt tokens were in the cache"
     return ("ok" if after > before else "failed"), seen
 
 
@@ -159,7 +168,7 @@ async def _cached_tokens(subject: Subject) -> float | None:
 
 
 async def length_limit(subject: Subject) -> Verdict:
-    """The limit is the planned one, and a longer prompt is refused: it is never cut short without a word."""
+    """`max_model_len` is the planned one, and a longer prompt is refused instead of being cut silently."""
     cards = {card["id"]: card for card in await subject.endpoint.models()}
     limit = cards.get(subject.base, {}).get("max_model_len")
     if limit is not None and limit != subject.max_model_len:
@@ -168,7 +177,7 @@ async def length_limit(subject: Subject) -> Verdict:
     payload = {"model": subject.base, "messages": [{"role": "user", "content": text}], "max_tokens": 1}
     status, body = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
     if status in (400, 413, 422):
-        return "ok", f"limit {limit or 'not told'}; a longer prompt is refused with HTTP {status}"
+        return "ok", f"limit {limit or 'not reported'}; a longer prompt is refused with HTTP {status}"
     return "failed", f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
 
 
@@ -180,21 +189,21 @@ def _counted(body: bytes) -> str:
 
 
 async def catalog_in_prompt(subject: Subject) -> Verdict:
-    """The tokens that the server makes of a turn hold the names of its tools."""
+    """The prompt that the server makes of a turn (asked of /tokenize) contains the names of the turn's tools."""
     turn = next((turn for turn in subject.turns if turn.tools), None)
     if turn is None:
         return "unknown", "no turn has tools"
-    tools, told = len(turn.tools or ()), ""
+    tools, counts = len(turn.tools or ()), ""
     for model in subject.models:
-        shown = await prompt_tokens(subject.endpoint, turn, model, with_tools=True)
+        tokens = await prompt_tokens(subject.endpoint, turn, model, with_tools=True)
         bare = await prompt_tokens(subject.endpoint, turn, model, with_tools=False)
-        found = await shows_catalog(subject.endpoint, turn, model, shown, bare)
-        if found is None:
-            return "unknown", f"/tokenize does not tell the prompt of {model}"
-        if not found:
-            return "failed", f"the prompt of {model} does not hold the {tools} tools of {turn.turn_id}"
-        told = f"{tools} tools in {len(shown)} prompt tokens, {len(bare)} without"
-    return "ok", told
+        holds_names = await shows_catalog(subject.endpoint, turn, model, tokens, bare)
+        if holds_names is None:
+            return "unknown", f"/tokenize does not return the prompt of {model}"
+        if not holds_names:
+            return "failed", f"the prompt of {model} lacks the {tools} tools of {turn.turn_id}"
+        counts = f"{tools} tools in {len(tokens)} prompt tokens, {len(bare)} without"
+    return "ok", counts
 
 
 def _few(subject: Subject) -> list[tuple[Turn, str]]:
@@ -215,7 +224,7 @@ CHECKS: tuple[Callable[[Subject], Awaitable[Verdict]], ...] = (
 
 
 async def run_check(check: Callable[[Subject], Awaitable[Verdict]], subject: Subject) -> Finding:
-    """What a check finds; a request that the server does not answer as it should is a failed check."""
+    """Run one check. A request that the server does not answer as it should makes the check fail."""
     try:
         status, seen = await check(subject)
     except Refused as error:

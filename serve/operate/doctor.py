@@ -1,4 +1,4 @@
-"""`serve doctor`: every check on a running server, one after the other, as a table and as a record."""
+"""`serve doctor`: run every check on a running server, and show the results as a table and as JSON."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ SIGNS = {"ok": "[green]ok[/]", "failed": "[red]failed[/]", "unknown": "[yellow]u
 
 
 class Diagnosis(Record):
-    """What was seen; `error`: the endpoint could not be asked, and why."""
+    """The findings of all checks. `error` says why the endpoint could not be reached, if it could not."""
 
     endpoint: str
     models: tuple[str, ...]
@@ -39,21 +39,22 @@ async def diagnose(
     """Run every check.
 
     Args:
-        configs: their eval turns are asked; the first says base and limits.
-        adapters: names that are to be checked.
-        turns: eval turns that each model is asked.
-        progress: is told of each check before it runs.
+        url: of the server.
+        configs: give the eval turns to send; the first one also names the base and its limits.
+        adapters: served names of the adapters to check.
+        turns: how many eval turns each model gets.
+        progress: called with a line before each check.
 
     Raises:
         UserError: the configurations' data cannot be read, or `url` is no URL.
     """
     lead = configs[0]
-    asked = pool(configs, turns)
+    sample_turns = pool(configs, turns)
     findings: list[Finding] = []
     error = None
     async with Endpoint(url, api_key=api_key_from(lead.eval.api_key_env), timeout_s=lead.eval.timeout_s) as endpoint:
         limits = (lead.serve.max_model_len, lead.eval.max_tokens)
-        subject = Subject(endpoint, lead.model.served_name, adapters, asked, *limits)
+        subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits)
         try:
             await endpoint.models()
             for check in CHECKS:
@@ -65,7 +66,7 @@ async def diagnose(
 
 
 def show(diagnosis: Diagnosis) -> None:
-    """The table on stderr, and the error where the endpoint could not be asked."""
+    """Print the table to stderr, and the error if the endpoint could not be reached."""
     from rich.console import Console
 
     Console(stderr=True, soft_wrap=True).print(_table(diagnosis))

@@ -1,20 +1,20 @@
-"""Adapters of a running server: load, unload, list, and promote, over vLLM's runtime loading.
+"""Load, unload, list and promote adapters on a running server, through vLLM's runtime loading.
 
-A version is loaded as `name@<hash>`; clients ask for `name`, the alias. What vLLM 0.32 does when an alias moves (read
-in its `entrypoints/openai/models/serving.py` and `lora/worker_manager.py`), and what is made of it here:
+A version is loaded as `name@<hash>`; clients ask for `name`, the alias. How vLLM 0.32 behaves when an alias moves (read
+in its `entrypoints/openai/models/serving.py` and `lora/worker_manager.py`), and what follows for `move`:
 
-- Loading a name that is loaded is refused (400). With `load_inplace` it is done at once, but requests in flight go on
-  with other weights in the middle of an answer, and the flag sticks to the name: the worker reads the adapter from disk
-  again in every step from then on (vLLM issue 33791).
-- Unload, then load: requests in flight end on the old weights, new ones get new weights and a new cache key. Between
-  the two the name is unknown.
-- All three take one fair lock a name, and a request for an unknown name waits for that lock too and then looks again
-  (with runtime loading on). So `move` sends three requests: the old version once more in place, which changes nothing
-  and holds the lock while it is read, then unload and load, which queue behind it in this order. A request that finds
-  the name gone queues behind the load, and is answered by the new version.
+- Loading a name that is already loaded is refused (HTTP 400). With `load_inplace` it succeeds at once, but answers that
+  are being generated switch weights midway, and the flag sticks to the name: from then on the worker reads the adapter
+  from disk again in every step (vLLM issue 33791).
+- Unloading and then loading lets requests in flight finish on the old weights, and gives new ones the new weights and a
+  new cache key. Between the two, the name is unknown.
+- All three operations take one fair lock per name. With runtime loading on, a request for an unknown name waits for
+  that lock too and looks again. So `move` sends three requests at once: load the old version in place (which changes
+  nothing, but holds the lock while the files are read), unload, load the new version. The last two queue behind the
+  first, and a request that finds the name gone queues behind them and is answered by the new version.
 
-Were the three taken in another order, the load is refused, the old version answers on, and `move` tries again. One
-server process has one lock: vLLM itself refuses runtime loading with several.
+If the server takes the three in another order, the load is refused, the old version keeps answering, and `move` tries
+again. The lock belongs to one server process; vLLM itself refuses runtime loading with several.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 
 class Served(Record):
-    """One model card: the base has no parent."""
+    """One entry of /v1/models; the base has no parent."""
 
     name: str
     path: str | None = None
@@ -52,11 +52,12 @@ class Served(Record):
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a candidate has to pass; `baseline` as `evaluate gate` takes it."""
+    """What a candidate has to pass. `baseline` is a run, or whatever else `evaluate gate` takes as its baseline."""
 
     endpoint: str
     config_path: Path
     config: RunConfig
+    overrides: tuple[str, ...]
     baseline: str
     runs: Path
     limit_sessions: int | None
@@ -64,7 +65,7 @@ class Promotion:
 
 
 class Promoted(Record):
-    """What became of a candidate. `stopped_by`: the step that it did not pass, and that step's exit code."""
+    """The result. `stopped_by` names the step that the candidate did not pass, `exit_code` is that step's."""
 
     name: str
     version: str
@@ -75,34 +76,34 @@ class Promoted(Record):
 
 
 async def served(url: str) -> list[Served]:
-    """Base and adapters; raises a UserError where nothing answers."""
+    """All models of the server; raises a UserError if nothing answers at `url`."""
     async with Endpoint(url) as endpoint:
         return await _served(endpoint)
 
 
 async def load(url: str, version: Version) -> None:
-    """Load a version under its own name; nothing is done where it is loaded already.
+    """Load a version under its own name, unless it is loaded already.
 
     Raises:
-        UserError: nothing answers, the server has no runtime loading, or it refuses the adapter.
+        UserError: nothing answers, runtime loading is off, or the server refuses the adapter.
     """
     async with Endpoint(url) as endpoint:
         await _load(endpoint, version)
 
 
 async def unload(url: str, name: str) -> None:
-    """Make the server forget a name; raises a UserError where it does not know it."""
+    """Unload an adapter; raises a UserError if the server does not know the name."""
     async with Endpoint(url) as endpoint:
         await _unload(endpoint, name)
 
 
 async def promote(promotion: Promotion, name: str, version: Version, say: Say) -> Promoted:
-    """Load a version, check it, evaluate and gate it, and only then move the alias `name` to it.
+    """Load a version, run the doctor, evaluate and gate it, and only then point the alias `name` at it.
 
-    Whatever stops it, an error or Ctrl-C too: the alias serves on what it served, and the version is unloaded.
+    Whatever stops it, errors and Ctrl-C included, the alias keeps its adapter and the version is unloaded.
 
     Raises:
-        UserError: as `load`; or wrong configuration.
+        UserError: as `load` does, or for a wrong configuration.
     """
     key = api_key_from(promotion.config.eval.api_key_env)
     async with Endpoint(promotion.endpoint, api_key=key) as endpoint, _candidate(endpoint, version):
@@ -112,8 +113,8 @@ async def promote(promotion: Promotion, name: str, version: Version, say: Say) -
             say(f"{version.name}: {step}")
             if code := await passes(promotion, [*known, version.name], run):
                 say(f"{version.name} is not promoted: {step} ended with exit code {code}")
-                told = {"promoted": False, "stopped_by": step, "exit_code": code, "run": _if_made(run)}
-                return Promoted(name=name, version=version.name, **told)
+                stop = {"promoted": False, "stopped_by": step, "exit_code": code, "run": _if_made(run)}
+                return Promoted(name=name, version=version.name, **stop)
         await move(endpoint, name, version.path)
         say(f"{name} is now {version.name}")
         return Promoted(name=name, version=version.name, promoted=True, run=_if_made(run))
@@ -121,7 +122,7 @@ async def promote(promotion: Promotion, name: str, version: Version, say: Say) -
 
 @asynccontextmanager
 async def _candidate(endpoint: Endpoint, version: Version) -> AsyncIterator[None]:
-    """The version is loaded under its own name inside the block, and forgotten after it, as it was before."""
+    """Load the version under its own name for the block, and unload it afterwards unless it was loaded before."""
     there = any(card.name == version.name for card in await _served(endpoint))
     await _load(endpoint, version)
     try:
@@ -132,10 +133,10 @@ async def _candidate(endpoint: Endpoint, version: Version) -> AsyncIterator[None
 
 
 async def move(endpoint: Endpoint, alias: str, path: Path) -> None:
-    """Let `alias` be the adapter at `path`; no request for it is refused meanwhile (see the module's text).
+    """Point `alias` at the adapter in `path`, without refusing a request meanwhile (see the head of this module).
 
     Raises:
-        UserError: the server refuses; the alias is what it was before.
+        UserError: the server refuses; the alias then serves what it served before.
     """
     before = await _path_of(endpoint, alias)
     if before == str(path):
@@ -150,12 +151,15 @@ async def move(endpoint: Endpoint, alias: str, path: Path) -> None:
             return
         if await _path_of(endpoint, alias) is None:
             await _post(endpoint, LOAD, {"lora_name": alias, "lora_path": before})
-    problem = f"{alias} does not move to {path}: {_text(answer)}"
+    problem = f"{alias} cannot be moved to {path}: {_text(answer)}"
     raise UserError(endpoint.root, problem, f"it is still {before}; see the server's log")
 
 
 async def _swap(endpoint: Endpoint, alias: str, before: str, after: str) -> tuple[int, bytes]:
-    """What the server says to the load. Connections are opened beforehand, so that requests arrive as they are sent."""
+    """Send the three requests of `move`; returns the status and body of the last.
+
+    Connections are opened beforehand, so that the requests arrive in the order in which they are sent.
+    """
     bodies: tuple[tuple[str, dict[str, Any]], ...] = (
         (LOAD, {"lora_name": alias, "lora_path": before, "load_inplace": True}),
         (UNLOAD, {"lora_name": alias}),
@@ -180,16 +184,16 @@ async def _diagnose(promotion: Promotion, names: list[str], _: Path) -> int:
 async def _evaluate(promotion: Promotion, names: list[str], run: Path) -> int:
     where = ("--endpoint", promotion.endpoint, "--config", promotion.config_path, "--out", run.parent)
     limit = ("--limit-sessions", promotion.limit_sessions) if promotion.limit_sessions else ()
-    return await _verb(*where, "--model", names[-1], "--run-id", run.name, *limit)
+    return await _verb(*where, "--model", names[-1], "--run-id", run.name, *limit, *promotion.overrides)
 
 
 async def _gate(promotion: Promotion, names: list[str], run: Path) -> int:
     options = ("--config", promotion.config_path, "--runs", promotion.runs, "--candidate-model", names[-1])
-    return await _verb("gate", promotion.baseline, run, *options)
+    return await _verb("gate", promotion.baseline, run, *options, *promotion.overrides)
 
 
 async def _verb(*words: object) -> int:
-    """The exit code of `callproof evaluate`; what it prints goes to stderr, for the last line of stdout is ours."""
+    """Run `callproof evaluate`; returns its exit code. Its output goes to stderr, as our stdout ends with our JSON."""
     command = [sys.executable, "-m", "callproof", "evaluate", *map(str, words)]
     process = await asyncio.create_subprocess_exec(*command, stdout=sys.stderr.fileno())
     try:
@@ -227,12 +231,12 @@ async def _post(endpoint: Endpoint, path: str, body: dict[str, Any]) -> None:
         return
     where = f"{endpoint.root}{path}"
     if status in (404, 405) and b"lora" not in answer.lower():
-        raise UserError(where, "the server loads no adapters while it runs", "start it with --runtime-loads N")
+        raise UserError(where, "this server cannot load adapters while it runs", "start it with --runtime-loads N")
     raise UserError(where, f"{body['lora_name']}: HTTP {status}: {_text(answer)}", "see the server's log")
 
 
 def _text(answer: bytes) -> str:
-    """What an error says, as vLLM writes it or as it came."""
+    """The message of an error body: vLLM's `error.message`, or the body itself."""
     try:
         return str(json.loads(answer)["error"]["message"])[:300]
     except (ValueError, LookupError, TypeError):

@@ -1,4 +1,4 @@
-"""A running server as the checks see it: what it should serve, which turns are asked, and answers token by token."""
+"""The server under check: the models it should serve, the turns to send, and its answers token by token."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ MAX_TOKENS = 64
 
 
 class Refused(Exception):
-    """The server did not answer a request that it should have answered, or not in the form asked for."""
+    """The server did not answer a request that it should have answered, or answered in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,25 @@ class Sampled:
 
     @classmethod
     def of_body(cls, body: bytes) -> "Sampled":
-        """Read a chat completion of vLLM; raises Refused where it does not tell the tokens."""
+        """Read a chat completion of vLLM; raises Refused if it has no token ids and log-probabilities."""
         try:
             choice = load_json(body)["choices"][0]
             tokens = tuple(int(token) for token in choice["token_ids"])
             logprobs = tuple(float(entry["logprob"]) for entry in choice["logprobs"]["content"])
         except (NoCompletion, LookupError, TypeError, ValueError):
-            raise Refused("the answer tells no token ids and log-probabilities: is it vLLM?") from None
+            raise Refused("the answer has no token ids and log-probabilities: is the server vLLM?") from None
         return cls(tokens, logprobs)
 
 
 class Subject:
-    """Base, adapters and turns; greedy answers that were given alone are asked once and kept.
+    """Base, adapters and turns of one server. Greedy answers to single requests are asked for once and kept.
 
     Args:
         base: the name that the base is served under.
-        adapters: names that are to be checked.
-        parents: all adapters that should be there.
-        turns: asked of each model.
-        max_model_len: tokens of prompt and answer, as planned.
-        max_tokens: of a whole answer.
+        adapters: served names of the adapters to check.
+        turns: sent to each model.
+        max_model_len: the planned limit of prompt and answer together, in tokens.
+        max_tokens: the limit of one answer.
     """
 
     def __init__(
@@ -70,41 +69,41 @@ class Subject:
 
     @property
     def calling_turns(self) -> tuple[Turn, ...]:
-        """A few turns that want a call, or any where none does."""
+        """Up to four turns whose gold is a call, or any four if there is none."""
         return tuple([turn for turn in self.turns if turn.expects_call][:4] or self.turns[:4])
 
     async def post_chat(self, payload: dict[str, Any]) -> bytes:
-        """The body of an answer; raises Refused."""
+        """POST a chat completion and return the body; raises Refused unless the status is 200."""
         status, body = await self.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
         if status != 200:
             raise Refused(f"{payload['model']}: HTTP {status}: {body[:160].decode('utf-8', 'replace')}")
         return body
 
     async def sample(self, turn: Turn, model: str) -> Sampled:
-        """The first tokens of a greedy answer."""
+        """The first MAX_TOKENS tokens of a greedy answer."""
         payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0)
         return Sampled.of_body(await self.post_chat({**payload, "return_token_ids": True, "logprobs": True}))
 
     async def alone(self, turn: Turn, model: str) -> Sampled:
-        """`sample` while nothing else is asked of the server by us."""
+        """`sample` with no other request of ours in flight."""
         key = (model, turn.turn_id)
         if key not in self._alone:
             self._alone[key] = await self.sample(turn, model)
         return self._alone[key]
 
-    async def together(self, asked: Iterable[tuple[Turn, str]]) -> list[Sampled]:
-        """All at once."""
-        return list(await asyncio.gather(*(self.sample(turn, model) for turn, model in asked)))
+    async def together(self, questions: Iterable[tuple[Turn, str]]) -> list[Sampled]:
+        """`sample` for all (turn, model) pairs at the same time."""
+        return list(await asyncio.gather(*(self.sample(turn, model) for turn, model in questions)))
 
     async def answered(self, turn: Turn, model: str, channel: Channel) -> Completion:
-        """The whole greedy answer to a turn, alone; asked once and kept."""
+        """The whole greedy answer to a turn, sent alone; asked for once and kept."""
         key = (model, turn.turn_id, channel)
         if key not in self._answered:
             self._answered[key] = await self.whole(self.payload(turn, model, channel))
         return self._answered[key]
 
     def payload(self, turn: Turn, model: str, channel: Channel) -> dict[str, Any]:
-        """The request for a whole greedy answer."""
+        """The request body for a whole greedy answer."""
         return request(turn, model, max_tokens=self.max_tokens, temperature=0.0, channel=channel)
 
     async def whole(self, payload: dict[str, Any]) -> Completion:
@@ -115,9 +114,12 @@ class Subject:
 
 
 def pool(configs: Sequence[RunConfig], count: int) -> list[Turn]:
-    """`count` eval turns, taken from each configuration in turn; raises what `eval_turns` raises."""
-    each = [eval_turns(config) for config in configs]
+    """`count` different eval turns, one from each configuration at a time; raises what `eval_turns` raises."""
+    turns_of_configs = [eval_turns(config) for config in configs]
     unique = {
-        turn.turn_id: turn for row in range(max(map(len, each))) for turns in each for turn in turns[row : row + 1]
+        turn.turn_id: turn
+        for row in range(max(map(len, turns_of_configs)))
+        for turns in turns_of_configs
+        for turn in turns[row : row + 1]
     }
     return list(unique.values())[:count]

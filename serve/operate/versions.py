@@ -1,7 +1,7 @@
-"""Adapters as a running server gets them: immutable copies whose name holds the hash of what is in them.
+"""Versions of adapters: copies that never change, named after the hash of their files.
 
-vLLM tells adapters apart, in its prefix cache too, by name and path; one version at one path, for ever, is what keeps a
-cached prefix from being that of other weights. The server reads the copy, so it needs the same file system.
+vLLM tells adapters apart by name and path, in its prefix cache too. A path that always holds the same weights therefore
+keeps the cache from mixing two adapters up. The server reads the copy, so it must see the same file system.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from ..start import ADAPTER_FILES, check_adapter, of_option
 
 
 class Version(Record):
-    """`name` is that of the adapter, `@` and 12 hex digits; `path` is absolute."""
+    """A copy of an adapter. `name` is `<adapter>@<12 hex digits>`; `path` is absolute."""
 
     name: str
     path: Path
 
 
 def publish(name: str, place: str, versions: Path) -> Version:
-    """Check an adapter and copy it into `versions`, where it stays as it is; a version that is there is left alone.
+    """Check the adapter at `place` and copy it into the folder `versions`, unless this version is there already.
 
     Raises:
         UserError: there is no adapter at `place`, vLLM refuses it, or it cannot be copied.
@@ -42,17 +42,17 @@ def publish(name: str, place: str, versions: Path) -> Version:
 
 
 def _digest(files: list[Path]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in files:
-        found.update(f"{file.name}:{file.stat().st_size}:".encode())
+        digest.update(f"{file.name}:{file.stat().st_size}:".encode())
         with file.open("rb") as stream:
             while piece := stream.read(2**20):
-                found.update(piece)
-    return found.hexdigest()[:12]
+                digest.update(piece)
+    return digest.hexdigest()[:12]
 
 
 def _copy(files: list[Path], target: Path) -> None:
-    """The whole folder or nothing: it appears under its name once every file is in it."""
+    """Copy all files or none: the folder gets its name once every file is in it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
     try:

@@ -1,4 +1,4 @@
-"""Docker Compose: one service with vLLM's image, the base and adapters of this machine mounted read-only.
+"""Docker Compose: one service with vLLM's image; base and adapters of this machine are mounted read-only.
 
 Fields are those of the Compose Specification (compose-spec/compose-spec, schema/compose-spec.json).
 """
@@ -15,7 +15,7 @@ HUB_CACHE = "/root/.cache/huggingface"
 
 
 def compose(plan: Plan, file: Path) -> Output:
-    """The Compose file for a plan; `file` is where it will lie, for paths are relative to it."""
+    """The Compose file for a plan. `file` is the path it will be written to; paths in it are relative to that."""
     mounts = _mounts(plan)
     volumes: list[dict[str, Any]] = [
         {
@@ -39,7 +39,8 @@ def compose(plan: Plan, file: Path) -> Output:
 
 def _notes(plan: Plan) -> list[str]:
     hub = [
-        f"adapter {name}: the newest revision of {hub_id}, as vLLM takes none" for name, hub_id in plan.hub_ids.items()
+        f"adapter {name}: the newest revision of {hub_id}, as vLLM cannot be given one"
+        for name, hub_id in plan.hub_ids.items()
     ]
     return [*hub, *(["a GPU needs the NVIDIA Container Toolkit"] if plan.device == "gpu" else [])]
 
@@ -73,7 +74,7 @@ def _device(plan: Plan) -> dict[str, Any]:
 
 
 def _words(plan: Plan) -> list[str]:
-    """vLLM's words inside the container: its own places, and every interface, since only `ports` is published."""
+    """vLLM's arguments in the container: paths of the container, and all interfaces, as only `ports` is published."""
     template = {"chat-template": _template_target(plan)} if "chat-template" in plan.options else {}
     paths = {adapter.name: plan.hub_ids.get(adapter.name, f"/adapters/{adapter.name}") for adapter in plan.adapters}
     placed = {
@@ -87,9 +88,9 @@ def _words(plan: Plan) -> list[str]:
 
 
 def _mounts(plan: Plan) -> dict[str, Path]:
-    """Places in the container, and what of this machine is seen there."""
+    """Path in the container -> path on this machine."""
     base = {_base_target(plan): Path(plan.base)} if plan.base_is_local else {}
-    local = {f"/adapters/{each.name}": each.path for each in plan.adapters if each.name not in plan.hub_ids}
+    local = {f"/adapters/{adapter.name}": adapter.path for adapter in plan.adapters if adapter.name not in plan.hub_ids}
     template = plan.options.get("chat-template")
     return {**base, **local, **({_template_target(plan): Path(template)} if template else {})}
 

@@ -27,23 +27,23 @@ def kserve(plan: Plan, store_uri: str | None) -> Output:
     """The manifest for a plan.
 
     Args:
-        store_uri: `pvc://claim/folder` or `s3://bucket/folder` with the folders of this machine; None where the base
-            and all adapters come from the hub.
+        store_uri: `pvc://claim/folder` or `s3://bucket/folder`, where copies of this machine's folders will be; None if
+            the base and all adapters come from the hub.
 
     Raises:
-        UserError: the store is missing or of another kind.
+        UserError: a store is needed and missing, or of another kind.
     """
     name, notes = _label(plan.served_name), []
     place = None
     if plan.base_is_local or len(plan.hub_ids) < len(plan.adapters):
-        place = store(store_uri, ("pvc", "s3"), "base or adapters lie on this machine")
+        place = store(store_uri, ("pvc", "s3"), "the base or an adapter is on this machine")
         notes += to_copy(plan, place)
     documents: list[dict[str, Any]] = []
     if template := plan.options.get("chat-template"):
         documents.append(_template(name, Path(template)))
     documents.append(_service(plan, name, place))
-    notes.append(f"host and port {plan.host}:{plan.port} are not expressed: the gateway decides where it is reached")
-    notes.append(f"a key is asked for where the Secret vllm-api-key holds {API_KEY}")
+    notes.append(f"host and port {plan.host}:{plan.port} are not in this file: the gateway decides the address")
+    notes.append(f"to require an API key, create the Secret vllm-api-key with the key {API_KEY}")
     return output(documents, notes, "kubectl apply -f FILE")
 
 
@@ -96,7 +96,7 @@ def _pod(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def _probe() -> dict[str, Any]:
-    """The controller gives vLLM a certificate of its own, so it is asked by HTTPS."""
+    """HTTPS, because the controller gives vLLM a certificate."""
     request = {"path": "/health", "port": PORT, "scheme": "HTTPS"}
     return {"httpGet": request, "periodSeconds": 30, "timeoutSeconds": 30}
 
@@ -118,7 +118,7 @@ def _resources(plan: Plan) -> dict[str, Any]:
 
 
 def _template(name: str, file: Path) -> dict[str, Any]:
-    """A ConfigMap, since the controller would read the braces of a template inside the service as its own."""
+    """The chat template as a ConfigMap: inside the service, the controller would interpret its braces."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -128,6 +128,6 @@ def _template(name: str, file: Path) -> dict[str, Any]:
 
 
 def _label(served_name: str) -> str:
-    """A name that Kubernetes takes for a Service: small letters, digits and dashes, a letter first, short."""
+    """A name that Kubernetes accepts: at most 40 lower-case letters, digits and dashes, a letter first."""
     label = re.sub(r"[^a-z0-9]+", "-", served_name.lower()).strip("-")[:40].strip("-")
     return label if label[:1].isalpha() else f"llm-{label}".strip("-")

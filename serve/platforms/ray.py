@@ -2,8 +2,8 @@
 
 Fields are those of Ray's Serve config file and of `LLMConfig` (ray-project/ray,
 python/ray/llm/_internal/serve/core/configs/llm_config.py, doc/source/serve/llm/user-guides). Ray loads an adapter from
-`<dynamic_lora_loading_path>/<adapter>` when it is first asked for, and wants `max_loras` and
-`max_num_adapters_per_replica` equal.
+`<dynamic_lora_loading_path>/<adapter>` on the first request for it, and requires `max_loras` and
+`max_num_adapters_per_replica` to be equal.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ def ray(plan: Plan, store_uri: str | None) -> Output:
     """The file for a plan.
 
     Args:
-        store_uri: object store with one folder an adapter, and one with a base of this machine.
+        store_uri: an object store with one folder for each adapter, and one for the base if that is on this machine.
 
     Raises:
         UserError: the store is missing or is no object store.
@@ -63,6 +63,6 @@ def _notes(plan: Plan, copies: list[str], store_uri: str) -> list[str]:
         *copies,
         *hub,
         *files,
-        f"Ray names adapters after the base, and this cannot be changed: clients ask for {names}",
-        f"Ray Serve asks for no API key: {API_KEY} has no effect, put a gateway before it",
+        f"Ray prefixes adapters with the name of the base, which cannot be changed: clients ask for {names}",
+        f"Ray Serve does not check API keys: {API_KEY} has no effect, put a gateway in front",
     ]

@@ -1,4 +1,4 @@
-"""From configurations and adapters to one checked plan, and from the plan to a running vLLM."""
+"""Configurations and adapters become one checked plan, and the plan a running vLLM server."""
 
 from .adapter_sources import ADAPTER_FILES, of_config, of_option
 from .adapters import check_adapter

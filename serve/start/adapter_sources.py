@@ -29,11 +29,12 @@ class Source:
 
     Attributes:
         where: the file that errors name.
-        config: base, parser and template that go with the adapter, under the name that it is served as.
-        folder: of the adapter's files, on this machine.
+        config: the adapter's configuration, with the name that it is served under.
+        folder: the adapter's files on this machine.
         hub_id: of an adapter that comes from the hub.
-        manifest: what training wrote of the adapter, where it is at hand.
-        facts: of an adapter that no configuration describes, what is known of it and the server has to share.
+        manifest: the file that training wrote about the adapter, if there is one.
+        facts: for an adapter without a configuration, the settings that are known of it (by key, such as
+            `model.base_model`). The server must agree with them; all other settings are free.
     """
 
     where: Path
@@ -49,7 +50,7 @@ class Source:
 
 
 def of_config(path: Path, overrides: Sequence[str] = ()) -> Source:
-    """The adapter of a configuration, trained or not; raises what `load` raises."""
+    """The adapter that a configuration trains, whether or not it has been trained; raises what `load` raises."""
     config = load(path, overrides)
     manifest = config.output_dir / "manifest.json"
     return Source(path, config, config.adapter_dir, manifest=manifest if manifest.is_file() else None)
@@ -59,7 +60,8 @@ def of_option(text: str) -> Source:
     """The adapter of `--adapter NAME=PLACE`.
 
     Raises:
-        UserError: wrong form, nothing there, or a manifest or adapter_config.json that does not say what is needed.
+        UserError: the option has another form, there is nothing at PLACE, or its manifest.json or adapter_config.json
+            lacks what is needed.
     """
     name, _, place = text.partition("=")
     option = f"--adapter {text}"

@@ -1,4 +1,4 @@
-"""Whether vLLM can serve the adapter of a configuration, found out before a server is started."""
+"""Checks before a server is started that vLLM can serve an adapter."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from callproof.records import Record
 
 
 class Adapter(Record):
-    """An adapter that vLLM will accept; `rank` is its largest rank."""
+    """An adapter that vLLM accepts. `rank` is the largest rank of its layers."""
 
     name: str
     path: Path
@@ -16,10 +16,10 @@ class Adapter(Record):
 
 
 def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = None) -> Adapter:
-    """The adapter of a configuration, in its own folder or in another one.
+    """Check the adapter of a configuration, in `folder` or else in the configuration's own output folder.
 
     Raises:
-        UserError: it is not there yet, is broken, is of another base, or is one that vLLM refuses.
+        UserError: the adapter is missing or broken, belongs to another base, or is of a kind that vLLM refuses.
     """
     folder, model = folder or config.adapter_dir, config.model
     if not folder.is_dir():

@@ -1,12 +1,12 @@
-"""Runs a command in a process group of its own and ends the whole group when standard input closes.
+"""Runs a command in its own process group, and ends the whole group when standard input closes.
 
     python serve/start/guard.py GRACE_SECONDS COMMAND...
 
-vLLM is several processes. Whoever holds the other end of the pipe stops all of them by closing it, and they end as well
-when that process is killed. Exits with the command's code, and leaves nothing behind in either case.
+vLLM runs as several processes. The process that starts this one holds the other end of the pipe; when it closes it or
+is killed, all of vLLM ends. Exits with the command's exit code, and never leaves a process behind.
 
-They stay in the caller's session: Linux shares processors between sessions first (autogroup), so that a client beside a
-busy server in another one may wait a tenth of a second for each answer that has come.
+The group stays in the caller's session, because Linux divides processor time between sessions first (autogroup): a
+client in one session can wait a tenth of a second for each answer while a server in another session is busy.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def _wait_for_end_of_input() -> None:
 
 
 def _end_group(child: subprocess.Popen[bytes], grace_s: float) -> None:
-    """TERM to every process of the group, and KILL to those that are left after the grace period."""
+    """Send TERM to every process of the group, and KILL to those still there after the grace period."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)

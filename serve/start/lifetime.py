@@ -2,17 +2,16 @@
 
 import contextlib
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+
+from callproof.console import Steps
 
 from .plan import Plan
 from .process import Server
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-QUIET_PROGRESS_S = 15.0
 
 
 def run_server(plan: Plan, server: Server, timeout_s: float) -> int:
@@ -25,7 +24,7 @@ def run_server(plan: Plan, server: Server, timeout_s: float) -> int:
     )
     signal.signal(signal.SIGTERM, _interrupt)
     with server:
-        with _progress(console) as progress:
+        with _progress() as progress:
             seconds = server.wait_until_healthy(plan.url, timeout_s, progress)
         try:
             _announce(plan, seconds, console)
@@ -40,29 +39,17 @@ def _interrupt(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def _progress(console: "Console") -> Iterator[Callable[[float, str], None]]:
-    """Seconds and the last log line: live on a terminal, otherwise a line now and then."""
-    if console.is_terminal:
-        with console.status("starting vLLM") as status:
-            yield lambda seconds, line: status.update(f"starting vLLM, {seconds:.0f} s: {_escape(line)[:100]}")
-        return
-    shown = time.monotonic()
+def _progress() -> Iterator[Callable[[float, str], None]]:
+    """Takes the seconds since the start and the last line of vLLM's log, and shows both."""
+    last_line = ""
 
     def report(seconds: float, line: str) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= QUIET_PROGRESS_S:
-            shown = time.monotonic()
-            console.print(
-                f"starting vLLM, {seconds:.0f} s: {line[:160]}", markup=False, highlight=False, soft_wrap=True
-            )
+        nonlocal last_line
+        last_line = line[:160]
+        steps.reach(int(seconds))
 
-    yield report
-
-
-def _escape(line: str) -> str:
-    from rich.markup import escape
-
-    return escape(line)
+    with Steps("starting vLLM", tell=lambda seconds, _: f"{seconds} s: {last_line}") as steps:
+        yield report
 
 
 def _announce(plan: Plan, seconds: float, console: "Console") -> None:

@@ -1,4 +1,4 @@
-"""One server for several adapters: what they must agree on, and the vLLM options that follow."""
+"""Plans one server for several adapters: checks what they must agree on, and derives vLLM's options."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,14 @@ ONE_PER_SERVER = ("model.base_model", "model.name", "model.revision", "model.cha
 
 
 class Plan(Record):
-    """A server that vLLM can start.
+    """One server, ready to be started by vLLM.
 
     Attributes:
+        base: folder or hub id of the base model.
         adapters: with their folders on this machine.
-        hub_ids: by name, of the adapters that come from the hub.
+        hub_ids: adapter name -> hub id, for the adapters that come from the hub.
         options: vLLM's command-line options without `--`, in order.
-        runtime_loads: how many more adapters may be loaded while it runs; 0 switches that off.
+        runtime_loads: how many more adapters may be loaded while the server runs; 0 switches that off.
     """
 
     base: str
@@ -45,30 +46,31 @@ class Plan(Record):
 
     @property
     def url(self) -> str:
-        """Where a client on this machine reaches it."""
+        """The address at which a client on this machine reaches the server."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int = 0, **overrides: Any) -> Plan:
-    """Check everything and derive the server.
+    """Check the sources against each other and against vLLM's limits, and plan the server.
 
     Args:
-        sources: the first one's `serve` section counts for all.
-        runtime_loads: adapters that may be loaded while the server runs; each takes a slot.
-        overrides: fields of `ServeConfig` that the command line sets; None where it does not.
+        sources: the adapters; the `serve` section of the first one is used.
+        device: what the server will run on.
+        runtime_loads: how many more adapters may be loaded while the server runs; each takes a slot.
+        overrides: fields of `ServeConfig` from the command line; None leaves the configuration's value.
 
     Raises:
-        UserError: two sources disagree, an adapter is missing or one that vLLM refuses, the base is missing, or the
-            adapter was trained with another template.
+        UserError: two sources disagree, an adapter is missing or refused by vLLM, the base is missing, or an adapter
+            was trained with another chat template.
     """
-    chosen = {key: value for key, value in overrides.items() if value is not None}
+    settings = {key: value for key, value in overrides.items() if value is not None}
     lead = sources[0]
     for other in sources[1:]:
-        _agree(lead, other, chosen)
+        _agree(lead, other, settings)
     _check_names(sources)
     _check_base(lead)
-    serve = lead.config.serve.model_copy(update=chosen)
+    serve = lead.config.serve.model_copy(update=settings)
     _check_length(lead, serve.max_model_len)
     adapters = tuple(check_adapter(source.where, source.config, source.folder) for source in sources)
     for source in sources:
@@ -93,13 +95,17 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
 
 
 def lora_modules(paths: Mapping[str, str], served_name: str) -> list[str]:
-    """The values of `--lora-modules`, one JSON object an adapter, from names to folders or hub ids."""
+    """The values of `--lora-modules`: one JSON object for each name -> folder or hub id."""
     modules = ({"name": name, "path": path, "base_model_name": served_name} for name, path in paths.items())
     return [json.dumps(module, ensure_ascii=False) for module in modules]
 
 
 def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runtime_loads: int) -> dict[str, Any]:
-    """On a CPU one slot stays free: vLLM 0.32 gives base rows the last slot's weights, and a free slot holds zeros."""
+    """The LoRA options.
+
+    On a CPU one slot stays free: vLLM 0.32 applies the last slot's weights to rows of the base, and a free slot holds
+    zeros.
+    """
     slots = len(adapters) + runtime_loads + (device == "cpu")
     highest = max(adapter.rank for adapter in adapters)
     return {
@@ -125,7 +131,7 @@ def _server(lead: Source, serve: ServeConfig) -> dict[str, Any]:
 
 
 def _engine(revision: str | None, serve: ServeConfig, device: Device) -> dict[str, Any]:
-    """`generation-config vllm`: sampling is what the request says, without defaults hidden in the base's folder."""
+    """The engine's options. `generation-config: vllm` keeps sampling defaults in the base's folder from being used."""
     cache = {"kv-cache-memory-bytes": serve.cpu_kvcache_gib * 2**30} if device == "cpu" else {}
     dtype = "float32" if device == "cpu" and serve.dtype == "auto" else serve.dtype
     return {
@@ -141,12 +147,15 @@ def _engine(revision: str | None, serve: ServeConfig, device: Device) -> dict[st
 
 
 def _agree(lead: Source, other: Source, overridden: Mapping[str, Any]) -> None:
-    """Two configurations agree on all that a server has one of; of other adapters, what is known of them counts."""
+    """Refuse two sources that differ in a setting of which a server has only one.
+
+    Of an adapter without a configuration, only its known facts are compared.
+    """
     shared = (*ONE_PER_SERVER, *(f"serve.{key}" for key in ServeConfig.model_fields if key not in overridden))
     for key in shared if other.facts is None else other.facts:
         mine, yours = _value(lead, key), _value(other, key)
         if mine != yours:
-            problem = f"{key} is {yours!r}, but {lead.where} has {mine!r}, and one server has one"
+            problem = f"{key} is {yours!r}, but {lead.where} has {mine!r}, and a server has only one"
             raise UserError(other.where, problem, "make them equal, or start two servers")
 
 
@@ -171,7 +180,7 @@ def _check_names(sources: Sequence[Source]) -> None:
 
 
 def _check_base(lead: Source) -> None:
-    """A local base must be there; `models/x` beside an existing folder `models` is no hub id that has yet to come."""
+    """A local base must exist. `models/x` is not taken for a hub id if there is a folder `models`."""
     model = lead.config.model
     base, where = Path(model.base_model), f"{lead.where}: model.base_model"
     if base.is_dir():
@@ -185,7 +194,7 @@ def _check_base(lead: Source) -> None:
 
 
 def _check_length(lead: Source, wanted: int) -> None:
-    """vLLM refuses more tokens than the base has positions, unless its positions are scaled."""
+    """Refuse a `max_model_len` above the base's positions, as vLLM does, unless the base scales its positions."""
     settings = _json_object(Path(lead.config.model.base_model) / "config.json")
     scaling = settings.get("rope_scaling") or settings.get("rope_parameters") or {}
     kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else "default"
@@ -196,7 +205,7 @@ def _check_length(lead: Source, wanted: int) -> None:
 
 
 def _check_template(source: Source, lead: Source) -> None:
-    """The template that will be served is the one that the manifest says training used."""
+    """Refuse an adapter whose manifest names another chat template (by its hash) than the one to be served."""
     served = _served_template(lead)
     if source.manifest is None or served is None:
         return
@@ -213,7 +222,7 @@ def _check_template(source: Source, lead: Source) -> None:
 
 
 def _served_template(lead: Source) -> tuple[Path, str] | None:
-    """The file and text of the template that the server will use; None where only the hub knows it."""
+    """(file, text) of the chat template that the server will use; None if it is not on this machine."""
     base = Path(lead.config.model.base_model)
     file = lead.config.model.chat_template or base / "chat_template.jinja"
     if file.is_file():
@@ -223,5 +232,5 @@ def _served_template(lead: Source) -> tuple[Path, str] | None:
 
 
 def _json_object(file: Path) -> dict[str, Any]:
-    """The object in a file of the base; empty where there is no such file."""
+    """The JSON object in a file of the base; empty if there is no such file."""
     return read_object(file, "copy the base model again") if file.is_file() else {}

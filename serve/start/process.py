@@ -1,4 +1,4 @@
-"""One server process from start to stop: port, log, health, and no process left behind."""
+"""One server process from start to stop: its port, its log and its health. No process is left behind."""
 
 import errno
 import os
@@ -27,13 +27,13 @@ _CONSEQUENCE = ("Engine core initialization failed", "WorkerProc initialization 
 
 
 class Server:
-    """A context manager: the command runs inside it; on exit every process of it is gone.
+    """A context manager that runs a command; when it exits, all of the command's processes are gone.
 
     Args:
-        command: what to run.
-        environment: variables set unless the user has set them.
-        log: where its output goes; written anew.
-        grace_s: between TERM and KILL when it is stopped.
+        command: program and arguments.
+        environment: variables to set, except those that the user has set.
+        log: file for the command's output; overwritten.
+        grace_s: seconds between TERM and KILL when the server is stopped.
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path, grace_s: float = 15.0) -> None:
@@ -61,10 +61,13 @@ class Server:
         self._guard.wait()
 
     def wait_until_healthy(self, url: str, timeout_s: float, progress: Callable[[float, str], None]) -> float:
-        """Seconds until GET <url>/health answered; `progress` gets seconds and the last line of the log.
+        """Wait until GET <url>/health succeeds; returns the seconds that took.
+
+        Args:
+            progress: called again and again with the seconds so far and the last line of the log.
 
         Raises:
-            UserError: the process ended, or it took too long; names the log and what it says.
+            UserError: the process ended, or took longer than `timeout_s`. Names the log and quotes it.
         """
         begun = time.monotonic()
         while not _healthy(url):
@@ -79,7 +82,7 @@ class Server:
         return time.monotonic() - begun
 
     def wait(self) -> None:
-        """Wait for ever; raises a UserError when the process ends by itself."""
+        """Wait until the process ends by itself, and raise a UserError then."""
         self._guard.wait()
         self._check_alive("ended")
 
@@ -103,12 +106,12 @@ def check_port(host: str, port: int) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that says something, without colours, process and time."""
+    """The last line of a log that is not blank, without colours, process name and time."""
     return (_lines(log) or [""])[-1]
 
 
 def cause(log: Path) -> str:
-    """The line of a log that says best why the process ended: the last error that is not the echo of another."""
+    """The line of a log that best explains why the process ended: the last error that does not just report another."""
     lines = _lines(log)
     for at in reversed(range(len(lines))):
         if _CAUSE.match(lines[at]) and not any(echo in lines[at] for echo in _CONSEQUENCE):

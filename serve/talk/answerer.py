@@ -1,4 +1,4 @@
-"""Answers of a served model as they stream, through the client that most of its users have (the openai package)."""
+"""Streams a served model's answers through the openai package, the client that most of its users have."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Said:
-    """What a model has said so far; kept when the request is broken off.
+    """What a model has said so far. It is kept when the request breaks off.
 
     Attributes:
-        problem: why there is no whole answer, or None.
+        problem: why the answer is incomplete; None if it is not.
     """
 
     def __init__(self) -> None:
@@ -30,15 +30,15 @@ class Said:
 
     @property
     def finish_reason(self) -> str | None:
-        """As the server gave it; an answer that broke off ends as one that a limit has cut."""
+        """The server's finish reason; `length` for an answer that broke off."""
         return self._finish_reason or "length"
 
     def add(self, event: Any) -> bool:
-        """Take the next event; whether it carried a choice. Raises NoCompletion."""
+        """Take the next event; returns whether it carried a choice. Raises NoCompletion."""
         return self._streamed.add_value(event)
 
     def end(self) -> None:
-        """After the last event; raises NoCompletion where the stream broke off."""
+        """Check the answer after its last event; raises NoCompletion if the stream broke off."""
         completion = self._streamed.completion()
         self._finish_reason = completion.finish_reason
         if completion.tool_calls:
@@ -46,10 +46,10 @@ class Said:
 
 
 class Answerer:
-    """An endpoint, its key from the environment, and a client of it that retries nothing and trusts no proxy.
+    """An endpoint and its client, which does not retry and ignores proxies; the key comes from the environment.
 
     Raises:
-        UserError: no http URL, or no usable key.
+        UserError: `url` is no http URL, or the key is not usable.
     """
 
     def __init__(self, url: str, config: RunConfig) -> None:
@@ -63,17 +63,17 @@ class Answerer:
         return self._endpoint.root
 
     async def close(self) -> None:
-        """Close the client's connections; not needed where none was opened."""
+        """Close the client's connections, if any were opened."""
         if self._client:
             await self._client.close()
 
     async def models(self) -> list[str]:
-        """The names that are served; raises a UserError as `Endpoint.models` does."""
+        """The served names; raises a UserError as `Endpoint.models` does."""
         async with self._endpoint as endpoint:
             return [card["id"] for card in await endpoint.models()]
 
     async def ask(self, payload: dict[str, Any], said: Said) -> AsyncIterator[None]:
-        """Ask, and fill `said`; yields after each piece. What goes wrong is told in `said.problem`."""
+        """Send a request and add the answer to `said`; yields after each piece. An error is kept in `said.problem`."""
         from openai import APIError, OpenAIError
 
         try:
@@ -84,8 +84,8 @@ class Answerer:
             said.end()
         except (NoCompletion, OpenAIError, ValueError) as error:
             cause = error.__cause__ if isinstance(error, APIError) else None
-            told = " ".join(f"{error} {cause or ''}".split())[:400]
-            said.problem = self._endpoint.safe(told)
+            problem = " ".join(f"{error} {cause or ''}".split())[:400]
+            said.problem = self._endpoint.safe(problem)
 
     async def _events(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
         from openai import BaseModel, Omit

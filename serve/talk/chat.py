@@ -1,8 +1,8 @@
-"""A conversation with a served model: a session that grows, and is sent as training and evaluation show it.
+"""A conversation with a served model: a session that grows turn by turn.
 
-The prompt is assembled by `callproof.turns.domain`, and the request is that of `evaluate` on the raw channel. An answer
-whose calls are all well-formed is kept as text and calls; any other stays the text that the model wrote, as vLLM's own
-parsers leave it.
+`callproof.turns.domain` assembles the prompt, as for training and evaluation, and the request is that of `evaluate` on
+the raw channel. An answer whose calls are all well-formed is stored as text and calls; any other is stored as the text
+that the model wrote, as vLLM's parsers do.
 """
 
 import json
@@ -25,7 +25,7 @@ WHERE = "this conversation"
 
 
 class Sampling(NamedTuple):
-    """How answers are drawn: at most `max_tokens` tokens each."""
+    """Sampling settings; an answer has at most `max_tokens` tokens."""
 
     max_tokens: int
     temperature: float
@@ -40,10 +40,10 @@ class Chat:
     """One conversation.
 
     Args:
-        config: names the domain, whose system prompt and tools are shown.
-        session_id: fixes date and order in the prompt, see `callproof.turns.prompt`.
-        system: a system prompt that is shown as it stands, in place of the domain's.
-        messages: what was said before.
+        config: names the domain, which gives the system prompt and the tools.
+        session_id: determines the date and the order of tools in the prompt, see `callproof.turns.prompt`.
+        system: a system prompt to use unchanged in place of the domain's.
+        messages: the conversation so far.
 
     Raises:
         UserError: a file of the domain is missing or malformed.
@@ -65,12 +65,12 @@ class Chat:
 
     @property
     def calls(self) -> list[Judged]:
-        """All calls that the model made, in order."""
+        """All calls of the model, in order."""
         return [call for step in self._steps for call in step.calls]
 
     @property
     def open_calls(self) -> list[tuple[int, ToolCall]]:
-        """(number, call) of the last answer's calls that have no result."""
+        """(index, call) for each call of the last answer that has no result yet."""
         results: list[Message] = []
         for message in reversed(self.messages):
             if message.role != "tool":
@@ -83,7 +83,7 @@ class Chat:
 
     @property
     def waiting(self) -> ToolCall | None:
-        """The next call that a result is asked for."""
+        """The next call whose result the user is asked for."""
         return next((call for number, call in self.open_calls if number not in self._skipped), None)
 
     @property
@@ -92,11 +92,11 @@ class Chat:
         return bool(self._steps) and self.messages[-1].role != "assistant" and self.waiting is None
 
     def say(self, text: str) -> None:
-        """A message of the user."""
+        """Add a message of the user."""
         self._steps.append(_Step(Message(role="user", content=writable(text))))
 
     def answer(self, text: str, finish_reason: str | None) -> Reading:
-        """Keep what the model answered, and judge it."""
+        """Add the model's answer; returns it with a verdict on each call."""
         text = writable(text)
         reading = read_whole(text, self.catalog, finish_reason)
         self._steps.append(_Step(answer_message(text, finish_reason), reading.calls))
@@ -104,17 +104,17 @@ class Chat:
         return reading
 
     def result(self, text: str) -> None:
-        """What a tool answered to the call that waits, or to the first that was skipped.
+        """Add a tool's result for the call that waits, or else for the first one that was skipped.
 
         Raises:
-            UserError: no call is without a result.
+            UserError: every call has a result.
         """
         calls = self.open_calls
         if not calls:
             raise UserError("/result", "no call waits for a result", "write a message")
-        number, call = next((each for each in calls if each[0] not in self._skipped), calls[0])
-        given = len(self._last_answer.tool_calls) - len(calls)
-        answers = None if number == given else number
+        number, call = next((open_call for open_call in calls if open_call[0] not in self._skipped), calls[0])
+        next_in_order = len(self._last_answer.tool_calls) - len(calls)
+        answers = None if number == next_in_order else number
         content = writable(text)
         self._steps.append(_Step(Message(role="tool", name=call.name, content=content, answers=answers)))
 
@@ -125,24 +125,24 @@ class Chat:
             self._skipped.add(number)
 
     def undo(self) -> None:
-        """Drop the last message of the user and what followed it.
+        """Remove the last message of the user and everything after it.
 
         Raises:
-            UserError: there is none.
+            UserError: the conversation is empty.
         """
         if not self._steps:
-            raise UserError("/undo", "nothing has been said", "write a message")
+            raise UserError("/undo", "the conversation is empty", "write a message")
         last = max(at for at, step in enumerate(self._steps) if step.message.role == "user")
         del self._steps[last:]
 
     def drop_answer(self) -> None:
-        """Drop the answer that stands last, so that it can be asked for again.
+        """Remove the last message if it is an answer, so that it can be asked for again.
 
         Raises:
-            UserError: nothing has been said.
+            UserError: the conversation is empty.
         """
         if not self._steps:
-            raise UserError("/retry", "nothing has been said", "write a message")
+            raise UserError("/retry", "the conversation is empty", "write a message")
         if self.messages[-1].role == "assistant":
             self._steps.pop()
 
@@ -150,14 +150,14 @@ class Chat:
         """The conversation as a session.
 
         Raises:
-            UserError: nothing has been said.
+            UserError: the conversation is empty.
         """
         if not self._steps:
-            raise UserError("/save", "nothing has been said", "write a message first")
+            raise UserError("/save", "the conversation is empty", "write a message first")
         return self._session(self.messages)
 
     def request(self, model: str, sampling: Sampling, seed: int = 0) -> dict[str, Any]:
-        """The payload that asks a model for the next message, streamed.
+        """The request body that asks a model for the next message, streamed.
 
         Raises:
             UserError: the model called a tool, but there is no catalog.
@@ -183,7 +183,7 @@ class Chat:
 
 
 def answer_message(text: str, finish_reason: str | None) -> Message:
-    """What an answer is in a session; see the head of this module."""
+    """The message that stores an answer in a session; see the head of this module."""
     answer = parse_answer(text, finish_reason)
     calls = tuple(call for call in answer.calls if isinstance(call, ToolCall))
     if not calls or len(calls) < answer.attempts or answer.truncated:
@@ -192,14 +192,14 @@ def answer_message(text: str, finish_reason: str | None) -> Message:
 
 
 def save(path: Path, session: Session, before: bytes | None) -> bytes:
-    """Add a session to a file of sessions; returns its line.
+    """Add a session to a .jsonl file of sessions; returns the line written.
 
     Args:
-        before: the line that this conversation was saved as before; it is replaced.
+        before: the line that an earlier save of this conversation wrote; it is replaced.
 
     Raises:
-        UserError: no .jsonl file, one that cannot be read as sessions or written, a session of that id in it, or an
-            answer that no session may hold.
+        UserError: `path` is no .jsonl file, cannot be read as sessions or written, or holds another session with this
+            id; or an answer contains what no session may.
     """
     if path.suffix != ".jsonl":
         raise UserError(path, "expected a file of sessions", "name it ....jsonl")
@@ -207,7 +207,7 @@ def save(path: Path, session: Session, before: bytes | None) -> bytes:
     to_session(json.loads(line), WHERE, session.session_id)
     old = _sessions_in(path)
     if before and before in old:
-        new = [line if each == before else each for each in old]
+        new = [line if old_line == before else old_line for old_line in old]
     else:
         new = [*old, line]
         _refuse_twice(path, session.session_id)

@@ -1,4 +1,4 @@
-"""`serve chat`: lines of the user, answers of the model, and commands, until the input ends."""
+"""`serve chat`: reads lines and commands of the user and prints answers of the model, until the input ends."""
 
 import asyncio
 import difflib
@@ -17,17 +17,17 @@ from .chat_screen import AnswerView, Lines, Screen
 from .reading import read_forming
 
 HELP = """\
-/model NAME    ask another served model from now on; the conversation stays
-/models        what is served
-/result TEXT   the result of the call that waits, or of the first one that was skipped
-/retry         drop the last answer and ask again (after /model: the same question to another model)
-/undo          drop the last message of yours and all that followed
-/reset         begin anew
+/model NAME    continue with another served model; the conversation stays
+/models        list the served models
+/result TEXT   give the result of the call that waits, or of the first one that was skipped
+/retry         drop the last answer and ask again (after /model: ask another model the same question)
+/undo          drop your last message and everything after it
+/reset         start a new conversation
 /save FILE     add the conversation to a .jsonl file of sessions
-/quit          end, as Ctrl-D does; Ctrl-C stops an answer and keeps what has come
-After a call, a line (or JSON over several lines) is taken as its result; an empty line skips the call."""
+/quit          end, as Ctrl-D does; Ctrl-C stops an answer and keeps what has arrived
+After a call, the next line (or JSON over several lines) is its result; an empty line skips the call."""
 COMMANDS = ("help", "model", "models", "result", "retry", "undo", "reset", "save", "quit")
-"""Each is a method `do_...` of `Conversing`."""
+"""Each one is a method `do_<command>` of `Conversing`."""
 
 
 def new_session_id() -> str:
@@ -38,9 +38,9 @@ class Conversing:
     """One run of `serve chat`.
 
     Args:
-        begin: makes an empty conversation of a session id.
-        session_id: of every conversation; None: each gets its own.
-        model: a served name.
+        begin: makes an empty conversation with a given session id.
+        model: the served name to ask first.
+        session_id: used for every conversation; None: each gets a new one.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Conversing:
         return EXIT_INVALID if self._unanswered else EXIT_PASS
 
     def summary(self) -> dict[str, Any]:
-        """What the conversation has come to, for scripts."""
+        """Counts of the conversation as it stands, for scripts."""
         return {
             "model": self._model,
             "messages": len(self._chat.messages),
@@ -170,7 +170,7 @@ class Conversing:
         self._ended = True
 
     def _ask(self) -> None:
-        """Ask for an answer and show it as it comes; Ctrl-C and a broken connection leave what has come."""
+        """Ask for an answer and print it as it arrives. Ctrl-C or a broken connection keeps what has arrived."""
         payload, said = self._chat.request(self._model, self._sampling, self._seed), Said()
         view, stopped = AnswerView(self._screen), False
         try:

@@ -1,6 +1,6 @@
-"""The conversation on a terminal (stderr), and lines from a keyboard or a pipe.
+"""Prints the conversation to stderr, and reads lines from a keyboard or a pipe.
 
-Whatever a model, a tool or a server said passes through `visible`: no control character of theirs reaches the terminal.
+All text passes through `visible`, so that no control character of a model, tool or server reaches the terminal.
 """
 
 import io
@@ -16,7 +16,7 @@ VERDICT_STYLES = {"valid": "green", "invalid": "red", "unknown tool": "red", "ma
 
 
 class Screen:
-    """Prints to stderr, in colours where that is a terminal."""
+    """Prints to stderr, in colours if that is a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -27,7 +27,7 @@ class Screen:
         self.piece(text + "\n", style)
 
     def piece(self, text: str, style: str = "") -> None:
-        """Text without a line end."""
+        """Print text without a line end."""
         from rich.text import Text
 
         self._console.print(Text(visible(text), style=style), end="")
@@ -35,7 +35,7 @@ class Screen:
 
 
 class AnswerView:
-    """One answer, printed as it grows: `update` with what is read of it so far, `finish` with the whole."""
+    """Prints one answer as it grows: call `update` with the reading so far, and `finish` with the whole one."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -65,13 +65,16 @@ class AnswerView:
         self._calls = len(calls)
 
     def _show(self, call: Judged) -> None:
-        told = f"{call.verdict}: {'; '.join(call.problems)}" if call.problems else call.verdict
+        verdict = f"{call.verdict}: {'; '.join(call.problems)}" if call.problems else call.verdict
         self._screen.piece(f"call {call.name or '(malformed)'}: ", "bold")
-        self._screen.line(told, VERDICT_STYLES[call.verdict])
+        self._screen.line(verdict, VERDICT_STYLES[call.verdict])
         self._screen.line("\n".join(f"  {line}" for line in call.text.split("\n")))
 
     def _grow(self, before: str, now: str, style: str, joined: bool = False) -> str:
-        """Print what has come to `before`; a text that begins starts a line unless it is `joined` to one."""
+        """Print what `now` adds to `before`, and return the text printed so far.
+
+        The first piece starts a new line unless it is `joined` to the current one.
+        """
         if len(now) > len(before):
             if not before and not joined:
                 self._start_line()
@@ -90,7 +93,7 @@ class AnswerView:
 
 
 class Lines:
-    """Lines of the user: with editing on a terminal, otherwise as they come."""
+    """Reads the user's lines, with line editing on a terminal."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -115,10 +118,10 @@ class Lines:
         return line.rstrip("\n") if line else None
 
     def read_result(self, first: str) -> str:
-        """A tool's result that begins with the line `first`.
+        """Read a tool's result whose first line is `first`.
 
-        JSON may go over several lines, until it is complete or an empty line comes; it is then written as one line, as
-        recorded sessions have it. All else is taken as it stands.
+        JSON may span several lines; reading stops when it is complete or at an empty line. It is returned as one line,
+        as recorded sessions have it. Anything else is returned unchanged.
         """
         text = first
         while (state := _json_state(text)) == "open":
@@ -130,7 +133,7 @@ class Lines:
 
 
 def _json_state(text: str) -> str:
-    """Whether text is a `whole` JSON value, one that is `open` (an object or a list that goes on), or `no` JSON."""
+    """`whole` for a complete JSON object or array, `open` for the beginning of one, `no` for any other text."""
     try:
         value: Any = json.loads(text)
     except json.JSONDecodeError as error:

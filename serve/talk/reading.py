@@ -1,7 +1,7 @@
-"""An answer as people are shown it, whole or while it forms: its text, and each call with a verdict.
+"""An answer as it is displayed, whole or while it streams: its text, and each call with a verdict.
 
-What counts as a call is said by `callproof.calls` alone. While an answer forms, only what no further text can change is
-told: text and calls up to the first block that is open or malformed; that block is `forming`, as far as it has come.
+`callproof.calls` alone decides what counts as a call. While an answer streams, a reading contains only what no further
+text can change: text and calls up to the first block that is open or malformed. That block is `forming`.
 """
 
 import difflib
@@ -21,7 +21,7 @@ _ENDING = re.compile(r"[}\s]*(</tool_call>)?\s*\Z")
 
 
 class Judged(Record):
-    """One call and whether it could be made; `text`: its arguments, or what the model wrote of a malformed one."""
+    """One call with a verdict. `text`: its arguments as JSON, or the raw text of a malformed call."""
 
     verdict: Literal["valid", "invalid", "unknown tool", "malformed"]
     text: str
@@ -30,13 +30,15 @@ class Judged(Record):
 
 
 class Forming(Record):
-    """A call that is being written: its name once that is complete, and its arguments as far as they have come."""
+    """A call that is being written: its name once that is complete, and its arguments so far."""
 
     name: str | None
     arguments: str
 
 
 class Reading(Record):
+    """What is displayed of an answer. `forming`: the call that is being written, if there is one."""
+
     thinking: str = ""
     text: str = ""
     calls: tuple[Judged, ...] = ()
@@ -44,30 +46,30 @@ class Reading(Record):
 
 
 def read_whole(text: str, catalog: Catalog, finish_reason: str | None = None) -> Reading:
-    """What a complete answer says; `text` is `writable`."""
+    """The reading of a complete answer; `text` is `writable`."""
     answer = parse_answer(text, finish_reason)
     calls = tuple(judge(call, catalog) for call in answer.calls)
     return Reading(thinking=_thinking(text), text=answer.text, calls=calls)
 
 
 def read_forming(text: str, catalog: Catalog) -> Reading:
-    """What an answer says so far, of which `text` (`writable`) has come."""
+    """The reading of an answer of which `text` (`writable`) has arrived so far."""
     text = _without_half_a_tag(text)
     answer = parse_answer(text, "length")
     calls = list(takewhile(lambda call: isinstance(call, ToolCall), answer.calls))
-    shown = tuple(judge(call, catalog) for call in calls)
+    verdicts = tuple(judge(call, catalog) for call in calls)
     if len(calls) == len(answer.calls):
-        return Reading(thinking=_thinking(text), text=answer.text, calls=shown)
+        return Reading(thinking=_thinking(text), text=answer.text, calls=verdicts)
     block = answer.calls[len(calls)]
     assert isinstance(block, MalformedCall)
     ends = [0, *(end for _, end in calls_with_ends(text, "length"))]
     start = text.index(block.text, max(ends[len(calls)], len(text) - len(without_think(text) or "")))
     before = parse_answer(text[:start]).text
-    return Reading(thinking=_thinking(text), text=before, calls=shown, forming=_forming(text[start:]))
+    return Reading(thinking=_thinking(text), text=before, calls=verdicts, forming=_forming(text[start:]))
 
 
 def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
-    """Whether a call could be made with the tools of a catalog."""
+    """The verdict on a call, by the tools of a catalog and their schemas."""
     if isinstance(call, MalformedCall):
         return Judged(verdict="malformed", text=call.text, problems=(call.reason.replace("_", " "),))
     problems = tuple(catalog.problems(call))

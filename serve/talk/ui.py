@@ -1,13 +1,13 @@
-"""`serve ui`: one page, two served models side by side, the same words to both.
+"""`serve ui`: one page with two served models side by side; what is typed goes to both.
 
-The page holds the conversations and draws; the prompt, the request and the verdicts are those of `serve chat`. It is
-`callproof.console.html`'s kind of page: text nodes only, nothing but its own style and script, and no address but its
-own server's, which listens on 127.0.0.1, answers to no other name and takes nothing but JSON, so that no other site in
-the same browser can use it.
+The page keeps and draws the conversations; prompt, request and verdicts are those of `serve chat`. Like every page of
+`callproof.console.html` it writes text nodes only, and loads only its own style and script. It talks to no address but
+its own server, which listens on 127.0.0.1, answers to no other host name and accepts nothing but JSON, so that no other
+site in the same browser can use it.
 
-POST /answer takes `{"session_id", "model", "messages"}`, each message being a text, the JSON of one message of a
-session (kept as text, since a browser would round numbers), and streams lines of JSON: `{"reading"}` while the answer
-forms, and at last `{"reading", "message", "problem"}`, where `message` is null if nothing came.
+POST /answer takes `{"session_id", "model", "messages"}`. Each message is a string that contains the JSON of one message
+of a session (a string, because a browser would round numbers). It streams lines of JSON: `{"reading"}` while the answer
+forms, and finally `{"reading", "message", "problem"}`, where `message` is null if nothing arrived.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = ("talk.js", "side.js", "ui.js")
 
 
-class Asked(Record):
+class Question(Record):
     """The body of POST /answer; see the head of this module."""
 
     session_id: str = Field(min_length=1)
@@ -53,7 +53,8 @@ class Page:
     """The page of one configuration and endpoint.
 
     Args:
-        served: names to choose from; `pair`: those that stand left and right at first.
+        served: names to choose from.
+        pair: the names on the left and on the right at first.
 
     Raises:
         UserError: a file of the domain is missing or malformed.
@@ -86,11 +87,11 @@ class Page:
             return web.json_response({"problem": str(error)}, status=400)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
-        said, shown = Said(), 0.0
+        said, last_update = Said(), 0.0
         async for _ in self._answerer.ask(payload, said):
             now = asyncio.get_running_loop().time()
-            if now - shown >= SHOWN_EVERY_S:
-                shown = now
+            if now - last_update >= SHOWN_EVERY_S:
+                last_update = now
                 await _write(response, reading=read_forming(said.text, chat.catalog))
         came = bool(said.text) or said.problem is None
         message = answer_message(said.text, said.finish_reason).model_dump_json() if came else None
@@ -99,16 +100,16 @@ class Page:
         return response
 
     def _chat(self, body: str, content_type: str) -> tuple[Chat, str]:
-        """The conversation that a body holds, and the model that is to answer; raises a UserError."""
+        """The conversation and the model of a request body; raises a UserError."""
         if content_type != "application/json":
             raise UserError("POST /answer", f"expected JSON, got {content_type}", "use the page")
         try:
-            asked = Asked.model_validate_json(body)
-            chat = Chat(self._config, asked.session_id, messages=[_message(text) for text in asked.messages])
+            question = Question.model_validate_json(body)
+            chat = Chat(self._config, question.session_id, messages=[_message(text) for text in question.messages])
             chat.session()
         except ValidationError as error:
             raise UserError("POST /answer", explain(error), "load the page again") from None
-        return chat, served_name(asked.model, self._served, f"model {asked.model}", self._answerer.root)
+        return chat, served_name(question.model, self._served, f"model {question.model}", self._answerer.root)
 
 
 def _message(text: str) -> Message:
@@ -123,7 +124,7 @@ async def _write(response: web.StreamResponse, reading: Reading, **more: Any) ->
 
 @web.middleware
 async def _own_name_only(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Refuse requests that were meant for another name (DNS rebinding) or come from another site."""
+    """Refuse requests for another host name (DNS rebinding) and requests from another site."""
     origin = request.headers.get("Origin", f"http://{request.host}")
     if request.url.host not in (HOST, "localhost") or origin != f"http://{request.host}":
         return web.json_response({"problem": "this page answers to its own address only"}, status=403)
@@ -131,10 +132,10 @@ async def _own_name_only(request: web.Request, handler: Any) -> web.StreamRespon
 
 
 def pair_of(config: RunConfig, names: Sequence[str], served: Sequence[str], root: str) -> tuple[str, str]:
-    """The models that stand left and right: base and adapter, unless `names` says otherwise (one: the right one).
+    """The models on the left and on the right: base and adapter by default; one name replaces the right one.
 
     Raises:
-        UserError: more than two, or one that is not served.
+        UserError: there are more than two names, or one is not served.
     """
     if len(names) > 2:
         raise UserError("--model", f"expected one or two, got {len(names)}", "name the left and the right one")
@@ -144,7 +145,7 @@ def pair_of(config: RunConfig, names: Sequence[str], served: Sequence[str], root
 
 
 async def serve_page(page: Page, port: int) -> None:
-    """Serve a page until SIGTERM or Ctrl-C; `ready <url>` on stdout when it can be opened."""
+    """Serve a page until SIGTERM or Ctrl-C; prints `ready <url>` to stdout when it can be opened."""
     runner = web.AppRunner(page.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -152,7 +153,7 @@ async def serve_page(page: Page, port: int) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        say("the page answers on this machine only; stop with Ctrl-C")
+        say("the page is reachable from this machine only; stop with Ctrl-C")
         print(f"ready http://{HOST}:{port}", flush=True)
         await stop.wait()
     finally:

@@ -104,10 +104,10 @@ def test_the_search_for_a_rate_ends_with_the_rate_and_its_trials(workplace: Path
         words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--rate", "2", "--seed", "1"]
         done = bench(workplace, *words, "--find-rate", "--arrival", "constant", "--slo", "e2e=1000")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])["find_rate"]
-    assert len(found["trials"]) >= 2
-    assert found["rate"] is None or found["rate"] >= 2
-    assert found["words"] in done.stdout.replace("\n", " ")
+    search = json.loads(done.stdout.splitlines()[-1])["find_rate"]
+    assert len(search["trials"]) >= 2
+    assert search["rate"] is None or search["rate"] >= 2
+    assert search["words"] in done.stdout.replace("\n", " ")
 
 
 def test_a_server_that_dies_is_exit_code_3_and_a_partial_file(workplace: Path) -> None:

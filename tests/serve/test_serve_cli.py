@@ -69,7 +69,7 @@ def test_every_platform_is_written_at_once_and_nothing_is_started(tmp_path: Path
     done = serve(tmp_path, "--config", "a.yaml", "--device", "gpu", "--store", "s3://b/x", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"written": list(files.values())}
-    assert "r.yaml: Ray names adapters after the base" in done.stderr
+    assert "r.yaml: Ray prefixes adapters with the name of the base" in done.stderr
     assert all((tmp_path / file).read_text().startswith("# ") for file in files.values())
     assert not (tmp_path / "outputs/serve").exists()
 

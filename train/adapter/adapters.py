@@ -28,11 +28,11 @@ class SavedAdapter:
 
 
 def find_adapter(folder: Path, config: RunConfig | None = None, base: str | None = None) -> SavedAdapter:
-    """Read what `adapter_config.json`, and the manifest beside the folder, say of an adapter.
+    """Read an adapter's base and template from its `adapter_config.json` and the manifest beside its folder.
 
     Args:
         folder: of the adapter.
-        config: where given, its `model` section holds, and must name the adapter's base.
+        config: its `model` section is taken if given, and must name the adapter's base.
         base: a folder or hub id to be taken in place of the base that the adapter names.
 
     Raises:
@@ -70,8 +70,8 @@ def adapter_tokenizer(adapter: SavedAdapter) -> Any:
         UserError: the base is not there, or its template is no longer that of the training.
     """
     tokenizer = load_tokenizer(adapter.base)
-    found = template_sha256(tokenizer.chat_template or "")
-    if adapter.template_sha256 not in (None, found):
+    current = template_sha256(tokenizer.chat_template or "")
+    if adapter.template_sha256 not in (None, current):
         problem = "was trained with another chat template than the base has now"
         raise UserError(adapter.folder, problem, "restore the template, or train again")
     return tokenizer
@@ -109,13 +109,13 @@ def _weights_file(folder: Path) -> Path:
 
 
 def _check_names(model: Any, weights: Path, base: str) -> None:
-    """PEFT leaves out tensors that have no place in the base, and leaves others untrained, without a word."""
+    """Raise a UserError where saved and expected tensors differ, which PEFT passes over in silence."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
     with safe_open(weights, "pt") as file:
         held = set(file.keys())
-    wanted = set(get_peft_model_state_dict(model))
-    for name, problem in ((held - wanted, "has no place in"), (wanted - held, "is missing for")):
+    expected = set(get_peft_model_state_dict(model))
+    for name, problem in ((held - expected, "has no place in"), (expected - held, "is missing for")):
         if name:
             raise UserError(weights, f"{min(name)!r} {problem} the base {base!r}", "give the base it was trained on")

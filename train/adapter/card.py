@@ -10,7 +10,7 @@ from callproof.records import replacing
 
 TASK = ("text-generation", "tool calling")
 SCORES = ("turn_exact", "name_f1", "arg_exact", "parse_rate", "schema_valid", "hallucination_rate")
-"""Of a run of `evaluate`, what the card shows."""
+"""The metrics of a run of `evaluate` that the card shows."""
 
 
 def write_card(
@@ -30,14 +30,14 @@ def write_card(
 
 
 def _scores(manifest: dict[str, Any], evaluated: dict[str, Any] | None) -> dict[str, float]:
-    """Figure -> value: those of `evaluate`, else of the evaluation that the adapter comes from, else perplexity."""
+    """Figure -> value: of the run of `evaluate`, else of the in-training evaluation at the adapter's step."""
     if evaluated:
         values = {name: evaluated[name]["value"] for name in SCORES if name in evaluated}
         return {name: value for name, value in values.items() if value is not None}
     step = manifest["best_step"] or manifest["steps"]
-    found = [entry for entry in manifest["evaluations"] if entry["step"] == step]
+    entries = [entry for entry in manifest["evaluations"] if entry["step"] == step]
     figures = {"perplexity": manifest["perplexity"]}
-    for entry in found:
+    for entry in entries:
         figures |= {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
     return figures
 

@@ -1,7 +1,7 @@
 """One answer of a trained adapter, or of a merged model, without a server: a quick look at what it says.
 
-The prompt is assembled as training and evaluation assemble theirs (see callproof/turns/prompt.py), for a session of its
-own; the answer is read as evaluation reads it, and its calls are held against the catalog.
+The prompt is assembled as for training and evaluation (see callproof/turns/prompt.py), as a session of one message; the
+answer is parsed as evaluation parses it, and its calls are checked against the catalog.
 """
 
 import sys
@@ -32,25 +32,27 @@ def make_conversation(
 
     Args:
         prompt: what the user says.
-        config: whose domain gives system prompt and catalog; without it there is none but `system` and `tools`.
-        system: a system prompt in place of the domain's, as it stands.
+        config: its domain gives system prompt and catalog; without it only `system` and `tools` do.
+        system: a system prompt in place of the domain's, taken as it stands.
         tools: a tools.json in place of the domain's.
 
     Raises:
-        UserError: nothing is said, or a file is missing or malformed.
+        UserError: the prompt is empty, or a file is missing or malformed.
     """
     for where, text in (("--prompt", prompt), ("--system", system or "")):
         refuse_half_characters(text, where)
     if not prompt.strip():
         raise UserError("--prompt", "is empty", "say something")
-    given = read_catalog(tools) if tools else None if config else Catalog(tools=())
-    said = (Message(role="user", content=prompt),)
-    session = Session(session_id=SESSION_ID, system=system if config else system or "", tools=given, messages=said)
+    catalog = read_catalog(tools) if tools else None if config else Catalog(tools=())
+    question = (Message(role="user", content=prompt),)
+    session = Session(
+        session_id=SESSION_ID, system=system if config else system or "", tools=catalog, messages=question
+    )
     if config:
         domain = Domain(config)
         return domain.conversation(session, "--prompt"), domain.catalog(session, "--prompt")
-    assert given is not None
-    return conversation(session, "", given, PromptConfig()), given
+    assert catalog is not None
+    return conversation(session, "", catalog, PromptConfig()), catalog
 
 
 def load_answering(source: SavedAdapter | ModelConfig) -> tuple[Any, Any]:
@@ -72,7 +74,10 @@ def load_answering(source: SavedAdapter | ModelConfig) -> tuple[Any, Any]:
 
 
 def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, temperature: float) -> tuple[str, str]:
-    """(text, finish reason "stop" or "length") of the answer, which is streamed to stderr as it comes.
+    """Answer a conversation; the text is also streamed to stderr as it comes.
+
+    Returns:
+        (text, finish reason "stop" or "length").
 
     Raises:
         UserError: prompt and answer do not fit into the model's context.
@@ -117,7 +122,7 @@ class _Stderr(TextStreamer):
 
 
 def judged(text: str, finish_reason: str, catalog: Catalog) -> dict[str, Any]:
-    """What the answer says: its text, calls, malformed calls, and what the catalog finds wrong with calls."""
+    """The answer as JSON: its text, calls, malformed calls, and what the catalog finds wrong with the calls."""
     parsed = parse_answer(text, finish_reason)
     malformed = [call for call in parsed.calls if isinstance(call, MalformedCall)]
     calls = [call for call in parsed.calls if not isinstance(call, MalformedCall)]

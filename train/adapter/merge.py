@@ -25,7 +25,7 @@ SESSIONS = 4
 
 
 class WrongMerge(Exception):
-    """The merged model does not say what base and adapter say; carries the comparison."""
+    """The merged model answers otherwise than base and adapter; carries the comparison."""
 
     def __init__(self, comparison: dict[str, Any]) -> None:
         super().__init__("the merged model differs from base and adapter by more than rounding to bfloat16 explains")
@@ -50,7 +50,7 @@ def merge(adapter: SavedAdapter, out: Path, config: RunConfig | None) -> dict[st
     Args:
         adapter: see `train.adapter.adapters.find_adapter`.
         out: a folder that `check_target` lets pass.
-        config: where given, the first eval sessions are what is compared, otherwise a few built-in sentences.
+        config: the models are compared on its first eval sessions; without it, on a few built-in sentences.
 
     Raises:
         UserError: base and adapter do not fit, or a file cannot be written.
@@ -93,7 +93,7 @@ def check_merged(adapter: SavedAdapter, folder: Path, config: RunConfig | None) 
 
 
 def comparison_rows(tokenizer: Any, config: RunConfig | None) -> list[Row]:
-    """What merged and unmerged are compared on."""
+    """The rows on which merged and unmerged model are compared; see `merge`."""
     from .agreement import neutral_rows
 
     if config is None:
@@ -116,11 +116,11 @@ def compare(adapter: SavedAdapter, folder: Path, rows: list[Row]) -> dict[str, A
     exact = spoken_logits(load_with_adapter(adapter, torch.float32), rows)
     rounded = spoken_logits(load_with_adapter(adapter, torch.bfloat16), rows)
     model = from_pretrained(AutoModelForCausalLM, ModelConfig(base_model=str(folder)), dtype=torch.float32)
-    found = spoken_logits(model, rows)
-    if found[0].shape != exact[0].shape:
-        problem = f"has {found[0].shape[-1]} tokens in its vocabulary, base and adapter have {exact[0].shape[-1]}"
+    logits = spoken_logits(model, rows)
+    if logits[0].shape != exact[0].shape:
+        problem = f"has {logits[0].shape[-1]} tokens in its vocabulary, base and adapter have {exact[0].shape[-1]}"
         raise UserError(folder, problem, "give the model that was merged of them")
-    merged, rounding = agreement(exact, found), agreement(exact, rounded)
+    merged, rounding = agreement(exact, logits), agreement(exact, rounded)
     verdict = explained(merged, rounding)
     return {"difference": merged.figures(), "rounding": rounding.figures(), "explained": verdict}
 

@@ -72,13 +72,13 @@ def check_modules(config: RunConfig, names: list[str]) -> None:
     """Raise a UserError where section lora names what matches no module: PEFT leaves that out without a word."""
     lora = config.lora
     targets = () if isinstance(lora.target_modules, str) else lora.target_modules
-    wanted = [("target_modules", re.escape(name)) for name in targets]
-    wanted += [(key, name) for key in ("rank_pattern", "alpha_pattern") for name in getattr(lora, key)]
-    for key, pattern in wanted:
+    patterns = [("target_modules", re.escape(name)) for name in targets]
+    patterns += [(key, name) for key in ("rank_pattern", "alpha_pattern") for name in getattr(lora, key)]
+    for key, pattern in patterns:
         try:
-            found = any(re.fullmatch(rf"(.*\.)?({pattern})", name) for name in names)
+            matches = any(re.fullmatch(rf"(.*\.)?({pattern})", name) for name in names)
         except re.error as error:
             raise UserError(f"lora.{key}", f"{pattern!r} is no pattern ({error})", "correct it") from None
-        if not found:
+        if not matches:
             problem = f"no module of {config.model.base_model} is called {pattern!r}"
             raise UserError(f"lora.{key}", problem, "correct the name")

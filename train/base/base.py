@@ -4,10 +4,10 @@
     callproof train base --from models/tiny --out models/tiny    a later pass, with the tokenizer of the first
 
 The curriculum has stages: one request and one call; many small decisions among plain tools; more tools, parameters and
-turns; full catalogs with a system prompt. At first all tokens carry loss: names that recur in a catalog are what
-copying is learned from. Then tokens that decide (whether to call, which tool, whether to call again) weigh more than
-those that copy, which would drown them. Muon instead of AdamW on the matrices brings copying about within 350 small
-steps, where AdamW was still on the plateau before it.
+turns; full catalogs with a system prompt. At first all tokens carry loss: the model learns to copy from the names
+that recur in a catalog. Then tokens that decide (whether to call, which tool, whether to call again) weigh more than
+copied ones, which would otherwise dominate the loss. With Muon on the matrices the model copies after 350 small steps;
+with AdamW alone it did not yet.
 """
 
 import copy
@@ -80,7 +80,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> Qwen
 
 
 def grown(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
-    """The weights of a model with `layers` layers that answers as the one of `state` does.
+    """The weights of a model with `layers` layers that answers exactly as the smaller one of `state`.
 
     New layers are copies of the one before, spread evenly; what they add to the residual stream
     begins at zero (function-preserving growth: Chen et al. 2016, Net2Net).
@@ -125,7 +125,10 @@ def _batches(encoder: Encoder, stage: Stage, rng: random.Random) -> Iterator[lis
 
 
 def _tensors(rows: list[Row], everything: bool, weights: TokenWeights) -> dict[str, torch.Tensor]:
-    """Padded on the right; causal attention needs no mask then, and runs 1.5 times as fast without."""
+    """`input_ids`, `labels` and `weights` of a batch, each (rows, longest row), padded on the right.
+
+    Causal attention needs no mask then, and is 1.5 times as fast without.
+    """
     longest = max(len(row.input_ids) for row in rows)
     ids, labels = torch.zeros((2, len(rows), longest), dtype=torch.long)
     labels.fill_(IGNORED)
@@ -196,7 +199,7 @@ def _of_earlier_pass(start: Path, layers: int | None) -> tuple[Qwen3ForCausalLM,
 def _lessons(
     stages: tuple[Stage, ...], encoder: Encoder, weights: TokenWeights, done: int
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """The batches of all stages after the first `done`, in order; drawn afresh from where they begin."""
+    """The batches of all stages in order, without the first `done`; a resumed stage draws its lessons anew."""
     for number, stage in enumerate(stages):
         begin = min(done, stage.steps)
         done -= begin
@@ -208,7 +211,11 @@ def _lessons(
 
 def _save_state(partial: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], step: int) -> None:
     partial.mkdir(parents=True, exist_ok=True)
-    state = {"step": step, "model": model.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+    }
     torch.save(state, partial / "state.pt.new")
     (partial / "state.pt.new").replace(partial / "state.pt")
 

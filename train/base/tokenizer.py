@@ -1,9 +1,9 @@
 """The tokenizer of the embedded base model: byte-level BPE in which a word is the same tokens wherever it stands.
 
 Letters, single digits and runs of everything else are split before merging, so that a value in the customer's sentence
-and the same value inside JSON quotes are one token sequence, and copying is learnable. For the same reason, and because
-it saves a quarter of all tokens, a single space between two words is no token: pieces inside a word are marked, so two
-words next to each other are known, and decoding puts the space back.
+and the same value inside JSON quotes give the same tokens, and a small model can learn to copy it. For the same reason,
+and because it saves a quarter of all tokens, a single space between two words is no token: the later pieces of a word
+are marked, so decoding knows where a new word begins and puts the space back.
 """
 
 import random

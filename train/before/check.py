@@ -1,9 +1,9 @@
 """What the sessions of a configuration hold, and what would spoil a training on them.
 
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
-Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. What spoils a
-training: gold calls that their own schema rejects, eval sessions that are near-duplicates of training sessions, nothing
-left.
+Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
+spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions, and
+by splits of which nothing is left.
 """
 
 from collections import Counter
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from callproof.config import RunConfig, Split
+from callproof.console import counted
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session
 from callproof.turns import NO_TOOLS, Domain, gold_problems, split_sessions
 
-from ..loop.progress import counted
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
@@ -66,7 +66,7 @@ class SplitReport(Record):
 
 
 class Report(Record):
-    """All that is found. `no_tokens`: why nothing is told in tokens, None where it is."""
+    """What `check` reports. `no_tokens`: why there are no figures in tokens; None where there are."""
 
     name: str
     splits: dict[str, SplitReport]
@@ -78,14 +78,14 @@ class Report(Record):
     @property
     def spoiled(self) -> list[str]:
         """What would spoil the training, one line each; empty if nothing does."""
-        found = [
+        problems = [
             f"gold calls in {name} that their schema rejects: {len(split.rejected)} problems"
             for name, split in self.splits.items()
             if split.rejected
         ]
         if self.leaks:
-            found.append(f"eval sessions that are nearly training sessions: {len(self.leaks)}")
-        return found + [f"nothing is left of {name}" for name, split in self.splits.items() if _nothing_left(split)]
+            problems.append(f"eval sessions that are nearly training sessions: {len(self.leaks)}")
+        return problems + [f"nothing is left of {name}" for name, split in self.splits.items() if _nothing_left(split)]
 
 
 def _nothing_left(split: SplitReport) -> bool:
@@ -93,7 +93,7 @@ def _nothing_left(split: SplitReport) -> bool:
 
 
 class Example(NamedTuple):
-    """A session's row, for looking at."""
+    """A row to show, and the session that it comes from."""
 
     session_id: str
     where: str
@@ -106,10 +106,10 @@ class Found(NamedTuple):
 
 
 def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog: bool = True) -> Found:
-    """Read both splits and look at everything.
+    """Read both splits and report on them.
 
     Args:
-        encoder: of the base model, or why there is none.
+        encoder: of the base model, or the reason why there is none.
         show: how many examples to keep, the first of the training split.
         with_catalog: whether the rows show the tools.
 
@@ -149,15 +149,15 @@ def make_encoder(config: RunConfig) -> Encoder | str:
         return str(error)
 
 
-def _pairs(found: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:
+def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:
     return tuple(
-        Pair(session_id=ids[each.number], like=others[each.other], similarity=round(each.similarity, 3))
-        for each in found
+        Pair(session_id=ids[pair.number], like=others[pair.other], similarity=round(pair.similarity, 3))
+        for pair in likenesses
     )
 
 
 class _SplitCount:
-    """Counts sessions while they pass."""
+    """The figures of one split, counted while its sessions are read."""
 
     def __init__(self, split: Split, config: RunConfig, encoder: Encoder | None, with_catalog: bool) -> None:
         self._split: Split = split
@@ -175,8 +175,8 @@ class _SplitCount:
 
     def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
         """The messages of each session, once it is counted."""
-        found = split_sessions(self._config, self._split, read_records)
-        for where, session in counted(found, f"reading {self._path}"):
+        sessions = split_sessions(self._config, self._split, read_records)
+        for where, session in counted(sessions, f"reading {self._path}", "sessions"):
             catalog = self._domain.catalog(session, where)
             self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
             self.ids.append(session.session_id)
@@ -194,8 +194,8 @@ class _SplitCount:
                 self.calls.update(call.name for call in message.tool_calls)
 
     def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
-        shown = session if self._with_catalog else session.model_copy(update={"tools": NO_TOOLS})
-        rows = encoder.rows(self._domain.conversation(shown, where))
+        rendered = session if self._with_catalog else session.model_copy(update={"tools": NO_TOOLS})
+        rows = encoder.rows(self._domain.conversation(rendered, where))
         longest, limit = max(len(row.input_ids) for row in rows), self._config.data.max_context_length
         if longest > limit:
             reason = f"{longest} tokens, over data.max_context_length {limit}"

@@ -1,7 +1,8 @@
-"""An estimate of the GPU memory that a training takes, from config.json alone: nothing is downloaded or loaded besides.
+"""An estimate of the GPU memory that a training takes, from config.json alone: no weights are downloaded or loaded.
 
-Of one device, without sharding. t tokens in a batch (rows as long as `data.max_context_length`); of a layer h hidden, i
-intermediate, a width of all queries, k of all keys, s sum of the ranks of its LoRA; V vocabulary. Bytes:
+For one device, without sharding. t is the number of tokens of a batch whose rows are as long as
+`data.max_context_length`. Of a layer, h is the hidden size, i the intermediate size, a the width of all queries, k that
+of all keys, and s the sum of the ranks of its LoRA. In bytes:
 
     weights      4 (float32) or 2 (bfloat16) a parameter; with nf4 linear layers 0.516 (4 bits, and constants in 8 bits
                  for each 64), the rest 2
@@ -36,7 +37,7 @@ RUNTIME = 1.5 * GIB
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes by part; `gpu_gib` is the device asked about, if one was."""
+    """Bytes by part; `gpu_gib` is the memory of the GPU that they should fit into, None where none was named."""
 
     parts: dict[str, float]
     base_parameters: int
@@ -139,13 +140,13 @@ def _on_meta(config: RunConfig) -> Any:
 
 
 def _is_wide(config: RunConfig) -> bool:
-    """float32 products: no autocast, and weights of that type."""
+    """Whether matrix products run in float32: no autocast, and float32 weights."""
     return config.train.bf16 is False and config.model.dtype == "float32"
 
 
 def _linears(model: Any) -> Iterator[Any]:
     head = model.get_output_embeddings()
-    return (each for each in model.modules() if isinstance(each, torch.nn.Linear) and each is not head)
+    return (layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head)
 
 
 def _ranks(adapted: Any) -> int:

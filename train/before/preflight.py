@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything slow begins: settings that contradict each other, and the machine."""
+"""Checks before anything slow begins: settings that contradict each other, and what the machine lacks."""
 
 from importlib.util import find_spec
 

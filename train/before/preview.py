@@ -17,14 +17,14 @@ from callproof.records import replacing
 from callproof.sessions import ALIKE
 
 from ..rows.encode import IGNORED, Row
-from .check import Example, Found, Report, SplitReport
+from .check import Example, Found, Report, SplitReport, Tokens
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 MOST_SHOWN = 20
-"""Of each kind of finding in the terminal; JSON and HTML have all."""
+"""How many lines the terminal shows of each kind of finding; JSON and HTML have all."""
 
 _PLAIN_WIDTH = 160
 
@@ -67,12 +67,16 @@ def figures(report: Report) -> Iterator[tuple[str, list[str]]]:
 
 
 def _token_figures(splits: list[SplitReport]) -> Iterator[tuple[str, list[str]]]:
-    found = [split.tokens for split in splits]
-    yield "rows", [f"{each.rows:,}" if each else "–" for each in found]
-    yield "tokens", [f"{each.total:,}" if each else "–" for each in found]
-    yield "  supervised", [f"{each.supervised:,}" if each else "–" for each in found]
+    by_split = [split.tokens for split in splits]
+    yield "rows", [f"{tokens.rows:,}" if tokens else "–" for tokens in by_split]
+    yield "tokens", [f"{tokens.total:,}" if tokens else "–" for tokens in by_split]
+    yield "  supervised", [f"{tokens.supervised:,}" if tokens else "–" for tokens in by_split]
     for percent, name in ((50, "median row"), (90, "90 % of rows up to"), (99, "99 % up to"), (100, "longest row")):
-        yield f"  {name}", [f"{each.percentiles[percent]:,}" if each and each.percentiles else "–" for each in found]
+        yield f"  {name}", [_percentile(tokens, percent) for tokens in by_split]
+
+
+def _percentile(tokens: Tokens | None, percent: int) -> str:
+    return f"{tokens.percentiles[percent]:,}" if tokens and tokens.percentiles else "–"
 
 
 def _share(share: float | None) -> str:
@@ -80,7 +84,7 @@ def _share(share: float | None) -> str:
 
 
 def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
-    """Kinds of findings with a line for each; kinds of which there is none are left out."""
+    """(kind of finding, its lines) for each kind of which there are any."""
     splits = report.splits
     kinds = {
         "gold calls that their schema rejects": [line for split in splits.values() for line in split.rejected],
@@ -92,7 +96,9 @@ def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
         ],
         "tools that no training session calls": list(report.never_called),
         "sessions dropped": [
-            f"{name}: {each.session_id} ({each.reason})" for name, split in splits.items() for each in split.dropped
+            f"{name}: {session.session_id} ({session.reason})"
+            for name, split in splits.items()
+            for session in split.dropped
         ],
         "no figures in tokens": [report.no_tokens] if report.no_tokens else [],
         "this would spoil the training": report.spoiled,
@@ -136,10 +142,10 @@ def print_examples(examples: list[Example], tokenizer: Any, console: "Console") 
         console.rule(Text(visible(_title(example))))
         text = Text()
         for piece in segments(example.row, tokenizer):
-            shown = visible(piece.text)
+            printed = visible(piece.text)
             if piece.supervised and console.color_system is None:
-                shown = f"⟦{shown}⟧"
-            text.append(shown, style="bold green" if piece.supervised else "dim")
+                printed = f"⟦{printed}⟧"
+            text.append(printed, style="bold green" if piece.supervised else "dim")
         console.print(text, soft_wrap=True)
 
 
@@ -159,22 +165,22 @@ mark { background: #2a92; color: inherit; outline: 1px solid #2a98; border-radiu
 """
 
 
-def write_html(path: Path, found: Found, tokenizer: Any) -> None:
-    """One static file with everything that was found, and the examples.
+def write_html(path: Path, checked: Found, tokenizer: Any) -> None:
+    """Write one static file with the whole report and the examples.
 
     Raises:
         UserError: it cannot be written.
     """
     with replacing(path) as file:
-        file.write(_page(found, tokenizer).encode())
+        file.write(_page(checked, tokenizer).encode())
 
 
-def _page(found: Found, tokenizer: Any) -> str:
-    report, name = found.report, html.escape(found.report.name)
+def _page(checked: Found, tokenizer: Any) -> str:
+    report, name = checked.report, html.escape(checked.report.name)
     heads = "".join(f"<th>{html.escape(split)}</th>" for split in report.splits)
     rows = "".join(_html_row(label, values) for label, values in figures(report))
     lists = "".join(_html_list(kind, lines) for kind, lines in findings(report))
-    examples = "".join(_html_example(example, tokenizer) for example in found.examples)
+    examples = "".join(_html_example(example, tokenizer) for example in checked.examples)
     policy = f"default-src 'none'; style-src {source_hash(_STYLE)}; base-uri 'none'; form-action 'none'"
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -1,4 +1,4 @@
-"""vLLM's own check of an adapter (`PEFTHelper.validate_legal`), in a process of its own, for its import is heavy."""
+"""vLLM's own check of an adapter (`PEFTHelper.validate_legal`), in a subprocess, since importing vLLM is slow."""
 
 import subprocess
 import sys
@@ -23,10 +23,10 @@ for folder in sys.argv[2:]:
 
 
 def vllm_verdicts(folders: list[Path], max_rank: int) -> list[str]:
-    """`accepted`, or `refused: <why>`, for each adapter folder; needs vLLM.
+    """vLLM's verdict on each adapter folder: `accepted`, or `refused: <why>`.
 
     Raises:
-        UserError: vLLM cannot be asked.
+        UserError: vLLM is not installed, fails, or takes longer than `TIMEOUT_S`.
     """
     command = [sys.executable, "-c", _SCRIPT, str(max_rank), *map(str, folders)]
     try:

@@ -1,4 +1,7 @@
-"""Qwen3 as it trains on a CPU: the same mathematics in fewer passes over memory, and nothing that no loss looks at."""
+"""A faster Qwen3 for training on a CPU: the same results from fewer passes over memory.
+
+The last layer is computed at supervised positions alone, since the loss looks at no others.
+"""
 
 from .layers import gathers, quicken
 

@@ -12,16 +12,19 @@ from torch.autograd.function import Function
 
 BLOCK = 256
 MASKED = -1e4
-"""What is added to the score of a later token."""
+"""Added to the attention score of a later token, so that its weight is 0."""
 
 
-def compute_type(given: torch.Tensor) -> torch.dtype:
-    """That of autocast, where it is on."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else given.dtype
+def compute_type(tensor: torch.Tensor) -> torch.dtype:
+    """The type to compute in: autocast's where it is on, else that of `tensor`."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else tensor.dtype
 
 
 class Norm(Function):
-    """RMS norm over the last dimension (Zhang and Sennrich 2019): hidden, weight, epsilon."""
+    """RMS norm over the last dimension (Zhang and Sennrich 2019).
+
+    Takes hidden (..., width), weight (width) and epsilon; returns the shape of hidden.
+    """
 
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -40,8 +43,8 @@ class Norm(Function):
 class HeadNorm(Function):
     """RMS norm over each head's width, then the rotary embedding (Su et al. 2021) in two halves, as Qwen3 has it.
 
-    Projection (rows, tokens, heads, width), weight (width), cosines and sines (1 or rows, tokens, width) and epsilon
-    give (rows, heads, tokens, width), contiguous.
+    Takes projected (rows, tokens, heads, width), weight (width), cos and sin (1 or rows, tokens, width) and epsilon;
+    returns (rows, heads, tokens, width), contiguous.
     """
 
     @staticmethod
@@ -65,10 +68,10 @@ class HeadNorm(Function):
 
 
 class CausalAttention(Function):
-    """Softmax attention to all tokens before, in blocks of queries, each against the keys up to its end.
+    """Causal softmax attention: a block of queries at a time, against the keys up to the end of that block.
 
-    Query, key, value (heads of all rows, tokens, width) and the scaling give the same shape. With 4 heads of 64 and
-    500 to 1,000 tokens this takes half of the time of PyTorch's fused kernel for CPUs.
+    Takes query, key and value, each (heads of all rows, tokens, width), and the scaling; returns the same shape. With 4
+    heads of 64 and 500 to 1,000 tokens this takes half of the time of PyTorch's fused kernel for CPUs.
     """
 
     @staticmethod
@@ -101,7 +104,7 @@ class CausalAttention(Function):
 class LoraProduct(Function):
     """A frozen product and its LoRA (Hu et al. 2021): hidden @ weight.T + scaling * hidden @ down.T @ up.T.
 
-    Hidden (..., inner), weight (outer, inner), down (rank, inner) and up (outer, rank) give (..., outer).
+    Takes hidden (..., inner), weight (outer, inner), down (rank, inner) and up (outer, rank); returns (..., outer).
     """
 
     @staticmethod
@@ -132,7 +135,7 @@ def _inverse_rms(hidden: torch.Tensor, epsilon: float) -> torch.Tensor:
 
 
 def _through_norm(gradient: torch.Tensor, normed: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Of what was normed, from that of `normed`; overwrites `gradient`."""
+    """The gradient of a norm's input, from the gradient of its unweighted output `normed`; overwrites `gradient`."""
     along = (gradient * normed).mean(-1, keepdim=True)
     return gradient.addcmul_(normed, along, value=-1).mul_(scale)
 

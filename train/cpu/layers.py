@@ -1,7 +1,7 @@
-"""The layers of a Qwen3 that call these operations, and the last of which looks at supervised positions alone.
+"""Qwen3 layers built on the operations of train/cpu/functions.py.
 
-A loss at some positions needs all others as keys and values only in the last layer: its queries, its output and its
-MLP are made where there is something to learn, which is a fifth of a session's tokens.
+The loss looks at supervised positions alone, about a fifth of a session's tokens. In the last layer the others are
+needed as keys and values only, so its queries, output and MLP are computed at supervised positions alone.
 """
 
 from typing import Any
@@ -15,14 +15,17 @@ from .functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm
 
 
 class QuickNorm(Qwen3RMSNorm):
-    """The model's norms, but those of the heads, which `QuickAttention` calls itself."""
+    """A norm of a layer or of the model; the norms of the heads are computed by `QuickAttention`."""
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return Norm.apply(hidden_states, self.weight, self.variance_epsilon)  # pyright: ignore[reportReturnType]
 
 
 class QuickAttention(Qwen3Attention):
-    """Of whole rows, or rows padded on the right; with a cache, as the class above does it."""
+    """Causal attention without a mask: rows must be unpadded, or padded on the right, where the loss ignores it.
+
+    With a cache of keys and values (generation) it is Qwen3's own attention.
+    """
 
     def forward(
         self, hidden_states: Any, position_embeddings: Any, attention_mask: Any, past_key_values: Any = None, **kw: Any
@@ -35,9 +38,12 @@ class QuickAttention(Qwen3Attention):
         return self.o_proj(self.joined(attended, len(hidden_states))), None
 
     def at(self, hidden: torch.Tensor, position_embeddings: Any, positions: torch.Tensor) -> torch.Tensor:
-        """The output at some positions (rows, some)."""
-        there = tuple(_taken(each.expand(len(hidden), -1, -1), positions) for each in position_embeddings)
-        query = self.heads(self.q_proj(_taken(hidden, positions)), there, self.q_norm).flatten(0, 1)
+        """The output at some positions alone.
+
+        Takes hidden (rows, tokens, width) and positions (rows, some); returns (rows, some, width).
+        """
+        rotations = tuple(_taken(part.expand(len(hidden), -1, -1), positions) for part in position_embeddings)
+        query = self.heads(self.q_proj(_taken(hidden, positions)), rotations, self.q_norm).flatten(0, 1)
         key, value = self.keys_and_values(hidden, position_embeddings)
         later = torch.arange(hidden.shape[1]) > positions.unsqueeze(-1)
         mask = torch.zeros(later.shape, dtype=query.dtype).masked_fill_(later, MASKED)
@@ -46,27 +52,34 @@ class QuickAttention(Qwen3Attention):
         return self.o_proj(self.joined(attended, len(hidden)))
 
     def heads(self, projected: torch.Tensor, position_embeddings: Any, norm: Any) -> torch.Tensor:
-        """(rows, heads, tokens, width), normed and rotated."""
+        """Heads normed and rotated: (rows, tokens, heads * width) to (rows, heads, tokens, width)."""
         whole = projected.unflatten(-1, (-1, self.head_dim))
         return HeadNorm.apply(whole, norm.weight, *position_embeddings, norm.variance_epsilon)  # pyright: ignore[reportReturnType]
 
     def keys_and_values(self, hidden: torch.Tensor, position_embeddings: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Each (heads of all rows, tokens, width), as often as queries share them."""
+        """Keys and values, each (query heads of all rows, tokens, width).
+
+        Where several query heads share one key head (grouped-query attention), it is repeated for each of them.
+        """
         key = self.heads(self.k_proj(hidden), position_embeddings, self.k_norm)
         value = self.v_proj(hidden).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        shared_key, shared_value = (repeat_kv(each, self.num_key_value_groups).flatten(0, 1) for each in (key, value))
-        return shared_key, shared_value
+        groups = self.num_key_value_groups
+        return repeat_kv(key, groups).flatten(0, 1), repeat_kv(value, groups).flatten(0, 1)
 
     def joined(self, attended: torch.Tensor, rows: int) -> torch.Tensor:
+        """(heads of all rows, tokens, width) to (rows, tokens, heads * width)."""
         return attended.unflatten(0, (rows, -1)).transpose(1, 2).flatten(2)
 
 
 class LastLayer(Qwen3DecoderLayer):
-    """The last layer; with `supervised` positions (rows, some) it returns (rows, some, width)."""
+    """The last layer: computed at the `supervised` positions (rows, some) alone, where they are given.
 
-    def forward(self, hidden_states: torch.Tensor, *given: Any, supervised: Any = None, **named: Any) -> torch.Tensor:
+    Takes (rows, tokens, width); returns (rows, some, width), or (rows, tokens, width) without `supervised`.
+    """
+
+    def forward(self, hidden_states: torch.Tensor, *args: Any, supervised: Any = None, **named: Any) -> torch.Tensor:
         if supervised is None:
-            return super().forward(hidden_states, *given, **named)
+            return super().forward(hidden_states, *args, **named)
         normed = self.input_layernorm(hidden_states)
         hidden = _taken(hidden_states, supervised)
         hidden = hidden + self.self_attn.at(normed, named["position_embeddings"], supervised)  # pyright: ignore
@@ -86,9 +99,10 @@ class QuickLora(lora.Linear):
 
 
 def quicken(model: nn.Module) -> None:
-    """Give a model's Qwen3 layers, and the LoRA on them, these classes; other models stay as they are.
+    """Replace the classes of a model's Qwen3 layers, and of the LoRA on them, by those above.
 
-    What they compute stays the same. Rows must be whole or padded on the right; no packing, no sharding.
+    Results stay the same; other models are left alone. Rows must be unpadded or padded on the right, without packing or
+    sharding.
     """
     layers = [module for module in model.modules() if type(module) is Qwen3DecoderLayer]
     if not layers or any(layer.self_attn.sliding_window or layer.self_attn.attention_dropout for layer in layers):
@@ -104,7 +118,7 @@ def quicken(model: nn.Module) -> None:
 
 
 def gathers(model: nn.Module) -> bool:
-    """Whether the model takes `supervised` positions."""
+    """Whether the model accepts `supervised` positions, and makes logits for them alone."""
     return any(isinstance(module, LastLayer) for module in model.modules())
 
 
@@ -117,6 +131,6 @@ def _plain(module: Any) -> bool:
 
 
 def _taken(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """(rows, tokens, width) at positions (rows, some)."""
+    """Gather (rows, tokens, width) at positions (rows, some): (rows, some, width)."""
     rows = torch.arange(len(hidden)).unsqueeze(1) * hidden.shape[1]
     return hidden.flatten(0, 1).index_select(0, (rows + positions).flatten()).unflatten(0, positions.shape)

@@ -1,4 +1,4 @@
-"""Work in a process of its own meanwhile: sessions are encoded while libraries are imported."""
+"""Two things at once: sessions are encoded in a forked process while the libraries are imported in this one."""
 
 import multiprocessing
 import sys
@@ -12,10 +12,12 @@ Made = TypeVar("Made")
 
 
 def beside(meanwhile: Callable[[], object], work: Callable[[], Made]) -> Made:
-    """What `work()` returns, made in a forked process during `meanwhile()`; one after the other off Linux.
+    """Run `work()` in a forked process while `meanwhile()` runs here; returns what `work` returns.
+
+    On other systems than Linux they run one after the other.
 
     Raises:
-        UserError: that of `work`.
+        UserError: the one that `work` raised.
     """
     if sys.platform != "linux":
         meanwhile()
@@ -28,7 +30,7 @@ def beside(meanwhile: Callable[[], object], work: Callable[[], Made]) -> Made:
     meanwhile()
     try:
         made = receiver.recv()
-    except (EOFError, OSError):  # killed, or in the middle of its answer; made here, work shows its own error
+    except (EOFError, OSError):  # the process was killed: run here, `work` shows its own error
         return work()
     finally:
         process.join()

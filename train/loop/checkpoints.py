@@ -1,8 +1,8 @@
-"""Checkpoints that a killed training goes on from, with the same rows, random numbers and rates.
+"""Checkpoints from which a killed training goes on, with the same rows, random numbers and learning rates.
 
-`<output_dir>/checkpoints` holds one `checkpoint-<step>` folder for each kept step, and `run.json`: what the run was
-begun with, so that it is not resumed with other data or settings. A checkpoint is sealed last of all, by a list of its
-files and their sizes; one without a true seal was torn by a crash, and is skipped.
+`<output_dir>/checkpoints` holds a `checkpoint-<step>` folder for each step that is kept, and `run.json`, which records
+settings and data, so that a run is not resumed with others. The last file written into a checkpoint is its seal, a list
+of the files and their sizes; a checkpoint whose seal is missing or does not match was torn by a crash, and is skipped.
 """
 
 import json
@@ -54,29 +54,29 @@ class Checkpoints:
         self._begun = RunState(processes=processes, settings=settings, sha256=data_hashes(config))
 
     def begin(self) -> bool:
-        """Make place for a fresh run; whether checkpoints of an older one were removed."""
+        """Start a fresh run; returns whether checkpoints of an older one were removed."""
         removed = any(self.folder.glob("checkpoint-*"))
         shutil.rmtree(self.folder, ignore_errors=True)
         self._write(self._begun)
         return removed
 
     def state(self) -> RunState | None:
-        """What is there to resume; None where nothing is.
+        """The state of the run to resume; None where there is none.
 
         Raises:
-            UserError: it was begun with other settings, data or processes.
+            UserError: that run was begun with other settings, data or processes.
         """
         if not self._file.is_file():
             return None
         try:
-            found = RunState.model_validate_json(read_text(self._file))
+            state = RunState.model_validate_json(read_text(self._file))
         except ValueError:
             raise UserError(self._file, "is no state of a run", "start without --resume") from None
         mine = json.loads(self._begun.model_dump_json())
-        for key, theirs, ours in _differences(json.loads(found.model_dump_json()), mine):
+        for key, theirs, ours in _differences(json.loads(state.model_dump_json()), mine):
             problem = f"the run was begun with {key} {theirs!r}, but now it is {ours!r}"
             raise UserError(self._file, problem, "undo the change, or start without --resume")
-        return found
+        return state
 
     def newest(self) -> tuple[Path | None, list[Path]]:
         """The newest whole checkpoint, if there is one, and the torn ones after it."""
@@ -88,11 +88,11 @@ class Checkpoints:
         return None, torn
 
     def resume(self, state: RunState, checkpoint: Path) -> RunState:
-        """Note that the run goes on from there."""
+        """Record that the run goes on from `checkpoint`."""
         return self._write(state.model_copy(update={"resumed_from": (*state.resumed_from, _step(checkpoint))}))
 
     def finish(self) -> None:
-        """Note that adapter and manifest are written."""
+        """Record that adapter and manifest are written."""
         state = RunState.model_validate_json(read_text(self._file))
         self._write(state.model_copy(update={"finished": True}))
 
@@ -111,8 +111,8 @@ def _is_whole(checkpoint: Path) -> bool:
         sizes = json.loads((checkpoint / SEAL).read_bytes())["sizes"]
     except (OSError, ValueError, LookupError, TypeError):
         return False
-    found = _sizes(checkpoint)
-    return isinstance(sizes, dict) and all(found.get(name) == size for name, size in sizes.items())
+    sizes_now = _sizes(checkpoint)
+    return isinstance(sizes, dict) and all(sizes_now.get(name) == size for name, size in sizes.items())
 
 
 def _sizes(checkpoint: Path) -> dict[str, int]:
@@ -125,10 +125,10 @@ def _step(checkpoint: Path) -> int:
     return int(number) if number.isdecimal() else -1
 
 
-def _differences(found: dict[str, Any], mine: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _differences(recorded: dict[str, Any], mine: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """(key, its value in the run, its value now) of what may not change."""
     for key in ("processes", "settings", "sha256"):
-        yield from _differing(key, found[key], mine[key])
+        yield from _differing(key, recorded[key], mine[key])
 
 
 def _differing(path: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:

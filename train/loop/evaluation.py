@@ -1,8 +1,7 @@
 """Evaluation of the model in training: token-weighted loss on rows, and tool metrics on generated answers.
 
 Answers are generated greedily from the prompts that the server would make, and judged by `callproof.scoring.outcomes`
-and `callproof.scoring.metrics`, as `evaluate` judges a server's. Processes share rows and turns, and all know all
-figures.
+and `callproof.scoring.metrics`, as `evaluate` judges a server's. Processes share the work, and each gets all figures.
 """
 
 import math
@@ -12,9 +11,9 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate.utils import gather_object
-from tqdm import tqdm
 from transformers import GenerationConfig
 
+from callproof.console import Steps
 from callproof.scoring import Answer, Outcome, Tally, catalog_of, judge, summarise
 from callproof.turns import Turn, template_messages
 
@@ -42,7 +41,7 @@ class Evaluator:
     Args:
         encoder: of the base model, see `train.rows.encode`.
         rows: for loss and perplexity.
-        turns: to be answered; none: loss and perplexity alone.
+        turns: to be answered; without any, there are only loss and perplexity.
         max_tokens: of an answer.
         batch_size: rows or prompts at a time, in each process.
     """
@@ -59,7 +58,7 @@ class Evaluator:
         return len(self._turns)
 
     def figures(self, trainer: Any) -> dict[str, float]:
-        """`loss` (nats a supervised token), `perplexity` and `FIGURES`; without those that are undefined."""
+        """`loss` (nats a supervised token), `perplexity` and those of `FIGURES` that are defined."""
         loss = self.loss(trainer)
         metrics = summarise(Tally.of(self._outcomes(trainer)))
         tools = {name: metrics[metric].value for name, metric in FIGURES.items()}
@@ -67,7 +66,7 @@ class Evaluator:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), **defined}
 
     def loss(self, trainer: Any) -> float:
-        """Mean cross-entropy a supervised token (nats), each token weighing the same."""
+        """Mean cross-entropy (nats a supervised token) over all rows."""
         trainer.model.eval()
         total = count = 0.0
         for rows, counted in _share(_chunks(self.rows, self._batch_size), trainer.accelerator):
@@ -91,17 +90,17 @@ class Evaluator:
         """Turn id -> text and finish reason of the greedy answer, of all turns in every process."""
         trainer.model.eval()
         prompts = sorted(
-            ((self._prompt(turn), name) for name, turn in self._turns.items()), key=lambda each: len(each[0])
+            ((self._prompt(turn), name) for name, turn in self._turns.items()), key=lambda prompt: len(prompt[0])
         )
         shared = _share(_chunks(prompts, self._batch_size), trainer.accelerator)
-        found: Answers = {}
+        answers: Answers = {}
         with _generating(trainer.accelerator.unwrap_model(trainer.model), self._generation()) as model:
-            for batch, _ in tqdm(shared, desc="answering", leave=False, disable=not trainer.is_world_process_zero()):
+            for batch, _ in _reported(shared, trainer.is_world_process_zero()):
                 texts = self._generate(trainer, model, [ids for ids, _ in batch])
-                found |= dict(zip((name for _, name in batch), texts, strict=True))
+                answers |= dict(zip((name for _, name in batch), texts, strict=True))
         if trainer.accelerator.num_processes == 1:
-            return found
-        return dict(gather_object(list(found.items())))
+            return answers
+        return dict(gather_object(list(answers.items())))
 
     def _prompt(self, turn: Turn) -> list[int]:
         text = self._encoder.render(template_messages(turn.messages), turn.tools, ask=True)
@@ -139,7 +138,7 @@ class Evaluator:
 
 @contextmanager
 def _generating(model: Any, config: GenerationConfig) -> Iterator[Any]:
-    """The model as it must be to generate: nothing of the base's own sampling."""
+    """The model with `config` in place of the base's own generation config, whose sampling must not interfere."""
     base = model.get_base_model()
     own, base.generation_config = base.generation_config, config
     try:
@@ -152,11 +151,22 @@ def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-def _share(batches: list[Sequence[Item]], accelerator: Any) -> list[tuple[Sequence[Item], bool]]:
-    """The batches of this process, each with whether it counts.
+def _reported(batches: Sequence[Item], main_process: bool) -> Iterator[Item]:
+    """The batches as they come, with the progress of the main process on stderr."""
+    if not main_process:
+        yield from batches
+        return
+    with Steps("answering eval prompts", len(batches), lambda done, total: f"batch {done} of {total}") as steps:
+        for batch in batches:
+            yield batch
+            steps.advance()
 
-    Every process gets as many, since the forward passes of a sharded model are collective: those that lack one repeat
-    one of another process, which does not count.
+
+def _share(batches: list[Sequence[Item]], accelerator: Any) -> list[tuple[Sequence[Item], bool]]:
+    """The batches of this process, each with whether its figures count.
+
+    A forward pass of a sharded model is work of all processes together, so every process must get the same number of
+    batches: a process that is short of one repeats a batch of another, without counting it.
     """
     processes, mine = accelerator.num_processes, accelerator.process_index
     short = -len(batches) % processes

@@ -1,7 +1,7 @@
-"""What the loss looks at: weights of supervised tokens by what they decide.
+"""The loss of supervised tokens, each weighted by what it decides.
 
-In a session most of what the assistant says is prose and copied values. What a harness scores hangs on few tokens:
-whether to call, which tool, whether to call again. A small model learns those last unless they weigh more.
+Most of what an assistant says in a session is prose and copied values. The tool metrics depend on few tokens: whether
+to call, which tool, whether to call again. A small model learns those last unless they weigh more.
 """
 
 from typing import Any
@@ -41,22 +41,27 @@ class TokenWeights:
         in_call = opens.cumsum(1) > (before == self._closes).cumsum(1)
         in_name = in_call & (commas == torch.where(opens, commas, 0).cummax(1).values)
         decides = (before == IGNORED) | (before == self._closes)
-        given = self._weights
-        weights = torch.where(in_call, given.arguments, given.text)
-        weights = torch.where(in_name, given.name, weights)
-        return torch.where(decides, given.decision, weights) * (labels != IGNORED)
+        kinds = self._weights
+        weights = torch.where(in_call, kinds.arguments, kinds.text)
+        weights = torch.where(in_name, kinds.name, weights)
+        return torch.where(decides, kinds.decision, weights) * (labels != IGNORED)
 
 
 def token_weights(tokenizer: Any, weights: LossWeights) -> TokenWeights | None:
-    """None where all tokens weigh alike."""
+    """The weights of `train.loss_weights`; None where all tokens weigh the same."""
     return None if weights == LossWeights() else TokenWeights(tokenizer, weights)
 
 
 def supervised_loss(model: Any, inputs: dict[str, Any], weights: torch.Tensor | None = None) -> torch.Tensor:
-    """The sum of the losses (nats) of a batch's supervised tokens, each times its weight (rows, tokens) if given.
+    """The sum of the losses (nats) of a batch's supervised tokens, each times its weight.
 
-    The model makes logits only where there is something to learn next: in a row, or, where it cannot tell rows apart,
-    in some row.
+    Logits are made only where the next token is supervised: in that row, or, where the model cannot take positions by
+    row (see `gathers`), in any row of the batch.
+
+    Args:
+        model: a causal language model.
+        inputs: `input_ids` and `labels`, each (rows, tokens), and whatever else the model takes.
+        weights: (rows, tokens) of the labels; None: all weigh 1.
     """
     inputs = {**inputs, "use_cache": False}
     following = inputs.pop("labels")[:, 1:]
@@ -71,5 +76,5 @@ def supervised_loss(model: Any, inputs: dict[str, Any], weights: torch.Tensor | 
         inputs["logits_to_keep"] = kept
     labels = following.gather(1, at)
     logits = model(**inputs).logits.float().flatten(0, 1)
-    each = torch.nn.functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none")
-    return (each if weights is None else each * weights[:, 1:].gather(1, at).flatten()).sum()
+    losses = torch.nn.functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none")
+    return (losses if weights is None else losses * weights[:, 1:].gather(1, at).flatten()).sum()

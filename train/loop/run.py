@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
-from callproof.console import command_line
 from callproof.turns import Domain, check_gold, eval_turns, split_sessions
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
+from .processes import is_main_process
 
 
 def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
@@ -55,14 +55,3 @@ def quiet_libraries(base_model: str, hub: bool = False) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if Path(base_model).is_dir() and not hub:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-
-def is_main_process() -> bool:
-    """Whether this process alone writes and prints, where several train (`RANK` is set by the launcher)."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def say(text: str) -> None:
-    """A line for people, from the main process."""
-    if is_main_process():
-        command_line.say(text)

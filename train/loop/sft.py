@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, check_adapter_folder
-from callproof.records import write_json
+from callproof.records import replacing_folder, write_json
 from callproof.turns import eval_turns
 
 from ..adapter.card import write_card
@@ -24,7 +24,7 @@ from ..rows.prepare import training_rows
 from ..rows.prompts import write_eval_prompts
 from .beside import beside
 from .checkpoints import Checkpoints, RunState
-from .run import say
+from .processes import say
 
 
 def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
 
 
 def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
-    train, measured = beside(lambda: import_module("train.loop.trainer"), lambda: training_rows(config, encoder))
+    train, measured = beside(lambda: import_module(".trainer", __package__), lambda: training_rows(config, encoder))
     say(f"{config.name}: {train.counts()}")
     return {"train": train, "eval": measured}
 
@@ -121,18 +121,19 @@ def _figures(trainer: Any, loss: float) -> dict[str, Any]:
 
 
 def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
-    """Save, check, and only then replace adapter and manifest of an older run."""
-    partial, file = config.adapter_dir.with_name("adapter.partial"), config.output_dir / "manifest.json"
+    """Save and check the adapter, and only then let it and its manifest replace those of an older run.
+
+    Between the two there is no manifest, so that an adapter never stands beside the manifest of another.
+    """
+    file = config.output_dir / "manifest.json"
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.sharded else None
     if not trainer.is_world_process_zero():
         return
-    shutil.rmtree(partial, ignore_errors=True)
-    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial), state_dict=weights)
-    check_adapter_folder(partial, config.model.base_model)
-    if config.train.check_with_vllm:
-        ask_vllm(partial, manifest["serve"]["rank"])
-    write_card(partial, config, manifest)
-    file.unlink(missing_ok=True)
-    shutil.rmtree(config.adapter_dir, ignore_errors=True)
-    partial.rename(config.adapter_dir)
+    with replacing_folder(config.adapter_dir) as folder:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(folder), state_dict=weights)
+        check_adapter_folder(folder, config.model.base_model)
+        if config.train.check_with_vllm:
+            ask_vllm(folder, manifest["serve"]["rank"])
+        write_card(folder, config, manifest)
+        file.unlink(missing_ok=True)
     write_json(file, manifest)

@@ -56,7 +56,7 @@ def make_trainer(config: RunConfig, tokenizer: Any, rows: list[Row], evaluator: 
 
 
 class AdapterTrainer(SFTTrainer):
-    """TRL's trainer; `evaluator` replaces its evaluation loop, `weights` its loss where they are given."""
+    """TRL's trainer; `evaluator` replaces its evaluation loop, and `weights`, unless None, its loss."""
 
     def __init__(self, evaluator: Evaluator | None, weights: TokenWeights | None, **options: Any) -> None:
         self.evaluator, self._weights = evaluator, weights
@@ -87,9 +87,10 @@ class AdapterTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """On a CPU, and for weights, the loss at supervised positions: TRL's fused one takes a third of the time there.
+        """The loss of a batch; on a CPU, and with token weights, `supervised_loss` in place of TRL's fused loss.
 
-        `num_items_in_batch` is that of all processes, whose gradients are averaged.
+        TRL's fused loss would take a third of a step's time on a CPU. `num_items_in_batch` counts the supervised tokens
+        of all processes; their gradients are averaged, so the quotient is multiplied by the number of processes.
         """
         if not (self.args.use_cpu or self._weights):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -149,7 +150,7 @@ class RowOrder(Sampler[int]):
 
 
 class LogWhereSaved(TrainerCallback):
-    """Losses are logged up to every checkpoint and the end, so that none is lost when a run is resumed."""
+    """Logs the loss at every checkpoint and at the end, so that none is lost when a run is resumed."""
 
     @override
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -157,7 +158,7 @@ class LogWhereSaved(TrainerCallback):
 
 
 def mean_loss(history: list[dict[str, float]]) -> float:
-    """The mean of all steps' losses from those that were logged, each of which is the mean since the one before."""
+    """The mean loss of all steps; each logged loss is the mean of the steps since the log entry before it."""
     total, done = 0.0, 0.0
     for entry in history:
         if "loss" in entry:
@@ -167,14 +168,14 @@ def mean_loss(history: list[dict[str, float]]) -> float:
 
 
 def evaluations(history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Step and figures of each evaluation while training; of an evaluation made twice, the later one."""
+    """Step and figures of each evaluation in training; where a resumed run repeats one, the later one."""
     timing = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
-    found = {
+    by_step = {
         entry["step"]: {key: value for key, value in entry.items() if key.startswith("eval_") and key not in timing}
         for entry in history
         if "eval_loss" in entry
     }
-    return [{"step": step, **figures} for step, figures in found.items()]
+    return [{"step": step, **figures} for step, figures in by_step.items()]
 
 
 def _ended(state: TrainerState) -> bool:
@@ -221,7 +222,7 @@ def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
 
 
 def _rhythm(settings: TrainConfig) -> dict[str, Any]:
-    """When to save and to evaluate, and what the best step is."""
+    """When to save and to evaluate, and which metric decides on the best step."""
     best = settings.metric_for_best_model
     save_steps = settings.save_steps if settings.save_steps is not None else settings.eval_steps if best else 1 / 3
     rhythm: dict[str, Any] = {

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import ModelConfig, RunConfig, Split
+from callproof.console import counted
 from callproof.errors import UserError
 from callproof.records import read_text
 from callproof.turns import Domain, check_gold, split_sessions
 
-from ..loop.progress import counted
 from .encode import Encoder, Row
 from .hub_data import read_records
 
@@ -47,14 +47,15 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     rows: list[Row] = []
     dropped: list[str] = []
     count = 0
-    for where, session in counted(split_sessions(config, split, read_records), f"encoding {config.data.source(split)}"):
+    sessions = split_sessions(config, split, read_records)
+    for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
-        made = encoder.rows(domain.conversation(session, where))
+        session_rows = encoder.rows(domain.conversation(session, where))
         count += 1
-        if any(len(row.input_ids) > config.data.max_context_length for row in made):
+        if any(len(row.input_ids) > config.data.max_context_length for row in session_rows):
             dropped.append(session.session_id)
         else:
-            rows += made
+            rows += session_rows
         if count == limit:
             break
     if not any(row.supervised for row in rows):

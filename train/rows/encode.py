@@ -66,9 +66,11 @@ class Encoder:
         """The text of a conversation; with `ask`, up to where the assistant begins to speak."""
         from jinja2 import TemplateError
 
-        given = list(tools) if tools else None
+        offered = list(tools) if tools else None
         try:
-            return self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, add_generation_prompt=ask)
+            return self.tokenizer.apply_chat_template(
+                messages, tools=offered, tokenize=False, add_generation_prompt=ask
+            )
         except TemplateError as error:
             roles = ", ".join(message["role"] for message in messages[:8])
             where = f"chat template of {self.tokenizer.name_or_path}"

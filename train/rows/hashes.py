@@ -1,4 +1,4 @@
-"""SHA-256 of what a training is made from: sessions, system prompt, catalog, and the adapter that it goes on with."""
+"""SHA-256 of everything that a training starts from: sessions, system prompt, catalog, and an earlier adapter."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ SPLITS: tuple[Split, ...] = ("train", "eval")
 
 
 def source_hashes(config: RunConfig) -> dict[str, str]:
-    """Of the sessions of each split, and of the domain's files that are there.
+    """SHA-256 of the sessions of each split, and of those of the domain's files that exist, by name.
 
     Raises:
         UserError: sessions that are in no file of their own cannot be read.
@@ -22,20 +22,20 @@ def source_hashes(config: RunConfig) -> dict[str, str]:
 
 
 def hashes_here(config: RunConfig) -> dict[str, str]:
-    """Those of `source_hashes` that a file on this machine decides alone; nothing is missed where one is missing."""
+    """The part of `source_hashes` that comes from single files; a file that is not on this machine is left out."""
     splits = {split: split_file(config, split) for split in SPLITS}
     return {**{split: sha256(path) for split, path in splits.items() if path}, **_files(config)}
 
 
 def split_sha256(config: RunConfig, split: Split) -> str:
-    """That of the one file that a split is; else over its sessions, a line of JSON for each."""
+    """SHA-256 of a split: of its file where it is one, else of its sessions, one line of JSON each."""
     path = split_file(config, split)
     if path:
         return sha256(path)
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for _, session in split_sessions(config, split, read_records):
-        found.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+    return digest.hexdigest()
 
 
 def split_file(config: RunConfig, split: Split) -> Path | None:

@@ -1,9 +1,8 @@
 """Sessions in Hugging Face datasets: `hf:owner/name[:split]` on the hub, or a folder that `save_to_disk` has written.
 
-The records are those that files hold (`callproof.sessions.forms`); columns that none of the forms knows are left out
-and listed. Arrow gives all structs of a column the same fields, null where a row has none, so that an argument that was
-absent and one that was null look the same, and so do the tools of different sessions: such columns are refused. Tools
-and arguments must be JSON text, or of the type `Json`.
+Each row is a record such as files hold (`callproof.sessions.forms`); columns that no form knows are left out and
+listed. Tools and arguments must be JSON text, or of the type `Json`: Arrow gives all structs of a column the same
+fields, filled with null, so an absent argument and a null one would look the same. Columns of such structs are refused.
 """
 
 import sys
@@ -19,11 +18,10 @@ _FREE = ("arguments", "parameters", "input_schema")
 
 
 def read_records(source: str) -> Iterator[Found]:
-    """As `callproof.sessions.sources.read_records`, Hugging Face datasets included; the place of a row is
-    `source[number]`.
+    """The records of a source, from files or from a Hugging Face dataset; a row's place reads `source[number]`.
 
     Raises:
-        UserError: also where there is no such dataset or split, or its columns cannot hold sessions.
+        UserError: as `callproof.sessions.sources.read_records`; no such dataset or split, or columns of structs.
     """
     if not is_dataset(source):
         yield from sources.read_records(source)
@@ -41,7 +39,7 @@ def read_records(source: str) -> Iterator[Found]:
 
 
 def _open(source: str) -> Any:
-    """The dataset of a source; raises a UserError where it cannot be had."""
+    """Load the dataset that a source names; raises a UserError where there is none."""
     from datasets import DatasetDict, disable_progress_bars, load_dataset, load_from_disk
     from datasets.exceptions import DatasetsError
 
@@ -50,14 +48,14 @@ def _open(source: str) -> Any:
         if source.startswith("hf:"):
             name, _, split = source.removeprefix("hf:").partition(":")
             return load_dataset(name, split=split or "train")
-        found = load_from_disk(source)
+        dataset = load_from_disk(source)
     except (OSError, ValueError, DatasetsError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(source, f"cannot be loaded ({reason})", "write hf:owner/name:split, or a folder") from None
-    if isinstance(found, DatasetDict):
-        folders = ", ".join(str(Path(source) / str(split)) for split in found)
+    if isinstance(dataset, DatasetDict):
+        folders = ", ".join(str(Path(source) / str(split)) for split in dataset)
         raise UserError(source, "holds several splits", f"name one: {folders}")
-    return found
+    return dataset
 
 
 def _refuse_unified(feature: Any, source: str, path: str = "") -> None:

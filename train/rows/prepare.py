@@ -66,10 +66,10 @@ def read_rows(folder: Path, config: RunConfig, tokenizer: Any) -> tuple[Rows, Ro
         UserError: it is no such folder, or the configuration would have given other rows (see `check_prepared`).
     """
     record = check_prepared(folder, config, tokenizer)
-    trained, measured = record.splits["train"], record.perplexity
-    rows = _load(folder / "train", trained.counts["rows"])
+    train_split, measured = record.splits["train"], record.perplexity
+    rows = _load(folder / "train", train_split.counts["rows"])
     first = _load(folder / "eval", record.splits["eval"].counts["rows"])[: measured.counts["rows"]]
-    return _rows(rows, trained), _rows(first, measured)
+    return _rows(rows, train_split), _rows(first, measured)
 
 
 def _split(rows: Rows) -> PreparedSplit:

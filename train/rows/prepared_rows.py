@@ -44,7 +44,7 @@ def read_prepared(folder: Path) -> Prepared:
     """The record of a prepared folder.
 
     Raises:
-        UserError: there is none, or it is none of ours.
+        UserError: the folder holds no such record.
     """
     path = folder / FILE
     try:
@@ -60,7 +60,7 @@ def base_hashes(tokenizer: Any) -> dict[str, str]:
 
 
 def data_hashes(config: RunConfig) -> dict[str, str]:
-    """SHA-256 of what sessions and prompts come from (see `train.rows.hashes`); of prepared rows, as it was then."""
+    """SHA-256 of the sources (see `train.rows.hashes`): as they are now, or as they were when rows were prepared."""
     if not config.data.prepared:
         return source_hashes(config)
     recorded = read_prepared(config.data.prepared).sha256
@@ -68,7 +68,7 @@ def data_hashes(config: RunConfig) -> dict[str, str]:
 
 
 def check_prepared(folder: Path, config: RunConfig, tokenizer: Any) -> Prepared:
-    """Refuse rows that the configuration would not have given; sources that are not here are taken on trust.
+    """Refuse rows that this configuration would not make; a source that is not on this machine is not checked.
 
     Raises:
         UserError: another tokenizer, template, prompt or context length, or sources that have changed.

@@ -1,7 +1,7 @@
 """The prompts of the eval turns in tokens, as training encodes them.
 
-They are cut out of the rows that training makes of the eval sessions: all that stands before a supervised span, so that
-whatever the encoder does to a prompt is in them. `callproof evaluate parity` compares them with what a server feeds;
+They are cut out of the rows that training makes of the eval sessions (all that stands before a supervised span), so
+they show exactly what the encoder does to a prompt. `callproof evaluate parity` compares them with what a server feeds;
 see docs/parity.md.
 """
 
@@ -31,21 +31,20 @@ def write_eval_prompts(config: RunConfig, encoder: Encoder) -> int:
 
 def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
     """The prompt of each tool-eval turn, in the order of the turns; raises as `write_eval_prompts`."""
-    for asked in eval_sessions(config, read_records):
-        prompts = row_prompts(encoder.rows(asked.whole))
-        spoken = [index for index, message in enumerate(asked.session.messages) if message.role == "assistant"]
-        if len(prompts) != len(spoken):
+    for held_out in eval_sessions(config, read_records):
+        prompts, session = row_prompts(encoder.rows(held_out.whole)), held_out.session
+        positions = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+        if len(prompts) != len(positions):
             template = f"chat template of {encoder.tokenizer.name_or_path}"
-            session_id = asked.session.session_id
-            problem = f"{len(prompts)} supervised spans for {len(spoken)} assistant messages of {session_id!r}"
-            raise UserError(template, problem, "use another template")
-        prompt_at = dict(zip(spoken, prompts, strict=True))
-        for turn in asked.turns:
+            problem = f"{len(prompts)} supervised spans for {len(positions)} assistant messages of"
+            raise UserError(template, f"{problem} {session.session_id!r}", "use another template")
+        prompt_at = dict(zip(positions, prompts, strict=True))
+        for turn in held_out.turns:
             yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))
 
 
 def row_prompts(rows: list[Row]) -> list[list[int]]:
-    """Of each supervised span of the rows, in order, the tokens before it."""
+    """The prompt of each supervised span, in order: all tokens of its row that stand before it."""
     return [row.input_ids[:start] for row in rows for start in _starts(row.labels)]
 
 

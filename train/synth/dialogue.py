@@ -205,7 +205,7 @@ class Dialogue:
 
     def calls(self, *calls: tuple[str, dict[str, Any], dict[str, Any]]) -> None:
         """The assistant's calls in one message, then their results; arguments that are None are left out."""
-        made = [{"name": name, "arguments": given(arguments)} for name, arguments, _ in calls]
+        made = [{"name": name, "arguments": without_none(arguments)} for name, arguments, _ in calls]
         self._messages.append({"role": "assistant", "tool_calls": made})
         for name, _, result in calls:
             content = json.dumps(result, ensure_ascii=False)
@@ -235,9 +235,9 @@ class Dialogue:
         return self.rng.choice([phrase for phrase in phrases if not phrase.eval_only])
 
 
-def given(arguments: dict[str, Any]) -> dict[str, Any]:
+def without_none(arguments: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: given(value) if isinstance(value, dict) else value
+        name: without_none(value) if isinstance(value, dict) else value
         for name, value in arguments.items()
         if value is not None
     }

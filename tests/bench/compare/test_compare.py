@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from saved_benches import Change, at_concurrency, save
 
-from bench.compare.compare import Comparison, compare, side_of
-from bench.compare.compare_text import junit, markdown
+from bench.compare.comparison import Comparison, compare, side_of
+from bench.compare.text import junit, markdown
 from callproof.errors import UserError
 
 HOSTILE = "</script><img src=x onerror=alert(1)> | `x` \u0007"
@@ -25,20 +25,20 @@ def compared(folder: Path, scale: float = 1.0, change: Change | None = None, **h
 
 
 def test_a_bench_of_a_slower_server_is_slower_and_fails_the_gate(tmp_path: Path) -> None:
-    found = compared(tmp_path, 1.3, limits={"e2e_p95": 1.10})
-    assert (found.verdict, found.gate, found.exit_code) == ("slower", "regression", 1)
-    assert (found.blocks, found.requests, found.interleaved) == (6, 40, True)
+    comparison = compared(tmp_path, 1.3, limits={"e2e_p95": 1.10})
+    assert (comparison.verdict, comparison.gate, comparison.exit_code) == ("slower", "regression", 1)
+    assert (comparison.blocks, comparison.requests, comparison.interleaved) == (6, 40, True)
 
 
 def test_one_limit_that_fails_is_a_regression_whatever_the_others_say(tmp_path: Path) -> None:
-    found = compared(tmp_path, 1.3, limits={"overall": 2.0, "e2e_p95": 1.10})
-    assert [each.status for each in found.checks] == ["pass", "fail"]
-    assert found.gate == "regression"
+    comparison = compared(tmp_path, 1.3, limits={"overall": 2.0, "e2e_p95": 1.10})
+    assert [check.status for check in comparison.checks] == ["pass", "fail"]
+    assert comparison.gate == "regression"
 
 
 def test_without_a_gate_a_slower_candidate_is_no_failure(tmp_path: Path) -> None:
-    found = compared(tmp_path, 1.3)
-    assert (found.verdict, found.gate, found.exit_code) == ("slower", None, 0)
+    comparison = compared(tmp_path, 1.3)
+    assert (comparison.verdict, comparison.gate, comparison.exit_code) == ("slower", None, 0)
 
 
 def with_key(key: str, value: Any) -> Change:
@@ -81,15 +81,15 @@ def torn(bench: dict[str, Any]) -> None:
         (with_key("partial", True), "candidate: is unfinished"),
         (with_key("turns", {}), "candidate: does not tell which turns it asked"),
         (torn, "candidate: is unfinished"),
-        (cut, "candidate: has 4 blocks, of at least 5"),
+        (cut, "candidate: has 4 blocks and needs at least 5"),
         (with_errors, "candidate: 3 of 240 requests failed, above 0.5%"),
     ],
 )
 def test_what_is_not_comparable_is_invalid(change: Change, problem: str, tmp_path: Path) -> None:
-    found = compared(tmp_path, change=change, limits={"e2e_p50": 100.0})
-    assert (found.verdict, found.gate, found.exit_code) == ("invalid", "invalid", 3)
-    assert any(each.startswith(problem) for each in found.problems)
-    assert not found.checks
+    comparison = compared(tmp_path, change=change, limits={"e2e_p50": 100.0})
+    assert (comparison.verdict, comparison.gate, comparison.exit_code) == ("invalid", "invalid", 3)
+    assert any(stated.startswith(problem) for stated in comparison.problems)
+    assert not comparison.checks
 
 
 def test_what_the_comparison_is_about_may_differ(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_what_the_comparison_is_about_may_differ(tmp_path: Path) -> None:
 
 
 def test_blocks_that_were_run_apart_are_compared_with_a_warning(tmp_path: Path) -> None:
-    found = compared(tmp_path, change=with_key("interleaved", None))
-    assert not found.interleaved
-    assert "not run in turns" in found.warnings[0]
+    comparison = compared(tmp_path, change=with_key("interleaved", None))
+    assert not comparison.interleaved
+    assert "did not alternate" in comparison.warnings[0]
 
 
 def test_metrics_that_point_the_other_way_than_the_whole_are_named(tmp_path: Path) -> None:
@@ -109,25 +109,25 @@ def test_metrics_that_point_the_other_way_than_the_whole_are_named(tmp_path: Pat
             for sample in level["samples"]:
                 sample["ttft_ms"] /= 4
 
-    found = compared(tmp_path, 1.6, change=sooner)
-    ttft = next(each for each in found.ratios if each.metric == "ttft_p50")
+    comparison = compared(tmp_path, 1.6, change=sooner)
+    ttft = next(ratio for ratio in comparison.ratios if ratio.metric == "ttft_p50")
     assert ttft.verdict == "faster"
-    assert any("the other way in" in warning for warning in found.warnings) == (found.verdict == "slower")
+    assert any("the other way in" in warning for warning in comparison.warnings) == (comparison.verdict == "slower")
 
 
 def test_a_cpu_is_called_functional_in_every_output(tmp_path: Path) -> None:
-    found = compared(tmp_path)
-    for text in (found.model_dump_json(), markdown(found), junit(found)):
+    comparison = compared(tmp_path)
+    for text in (comparison.model_dump_json(), markdown(comparison), junit(comparison)):
         assert "functional, not performance" in text
 
 
 def test_names_cannot_become_markup_in_any_output(tmp_path: Path) -> None:
     paths = [save(tmp_path / f"{seed}.json", model=HOSTILE, seed=seed) for seed in (1, 2)]
     sides = [side_of(path, None, {}) for path in paths]
-    found = compare(sides[0], sides[1], {"e2e_p50": 1.0})
-    suite = ElementTree.fromstring(junit(found))
+    comparison = compare(sides[0], sides[1], {"e2e_p50": 1.0})
+    suite = ElementTree.fromstring(junit(comparison))
     assert int(suite.get("tests", "0")) == len(suite.findall("testcase")) == 1 + 1 + 8
-    text = markdown(found)
+    text = markdown(comparison)
     assert "| `x`" not in text
     assert "<img" not in text.replace("`</script><img", "")
 

@@ -15,7 +15,7 @@ from conftest import ROOT
 from fake_endpoint import FakeEndpoint, Script
 from saved_benches import save
 
-from bench.__main__ import _parser
+from bench.cli import VERB
 from benchmarks.compare_power import BEGIN, END, SCENARIOS
 
 __all__ = ["workplace"]
@@ -35,12 +35,12 @@ def test_two_models_at_one_endpoint_run_in_turns_and_the_slow_one_fails_the_gate
     with FakeEndpoint(by_model, models=["quick", "slow"]) as fake:
         words = ["compare", "quick", "slow", "--endpoint", fake.url, *LIVE, "--out", "runs/c"]
         done = bench(workplace, *words, "--gate", "e2e_p50=1.10", "--junit", "j.xml", "--summary", "s.md")
-        asked = [payload["model"] for payload in fake.requests[2:]]
+        models = [payload["model"] for payload in fake.requests[2:]]
     assert done.returncode == 1, done.stderr
     brief = json.loads(done.stdout.splitlines()[-1])
     assert (brief["verdict"], brief["gate"], brief["exit_code"]) == ("slower", "regression", 1)
     assert brief["note"] == "functional, not performance"
-    orders = [asked[at] for at in range(0, 40, 4)]
+    orders = [models[at] for at in range(0, 40, 4)]
     assert orders == ["quick", "slow", "slow", "quick", "quick", "slow", "slow", "quick", "quick", "slow"]
     saved = json.loads((workplace / "runs/c/compare.json").read_text())
     assert saved["interleaved"]
@@ -92,12 +92,12 @@ def test_a_run_of_blocks_can_be_compared_with_another(workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.json", "b.json", "--gate", "e2e=1.1"], "--gate e2e=1.1: names no metric; choose of: ttft_p50"),
+        (["a.json", "b.json", "--gate", "e2e=1.1"], "--gate e2e=1.1: names no metric; choose from: ttft_p50"),
         (["a.json", "b.json", "--gate", "e2e_p95=nan"], "--gate e2e_p95=nan: expected METRIC=X"),
         (["a.json", "b.json", "--gate", "e2e_p95=0"], "--gate e2e_p95=0: expected METRIC=X"),
         (["a.json", "b.json", "--gate", "e2e_p95=" + "9" * 400], "expected METRIC=X"),
         (["a.json", "none.json"], "none.json: cannot be read"),
-        (["a.json", "tiny"], "one is saved and one is live; give two of a kind"),
+        (["a.json", "tiny"], "one is a file and one is live; give two of the same kind"),
         (["m@a.json", "n@b.json"], "b.json: holds the models m, and n is asked for"),
         (["tiny", "cars"], "--config: is missing"),
         (["tiny", "cars", "--config", "cars.yaml", "--blocks", "4"], "--blocks 4: is less than 5"),
@@ -117,10 +117,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, w
 
 
 def test_every_command_of_the_doc_is_one_that_the_command_line_takes() -> None:
-    found = re.findall(r"^callproof bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
-    assert len(found) == 3
-    for words in found:
-        assert _parser().parse_args(shlex.split(words)).verb == "compare"
+    commands = re.findall(r"^callproof bench (.*?)(?:#.*)?$", DOC.read_text(), re.MULTILINE)
+    assert len(commands) == 3
+    for words in commands:
+        assert VERB.parser().parse_args(shlex.split(words)).command == "compare"
 
 
 def test_the_table_of_the_doc_keeps_what_is_promised() -> None:

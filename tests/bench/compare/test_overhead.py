@@ -37,11 +37,11 @@ def blocks(*pairs: tuple[float, float]) -> list[dict[str, dict[str, Any]]]:
 
 
 def test_a_ratio_is_the_geometric_mean_over_blocks_within_its_limits() -> None:
-    found = ratios(blocks((10, 20), (10, 5), (10, 10), (10, 10)))["adapter/base"]["tokens_per_s"]
-    assert found is not None
-    assert found["ratio"] == 1.0
-    assert found["low"] < 0.75
-    assert found["high"] == pytest.approx(1 / found["low"], rel=0.01)
+    ratio = ratios(blocks((10, 20), (10, 5), (10, 10), (10, 10)))["adapter/base"]["tokens_per_s"]
+    assert ratio is not None
+    assert ratio["ratio"] == 1.0
+    assert ratio["low"] < 0.75
+    assert ratio["high"] == pytest.approx(1 / ratio["low"], rel=0.01)
 
 
 def test_few_blocks_that_differ_leave_a_wide_interval() -> None:
@@ -53,8 +53,8 @@ def test_few_blocks_that_differ_leave_a_wide_interval() -> None:
 
 
 def test_drift_that_both_arms_share_cancels_block_by_block() -> None:
-    found = ratios(blocks((10, 11), (100, 110), (1, 1.1)))["adapter/base"]["req_per_s"]
-    assert found == {"ratio": 1.1, "low": 1.1, "high": 1.1}
+    ratio = ratios(blocks((10, 11), (100, 110), (1, 1.1)))["adapter/base"]["req_per_s"]
+    assert ratio == {"ratio": 1.1, "low": 1.1, "high": 1.1}
 
 
 def test_one_block_or_a_missing_figure_gives_no_ratio() -> None:

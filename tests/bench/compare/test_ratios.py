@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
-from bench.compare.compare_text import cells, check_cells
 from bench.compare.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, Check, check, paired_ratio
+from bench.compare.text import cells, check_cells
 from bench.figures import SavedRequest
 from benchmarks.compare_power import PAIRS, Scenario, different, shares, verdicts
 
@@ -22,25 +22,25 @@ def side(scale: float, seed: int, blocks: int = 6, noise: float = 0.02) -> list[
     ]  # fmt: skip
 
 
-def by_name(found: list[Ratio]) -> dict[str, Ratio]:
-    return {each.metric: each for each in found}
+def by_name(all_ratios: list[Ratio]) -> dict[str, Ratio]:
+    return {ratio.metric: ratio for ratio in all_ratios}
 
 
 def test_a_candidate_that_takes_a_fifth_longer_is_slower_in_every_metric_and_its_rate_falls() -> None:
-    found = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))
-    assert {each.verdict for each in found.values()} == {"slower"}
-    assert found["e2e_p95"].ratio == pytest.approx(1.2, rel=0.03)
-    assert found["req_per_s"].ratio == pytest.approx(1 / 1.2, rel=0.03)
-    assert found["req_per_s"].slowdown == pytest.approx(1.2, rel=0.03)
-    assert found[OVERALL].ratio == pytest.approx(1.2, rel=0.02)
+    metrics = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))
+    assert {ratio.verdict for ratio in metrics.values()} == {"slower"}
+    assert metrics["e2e_p95"].ratio == pytest.approx(1.2, rel=0.03)
+    assert metrics["req_per_s"].ratio == pytest.approx(1 / 1.2, rel=0.03)
+    assert metrics["req_per_s"].slowdown == pytest.approx(1.2, rel=0.03)
+    assert metrics[OVERALL].ratio == pytest.approx(1.2, rel=0.02)
 
 
 def test_swapping_the_sides_turns_the_ratio_and_the_verdict_round() -> None:
     ahead, back = (by_name(ratios(*sides, paired=True)) for sides in ((side(1, 1), side(1.2, 2)),
                                                                       (side(1.2, 2), side(1, 1))))  # fmt: skip
-    for name, each in ahead.items():
-        assert each.ratio is not None
-        assert back[name].ratio == pytest.approx(1 / each.ratio, rel=0.001)
+    for name, forward in ahead.items():
+        assert forward.ratio is not None
+        assert back[name].ratio == pytest.approx(1 / forward.ratio, rel=0.001)
         assert back[name].verdict == "faster"
 
 
@@ -56,31 +56,31 @@ def test_drift_that_falls_on_both_sides_cancels_in_pairs_and_widens_the_interval
 def test_a_figure_that_one_block_lacks_is_undefined_and_leaves_the_verdict_to_the_others() -> None:
     candidate = [dict(one) for one in side(1.2, 2)]
     candidate[3]["tpot_p50"] = None
-    found = by_name(ratios(side(1, 1), candidate, paired=True))
-    assert found["tpot_p50"].ratio is None
-    assert found[OVERALL].verdict == "slower"
+    metrics = by_name(ratios(side(1, 1), candidate, paired=True))
+    assert metrics["tpot_p50"].ratio is None
+    assert metrics[OVERALL].verdict == "slower"
 
 
 def test_without_any_figure_nothing_is_concluded() -> None:
     nothing: list[Figures] = [dict.fromkeys(HIGHER_IS_BETTER)] * 6
-    assert {each.verdict for each in ratios(nothing, nothing, paired=True)} == {"inconclusive"}
+    assert {ratio.verdict for ratio in ratios(nothing, nothing, paired=True)} == {"inconclusive"}
 
 
 def test_the_interval_of_six_blocks_is_at_least_as_wide_as_students_t_has_it() -> None:
     before, after = side(1, 1, noise=0.1), side(1, 2, noise=0.1)
-    found = by_name(ratios(before, after, paired=True))["e2e_p50"]
+    ratio = by_name(ratios(before, after, paired=True))["e2e_p50"]
     logs = [math.log((b["e2e_p50"] or 1) / (a["e2e_p50"] or 1)) for a, b in zip(before, after, strict=True)]
     half = 2.776 * np.std(logs, ddof=1) / math.sqrt(6)
-    assert found.low is not None
-    assert found.high is not None
-    assert 2 * half <= math.log(found.high / found.low) + 0.001 <= 2.4 * half
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert 2 * half <= math.log(ratio.high / ratio.low) + 0.001 <= 2.4 * half
 
 
 def test_a_gate_passes_fails_or_waits_by_its_bounds() -> None:
-    found = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))["e2e_p50"]
+    ratio = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))["e2e_p50"]
     wide = by_name(ratios(side(1, 1, noise=0.2), side(1.2, 2, noise=0.2), paired=True))["e2e_p50"]
-    assert check(found, 1.4, 6).status == "pass"
-    assert check(found, 1.1, 6).status == "fail"
+    assert check(ratio, 1.4, 6).status == "pass"
+    assert check(ratio, 1.1, 6).status == "fail"
     waiting = check(wide, 1.2, 6)
     assert waiting.status == "inconclusive"
     assert waiting.blocks_needed is None or waiting.blocks_needed >= MIN_BLOCKS
@@ -88,9 +88,9 @@ def test_a_gate_passes_fails_or_waits_by_its_bounds() -> None:
 
 
 def test_a_gate_on_the_rate_bounds_how_far_it_may_fall() -> None:
-    found = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))["req_per_s"]
-    assert check(found, 1.1, 6).status == "fail"
-    assert check(found, 1.3, 6).status == "pass"
+    ratio = by_name(ratios(side(1, 1), side(1.2, 2), paired=True))["req_per_s"]
+    assert check(ratio, 1.1, 6).status == "fail"
+    assert check(ratio, 1.3, 6).status == "pass"
     assert check(by_name(ratios(side(1.2, 1), side(1, 2), paired=True))["req_per_s"], 1.0, 6).status == "pass"
 
 
@@ -105,20 +105,20 @@ def test_fewer_blocks_are_asked_for_the_larger_the_difference() -> None:
 def test_failed_requests_have_no_latency_and_no_part_in_the_rate() -> None:
     fine = SavedRequest(model="m", started_s=0, ttft_ms=10, e2e_ms=50, output_tokens=5, error=None)
     failed = SavedRequest(model="m", started_s=0, ttft_ms=None, e2e_ms=None, output_tokens=0, error="HTTP 500")
-    found = block_figures([fine, fine, failed], 2.0)
-    assert (found["ttft_p50"], found["tpot_p50"], found["e2e_p95"], found["req_per_s"]) == (10, 10, 50, 1.0)
+    metrics = block_figures([fine, fine, failed], 2.0)
+    assert (metrics["ttft_p50"], metrics["tpot_p50"], metrics["e2e_p95"], metrics["req_per_s"]) == (10, 10, 50, 1.0)
     assert block_figures([failed], 2.0)["e2e_p50"] is None
 
 
 def test_of_simulated_noisy_pairs_without_a_difference_one_in_twenty_at_most_is_called_different() -> None:
-    found = verdicts(Scenario(blocks=6, requests=100), slowdown=1.0, count=2 * PAIRS)
-    assert different(found) <= 0.05
+    ratios_by_pair = verdicts(Scenario(blocks=6, requests=100), slowdown=1.0, count=2 * PAIRS)
+    assert different(ratios_by_pair) <= 0.05
 
 
 def test_a_slowdown_of_a_tenth_is_found_in_four_of_five_simulated_pairs() -> None:
-    found = verdicts(Scenario(blocks=6, requests=100), slowdown=1.1, count=PAIRS, seed=2)
-    assert shares(found, "slower")[OVERALL] >= 0.8
-    assert shares(found, "faster")[OVERALL] == 0
+    ratios_by_pair = verdicts(Scenario(blocks=6, requests=100), slowdown=1.1, count=PAIRS, seed=2)
+    assert shares(ratios_by_pair, "slower")[OVERALL] >= 0.8
+    assert shares(ratios_by_pair, "faster")[OVERALL] == 0
 
 
 def test_the_limits_of_few_blocks_reach_at_least_as_far_as_students_t() -> None:

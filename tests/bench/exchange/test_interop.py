@@ -115,8 +115,8 @@ def test_an_aiperf_aggregate_becomes_a_level(tmp_path: Path) -> None:
 
 
 def test_units_of_aiperf_are_heeded(tmp_path: Path) -> None:
-    told = aiperf_aggregate(time_to_first_token={"unit": "sec", "avg": 0.1, "p50": 0.2})
-    assert imported(tmp_path, told)["levels"][0]["overall"]["ttft_p50_ms"] == 200.0
+    export = aiperf_aggregate(time_to_first_token={"unit": "sec", "avg": 0.1, "p50": 0.2})
+    assert imported(tmp_path, export)["levels"][0]["overall"]["ttft_p50_ms"] == 200.0
 
 
 def test_aiperf_records_become_a_level_with_every_request(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_an_import_from_a_cpu_is_labelled(tmp_path: Path) -> None:
         (json.dumps(vllm_result(duration=float("nan"))), "result.json:1: duration"),
         (json.dumps(vllm_result(completed=-1)), "result.json:1: completed"),
         (json.dumps(vllm_result(max_concurrency=0)), "result.json:1: max_concurrency"),
-        (json.dumps(vllm_detailed(ttfts=[0.1])), "expected one entry a request"),
-        (json.dumps(vllm_detailed(itls=None)), "expected one entry a request"),
-        (json.dumps(vllm_detailed(latencies=[0.1])), "expected one entry a request"),
+        (json.dumps(vllm_detailed(ttfts=[0.1])), "expected one entry for each request"),
+        (json.dumps(vllm_detailed(itls=None)), "expected one entry for each request"),
+        (json.dumps(vllm_detailed(latencies=[0.1])), "expected one entry for each request"),
         (json.dumps(aiperf_aggregate(request_latency={"unit": "furlong"})), "result.json:1: request_latency.unit"),
         (json.dumps(aiperf_records()[0]) + '\n{"metadata": {}}', "result.json:2: metadata.request_start_ns"),
     ],

@@ -30,8 +30,8 @@ def reply(*texts: str, finish_reason: str = "stop", error: str | None = None) ->
 
 
 def test_it_is_the_event_that_completes_the_json_and_not_the_end_tag() -> None:
-    found = first_call_s(reply("Sure. <tool_call>", '{"name": "now"', "}", "</tool_call>", "Bye."), CATALOG)
-    assert found == 4.0
+    seconds = first_call_s(reply("Sure. <tool_call>", '{"name": "now"', "}", "</tool_call>", "Bye."), CATALOG)
+    assert seconds == 4.0
 
 
 def test_calls_of_unknown_tools_or_with_refused_arguments_do_not_count() -> None:

@@ -129,10 +129,10 @@ def test_latency_from_the_schedule_adds_what_passed_before_sending() -> None:
         (250.0, 250.0, 750.0),
         (1250.0, 1200.0, 1750.0),
     ]
-    found = level_figures(level, samples)
-    assert found["lateness"]["lags"]
-    assert found["overall"]["e2e_p50_ms"] == 500.0
-    assert found["overall"]["e2e_from_schedule_p50_ms"] == 1250.0
+    figures_of_level = level_figures(level, samples)
+    assert figures_of_level["lateness"]["lags"]
+    assert figures_of_level["overall"]["e2e_p50_ms"] == 500.0
+    assert figures_of_level["overall"]["e2e_from_schedule_p50_ms"] == 1250.0
 
 
 def test_quality_is_compared_turn_by_turn_with_the_lowest_load() -> None:
@@ -142,11 +142,11 @@ def test_quality_is_compared_turn_by_turn_with_the_lowest_load() -> None:
     same, worse = low, quality_against_lowest([(high, judged(high)), (low, judged(low))])
     assert worse[1] is None
     assert worse[0] is not None
-    found = worse[0]["overall"]
+    overall = worse[0]["overall"]
     assert worse[0]["against"] == "2 in flight"
-    assert found["value"] == -0.25
-    assert -0.46 < found["low"] < -0.25 < found["high"] < -0.04
-    assert (found["n"], found["clusters"]) == (40, 40)
+    assert overall["value"] == -0.25
+    assert -0.46 < overall["low"] < -0.25 < overall["high"] < -0.04
+    assert (overall["n"], overall["clusters"]) == (40, 40)
     unchanged = quality_against_lowest([(same, judged(same)), (high, judged(same))])[1]
     assert unchanged is not None
     assert unchanged["overall"]["value"] == 0.0

@@ -57,7 +57,7 @@ def test_a_trace_is_pressed_to_a_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (['{"timestamp": 5}', '{"timestamp": 4}'], r"trace.jsonl:2: lies before the line above it"),
+        (['{"timestamp": 5}', '{"timestamp": 4}'], r"trace.jsonl:2: is earlier than the line above it"),
         (['{"timestamp": true}'], r"trace.jsonl:1: expected `timestamp` \(ms\) or `seconds`, .* got 'True'"),
         (['{"timestamp": NaN}'], r"trace.jsonl:1: expected `timestamp`"),
         (['{"seconds": -1}'], r"trace.jsonl:1: expected"),

@@ -119,8 +119,8 @@ def test_each_level_has_its_number_of_live_models_and_the_same_number_of_request
     with FakeEndpoint(models=models) as fake:
         bench = Bench(fake.url, SETTINGS, dict.fromkeys(models, turns(8, 1)), [2], 8, Options(live=(1, 2, 4)))
         asyncio.run(bench.run())
-    asked = [Counter(job.model for job, _ in level.replies) for level in bench.levels]
-    assert asked == [{"a": 8}, {"a": 4, "b": 4}, dict.fromkeys(models, 2)]
+    requests_by_model = [Counter(job.model for job, _ in level.replies) for level in bench.levels]
+    assert requests_by_model == [{"a": 8}, {"a": 4, "b": 4}, dict.fromkeys(models, 2)]
     assert [level.live for level in bench.levels] == [1, 2, 4]
 
 

@@ -10,7 +10,7 @@ from browser import CHROMIUM, browser
 from fake_endpoint import FakeEndpoint, Script
 from saved_benches import bench_of, save
 
-from bench.compare.compare import compare, side_of
+from bench.compare.comparison import compare, side_of
 from bench.exchange.prometheus import exposition
 from bench.figures import SavedBench
 from bench.report.html import write_html
@@ -34,10 +34,10 @@ def test_an_open_loop_is_charged_from_the_moment_at_which_requests_were_due(tmp_
         for delay in (0.0, 100.0)
     ]
     one, two = (side_of(path, None, {"rate": 2.0}) for path in paths)
-    found = {each.metric: each.ratio or 0.0 for each in compare(one, two, {}).ratios}
-    assert found["ttft_p50"] == pytest.approx(2, abs=0.2)
-    assert found["e2e_p50"] == pytest.approx(1 + 100 / 280, abs=0.1)
-    assert found["tpot_p50"] == 1.0
+    ratios = {ratio.metric: ratio.ratio or 0.0 for ratio in compare(one, two, {}).ratios}
+    assert ratios["ttft_p50"] == pytest.approx(2, abs=0.2)
+    assert ratios["e2e_p50"] == pytest.approx(1 + 100 / 280, abs=0.1)
+    assert ratios["tpot_p50"] == 1.0
 
 
 def test_prometheus_labels_tell_the_rate_of_an_open_loop(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_words_that_set_keys_may_stand_before_and_after_options(workplace: Path)
 def test_a_third_file_is_refused_rather_than_ignored(workplace: Path) -> None:
     done = bench(workplace, "compare", "a.json", "b.json", "c.json")
     assert done.returncode == 2
-    assert "c.json: is of live sides" in done.stderr
+    assert "c.json: is for live sides" in done.stderr
 
 
 @needs_browser
@@ -83,17 +83,17 @@ def test_the_report_of_an_open_loop_shows_rates_limits_and_what_went_wrong(workp
     assert not problems
     assert hostile in text
     assert "owned" not in text.split("\n")[0]
-    for shown in ("open, poisson, at most 8 in flight", "e2e 60,000 ms", "40 req/s poisson", "requests/s asked for",
+    for words in ("open, poisson, at most 8 in flight", "e2e 60,000 ms", "40 req/s poisson", "requests/s asked for",
                   "within the service level", "time to first valid call", "against the lowest load"):  # fmt: skip
-        assert shown in text, shown
+        assert words in text, words
 
 
 @needs_browser
 def test_the_report_tells_how_a_search_ended_and_what_to_doubt(tmp_path: Path) -> None:
     report = bench_of()
     opened(report)
-    found = {"find_rate": {"words": "2 req/s: fine"}, "stopped": "the server is gone", "partial": True}
-    write_html(tmp_path / "a.html", {**report, **found, "warnings": ["it lags"]})
+    ending = {"find_rate": {"words": "2 req/s: fine"}, "stopped": "the server is gone", "partial": True}
+    write_html(tmp_path / "a.html", {**report, **ending, "warnings": ["it lags"]})
 
     async def look() -> tuple[str, list[str]]:
         async with browser(tmp_path / "profile") as page:
@@ -102,5 +102,5 @@ def test_the_report_tells_how_a_search_ended_and_what_to_doubt(tmp_path: Path) -
 
     text, problems = asyncio.run(look())
     assert not problems
-    for shown in ("2 req/s: fine", "the server is gone", "it lags", "2 req/s poisson, block 6"):
-        assert shown in text, shown
+    for words in ("2 req/s: fine", "the server is gone", "it lags", "2 req/s poisson, block 6"):
+        assert words in text, words

@@ -6,7 +6,7 @@ import pytest
 
 from bench.figures import Sample, figures
 from bench.load import Job, Level, Slo, parse_slo
-from bench.measure.find_rate import Found, find_rate, trial_of
+from bench.measure.find_rate import HighestRate, find_rate, trial_of
 from callproof.endpoint import Reply
 from callproof.errors import UserError
 from callproof.scoring import Answer
@@ -70,7 +70,7 @@ def served(rate: float, capacity: float, count: int = 400) -> Level:
     return level
 
 
-def search(first: float, capacity: float, slo: Slo, count: int = 400) -> Found:
+def search(first: float, capacity: float, slo: Slo, count: int = 400) -> HighestRate:
     async def measure(rate: float) -> Level:
         return served(rate, capacity, count)
 
@@ -79,13 +79,13 @@ def search(first: float, capacity: float, slo: Slo, count: int = 400) -> Found:
 
 @pytest.mark.parametrize("first", [1.0, 37.0, 500.0])
 def test_the_search_ends_within_ten_per_cent_of_a_queue_s_capacity(first: float) -> None:
-    found = search(first, capacity=50.0, slo=Slo(e2e=100))
-    assert found.rate is not None
-    assert found.above is not None
-    assert found.rate < 56
-    assert found.above > 50
-    assert found.above / found.rate <= 1.1
-    assert f"{found.above:g} req/s is too high" in found.words
+    answer = search(first, capacity=50.0, slo=Slo(e2e=100))
+    assert answer.rate is not None
+    assert answer.above is not None
+    assert answer.rate < 56
+    assert answer.above > 50
+    assert answer.above / answer.rate <= 1.1
+    assert f"{answer.above:g} req/s is too high" in answer.words
 
 
 def test_an_answer_is_sure_only_where_both_sides_are_clear() -> None:
@@ -94,15 +94,15 @@ def test_an_answer_is_sure_only_where_both_sides_are_clear() -> None:
 
 
 def test_where_no_rate_is_low_enough_that_is_the_answer() -> None:
-    found = search(4.0, capacity=50.0, slo=Slo(e2e=1))
-    assert (found.rate, found.sure) == (None, False)
-    assert "no rate down to" in found.words
+    answer = search(4.0, capacity=50.0, slo=Slo(e2e=1))
+    assert (answer.rate, answer.sure) == (None, False)
+    assert "no rate down to" in answer.words
 
 
 def test_where_no_rate_is_too_high_the_answer_is_not_sure() -> None:
-    found = search(1.0, capacity=1e6, slo=Slo(e2e=1000))
-    assert found.above is None
-    assert not found.sure
+    answer = search(1.0, capacity=1e6, slo=Slo(e2e=1000))
+    assert answer.above is None
+    assert not answer.sure
 
 
 def test_requests_without_an_answer_break_the_service_level() -> None:

@@ -62,6 +62,6 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def right_for_even_cities(payload: dict[str, Any]) -> Script:
     city = payload["messages"][-1]["content"].removeprefix("Weather in ").removesuffix("?")
-    asked = city if int(city.split()[1]) % 2 == 0 else city.lower()
-    call = json.dumps({"name": "weather", "arguments": {"city": asked}})
+    called_city = city if int(city.split()[1]) % 2 == 0 else city.lower()
+    call = json.dumps({"name": "weather", "arguments": {"city": called_city}})
     return Script(f"<tool_call>\n{call}\n</tool_call>", first_delay_s=0.01)

@@ -6,8 +6,8 @@ from callproof.turns import Turn
 SETTINGS = EvalConfig(timeout_s=30)
 
 
-def turns(sessions: int, each: int) -> list[Turn]:
-    """Turns that expect no call: `sessions` sessions of `each` turns."""
+def turns(sessions: int, turns_a_session: int) -> list[Turn]:
+    """Turns that expect no call: `sessions` sessions of `turns_a_session` turns."""
     return [
         Turn(
             turn_id=f"s{session}/{position}",
@@ -18,5 +18,5 @@ def turns(sessions: int, each: int) -> list[Turn]:
             gold=(),
         )
         for session in range(sessions)
-        for position in range(each)
+        for position in range(turns_a_session)
     ]

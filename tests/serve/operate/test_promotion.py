@@ -59,7 +59,7 @@ def test_a_loaded_version_is_listed_with_its_parent_and_forgotten_when_unloaded(
         asyncio.run(lifecycle.unload(fake.url, version.name))
         left = asyncio.run(lifecycle.served(fake.url))
     assert (base.parent, card.name, card.path, card.parent) == (None, version.name, str(version.path), "tiny")
-    assert [each.name for each in left] == ["tiny"]
+    assert [card.name for card in left] == ["tiny"]
     assert len(fake.loading) == 2, "a version that was there was loaded again"
 
 
@@ -126,7 +126,7 @@ def test_an_old_version_that_is_gone_from_disk_does_not_keep_an_alias_from_movin
 
 def test_an_alias_stays_where_it_was_when_the_new_version_cannot_be_loaded() -> None:
     with FakeVLLM(adapters={"cars": "/old"}, refused=lambda path: path == "/new") as fake:
-        with pytest.raises(UserError, match=r"cars does not move to /new: No adapter found .* still /old"):
+        with pytest.raises(UserError, match=r"cars cannot be moved to /new: No adapter found .* still /old"):
             asyncio.run(_move(fake.url, "/new"))
         assert fake.adapters == {"cars": "/old"}
 

@@ -52,16 +52,16 @@ def option(words: list[str], name: str) -> str:
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_compose_mounts_what_lies_here_and_says_where_vllm_finds_it(device: Device) -> None:
-    found = service(plan_of(device))
-    mounts = {each["target"]: each for each in found["volumes"]}
+    vllm_service = service(plan_of(device))
+    mounts = {volume["target"]: volume for volume in vllm_service["volumes"]}
     assert set(mounts) == {"/models/tiny", "/adapters/cars", "/adapters/cover"}
     for target, source in (("/models/tiny", "models/tiny"), ("/adapters/cars", "outputs/cars/adapter")):
         assert os.path.samefile(os.path.normpath(Path("deploy") / mounts[target]["source"]), source)
         assert mounts[target]["read_only"]
-    words = found["command"]
+    words = vllm_service["command"]
     assert words[0] == "/models/tiny"
     modules = [json.loads(word) for word in words if word.startswith("{")]
-    assert [(each["name"], each["path"]) for each in modules] == [
+    assert [(volume["name"], volume["path"]) for volume in modules] == [
         ("cars", "/adapters/cars"),
         ("cover", "/adapters/cover"),
     ]
@@ -69,10 +69,10 @@ def test_compose_mounts_what_lies_here_and_says_where_vllm_finds_it(device: Devi
 
 
 def test_compose_publishes_on_this_machine_alone_and_takes_the_key_from_the_shell() -> None:
-    found = service(plan_of())
-    assert found["ports"] == ["127.0.0.1:8000:8000"]
-    assert found["environment"]["VLLM_API_KEY"] is None
-    assert "/health" in found["healthcheck"]["test"][-1]
+    vllm_service = service(plan_of())
+    assert vllm_service["ports"] == ["127.0.0.1:8000:8000"]
+    assert vllm_service["environment"]["VLLM_API_KEY"] is None
+    assert "/health" in vllm_service["healthcheck"]["test"][-1]
 
 
 def test_the_device_decides_on_image_and_gpus() -> None:
@@ -90,24 +90,24 @@ def test_compose_leaves_no_dollar_to_be_substituted() -> None:
 
 def test_an_adapter_of_the_hub_keeps_its_id_and_may_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = hub_plan(monkeypatch)
-    found = service(plan)
-    assert json.loads(option(found["command"], "lora-modules"))["path"] == "owner/cars"
-    assert "HF_HUB_OFFLINE" not in found["environment"]
-    assert [each["type"] for each in found["volumes"]] == ["volume"]
+    vllm_service = service(plan)
+    assert json.loads(option(vllm_service["command"], "lora-modules"))["path"] == "owner/cars"
+    assert "HF_HUB_OFFLINE" not in vllm_service["environment"]
+    assert [volume["type"] for volume in vllm_service["volumes"]] == ["volume"]
     assert any("owner/cars" in note for note in compose(plan, Path("c.yml")).notes)
 
 
 def kserve_documents(plan: Plan, store: str | None) -> list[dict[str, Any]]:
-    *maps, found = list(yaml.safe_load_all(kserve(plan, store).text))
-    for each in maps:
-        jsonschema.validate(each, CONFIG_MAP)
-    jsonschema.validate(found, KSERVE)
-    return [*maps, found]
+    *maps, documents = list(yaml.safe_load_all(kserve(plan, store).text))
+    for document in maps:
+        jsonschema.validate(document, CONFIG_MAP)
+    jsonschema.validate(documents, KSERVE)
+    return [*maps, documents]
 
 
 def test_kserve_names_base_and_adapters_as_they_are_served() -> None:
-    (found,) = kserve_documents(plan_of("cpu"), "pvc://models/callproof/")
-    model = found["spec"]["model"]
+    (documents,) = kserve_documents(plan_of("cpu"), "pvc://models/callproof/")
+    model = documents["spec"]["model"]
     assert (model["name"], model["uri"]) == ("tiny", "pvc://models/callproof/tiny")
     assert model["lora"]["adapters"] == [
         {"name": name, "uri": f"pvc://models/callproof/{name}"} for name in ("cars", "cover")
@@ -116,8 +116,8 @@ def test_kserve_names_base_and_adapters_as_they_are_served() -> None:
 
 
 def test_kserve_leaves_its_own_options_to_the_controller_and_passes_all_others() -> None:
-    (found,) = kserve_documents(plan_of(), "s3://bucket/x")
-    variables = {each["name"]: each for each in found["spec"]["template"]["containers"][0]["env"]}
+    (documents,) = kserve_documents(plan_of(), "s3://bucket/x")
+    variables = {variable["name"]: variable for variable in documents["spec"]["template"]["containers"][0]["env"]}
     words = shlex.split(variables["VLLM_ADDITIONAL_ARGS"]["value"])
     assert option(words, "tool-call-parser") == "hermes"
     assert option(words, "max-model-len") == "4096"
@@ -127,23 +127,23 @@ def test_kserve_leaves_its_own_options_to_the_controller_and_passes_all_others()
 
 def test_a_chat_template_reaches_kserve_in_a_config_map_where_its_braces_are_only_text() -> None:
     Path("t.jinja").write_text(TEMPLATE)
-    config_map, found = kserve_documents(plan_of(chat_template="t.jinja"), "s3://bucket/x")
+    config_map, documents = kserve_documents(plan_of(chat_template="t.jinja"), "s3://bucket/x")
     assert list(config_map["data"].values()) == [TEMPLATE]
-    pod = found["spec"]["template"]
+    pod = documents["spec"]["template"]
     assert pod["volumes"][0]["configMap"]["name"] == config_map["metadata"]["name"]
     assert "--chat-template /etc/callproof/chat_template.jinja" in str(pod["containers"][0]["env"])
 
 
 def test_all_from_the_hub_needs_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    (found,) = kserve_documents(hub_plan(monkeypatch), None)
-    assert found["spec"]["model"]["uri"] == "hf://Qwen/Qwen3-4B"
-    assert found["spec"]["model"]["lora"]["adapters"] == [{"name": "cars", "uri": "hf://owner/cars"}]
+    (documents,) = kserve_documents(hub_plan(monkeypatch), None)
+    assert documents["spec"]["model"]["uri"] == "hf://Qwen/Qwen3-4B"
+    assert documents["spec"]["model"]["lora"]["adapters"] == [{"name": "cars", "uri": "hf://owner/cars"}]
 
 
 @pytest.mark.parametrize("name", ["Qwen3_4B.Instruct", "4b", "x" * 80, "-a-"])
 def test_any_served_name_gives_a_name_that_kubernetes_takes(name: str) -> None:
-    (found,) = kserve_documents(plan_of(name=name), "s3://bucket/x")
-    assert found["spec"]["model"]["name"] == name
+    (documents,) = kserve_documents(plan_of(name=name), "s3://bucket/x")
+    assert documents["spec"]["model"]["name"] == name
 
 
 def ray_config(plan: Plan, store: str | None = "s3://bucket/x") -> dict[str, Any]:
@@ -153,25 +153,25 @@ def ray_config(plan: Plan, store: str | None = "s3://bucket/x") -> dict[str, Any
 
 
 def test_ray_gets_the_engines_options_and_as_many_adapters_as_slots() -> None:
-    found = ray_config(plan_of("cpu"))
-    engine = found["engine_kwargs"]
+    config = ray_config(plan_of("cpu"))
+    engine = config["engine_kwargs"]
     assert (engine["enable_lora"], engine["max_lora_rank"], engine["tool_call_parser"]) == (True, 16, "hermes")
-    assert found["lora_config"]["max_num_adapters_per_replica"] == engine["max_loras"] == 3
-    assert found["model_loading_config"]["model_source"] == {"bucket_uri": "s3://bucket/x/tiny"}
-    assert "GPU" not in found["placement_group_config"]["bundles"][0]
+    assert config["lora_config"]["max_num_adapters_per_replica"] == engine["max_loras"] == 3
+    assert config["model_loading_config"]["model_source"] == {"bucket_uri": "s3://bucket/x/tiny"}
+    assert "GPU" not in config["placement_group_config"]["bundles"][0]
 
 
 def test_ray_takes_a_hub_base_with_its_revision() -> None:
-    found = ray_config(plan_of(**HUB))
-    assert found["model_loading_config"] == {"model_id": "Qwen3-4B", "model_source": "Qwen/Qwen3-4B"}
-    assert found["engine_kwargs"]["revision"] == "1e5"
+    config = ray_config(plan_of(**HUB))
+    assert config["model_loading_config"] == {"model_id": "Qwen3-4B", "model_source": "Qwen/Qwen3-4B"}
+    assert config["engine_kwargs"]["revision"] == "1e5"
 
 
 def test_what_a_platform_cannot_say_stands_in_the_head_and_in_the_notes() -> None:
     plan = plan_of()
-    made = {"tiny:cars": ray(plan, "s3://b/x"), "127.0.0.1:8000 are not expressed": kserve(plan, "s3://b/x")}
-    for told, output in made.items():
-        assert any(told in note for note in output.notes)
+    made = {"tiny:cars": ray(plan, "s3://b/x"), "127.0.0.1:8000 are not in this file": kserve(plan, "s3://b/x")}
+    for message, output in made.items():
+        assert any(message in note for note in output.notes)
         head = [line for line in output.text.splitlines() if line.startswith("#")]
         assert all(f"# {note}" in head for note in output.notes)
         assert f"copy {Path('models/tiny')} to s3://b/x/tiny first" in output.notes

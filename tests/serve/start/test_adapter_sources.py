@@ -55,18 +55,18 @@ def test_configurations_manifests_and_folders_go_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "told"),
+    ("fact", "message"),
     [
         ({"base_model": "models/other"}, "model.base_model is 'models/other'"),
         ({"revision": "abc"}, "model.revision is 'abc'"),
         ({"tool_call_parser": "xlam"}, "serve.tool_call_parser is 'xlam'"),
     ],
 )
-def test_a_manifest_that_does_not_go_with_the_server_is_named(fact: dict[str, str], told: str) -> None:
+def test_a_manifest_that_does_not_go_with_the_server_is_named(fact: dict[str, str], message: str) -> None:
     for name in ("cars", "cover"):
         write_adapter(name)
     manifest = write_manifest("cover", **fact)
-    with pytest.raises(UserError, match=re.escape(f"{manifest}: {told}, but cars.yaml has")):
+    with pytest.raises(UserError, match=re.escape(f"{manifest}: {message}, but cars.yaml has")):
         make_plan([write_config("cars"), of_option("cover=outputs/cover")], "gpu")
 
 
@@ -95,10 +95,10 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_a_wrong_option_is_one_line(text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_wrong_option_is_one_line(text: str, message: str) -> None:
     Path("outputs").mkdir()
-    with pytest.raises(UserError, match=re.escape(told)):
+    with pytest.raises(UserError, match=re.escape(message)):
         of_option(text)
 
 
@@ -112,11 +112,11 @@ BROKEN_MANIFESTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), BROKEN_MANIFESTS.items(), ids=[text[:30] for text in BROKEN_MANIFESTS])
-def test_a_broken_manifest_is_one_line(text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), BROKEN_MANIFESTS.items(), ids=[text[:30] for text in BROKEN_MANIFESTS])
+def test_a_broken_manifest_is_one_line(text: str, message: str) -> None:
     write_adapter("cars")
     Path("outputs/cars/manifest.json").write_text(text)
-    with pytest.raises(UserError, match="^" + re.escape(f"outputs/cars/manifest.json{told}")):
+    with pytest.raises(UserError, match="^" + re.escape(f"outputs/cars/manifest.json{message}")):
         of_option("cars=outputs/cars")
 
 
@@ -152,7 +152,7 @@ def test_room_for_runtime_loads_is_slots_and_the_free_one_of_a_cpu_stays() -> No
 
 
 @pytest.mark.parametrize(
-    ("host", "loads", "variables", "told"),
+    ("host", "loads", "variables", "message"),
     [
         ("127.0.0.1", 0, {"VLLM_SKIP_MODEL_NAME_VALIDATION": "1"}, "unknown adapter with the base"),
         ("0.0.0.0", 0, {"VLLM_SERVER_DEV_MODE": "1", "VLLM_API_KEY": "k"}, "opens vLLM's inner works"),
@@ -160,10 +160,10 @@ def test_room_for_runtime_loads_is_slots_and_the_free_one_of_a_cpu_stays() -> No
     ],
 )
 def test_an_environment_that_opens_or_falsifies_the_server_is_refused(
-    host: str, loads: int, variables: dict[str, str], told: str
+    host: str, loads: int, variables: dict[str, str], message: str
 ) -> None:
     write_adapter("cars", folder=Path("lora"))
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         check_environment(plan_of("cars=lora", host=host, runtime_loads=loads), variables)
 
 

@@ -97,11 +97,11 @@ def nothing(_: float, __: str) -> None:
 def test_a_server_is_ready_when_it_is_healthy_and_its_progress_shows_the_log(
     command: Callable[[str], list[str]], port: int, tmp_path: Path
 ) -> None:
-    shown: list[str] = []
+    lines: list[str] = []
     with Server(command("good"), {}, tmp_path / "log") as server:
-        seconds = server.wait_until_healthy(f"http://127.0.0.1:{port}", 30, lambda _, line: shown.append(line))
+        seconds = server.wait_until_healthy(f"http://127.0.0.1:{port}", 30, lambda _, line: lines.append(line))
     assert 0.2 < seconds < 20
-    assert "loading weights" in shown
+    assert "loading weights" in lines
     assert all_gone(tmp_path, 0)
 
 

@@ -84,12 +84,12 @@ def greet(folder: Path, fake: FakeEndpoint) -> subprocess.Popen[bytes]:
 
 def read_until(process: subprocess.Popen[bytes], enough: Callable[[bytes], bool]) -> bytes:
     assert process.stderr is not None
-    shown, deadline = b"", time.monotonic() + 60
-    while not enough(shown):
-        assert time.monotonic() < deadline, shown
+    output, deadline = b"", time.monotonic() + 60
+    while not enough(output):
+        assert time.monotonic() < deadline, output
         if select.select([process.stderr], [], [], 0.2)[0]:
-            shown += os.read(process.stderr.fileno(), 4096)
-    return shown
+            output += os.read(process.stderr.fileno(), 4096)
+    return output
 
 
 def in_turn(*answers: str | Script) -> Callable[[dict[str, Any]], str | Script]:
@@ -167,9 +167,9 @@ def test_the_request_is_the_raw_channels_and_options_override_the_configuration(
 def test_another_model_goes_on_with_the_same_conversation(folder: Path) -> None:
     with FakeEndpoint(lambda payload: f"I am {payload['model']}.", models=["tiny", "cars"]) as fake:
         done = talk(folder, fake, "Hello", "/model tinny", "/model tiny", "Again", "/model cars", "/retry")
-    assert [each["model"] for each in fake.requests] == ["cars", "tiny", "cars"]
+    assert [request["model"] for request in fake.requests] == ["cars", "tiny", "cars"]
     assert "did you mean 'tiny'?" in done.stderr
-    assert [each["content"] for each in fake.requests[1]["messages"][1:]] == ["Hello", "I am cars.", "Again"]
+    assert [message["content"] for message in fake.requests[1]["messages"][1:]] == ["Hello", "I am cars.", "Again"]
     assert fake.requests[2]["messages"] == fake.requests[1]["messages"]
     assert done.result["model"] == "cars"
 
@@ -187,7 +187,7 @@ def test_results_are_pasted_for_each_call_and_one_may_be_skipped(folder: Path) -
         done = talk(folder, fake, *lines, "/save chats.jsonl")
     assert done.code == 0, done.stderr
     call, *results = fake.requests[1]["messages"][2:]
-    assert [each["function"]["name"] for each in call["tool_calls"]] == ["search_vehicles", "list_branches"]
+    assert [item["function"]["name"] for item in call["tool_calls"]] == ["search_vehicles", "list_branches"]
     content = '{"vehicles": [{"id": "V-1", "model": "Škoda"}]}'
     assert results == [{"role": "tool", "content": content, "tool_call_id": "call_0"}]
     assert "result of list_branches> " in done.stderr
@@ -202,14 +202,17 @@ def test_a_skipped_call_can_be_answered_before_the_next_message(config: RunConfi
     assert chat.wants_answer
     chat.result("first")
     wire = chat.request("cars", Sampling(9, 0.0))["messages"]
-    assert [(each["tool_call_id"], each["content"]) for each in wire[3:]] == [("call_1", "second"), ("call_0", "first")]
+    assert [(message["tool_call_id"], message["content"]) for message in wire[3:]] == [
+        ("call_1", "second"),
+        ("call_0", "first"),
+    ]
 
 
 def test_undo_drops_a_message_and_all_that_followed(folder: Path) -> None:
     with FakeEndpoint(in_turn("Hi.", SEARCH, "Found.", "Bye."), models=["cars"]) as fake:
         done = talk(folder, fake, "Hello", "Any cars?", "{}", "/undo", "Goodbye", "/undo", "/undo", "/undo")
-    assert [each["content"] for each in fake.requests[3]["messages"][1:]] == ["Hello", "Hi.", "Goodbye"]
-    assert "/undo: nothing has been said" in done.stderr
+    assert [message["content"] for message in fake.requests[3]["messages"][1:]] == ["Hello", "Hi.", "Goodbye"]
+    assert "/undo: the conversation is empty" in done.stderr
     assert done.result == {"model": "cars", "messages": 0, "calls": 0, "invalid": 0, "saved": None}
 
 
@@ -228,7 +231,7 @@ def test_a_saved_conversation_is_a_session_that_evaluate_would_ask_alike(folder:
     assert session.messages[4].answers == 1
     whole = Domain(config).conversation(session, "chats.jsonl:2")
     assert list(whole.messages[:-1]) == fake.requests[3]["messages"]
-    assert "/save: nothing has been said" in again.stderr
+    assert "/save: the conversation is empty" in again.stderr
     assert "x.txt: expected a file of sessions" in again.stderr
 
 
@@ -258,7 +261,7 @@ def test_ctrl_c_stops_an_answer_and_keeps_what_has_come(folder: Path, asking: st
         out, rest = process.communicate(b"Go on\n", timeout=60)
     assert process.returncode == 0, rest
     assert b"stopped; /retry asks again" in rest
-    spoken = [each["content"] for each in fake.requests[1]["messages"][1:]]
+    spoken = [message["content"] for message in fake.requests[1]["messages"][1:]]
     assert spoken[0] == "Hello"
     assert spoken[-1] == "Go on"
     assert len(spoken) == (2 if late else 3)
@@ -339,7 +342,7 @@ BROKEN = {
 
 
 def test_whatever_a_server_does_is_one_line_and_the_chat_goes_on(folder: Path) -> None:
-    answers = [each for script in BROKEN.values() for each in (script, "Fine.")]
+    answers = [answer for script in BROKEN.values() for answer in (script, "Fine.")]
     with FakeEndpoint(in_turn(*answers), models=["cars"]) as fake:
         done = talk(folder, fake, *(f"Line {number}" for number in range(2 * len(BROKEN))))
     assert done.code == 0, done.stderr

@@ -59,9 +59,9 @@ def serving(folder: Path, fake: FakeEndpoint, *words: str) -> Iterator[str]:
         yield ready.split()[1]
     finally:
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
-    assert process.returncode == 0, told
-    assert "Traceback" not in told
+        _, problem = process.communicate(timeout=30)
+    assert process.returncode == 0, problem
+    assert "Traceback" not in problem
 
 
 def visit(folder: Path, fake: FakeEndpoint, look: Callable[[Page], Awaitable[None]], *words: str) -> None:
@@ -241,8 +241,8 @@ def test_the_server_of_the_page_answers_to_its_own_page_alone(folder: Path) -> N
         wrong = ["not json", "[]", {}, {**own, "messages": []}, {**own, "messages": ["{}"]}, {**own, "model": "carz"},
                  {**own, "messages": ['{"role": "tool", "content": "x"}']}]  # fmt: skip
         for value in wrong:
-            status, told = post(url, json.dumps(value).encode())
-            assert (status, list(json.loads(told))) == (400, ["problem"]), value
+            status, problem = post(url, json.dumps(value).encode())
+            assert (status, list(json.loads(problem))) == (400, ["problem"]), value
         asked = len(fake.requests)
         with urlopen(url, timeout=30) as response:
             policy = response.read().decode().partition('Content-Security-Policy" content="')[2].partition('"')[0]

@@ -9,7 +9,6 @@ import pytest
 from conftest import ROOT, run_verb
 
 from callproof.errors import UserError
-from callproof.records import replacing_folder
 from train.cli import main
 
 torch = pytest.importorskip("torch")
@@ -126,7 +125,7 @@ def test_an_adapter_of_a_base_of_another_shape_is_refused(adapter: Path, tmp_pat
     error = refusal("--adapter", adapter, "--base", tmp_path / "other", "--out", out)
     assert "does not fit the base" in error
     assert not out.exists()
-    assert not out.with_name("merged.partial").exists()
+    assert not out.with_name(".merged.new").exists()
 
 
 def test_an_adapter_with_more_layers_than_the_base_is_refused(adapter: Path, tmp_path: Path) -> None:
@@ -184,21 +183,3 @@ def test_a_template_that_changed_since_the_training_is_refused(adapter: Path, tm
 def test_no_adapter_is_named(tmp_path: Path) -> None:
     assert "there is no adapter" in refusal("--adapter", tmp_path / "absent")
     assert "give --adapter or --config" in refusal()
-
-
-def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "old").write_text("old")
-    with pytest.raises(UserError), replacing_folder(target) as folder:
-        folder.write_text("a folder is no file")
-    assert [each.name for each in tmp_path.rglob("*")] == ["model", "old"]
-    with replacing_folder(target) as folder:
-        (folder / "new").write_text("new")
-    assert [each.name for each in tmp_path.rglob("*")] == ["model", "new"]
-
-
-def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"), replacing_folder(tmp_path / "file" / "model"):
-        raise AssertionError("never reached")

@@ -84,7 +84,7 @@ def _catalog(rng: random.Random, level: Level) -> tuple[list[LessonTool], list[L
     """The tools of a lesson, and those of the same business and of another one that it does not have."""
     count = rng.randint(*level.tools)
     if rng.random() < level.service:
-        known, others = ([tool.draw(rng) for tool in each] for each in rng.sample(services.services(), 2))
+        known, others = ([tool.draw(rng) for tool in tools] for tools in rng.sample(services.services(), 2))
         known = [tool for tool in known if len(tool.params) <= 2] if level.simple else known
         rng.shuffle(known)
         made, absent = known[:count], [*known[count:], *others]
@@ -200,18 +200,18 @@ def _parallel(state: _Lesson, tool: LessonTool) -> None:
 def _each(state: _Lesson, tool: LessonTool, id_param: Param) -> None:
     """The same for two things: two calls that differ in the id."""
     rng, said = state.rng, tool.fill(state.rng)
-    known = [(each, each) for each in codes(rng, id_param.name, 2)]
+    known = [(code, code) for code in codes(rng, id_param.name, 2)]
     if len(state.items) > 1 and rng.random() < 0.6:
-        known = [(rng.choice((name, f"the {name}")), each) for name, each in state.items]
+        known = [(rng.choice((name, f"the {name}")), code) for name, code in state.items]
     one, other = rng.sample(known, 2)
     text = phrases.request(rng, tool, {**said, id_param: (phrases.pair(rng, one[0], other[0]), None)})
     state.user(text)
-    return _make_both(state, (tool, tool), [tool.arguments({**said, id_param: each}) for each in (one, other)])
+    return _make_both(state, (tool, tool), [tool.arguments({**said, id_param: thing}) for thing in (one, other)])
 
 
 def _make_both(state: _Lesson, tools: tuple[LessonTool, LessonTool], arguments: Sequence[dict[str, Any]]) -> None:
     rng = state.rng
-    state.call(*(ToolCall(name=tool.name, arguments=given) for tool, given in zip(tools, arguments, strict=True)))
+    state.call(*(ToolCall(name=tool.name, arguments=values) for tool, values in zip(tools, arguments, strict=True)))
     for tool in tools:
         state.messages.append(Message(role="tool", name=tool.name, content=json.dumps({"id": code(rng)})))
     return state.reply("Done.")

@@ -79,7 +79,7 @@ def opening(rng: random.Random, tool: LessonTool, said: dict[Param, Said]) -> tu
     inside: set[str] = set()
     if tool.requests:
         spoken = {param.name: text for param, (text, _) in said.items() if param.kind not in ("bool", "object")}
-        text = rng.choice([each for each in tool.requests if slots(each) <= spoken.keys()])
+        text = rng.choice([request for request in tool.requests if slots(request) <= spoken.keys()])
         inside, text = slots(text), text.format(**spoken)
     else:
         article = rng.choice(("a", "the", "my", "one", "this"))

@@ -40,15 +40,15 @@ class ServiceTool:
         verb, _, noun = name.partition("_")
         if rng.random() < RENAMED_SHARE:
             name = f"{invented(rng, False)}_{invented(rng, False)}"
-        shown = tuple(
+        params = tuple(
             replace(param, parts=loosened(rng, param.parts), required=_required(rng, param))
             for param in self.params
             if param.required or rng.random() < 0.8
         )
-        names = {param.name for param in shown}
+        names = {param.name for param in params}
         requests = tuple(text for text in self.requests if slots(text) <= names)
         spoken_of = noun.replace("_", " ") or verb
-        return LessonTool(name, (verb,), spoken_of, rng.choice(self.about), shown, requests)
+        return LessonTool(name, (verb,), spoken_of, rng.choice(self.about), params, requests)
 
 
 def _required(rng: random.Random, param: Param) -> bool:
@@ -81,23 +81,23 @@ def _service(path: Path) -> tuple[ServiceTool, ...]:
         ServiceTool(
             tuple(tool["names"]),
             tuple(tool["about"]),
-            tuple(_param(name, given) for name, given in (tool.get("params") or {}).items()),
+            tuple(_param(name, spec) for name, spec in (tool.get("params") or {}).items()),
             tuple(tool["says"]),
         )
         for tool in tools
     )
 
 
-def _param(name: str, given: dict[str, Any], nested: bool = False) -> Param:
-    options: dict[str, list[str]] = given.get("options") or {}
+def _param(name: str, entry: dict[str, Any], nested: bool = False) -> Param:
+    options: dict[str, list[str]] = entry.get("options") or {}
     return Param(
         name,
-        given["kind"],
-        nested or bool(given.get("required")),
+        entry["kind"],
+        nested or bool(entry.get("required")),
         options=tuple(options),
-        parts=tuple(_param(part, spec, nested=True) for part, spec in (given.get("parts") or {}).items()),
-        mentions=tuple(given.get("said") or ("{}",)),
-        asks=tuple(given.get("ask") or ()),
-        denials=tuple(given.get("denied") or ()),
+        parts=tuple(_param(part, spec, nested=True) for part, spec in (entry.get("parts") or {}).items()),
+        mentions=tuple(entry.get("said") or ("{}",)),
+        asks=tuple(entry.get("ask") or ()),
+        denials=tuple(entry.get("denied") or ()),
         spoken=tuple((value, tuple(forms)) for value, forms in options.items()),
     )

@@ -164,7 +164,7 @@ def _param(rng: random.Random, kind: str, required: bool) -> Param:
         options = tuple(dict.fromkeys(rng.choices(NOUNS + FEATURES, k=rng.randint(3, 5))))
     elif kind == "object":
         kinds = rng.sample(["text", "person", "date", "email", "phone", "int", "enum", "amount"], rng.randint(2, 4))
-        made = {part.name: part for part in (_param(rng, each, required=True) for each in kinds)}
+        made = {part.name: part for part in (_param(rng, part_kind, required=True) for part_kind in kinds)}
         parts = loosened(rng, tuple(made.values()))
     default = _default(rng, kind, options) if not required and rng.random() < 0.5 else None
     described = f"{rng.choice(('The', 'Wanted', 'In Swiss francs:', 'Optional'))} {name}" if rng.random() < 0.1 else ""

@@ -32,11 +32,11 @@ class Vehicle(NamedTuple):
 
 
 class Customer(Story):
-    """`shown` are the cars of the last search, `focus` is the one talked about last."""
+    """`listed` are the cars of the last search, `focus` is the one talked about last."""
 
     def __init__(self, dialogue: Dialogue) -> None:
         super().__init__(dialogue)
-        self.shown: list[Vehicle] = []
+        self.listed: list[Vehicle] = []
         self.focus: Vehicle | None = None
         self.seen: set[str] = set()
         self.it_is_clear = False
@@ -44,7 +44,7 @@ class Customer(Story):
 
     @property
     def knows_car(self) -> bool:
-        return bool(self.focus or self.shown)
+        return bool(self.focus or self.listed)
 
     def vehicle(self, car: Car | None = None) -> Vehicle:
         return Vehicle(self.d.identifier("V"), car or self.d.pick(CARS))
@@ -58,8 +58,8 @@ class Customer(Story):
         d = self.d
         if self.focus and d.chance(0.75):
             vehicle, is_only = self.focus, True
-        elif self.shown:
-            vehicle, is_only = d.rng.choice(self.shown), len(self.shown) == 1
+        elif self.listed:
+            vehicle, is_only = d.rng.choice(self.listed), len(self.listed) == 1
         else:
             vehicle, is_only = self.vehicle(), False
         words = ["it", "it", "this car"] if is_only and self.it_is_clear else []
@@ -124,7 +124,7 @@ class Customer(Story):
             "automatic": True if d.chance(0.25) else None,
         }
 
-    def wanted(self) -> str:
+    def query_words(self) -> str:
         """`query` in words, such as `a diesel Octavia below CHF 25'000`."""
         d, query = self.d, self.query
         body = "SUV" if query["body"] == "suv" else query["body"]
@@ -150,19 +150,19 @@ class Customer(Story):
         ]
 
     def search_result(self, empty_share: float) -> dict[str, Any]:
-        """The result of the query; what it holds is `shown` from now on."""
+        """The result of the query; what it holds is `listed` from now on."""
         d = self.d
         cars = self.matches(self.query["fuel"])
         count = 0 if d.chance(empty_share) else min(len(cars), d.rng.choice((2, 2, 3)))
-        self.shown = [self.vehicle(car) for car in d.rng.sample(cars, count)]
+        self.listed = [self.vehicle(car) for car in d.rng.sample(cars, count)]
         self.focus, self.it_is_clear = None, True
-        self.seen |= {vehicle.id for vehicle in self.shown}
+        self.seen |= {vehicle.id for vehicle in self.listed}
         top = self.query["max_price"] or 50000
-        prices = [d.number(top // 2, top, 100) for _ in self.shown]
+        prices = [d.number(top // 2, top, 100) for _ in self.listed]
         return {
             "vehicles": [
                 {"model": vehicle.title, "id": vehicle.id, "price": price}
-                for vehicle, price in zip(self.shown, prices, strict=True)
+                for vehicle, price in zip(self.listed, prices, strict=True)
             ]
         }
 

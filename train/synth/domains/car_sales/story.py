@@ -57,7 +57,7 @@ class CarSales(Customer):
     def _weight_of_two(self) -> float:
         if self.focus:
             return 0.0
-        return 4.0 if len(self.shown) == 2 else 0.0 if self.shown else 0.4
+        return 4.0 if len(self.listed) == 2 else 0.0 if self.listed else 0.4
 
     def _is_done(self, name: str) -> bool:
         over = {name} | INCLUDES.get(name, set()) | {wide for wide, parts in INCLUDES.items() if name in parts}
@@ -65,14 +65,14 @@ class CarSales(Customer):
 
     def search(self) -> None:
         self.plan_search()
-        self.d.user("search", car=self.wanted())
+        self.d.user("search", car=self.query_words())
         self._run_search(empty_share=0.08)
 
     def _run_search(self, empty_share: float = 0.0) -> None:
         result = self.search_result(empty_share)
         self.d.calls(("search_vehicles", dict(self.query), result))
-        count = {0: "none", 1: "one"}.get(len(self.shown), "many")
-        self.d.assistant(f"reply.search.{count}", cars=offers(result) if self.shown else "")
+        count = {0: "none", 1: "one"}.get(len(self.listed), "many")
+        self.d.assistant(f"reply.search.{count}", cars=offers(result) if self.listed else "")
 
     def other_search(self) -> None:
         d = self.d
@@ -100,8 +100,8 @@ class CarSales(Customer):
 
     def details_of_two(self) -> None:
         d = self.d
-        if self.shown:
-            pair = d.rng.sample(self.shown, 2)
+        if self.listed:
+            pair = d.rng.sample(self.listed, 2)
             names = [self.name(vehicle) for vehicle in pair]
         else:
             pair = [self.vehicle(car) for car in d.rng.sample(d.values(CARS), 2)]
@@ -112,7 +112,7 @@ class CarSales(Customer):
         km, other_km = (f"{grouped(facts['km'])} km" for facts in results)
         models = {"model": pair[0].car.model, "other": pair[1].car.model}
         d.assistant("reply.details.two", km=km, other_km=other_km, **models)
-        self.shown = pair
+        self.listed = pair
 
     def book(self) -> None:
         d = self.d
@@ -298,11 +298,11 @@ class CarSales(Customer):
 
     def branches_and_search(self) -> None:
         self.plan_search()
-        self.d.user("branches_and_search", car=self.wanted())
-        found = self.search_result(empty_share=0.0)
+        self.d.user("branches_and_search", car=self.query_words())
+        result = self.search_result(empty_share=0.0)
         places, towns = self.places()
-        self.d.calls(("list_branches", {}, places), ("search_vehicles", dict(self.query), found))
-        self.d.assistant("reply.branches.search", towns=towns, cars=offers(found))
+        self.d.calls(("list_branches", {}, places), ("search_vehicles", dict(self.query), result))
+        self.d.assistant("reply.branches.search", towns=towns, cars=offers(result))
 
     def out_of_scope(self) -> None:
         self.d.tag("out_of_scope")

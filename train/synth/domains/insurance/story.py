@@ -24,7 +24,7 @@ class Insurance(Customer):
     def __init__(self, dialogue: Dialogue) -> None:
         super().__init__(dialogue)
         self.claim_id = ""
-        self.asked: dict[str, Any] = {}
+        self.quoted: dict[str, Any] = {}
         self.moved_to: dict[str, Any] = {}
         self.cancelled: dict[str, Any] = {}
 
@@ -62,10 +62,10 @@ class Insurance(Customer):
 
     def quote(self) -> None:
         d = self.d
-        self.asked, said, deductible = self.quote_terms()
+        self.quoted, said, deductible = self.quote_terms()
         missing = d.leave_out("sum")
         terms = deductible if missing else f"{d.part('part.sum', price=said)} {deductible}"
-        d.user("quote", product=self.asked["product"], terms=terms)
+        d.user("quote", product=self.quoted["product"], terms=terms)
         if missing:
             d.clarify(missing, value=said)
         self._run_quote()
@@ -73,19 +73,19 @@ class Insurance(Customer):
     def _run_quote(self) -> None:
         premium = self.d.number(80, 1900, 1)
         self.it_is_clear = False
-        self.d.calls(("quote_premium", self.asked, {"premium": premium}))
+        self.d.calls(("quote_premium", self.quoted, {"premium": premium}))
         self.d.assistant("reply.quote", premium=grouped(premium))
 
     def other_quote(self) -> None:
         d = self.d
         d.tag("correction")
         if d.chance(0.5):
-            insured = d.other(self.asked["insured_sum"], SUMS[self.asked["product"]])
-            self.asked = {**self.asked, "insured_sum": insured}
+            insured = d.other(self.quoted["insured_sum"], SUMS[self.quoted["product"]])
+            self.quoted = {**self.quoted, "insured_sum": insured}
             d.user("fix", new=d.part("fix.sum", price=d.price(insured)))
         else:
-            deductible = d.other(self.asked["deductible"], DEDUCTIBLES)
-            self.asked = {**self.asked, "deductible": deductible}
+            deductible = d.other(self.quoted["deductible"], DEDUCTIBLES)
+            self.quoted = {**self.quoted, "deductible": deductible}
             d.user("fix", new=d.part("fix.deductible", price=d.price(deductible)))
         self._run_quote()
 
@@ -174,10 +174,14 @@ class Insurance(Customer):
         d = self.d
         claims = [d.identifier("C"), d.identifier("C")]
         d.user("status.two", claim=d.part("claim.number", id=claims[0]), other=d.part("claim.number", id=claims[1]))
-        found = [self._status() for _ in claims]
-        d.calls(*(("check_claim", {"claim_id": id_}, result) for id_, (_, result) in zip(claims, found, strict=True)))
+        statuses = [self._status() for _ in claims]
+        d.calls(
+            *(("check_claim", {"claim_id": id_}, result) for id_, (_, result) in zip(claims, statuses, strict=True))
+        )
         self.it_is_clear = False
-        d.assistant("reply.status.two", claim=claims[0], status=found[0][0], other=claims[1], other_status=found[1][0])
+        d.assistant(
+            "reply.status.two", claim=claims[0], status=statuses[0][0], other=claims[1], other_status=statuses[1][0]
+        )
 
     def policies_and_status(self) -> None:
         d = self.d

@@ -1,17 +1,16 @@
-"""Compare two models, two endpoints or two saved benches, and gate the one's latency on the other's.
+"""Compare two models, two endpoints or two saved benches, and gate the latency of one on that of the other.
 
     callproof bench compare tiny car_sales --config configs/car_sales.yaml --blocks 6
     callproof bench compare http://a:8000 http://b:8000 --config configs/car_sales.yaml --model car_sales
     callproof bench compare tiny@http://a:8000 car_sales@http://b:8000 --config configs/car_sales.yaml --vary versions
     callproof bench compare runs/a.json runs/b.json --gate e2e_p95=1.10,ttft_p50=1.10 --junit bench.xml
 
-A is the baseline, B the candidate. Live sides run their blocks in turns, over the same turns. Saved benches need
-blocks of their own (`callproof bench --blocks 6`). Exit codes: 0 done, or gate passed; 1 slower than a limit allows;
-2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
+A is the baseline, B the candidate. Live sides run their blocks alternately, over the same turns. Saved benches must
+have been run in blocks (`callproof bench --blocks 6`). Exit codes: 0 compared, or gate passed; 1 slower than a limit
+allows; 2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
 """
 
 import argparse
-import json
 import math
 import re
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.config import RunConfig, load
-from callproof.console import add_overrides
+from callproof.console import add_config, last_line
 from callproof.console.ci import write_verdict
 from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
@@ -30,13 +29,13 @@ from callproof.turns import eval_turns
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
 from ..report import make_report, stamped, writable
-from .compare import IDENTITY, compare, side_of
-from .compare_text import junit, markdown, print_comparison
+from .comparison import IDENTITY, compare, side_of
 from .ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
+from .text import junit, markdown, print_comparison
 
 
 class Place(NamedTuple):
-    """What a side's words say; None for what they leave open."""
+    """One side as the command line has it; None for what it leaves open."""
 
     model: str | None
     url: str | None = None
@@ -49,7 +48,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     side = "MODEL, URL or MODEL@URL; or a saved bench, FILE.json or MODEL@FILE.json"
     add("baseline", metavar="A", help=side)
     add("candidate", metavar="B", help="likewise")
-    add("--config", type=Path, metavar="FILE", help="of live sides: the turns that both are asked")
     add("--endpoint", metavar="URL", help="of sides that name a model only; default: serve.host and serve.port")
     add("--model", metavar="NAME", help="of sides that name none")
     add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
@@ -64,18 +62,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--json", type=Path, metavar="F.json", help="default: compare.json in --out, or beside B")
     add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
     add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
-    add_overrides(parser)
+    add_config(parser, "of live sides: the turns that both are asked", required=False)
 
 
 def act(args: Namespace) -> int:
-    """Compare; every result is written before the exit code is returned."""
+    """Run the comparison; every result is written before the exit code is returned."""
     limits = _limits(args.gate)
     places = [_place(args.baseline), _place(args.candidate)]
     files = [place.file for place in places if place.file]
     if len(files) == 1:
-        raise UserError(f"{args.baseline} and {args.candidate}", "one is saved and one is live", "give two of a kind")
+        raise UserError(
+            f"{args.baseline} and {args.candidate}", "one is a file and one is live", "give two of the same kind"
+        )
     if files and args.overrides:
-        raise UserError(args.overrides[0], "is of live sides", "leave it out: saved benches keep their configuration")
+        raise UserError(args.overrides[0], "is for live sides", "leave it out: saved benches keep their configuration")
     folder = args.out or stamped("compare", "")
     target = args.json or (files[1].with_suffix(".compare.json") if files else folder / "compare.json")
     if not files:
@@ -89,7 +89,7 @@ def act(args: Namespace) -> int:
     write_verdict(target, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})
     print_comparison(result)
     brief = {"verdict": result.verdict, "gate": result.gate, "exit_code": result.exit_code, "note": result.note}
-    print(json.dumps({**brief, "compare": str(target)}))
+    last_line({**brief, "compare": str(target)})
     return result.exit_code
 
 
@@ -98,12 +98,12 @@ def _names() -> str:
 
 
 def _limits(text: str) -> dict[str, float]:
-    """The limits of `e2e_p95=1.10,ttft_p50=1.10`."""
+    """Metric -> largest slowdown, from text such as `e2e_p95=1.10,ttft_p50=1.10`."""
     limits: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, number = part.partition("=")
         if name not in (*HIGHER_IS_BETTER, OVERALL):
-            raise UserError(f"--gate {part}", "names no metric", f"choose of: {_names()}")
+            raise UserError(f"--gate {part}", "names no metric", f"choose from: {_names()}")
         if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", number) or float(number) == 0:
             raise UserError(f"--gate {part}", "expected METRIC=X with X above 0", "for instance e2e_p95=1.10")
         limits[name] = float(number)
@@ -111,7 +111,7 @@ def _limits(text: str) -> dict[str, float]:
 
 
 def _run(args: Namespace, places: Sequence[Place], files: Sequence[Path]) -> bool:
-    """Run both sides and save them; False after an interruption, of which what there is is saved."""
+    """Run both sides and save them; False after an interruption, when only what was measured is saved."""
     config = _config(args)
     mark = new_mark()
     for path in files:
@@ -158,5 +158,5 @@ def _place(text: str) -> Place:
     if text.endswith(".json"):
         model, _, file = ("", "", text) if Path(text).exists() else text.rpartition("@")
         return Place(model or None, file=Path(file))
-    found = re.search("(^|@)https?://", text)
-    return Place(text[: found.start()] or None, text[found.end(1) :]) if found else Place(text or None)
+    url_start = re.search("(^|@)https?://", text)
+    return Place(text[: url_start.start()] or None, text[url_start.end(1) :]) if url_start else Place(text or None)

@@ -1,10 +1,10 @@
-"""A comparison for people (terminal, Markdown) and for CI (JUnit XML)."""
+"""Writes a comparison for people (terminal, Markdown) and for CI (JUnit XML)."""
 
 from typing import TYPE_CHECKING
 
 from callproof.console.ci import MARKS, STYLES, Suite, code, escape
 
-from .compare import Comparison
+from .comparison import Comparison
 from .ratios import HIGHER_IS_BETTER, OVERALL, Check, Ratio
 
 if TYPE_CHECKING:
@@ -15,33 +15,33 @@ _VERDICT_STYLES = {"faster": "green", "inconclusive": "yellow"}
 
 
 def headline(result: Comparison) -> str:
-    """`REGRESSION (slower)`, or the verdict alone where no gate was asked for."""
+    """`REGRESSION (slower)` with a gate, the verdict alone without one."""
     if result.gate in (None, result.verdict):
         return result.verdict.upper()
     return f"{result.gate.upper()} ({result.verdict})"
 
 
-def told(result: Comparison) -> list[str]:
-    """The facts that a reader needs to judge the figures."""
-    turns = "run in turns" if result.interleaved else "run apart"
+def circumstances(result: Comparison) -> list[str]:
+    """The facts that a reader needs to judge the figures: blocks, load, device."""
+    turns = "alternating" if result.interleaved else "run apart"
     facts = [f"{result.blocks} blocks of {result.requests} requests a side, {turns}, {result.load}",
              f"device {result.device}", result.note]  # fmt: skip
     return [fact for fact in facts if fact]
 
 
 def markdown(result: Comparison) -> str:
-    """The summary of a comparison, fit for a CI job's summary page."""
+    """The summary of a comparison as Markdown, for a CI job's summary page."""
     sides = [f"`{code(side['model'])}` at `{code(side['endpoint'])}`" for side in (result.candidate, result.baseline)]
     lines = [f"## Bench: {headline(result)}", "", f"Candidate {sides[0]} against baseline {sides[1]}."]
-    lines += [escape("; ".join(told(result))) + ".", ""]
+    lines += [escape("; ".join(circumstances(result))) + ".", ""]
     lines += [f"- **Invalid:** {escape(problem)}" for problem in result.problems]
     lines += [f"- **Warning:** {escape(warning)}" for warning in result.warnings]
     if result.ratios:
         lines += ["", "| metric | baseline | candidate | ratio, 95 % interval | verdict | blocks to tell |"]
-        lines += ["|---|---|---|---|---|---|", *(_row(cells(each)) for each in result.ratios)]
+        lines += ["|---|---|---|---|---|---|", *(_row(cells(row)) for row in result.ratios)]
     if result.checks:
         lines += ["", "| | limit | slowdown, one-sided 95 % bounds | |", "|---|---|---|---|"]
-        lines += [_row([f"{MARKS[each.status]} `{each.metric}`", *check_cells(each)]) for each in result.checks]
+        lines += [_row([f"{MARKS[row.status]} `{row.metric}`", *check_cells(row)]) for row in result.checks]
     return "\n".join(lines) + "\n"
 
 
@@ -49,23 +49,23 @@ def _row(row: list[str]) -> str:
     return "| " + " | ".join(row) + " |"
 
 
-def cells(found: Ratio) -> list[str]:
+def cells(row: Ratio) -> list[str]:
     """Metric with its unit, both figures, ratio with interval, verdict, blocks needed."""
-    unit = "" if found.metric == OVERALL else " /s" if HIGHER_IS_BETTER[found.metric] else " ms"
-    sides = [f"{value:.4g}{unit}" if value is not None else "" for value in (found.baseline, found.candidate)]
-    ratio = "–" if found.ratio is None else f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
-    return [found.metric, *sides, ratio, found.verdict, _count(found.blocks_needed)]
+    unit = "" if row.metric == OVERALL else " /s" if HIGHER_IS_BETTER[row.metric] else " ms"
+    sides = [f"{value:.4g}{unit}" if value is not None else "" for value in (row.baseline, row.candidate)]
+    ratio = "–" if row.ratio is None else f"{row.ratio:.3f} [{row.low:.3f}, {row.high:.3f}]"
+    return [row.metric, *sides, ratio, row.verdict, _count(row.blocks_needed)]
 
 
-def check_cells(found: Check) -> list[str]:
+def check_cells(check: Check) -> list[str]:
     """Limit, slowdown with bounds, reason."""
-    slow = "–" if found.slowdown is None else f"{found.slowdown:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
-    return [f"{found.limit:g}", slow, explain(found)]
+    slow = "–" if check.slowdown is None else f"{check.slowdown:.3f} [{check.lower:.3f}, {check.upper:.3f}]"
+    return [f"{check.limit:g}", slow, explain(check)]
 
 
-def explain(found: Check) -> str:
-    more = f"; about {_count(found.blocks_needed)} blocks would settle it" if found.blocks_needed else ""
-    return found.reason + more
+def explain(check: Check) -> str:
+    more = f"; about {_count(check.blocks_needed)} blocks would settle it" if check.blocks_needed else ""
+    return check.reason + more
 
 
 def _count(number: int | None) -> str:
@@ -73,17 +73,17 @@ def _count(number: int | None) -> str:
 
 
 def junit(result: Comparison) -> str:
-    """JUnit XML: a case for comparability and each limit (which may fail), and one that tells of each ratio."""
+    """JUnit XML: a case for comparability and for each limit, which may fail, and one that reports each ratio."""
     suite = Suite("bench compare")
-    validity = suite.case("compare", "the benches can be compared", "; ".join(told(result)))
+    validity = suite.case("compare", "the benches can be compared", "; ".join(circumstances(result)))
     if result.problems:
         suite.error(validity, "; ".join(result.problems))
-    for each in result.checks:
-        case = suite.case("compare.gate", f"{each.metric} <= {each.limit:g}")
-        if each.status != "pass":
-            suite.failure(case, each.status, explain(each))
-    for each in result.ratios:
-        suite.case("compare.ratio", each.metric, " ".join(cells(each)[1:]))
+    for row in result.checks:
+        case = suite.case("compare.gate", f"{row.metric} <= {row.limit:g}")
+        if row.status != "pass":
+            suite.failure(case, row.status, explain(row))
+    for row in result.ratios:
+        suite.case("compare.ratio", row.metric, " ".join(cells(row)[1:]))
     return suite.xml()
 
 
@@ -98,14 +98,14 @@ def print_comparison(result: Comparison) -> None:
     style = STYLES.get(result.gate, "red") if result.gate else _VERDICT_STYLES.get(result.verdict, "red")
     sides = f"{result.candidate['model']} ({result.candidate['file']}) against {result.baseline['model']}"
     console.print(f"[bold {style}]{headline(result)}[/]  {plain(sides)} ({plain(result.baseline['file'])})")
-    console.print(plain("; ".join(told(result))), highlight=False)
+    console.print(plain("; ".join(circumstances(result))), highlight=False)
     for problem in (*result.problems, *(f"warning: {warning}" for warning in result.warnings)):
         console.print(f"  {plain(problem)}", highlight=False)
     if result.ratios:
         console.print(_ratio_table(result))
-    for each in result.checks:
-        line = "  ".join([each.status.upper(), each.metric, *check_cells(each)[1:]])
-        console.print(f"[{STYLES.get(each.status, 'red')}]{plain(line)}[/] (limit {each.limit:g})", highlight=False)
+    for check in result.checks:
+        line = "  ".join([check.status.upper(), check.metric, *check_cells(check)[1:]])
+        console.print(f"[{STYLES.get(check.status, 'red')}]{plain(line)}[/] (limit {check.limit:g})", highlight=False)
 
 
 def _ratio_table(result: Comparison) -> "Table":
@@ -116,6 +116,6 @@ def _ratio_table(result: Comparison) -> "Table":
     table.add_column("metric")
     for name in ("baseline", "candidate", "ratio [95 % interval]", "verdict", "blocks to tell"):
         table.add_column(name, justify="right")
-    for each in result.ratios:
-        table.add_row(*cells(each), style="bold" if each.metric == OVERALL else None)
+    for ratio in result.ratios:
+        table.add_row(*cells(ratio), style="bold" if ratio.metric == OVERALL else None)
     return table

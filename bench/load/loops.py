@@ -1,8 +1,8 @@
-"""The load: closed loops, in which each request that ends makes room for the next, and open loops with a schedule.
+"""The load: closed loops, where each answer makes room for the next request, and open loops, which follow a schedule.
 
-In an open loop each request is sent at its moment whatever happened to earlier ones; a server that stalls is charged
-for all that was due meanwhile (no coordinated omission). Nothing is judged while the clock runs. A failed request
-counts as failed and is not tried again.
+In an open loop each request is sent when it is due, whatever happened to earlier ones. So a server that stalls is
+charged for everything that was due meanwhile (no coordinated omission). Nothing is judged while the clock runs. A
+failed request counts as failed and is not sent again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from .mix import shared_out
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One turn that is asked of one model; `due_s`: in an open loop, when, in seconds after the level began."""
+    """One turn to send to one model. `due_s`: in an open loop, the seconds after the level began; otherwise None."""
 
     model: str
     turn: Turn
@@ -32,11 +32,13 @@ class Job:
 
 @dataclass(slots=True)
 class Level:
-    """What came back at one load, in order of arrival; times are `time.perf_counter()` seconds.
+    """The replies at one load, in the order in which they ended; times are `time.perf_counter()` seconds.
 
-    `concurrency`: requests in flight of a closed loop, None in an open one. `rate`: requests per second that were asked
-    for, None in a closed loop and where a trace is replayed as it is. `live`: how many models shared the level, where
-    that is what is varied.
+    Attributes:
+        concurrency: requests in flight of a closed loop; None in an open one.
+        planned: how many requests the level has.
+        rate: planned requests per second; None in a closed loop, or if a trace is replayed unscaled.
+        live: how many models share the level, if that is varied.
     """
 
     concurrency: int | None
@@ -54,7 +56,7 @@ class Level:
 
     @property
     def name(self) -> str:
-        """The load in words."""
+        """The load in words, such as `4 in flight` or `2 req/s poisson`."""
         if self.concurrency is not None:
             load = f"{self.concurrency} in flight"
         else:
@@ -70,14 +72,14 @@ def make_jobs(
     mix: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> list[Job]:
-    """The first `requests` turns of each model, models taking turns, or as many of them as the weights of `mix` allow.
+    """The first `requests` turns of each model, alternating between models, or in the shares of `mix`.
 
-    A session's turns stay in order and at least `width` requests apart where there are that many sessions, as if
-    `width` customers talked at once.
+    The turns of a session stay in order, with those of `width` - 1 other sessions (if there are as many) between them,
+    as if `width` customers talked at once.
     """
     lists = {
-        model: [_job(model, turn, settings) for turn in _interleaved(every[:requests], width)]
-        for model, every in turns.items()
+        model: [_job(model, turn, settings) for turn in _interleaved(model_turns[:requests], width)]
+        for model, model_turns in turns.items()
     }
     if mix is None:
         return [job for together in zip_longest(*lists.values()) for job in together if job is not None]
@@ -102,17 +104,17 @@ def _interleaved(turns: Sequence[Turn], width: int) -> Iterator[Turn]:
 
 
 def salted(jobs: Iterable[Job], salt: str) -> list[Job]:
-    """The same jobs with a prefix cache of their own (`cache_salt` of vLLM), so that no earlier request warmed it."""
+    """The same jobs with vLLM's `cache_salt`, so that they find nothing in the prefix cache from earlier requests."""
     return [replace(job, payload={**job.payload, "cache_salt": salt}) for job in jobs]
 
 
 def scheduled(jobs: Iterable[Job], moments: Iterable[float]) -> list[Job]:
-    """The same jobs, each due at its moment; the shorter of the two ends the list."""
+    """The same jobs with their due times; as many as there are of both."""
     return [replace(job, due_s=moment) for job, moment in zip(jobs, moments, strict=False)]
 
 
 async def run_level(endpoint: Endpoint, jobs: Sequence[Job], level: Level, landed: Callable[[], None]) -> None:
-    """Ask all jobs; `level` also holds what came back before a cancellation."""
+    """Send all jobs and add the replies to `level`, which keeps those that came before a cancellation."""
 
     async def ask(job: Job) -> None:
         level.replies.append((job, await endpoint.stream(job.payload)))
@@ -142,16 +144,16 @@ async def _closed_loop(jobs: Sequence[Job], concurrency: int, ask: _Ask) -> None
 
 
 async def _open_loop(jobs: Sequence[Job], begun: float, ask: _Ask) -> None:
-    async with asyncio.TaskGroup() as asked:
+    async with asyncio.TaskGroup() as requests:
         for job in jobs:
             wait = begun + (job.due_s or 0.0) - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            asked.create_task(ask(job))
+            requests.create_task(ask(job))
 
 
 async def warm_up(endpoint: Endpoint, jobs: Sequence[Job]) -> None:
-    """One request after another to each model, so that its adapter is loaded before the clock runs."""
+    """Send one request to each model, one after the other, so that adapters are loaded before the clock runs."""
     first: dict[str, Job] = {}
     for job in jobs:
         first.setdefault(job.model, job)

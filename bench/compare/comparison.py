@@ -1,9 +1,8 @@
-"""Is the candidate slower than the baseline? Two benches of blocks, held against each other; see
-`bench.compare.ratios`.
+"""Is the candidate slower than the baseline? Compares two benches that were run in blocks; see `bench.compare.ratios`.
 
-What is not comparable is invalid: another device, other versions, parsers, turns or sampling, another prefix cache,
-another load (loop, concurrency or rate, arrivals, limit, mix, live adapters, seed), unfinished benches, too many failed
-requests (a server that fails fast is not fast), fewer than five blocks.
+The verdict is `invalid` if the benches cannot be compared: they differ in device, versions, parser, turns, sampling,
+prefix cache or load (loop, concurrency or rate, arrivals, limit, mix, live adapters, seed), one is unfinished, has too
+many failed requests (a server that fails fast is not fast), or has fewer than five blocks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,13 +23,13 @@ IDENTITY = (
     "device", "versions", "parser", "sampling", "prefix_cache", "loop", "arrival", "max_in_flight", "mix", "seed",
     "turns",
 )  # fmt: skip
-"""What must be equal. `--vary` lets a comparison be about one of them."""
+"""What must be equal in both benches. `--vary` exempts what the comparison is about."""
 MAX_ERROR_RATE = GateConfig().max_infra_error_rate
 
 
 @dataclass(frozen=True)
 class Side:
-    """One model's blocks at one load, which `load` tells in words."""
+    """The blocks of one model at one load (`load`: in words, as a level has it)."""
 
     path: Path
     bench: SavedBench
@@ -43,7 +42,7 @@ class Side:
 
     def figures(self) -> list[Figures]:
         return [
-            block_figures([one for one in level.samples if one.model == self.model], level.duration_s)
+            block_figures([request for request in level.samples if request.model == self.model], level.duration_s)
             for level in self.blocks
         ]
 
@@ -54,12 +53,12 @@ class Side:
         return {"file": str(self.path), "model": self.model, "endpoint": self.bench.endpoint}
 
     def faults(self) -> Iterator[str]:
-        """Why nothing can be concluded from these blocks."""
+        """The reasons why nothing can be concluded from these blocks, if any."""
         if self.bench.partial or any(level.partial for level in self.blocks):
             yield "is unfinished; run it again"
         if len(self.blocks) < MIN_BLOCKS:
-            yield f"has {len(self.blocks)} blocks, of at least {MIN_BLOCKS} (--blocks)"
-        errors = [one.error for level in self.blocks for one in level.samples if one.model == self.model]
+            yield f"has {len(self.blocks)} blocks and needs at least {MIN_BLOCKS} (--blocks)"
+        errors = [request.error for level in self.blocks for request in level.samples if request.model == self.model]
         failed = sum(error is not None for error in errors)
         if not errors:
             yield f"holds no requests of {self.model}"
@@ -70,7 +69,7 @@ class Side:
 
 
 class Comparison(Record):
-    """compare.json. `verdict` is of `overall`; `gate` of the limits, where some were given."""
+    """The content of compare.json. `verdict` is that of `overall`; `gate` that of the limits, if there are any."""
 
     schema_version: Literal[1] = 1
     verdict: Literal["faster", "slower", "inconclusive", "invalid"]
@@ -91,40 +90,41 @@ class Comparison(Record):
 
 
 def side_of(path: Path, model: str | None, wanted: Mapping[str, float | None]) -> Side:
-    """The blocks of a file that are meant.
+    """The blocks of one model at one load in a file.
 
     Args:
-        wanted: what the load must be, of `concurrency`, `rate` and `live`; None: it may be anything.
+        model: its name; None: the only one of the file.
+        wanted: the `concurrency`, `rate` and `live` of the load; None leaves it open.
 
     Raises:
-        UserError: the file holds no bench, or the choice of model or load is open or not there.
+        UserError: the file holds no bench, or not exactly one model and one load fit.
     """
     bench = SavedBench.read(path)
     models = list(dict.fromkeys(name for level in bench.levels for name in level.models))
-    chosen = [name for name in models if model in (None, name)]
+    fitting_models = [name for name in models if model in (None, name)]
     wishes = {key: value for key, value in wanted.items() if value is not None}
     fitting = [level for level in bench.levels if all(getattr(level, key) == wishes[key] for key in wishes)]
     loads = list(dict.fromkeys(level.load for level in fitting))
-    if len(chosen) != 1:
+    if len(fitting_models) != 1:
         raise _choice(path, "models", models, model, "--model NAME, or MODEL@FILE")
     if len(loads) != 1:
-        asked = ", ".join(f"{key} {value:g}" for key, value in wishes.items())
+        wish = ", ".join(f"{key} {value:g}" for key, value in wishes.items())
         held = dict.fromkeys(level.load for level in bench.levels)
-        raise _choice(path, "loads", held, asked, "--concurrency N, --rate R or --live N")
-    return Side(path, bench, chosen[0], loads[0])
+        raise _choice(path, "loads", held, wish, "--concurrency N, --rate R or --live N")
+    return Side(path, bench, fitting_models[0], loads[0])
 
 
 def _choice(path: Path, what: str, held: Iterable[str], wanted: str | None, option: str) -> UserError:
-    asked = f", and {wanted} is asked for" if wanted else ""
-    return UserError(path, f"holds the {what} {'; '.join(held)}{asked}", f"choose one by {option}")
+    wish = f", and {wanted} is asked for" if wanted else ""
+    return UserError(path, f"holds the {what} {'; '.join(held)}{wish}", f"choose one by {option}")
 
 
 def compare(baseline: Side, candidate: Side, limits: dict[str, float], vary: Sequence[str] = ()) -> Comparison:
     """The verdict on `candidate`.
 
     Args:
-        limits: by metric or `overall`, the largest slowdown that passes; without any there is no gate.
-        vary: of IDENTITY, what may differ because the comparison is about it.
+        limits: metric or `overall` -> the largest slowdown that passes; empty: no gate.
+        vary: the keys of IDENTITY that may differ, because the comparison is about them.
     """
     problems = [*_differences(baseline, candidate, vary)]
     problems += [f"{title}: {fault}" for title, side in (("baseline", baseline), ("candidate", candidate))
@@ -132,8 +132,8 @@ def compare(baseline: Side, candidate: Side, limits: dict[str, float], vary: Seq
     if problems:
         return _comparison(baseline, candidate, verdict="invalid", gate="invalid" if limits else None,
                            exit_code=EXIT_INVALID, problems=problems)  # fmt: skip
-    found = ratios(baseline.figures(), candidate.figures(), _interleaved(baseline, candidate))
-    by_name = {each.metric: each for each in found}
+    all_ratios = ratios(baseline.figures(), candidate.figures(), _interleaved(baseline, candidate))
+    by_name = {ratio.metric: ratio for ratio in all_ratios}
     blocks = min(len(baseline.blocks), len(candidate.blocks))
     checks = [check(by_name[name], limit, blocks) for name, limit in limits.items()]
     gate = _gate(checks) if checks else None
@@ -143,8 +143,8 @@ def compare(baseline: Side, candidate: Side, limits: dict[str, float], vary: Seq
         verdict=by_name[OVERALL].verdict,
         gate=gate,
         exit_code=EXIT_CODES[gate] if gate else EXIT_PASS,
-        warnings=_warnings(baseline, candidate, found),
-        ratios=found,
+        warnings=_warnings(baseline, candidate, all_ratios),
+        ratios=all_ratios,
         checks=checks,
     )
 
@@ -163,29 +163,33 @@ def _interleaved(baseline: Side, candidate: Side) -> bool:
     return marks[0] is not None and marks[0] == marks[1] and len(baseline.blocks) == len(candidate.blocks)
 
 
-def _warnings(baseline: Side, candidate: Side, found: Sequence[Ratio]) -> list[str]:
+def _warnings(baseline: Side, candidate: Side, all_ratios: Sequence[Ratio]) -> list[str]:
     warnings = []
     if not _interleaved(baseline, candidate):
-        warnings.append("the blocks were not run in turns: what changed between the two benches counts as a difference")
-    whole = found[-1].verdict
-    against = [each.metric for each in found if {each.verdict, whole} == {"faster", "slower"}]
+        warnings.append(
+            "the blocks of the two benches did not alternate: whatever changed in between counts as a difference"
+        )
+    whole = all_ratios[-1].verdict
+    against = [ratio.metric for ratio in all_ratios if {ratio.verdict, whole} == {"faster", "slower"}]
     if against:
         warnings.append(f"overall {whole}, and yet the other way in {', '.join(against)}")
-    undefined = [each.metric for each in found if each.ratio is None]
+    undefined = [ratio.metric for ratio in all_ratios if ratio.ratio is None]
     if undefined:
         warnings.append(f"undefined in some block, and so no part of the verdict: {', '.join(undefined)}")
     return warnings
 
 
 def _gate(checks: Sequence[Check]) -> GateVerdict:
-    statuses = {each.status for each in checks}
+    statuses = {check.status for check in checks}
     if "fail" in statuses:
         return "regression"
     return "pass" if statuses == {"pass"} else "inconclusive"
 
 
-def _comparison(baseline: Side, candidate: Side, **found: object) -> Comparison:
-    blocks = [len([one for one in level.samples if one.model == candidate.model]) for level in candidate.blocks]
+def _comparison(baseline: Side, candidate: Side, **verdict_fields: object) -> Comparison:
+    blocks = [
+        len([request for request in level.samples if request.model == candidate.model]) for level in candidate.blocks
+    ]
     values = {
         "note": candidate.bench.note or baseline.bench.note,
         "device": candidate.bench.device,
@@ -196,4 +200,4 @@ def _comparison(baseline: Side, candidate: Side, **found: object) -> Comparison:
         "blocks": min(len(baseline.blocks), len(candidate.blocks)),
         "requests": min(blocks, default=0),
     }
-    return Comparison.model_validate({**values, **found})
+    return Comparison.model_validate({**values, **verdict_fields})

@@ -1,14 +1,13 @@
-"""The verbs `export`, `import` and `prometheus`: a bench's requests and results in the forms of other tools."""
+"""The verbs `export`, `import` and `prometheus`, which exchange requests and results with other tools."""
 
 import argparse
 import asyncio
-import json
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from callproof.config import load
-from callproof.console import add_overrides
+from callproof.console import add_config, last_line
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import replacing
 from callproof.turns import eval_turns
@@ -25,13 +24,12 @@ FORMATS = ("aiperf", "vllm-custom")
 def export_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `export`."""
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="whose eval turns are asked")
     add("--format", choices=FORMATS, required=True, help="inputs.json of AIPerf, or vLLM's custom JSONL")
     add("--out", type=Path, required=True, metavar="F")
     add("--model", action="append", metavar="NAME", help="repeat it; default: the name of the configuration")
     add("--requests", type=int, metavar="N", help="the first N turns of each model; default: all")
     add("--endpoint", metavar="URL", help="vllm-custom: render prompts with this server's chat template")
-    add_overrides(parser)
+    add_config(parser, "whose eval turns are asked")
 
 
 def export(args: Namespace) -> int:
@@ -40,13 +38,13 @@ def export(args: Namespace) -> int:
         raise UserError(f"--requests {args.requests}", "is less than 1", "give how many turns of each model")
     config = load(args.config, args.overrides)
     turns = eval_turns(config)[: args.requests]
-    asked = dict.fromkeys(args.model or [config.name], turns)
+    turns_by_model = dict.fromkeys(args.model or [config.name], turns)
     if args.format == "aiperf":
-        count = export_aiperf(args.out, asked, config.eval)
+        count = export_aiperf(args.out, turns_by_model, config.eval)
     else:
-        count = asyncio.run(export_vllm_custom(args.out, asked, config.eval, args.endpoint))
+        count = asyncio.run(export_vllm_custom(args.out, turns_by_model, config.eval, args.endpoint))
     print(f"{count} requests written to {args.out}", file=sys.stderr)
-    print(json.dumps({"out": str(args.out), "format": args.format, "requests": count}))
+    last_line({"out": str(args.out), "format": args.format, "requests": count})
     return EXIT_PASS
 
 
@@ -79,5 +77,5 @@ def prometheus(args: Namespace) -> int:
     with replacing(args.out) as file:
         file.write(text.encode())
     samples = sum(not line.startswith("#") for line in text.splitlines())
-    print(json.dumps({"out": str(args.out), "samples": samples}))
+    last_line({"out": str(args.out), "samples": samples})
     return EXIT_PASS
