@@ -65,9 +65,9 @@ def _side(name: str, args: Namespace, model: str | None, option: str) -> Side:
 
 def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
     """The channel that is compared: of a run with both, the raw one by default."""
-    held = info.identity.channel
-    if wanted not in (None, held) and held != "both":
-        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {held}")
+    channel = info.identity.channel
+    if wanted not in (None, channel) and channel != "both":
+        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {channel}")
     return wanted or info.identity.main_channel
 
 
