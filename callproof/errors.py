@@ -1,9 +1,8 @@
 """The error model.
 
-A mistake of the user (a bad file, an unknown key, a dead endpoint) is a `UserError`: one line that names the place,
-what is wrong and the mend, and exit code 2. A bad
-answer of a model is data, never an error. Everything else is a defect of
-callproof and shows its traceback.
+A mistake that the user can correct (a bad file, an unknown key, a dead endpoint) is a `UserError`: one line that says
+where it is, what is wrong and what to do, and exit code 2. A bad answer of a model is data, never an error. Any other
+exception is a bug of callproof and shows its traceback.
 """
 
 import sys
@@ -20,12 +19,12 @@ EXIT_INTERRUPTED = 130
 
 
 class UserError(Exception):
-    """Something that the user can mend.
+    """A mistake that the user can correct.
 
     Args:
         where: the place, as `path`, `path:line`, a URL or an option.
         problem: what was expected and what came.
-        mend: what to do about it.
+        mend: what to do about it, in the imperative.
     """
 
     def __init__(self, where: object, problem: str, mend: str) -> None:

@@ -75,10 +75,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_object(path: Path, mend: str) -> dict[str, Any]:
-    """The JSON object that a file holds; `mend` is what to do where it holds none.
+    """The JSON object that a file holds; `mend` is the advice of the error where the file holds none.
 
     Raises:
-        UserError: the file cannot be read, or holds something else.
+        UserError: the file cannot be read, or is not one JSON object.
     """
     try:
         value = json.loads(read_text(path))
@@ -115,7 +115,7 @@ def utf8(line: bytes, where: object) -> str:
 def malformed(
     where: object, error: ValueError | RecursionError, mend: str = "write one JSON object a line"
 ) -> UserError:
-    """What is wrong with JSON text that cannot be decoded."""
+    """The UserError to raise for JSON text that the decoder refused with `error`."""
     problem = str(error)
     if isinstance(error, json.JSONDecodeError):
         problem = error.msg
@@ -127,10 +127,12 @@ def malformed(
 
 
 def refuse_half_characters(value: object, where: object) -> None:
-    """Half a surrogate pair is valid JSON, but no text: it can be neither tokenised nor served nor written.
+    """Check that a JSON value holds no lone surrogate (`\\ud800` without its second half).
+
+    Such a string is valid JSON, but has no UTF-8 form, so it could not be tokenised, sent or saved.
 
     Raises:
-        UserError: a string or a key of the JSON value holds one (`where: path.in.the.value`).
+        UserError: a string or a key holds one (`where: path.in.the.value`).
     """
     for path, text in _texts(value):
         try:
@@ -142,7 +144,7 @@ def refuse_half_characters(value: object, where: object) -> None:
 
 
 def _texts(value: object) -> Iterator[tuple[str, str]]:
-    """(path, text) of each string and each key of a JSON value, in order."""
+    """(dotted path, text) of every string and every key inside a JSON value, in document order."""
     waiting = [("", value)]
     while waiting:
         path, item = waiting.pop()
@@ -156,7 +158,7 @@ def _texts(value: object) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def leaving_nothing(path: Path) -> Iterator[None]:
-    """If the block raises, the file `path` and the folders made for it go again; what was there before stays."""
+    """Context manager: if its block raises, remove `path` and its parent folders, except those that existed before."""
     new = [place for place in (path, *path.parents) if not os.path.exists(place)]
     try:
         yield
@@ -169,10 +171,9 @@ def leaving_nothing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of `path` when the block ends well.
+    """Context manager that gives an open file, and renames it to `path` when the block ends without an error.
 
-    A reader sees the old file or the new one, never a part; a block that raises leaves the old one alone, and no new
-    folder behind.
+    Readers see the old file or the complete new one. If the block raises, the old file stays and no new folder is left.
 
     Raises:
         UserError: the file cannot be written.

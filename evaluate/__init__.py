@@ -1,4 +1,4 @@
-"""evaluate: turns are replayed against an endpoint, judged, scored, reported and gated.
+"""evaluate: ask the turns of an endpoint, judge the answers, and score, report and gate them.
 
 From a notebook: `from evaluate import load_run; load_run("runs/<id>").groupby("model").exact.mean()`.
 """

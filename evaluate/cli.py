@@ -73,6 +73,12 @@ def _score(parser: argparse.ArgumentParser) -> None:
     add(
         "--match", choices=("strict", "bfcl"), default="strict", help="compare by schema (the default), or as BFCL does"
     )
+    add(
+        "--format",
+        default="auto",
+        metavar="NAME",
+        help="how raw answers write calls, or with --match bfcl which of BFCL's handlers reads them; auto: as most do",
+    )
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first in the answers")
     _add_baseline(parser)
     bad_gold = parser.add_mutually_exclusive_group()

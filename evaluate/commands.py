@@ -124,11 +124,14 @@ def score(args: Namespace) -> int:
             model=args.model,
             channel=args.channel,
             profile=args.match,
+            format=args.format,
             baseline=args.baseline_model,
             bad_gold=args.bad_gold,
         )
-    for line in report.bad_gold:
-        say(line)
+    for line in (*report.format_lines, *report.bad_gold, *report.unreadable):
+        say(str(line))
+    if report.unreadable:
+        say(f"{len(report.unreadable)} lines hold no answer that can be read: infra_error")
     if report.bad_turns:
         say(f"gold breaks its own schema in {report.bad_turns} turns, which are {_FATES[args.bad_gold]}")
     for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
@@ -138,7 +141,9 @@ def score(args: Namespace) -> int:
         say(f"{report.other_channel} answers of the other channel are left out")
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
-    last_line({**_line(run, summary), **counts})
+    counts |= {"unreadable": len(report.unreadable)}
+    formats = {"format": summary.format} | ({"formats": report.formats} if report.formats else {})
+    last_line({**_line(run, summary), **counts, **formats})
     return 0
 
 

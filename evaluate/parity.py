@@ -1,8 +1,8 @@
-"""Token parity: does the server feed the model, token by token, the prompts that training showed it?
+"""Token parity: does the server give the model, token by token, the prompts of training?
 
-Training writes the tokens before each answer of the eval sessions (`RunConfig.eval_prompts_path`); the server tells, by
-POST /tokenize, what it makes of the same turns. Another chat template, catalog order, tokenizer, system prompt or date
-line shows as a difference, and the first turn that differs is shown as a diff of tokens. See docs/parity.md.
+Training writes the prompt tokens of every answer in the eval sessions (`RunConfig.eval_prompts_path`); POST /tokenize
+gives those of the server. A different chat template, catalog order, tokenizer, system prompt or date line shows as a
+difference, and a token diff of the first turn that differs is printed. See docs/parity.md.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ Pair = tuple[Turn, tuple[int, ...]]
 
 
 class Served(Record):
-    """The server's prompt of a turn; `strings` are its tokens as its vocabulary has them."""
+    """The server's prompt of a turn: token ids, and the tokens as strings of the vocabulary (empty if not given)."""
 
     tokens: tuple[int, ...]
     strings: tuple[str, ...]
 
 
 class DiffToken(Record):
-    """One token of a diff; `position` is its index in the prompt that it stands in (training's where both have it)."""
+    """One token of a diff; `position` is its index in its side's prompt (in training's if both have it)."""
 
     side: Side
     position: int
@@ -49,7 +49,7 @@ class DiffToken(Record):
 
 
 class Differing(Record):
-    """A turn whose prompts differ: their lengths, and the index of the first token that does."""
+    """A turn whose prompts differ: their lengths, and the index of the first different token."""
 
     turn_id: str
     training_tokens: int
@@ -58,7 +58,7 @@ class Differing(Record):
 
 
 class Parity(Record):
-    """What was found; `diff` is that of the first turn in `different`, around its first differing tokens."""
+    """The result; `diff` shows the first turn in `different`, around its first different token."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
@@ -74,7 +74,7 @@ class Parity(Record):
 
 
 def parity(args: Namespace) -> int:
-    """Compare, tell and write; 0 all equal, 1 a difference, 3 the endpoint could not be asked."""
+    """Compare, print and write. Returns 0: all equal, 1: a difference, 3: the endpoint could not be asked."""
     config = load(args.config, args.overrides)
     url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
     try:
@@ -92,7 +92,7 @@ def parity(args: Namespace) -> int:
 
 
 def trained_prompts(config: RunConfig, config_path: str) -> list[Pair]:
-    """The eval turns of a configuration, each with the tokens that training put before its answer.
+    """The eval turns of a configuration, each with the prompt tokens of training.
 
     Raises:
         UserError: there is no file of them, it is malformed, or it lacks a turn.
@@ -187,7 +187,7 @@ def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int:
 
 
 async def _readable(endpoint: Endpoint, model: str, ours: tuple[int, ...], served: Served) -> tuple[DiffToken, ...]:
-    """The diff with the text of each token: from the server's own strings, otherwise by POST /detokenize."""
+    """The diff with the text of each token, from the strings of /tokenize or else by POST /detokenize."""
     diff = diff_tokens(ours, served.tokens)
     texts: dict[int, str | None] = dict(zip(served.tokens, served.strings, strict=False))
     for token in sorted({entry.token for entry in diff} - set(texts)):
@@ -197,7 +197,10 @@ async def _readable(endpoint: Endpoint, model: str, ours: tuple[int, ...], serve
 
 
 def diff_tokens(ours: tuple[int, ...], theirs: tuple[int, ...]) -> list[DiffToken]:
-    """Where two prompts begin to differ, `SHOWN` tokens at most, of each stretch `STRETCH`; texts are left None."""
+    """A diff of two prompts from shortly before their first difference on; texts are None.
+
+    At most SHOWN tokens, and at most STRETCH of any run of equal or of different tokens.
+    """
     first = first_difference(ours, theirs)
     window = slice(first, first + COMPARED)
     blocks = SequenceMatcher(None, ours[window], theirs[window], autojunk=False).get_opcodes()
@@ -217,7 +220,7 @@ def _stretch(side: Side, tokens: tuple[int, ...], start: int, end: int) -> Itera
 
 
 def tell(result: Parity) -> Iterator[str]:
-    """Lines for people."""
+    """The result as lines of text."""
     where = f"{result.model} at {result.endpoint}"
     yield f"{result.name}: {result.equal} of {result.turns} prompts equal those of training, token by token ({where})"
     if not result.different:

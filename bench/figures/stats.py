@@ -122,9 +122,9 @@ def _usage(reply: Reply, key: str) -> int | None:
 
 
 def _output_tokens(reply: Reply) -> int:
-    """The server's count, or one token per event if it sends no usage."""
+    """The server's count, or one token per event that carries a piece of the answer if it sends no usage."""
     tokens = _usage(reply, "completion_tokens")
-    return len(reply.chunk_times) if tokens is None else tokens
+    return reply.pieces if tokens is None else tokens
 
 
 def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None) -> dict[str, Any]:

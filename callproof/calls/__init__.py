@@ -5,13 +5,14 @@ Nothing here knows a catalog: reading never judges.
 
 from .answers import calls_with_ends, parse, parse_answer, parse_served, render, without_think
 from .calls import MalformedCall, ParsedAnswer, ToolCall
-from .completions import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from .completions import GAVE_UP, Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
 from .formats import Tools
 from .strict_json import DECODER, MAX_DEPTH, RefusedJSON, decode, writable, writable_value
 from .tool_text import render_tools, split_tools
 
 __all__ = [
     "DECODER",
+    "GAVE_UP",
     "MAX_DEPTH",
     "Completion",
     "MalformedCall",

@@ -158,7 +158,7 @@ class _Answer:
             text=self._beside(text, blocks),
             attempts=len(calls),
             truncated=body is None or cut_off,
-            unclosed=unclosed,
+            unclosed=0 if self._format.ends_turn else unclosed,
             decoded_strings=sum(item.decoded for item in reads),
             untyped=sum(item.untyped for item in reads),
             thinking="\n".join(self._text[begin:end].strip() for begin, end in self._split.thinking),

@@ -2,14 +2,19 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+GAVE_UP = ("error", "abort")
+"""Values of `finish_reason` by which a server says that it has no answer."""
+
+_THINKING_KEYS = ("reasoning_content", "reasoning", "thinking")
 
 
 class NoCompletion(Exception):
-    """What came is no chat completion.
+    """The body is no chat completion, or reports a failure of the server.
 
-    `again`: the stream broke off or told of a failure of the server, so another attempt may bring an answer. `status`:
-    what an error inside a stream says of itself.
+    `again`: the stream broke off or the server failed, so another attempt may bring an answer. `status`: the HTTP
+    status that an error in the body gives for itself.
     """
 
     def __init__(self, message: str, status: int | None = None, again: bool = False) -> None:
@@ -19,12 +24,17 @@ class NoCompletion(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The first choice of a chat completion."""
+    """The choice of index 0 of a chat completion.
+
+    `thinking` and `refusal` are what the server sends apart from the text; empty if it sends none.
+    """
 
     text: str
     finish_reason: str | None
     usage: dict[str, Any] | None
     tool_calls: tuple[dict[str, Any], ...] | None
+    thinking: str = ""
+    refusal: str = ""
 
     @classmethod
     def of_body(cls, body: bytes) -> "Completion":
@@ -33,67 +43,89 @@ class Completion:
 
     @classmethod
     def of_value(cls, value: Any) -> "Completion":
-        """Take the JSON value of a body; raises NoCompletion."""
-        choice = _first_choice(value)
+        """Read the JSON value of a body; raises NoCompletion."""
+        _check_failure(value)
+        choice = _choice(value)
         if choice is None:
-            raise NoCompletion("the answer has no choices")
+            raise NoCompletion(f"the answer has no choices: {_excerpt(value)}")
+        _check_choice(choice)
         message = choice.get("message")
         if not isinstance(message, dict):
             raise NoCompletion("the answer has no message")
-        calls = _list_of_objects(message.get("tool_calls"))
-        return cls(_text(message), _finish_reason(choice), _usage(value), tuple(calls) or None)
+        text, thinking, refusal = _content(message)
+        calls = _list_of_objects(message.get("tool_calls")) or _older_call(message)
+        return cls(text, _finish_reason(choice), _usage(value), tuple(calls) or None, thinking, refusal)
 
 
 @dataclass(slots=True)
 class StreamedCompletion:
-    """A chat completion as its events arrive: text and tool-call deltas are put together.
+    """Puts a chat completion together from its events.
 
-    `texts`: what each event with a choice added.
+    `texts`: the text that each event with a choice added. `pieces`: how many of these events carried a piece of the
+    answer (text, thinking, refusal or call); those that only give the role or the finish reason do not.
     """
 
     texts: list[str] = field(default_factory=list)
-    _calls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    pieces: int = 0
+    _beside: list[tuple[str, str]] = field(default_factory=list)
+    _calls: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     _done: bool = False
     _finish_reason: str | None = None
     _usage: dict[str, Any] | None = None
 
     def add(self, data: bytes) -> bool:
-        """Take the data of one event; whether it carried a choice. Raises NoCompletion."""
+        """Take the data of one event; returns whether it carried a choice. Raises NoCompletion."""
         if data == b"[DONE]":
             self._done = True
             return False
         return self.add_value(load_json(data))
 
     def add_value(self, value: Any) -> bool:
-        """Take the JSON value of one event, as `add`."""
+        """Take the JSON value of one event, as `add`. Choices other than the one of index 0 are left out."""
         if not isinstance(value, dict):
             raise NoCompletion("an event that is no object")
-        if value.get("error"):
-            raise _stream_error(value["error"])
-        choice = _first_choice(value)
+        _check_failure(value)
         self._usage = _usage(value) or self._usage
+        choice = _choice(value, alone=False)
         if choice is None:
             return False
+        _check_choice(choice)
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             raise NoCompletion("a streamed choice has no delta")
-        self.texts.append(_text(delta))
         self._finish_reason = _finish_reason(choice) or self._finish_reason
-        for call in _list_of_objects(delta.get("tool_calls")):
-            self._add_call(call)
+        text, *beside = _content(delta)
+        self.texts.append(text)
+        self._beside.append((beside[0], beside[1]))
+        calls = [self._add_call(call) for call in _list_of_objects(delta.get("tool_calls")) or _older_call(delta)]
+        self.pieces += any((text, *beside, *calls))
         return True
 
-    def _add_call(self, delta: dict[str, Any]) -> None:
-        index, function = delta.get("index", 0), delta.get("function")
-        if not isinstance(index, int) or not isinstance(function or {}, dict):
+    def _add_call(self, delta: dict[str, Any]) -> bool:
+        """Take a piece of a call; returns whether it holds any of it."""
+        index, function = delta.get("index") or 0, delta.get("function") or {}
+        if not isinstance(index, int) or not isinstance(function, dict):
             raise NoCompletion("a streamed tool call is malformed")
-        call = self._calls.setdefault(
-            index, {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-        )
-        call["id"] = delta.get("id") or call["id"]
-        for key, value in (function or {}).items():
+        call = self._call_of(index, delta.get("id"), bool(function.get("name")))
+        for key, value in function.items():
             if isinstance(value, str):
-                call["function"][key] = call["function"].get(key, "") + value
+                call["function"][key] = f"{call['function'].get(key, '')}{value}"
+            elif key == "arguments" and isinstance(value, dict):
+                call["function"][key] = value
+            elif key in ("name", "arguments") and value is not None:
+                raise NoCompletion(f"a streamed tool call is malformed: its {key} is {type(value).__name__}")
+        return bool(function.get("name") or function.get("arguments"))
+
+    def _call_of(self, index: int, call_id: Any, named: bool) -> dict[str, Any]:
+        """The call that a piece belongs to. Some gateways give all calls one index: a further id and name begin one."""
+        same = [call for number, call in self._calls if number == index]
+        known = next((call for call in same if call_id and call["id"] == call_id), None)
+        call = known or (same[-1] if same else None)
+        if call is None or (named and not known and call_id and call["id"]):
+            call = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+            self._calls.append((index, call))
+        call["id"] = call["id"] or call_id
+        return call
 
     def completion(self) -> Completion:
         """The whole, after the last event; raises NoCompletion when the stream broke off or had no choices."""
@@ -101,8 +133,9 @@ class StreamedCompletion:
             raise NoCompletion("the stream broke off", again=True)
         if not self.texts:
             raise NoCompletion("the stream had no choices")
-        calls = tuple(self._calls[index] for index in sorted(self._calls))
-        return Completion("".join(self.texts), self._finish_reason, self._usage, calls or None)
+        calls = tuple(call for _, call in sorted(self._calls, key=lambda numbered: numbered[0]))
+        thinking, refusal = map("".join, zip(*self._beside, strict=True))
+        return Completion("".join(self.texts), self._finish_reason, self._usage, calls or None, thinking, refusal)
 
 
 def may_succeed_later(status: int) -> bool:
@@ -118,9 +151,37 @@ def load_json(body: bytes) -> Any:
         raise NoCompletion(f"malformed JSON: {body[:80]!r}") from None
 
 
-def _first_choice(value: Any) -> dict[str, Any] | None:
+def _check_failure(value: Any) -> None:
+    """Raise NoCompletion if a body with status 200, or an event, holds an error in place of an answer."""
+    if isinstance(value, dict) and (value.get("error") or value.get("object") == "error"):
+        raise _failure(value.get("error") or value)
+
+
+def _check_choice(choice: dict[str, Any]) -> None:
+    """Raise NoCompletion if the server gave up on an answer that it had begun."""
+    if choice.get("error"):
+        raise _failure(choice["error"])
+    if choice.get("finish_reason") in GAVE_UP:
+        raise NoCompletion(f"the server gave up: finish_reason is {choice['finish_reason']!r}", again=True)
+
+
+def _failure(error: Any) -> NoCompletion:
+    code = error.get("code") if isinstance(error, dict) else None
+    status = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdecimal()) else None
+    message = f"the server sent an error in place of an answer: {_excerpt(error)}"
+    return NoCompletion(message, status, again=status is None or may_succeed_later(status))
+
+
+def _excerpt(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:200]
+
+
+def _choice(value: Any, alone: bool = True) -> dict[str, Any] | None:
+    """The choice of index 0, or one that has no index; `alone`: else the only choice, whatever its index."""
     choices = _list_of_objects(value.get("choices") if isinstance(value, dict) else None)
-    return choices[0] if choices else None
+    if alone and len(choices) == 1:
+        return choices[0]
+    return next((choice for choice in choices if choice.get("index") in (0, None)), None)
 
 
 def _list_of_objects(value: Any) -> list[dict[str, Any]]:
@@ -131,11 +192,57 @@ def _list_of_objects(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-def _text(message: dict[str, Any]) -> str:
+def _older_call(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The `function_call` of the older API as a list of one tool call, or of none."""
+    call = message.get("function_call")
+    if call is not None and not isinstance(call, dict):
+        raise NoCompletion(f"function_call is no object but {type(call).__name__}")
+    return [{"type": "function", "function": call}] if call else []
+
+
+class _Content(NamedTuple):
+    """What a message or a delta says: `content`, and what stands beside it or, in parts of their own, inside it."""
+
+    text: str
+    thinking: str
+    refusal: str
+
+
+def _content(message: dict[str, Any]) -> _Content:
     content = message.get("content")
-    if content is not None and not isinstance(content, str):
+    if not isinstance(content, str | list | None):
         raise NoCompletion(f"content is no text but {type(content).__name__}")
-    return content or ""
+    parts = content if isinstance(content, list) else [content or ""]
+    text, thinking, refusal = (
+        ("".join(kind) for kind in zip(*map(_part, parts), strict=True)) if parts else ("", "", "")
+    )
+    beside = next(filter(None, (_thinking(message.get(key)) for key in _THINKING_KEYS)), "")
+    refused = message.get("refusal")
+    return _Content(text, thinking or beside, refusal or (refused if isinstance(refused, str) else ""))
+
+
+def _part(part: Any) -> _Content:
+    """What one part of a content says; references to sources say nothing."""
+    if isinstance(part, str):
+        return _Content(part, "", "")
+    kind = part.get("type", "text") if isinstance(part, dict) else type(part).__name__
+    if kind in ("text", "output_text") and isinstance(part.get("text"), str):
+        return _Content(part["text"], "", "")
+    if kind in ("thinking", "reasoning"):
+        return _Content("", _thinking(part.get(kind)) or _thinking(part.get("text")), "")
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return _Content("", "", part["refusal"])
+    if kind == "reference":
+        return _Content("", "", "")
+    raise NoCompletion(f"content holds a part of type {str(kind)[:40]!r}, expected text")
+
+
+def _thinking(value: Any) -> str:
+    """Thinking as text or as a list of text parts; nothing if it is neither."""
+    if isinstance(value, list):
+        texts = (part.get("text") if isinstance(part, dict) else part for part in value)
+        return "".join(text for text in texts if isinstance(text, str))
+    return value if isinstance(value, str) else ""
 
 
 def _finish_reason(choice: dict[str, Any]) -> str | None:
@@ -146,10 +253,3 @@ def _finish_reason(choice: dict[str, Any]) -> str | None:
 def _usage(value: dict[str, Any]) -> dict[str, Any] | None:
     usage = value.get("usage")
     return usage if isinstance(usage, dict) else None
-
-
-def _stream_error(error: Any) -> NoCompletion:
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) else None
-    message = f"error in the stream: {json.dumps(error, ensure_ascii=False)[:200]}"
-    return NoCompletion(message, status, again=status is None or may_succeed_later(status))

@@ -1,7 +1,7 @@
 """Which tools there are: JSON Schema catalogs, what is wrong with a call, and when two values are equal."""
 
 from .assignment import assign
-from .catalog import BadCatalog, Catalog, Tool, read_catalog, usable_catalog
+from .catalog import BadCatalog, Catalog, Tool, Validity, read_catalog, usable_catalog
 from .equality import (
     DIFFERENT,
     EQUAL,
@@ -26,6 +26,7 @@ __all__ = [
     "Difference",
     "Shape",
     "Tool",
+    "Validity",
     "assign",
     "compare",
     "differing",

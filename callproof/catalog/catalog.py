@@ -3,22 +3,28 @@
 import json
 from collections import Counter
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema.exceptions import ValidationError as Refusal
 from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import RefusedJSON, ToolCall, decode
+from callproof.console import say
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text, refuse_half_characters
 
 from .equality import Shape
-from .schemas import BadSchema, CompiledSchema
+from .schemas import BadSchema, CompiledSchema, Judgement
 
-MAX_PROBLEMS = 20
 MAX_PROBLEM_CHARACTERS = 300
+
+
+class Validity(NamedTuple):
+    """Whether a call is valid: what is wrong with it, or why nobody can say (`unjudged`); neither if it is valid."""
+
+    problems: list[str]
+    unjudged: str | None = None
 
 
 class Tool(Record):
@@ -47,33 +53,23 @@ class Tool(Record):
         compiled = self.compiled
         return Shape(True, None) if isinstance(compiled, BadSchema) else Shape(compiled.schema, compiled.resolver)
 
-    def problems(self, arguments: dict[str, Any]) -> list[str]:
-        """Why `arguments` are not valid, the first `MAX_PROBLEMS` by path; see `Catalog.problems`."""
-        errors = self._refusals(arguments)
-        if isinstance(errors, str):
-            return [errors]
-        return [
-            _explain(error) for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
-        ]
+    def validity(self, arguments: dict[str, Any]) -> Validity:
+        """See `Catalog.validity`."""
+        errors, unjudged = self._judgement(arguments)
+        errors = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+        return Validity([_explain(error) for error in errors], unjudged and _short(unjudged))
 
     def refusing_keywords(self, arguments: dict[str, Any]) -> dict[str, str]:
         """The schema keyword that refuses each place of `arguments`, by path; none where they cannot be checked.
 
         Of alternatives (`anyOf`, `oneOf`), it is that of the first.
         """
-        errors = self._refusals(arguments)
-        return {} if isinstance(errors, str) else {_place(error): _keyword(error) for error in errors}
+        return {_place(error): _keyword(error) for error in self._judgement(arguments).errors}
 
-    def _refusals(self, arguments: dict[str, Any]) -> list[Refusal] | str:
-        """The first `MAX_PROBLEMS` of what the schema refuses, or why that cannot be told."""
+    def _judgement(self, arguments: dict[str, Any]) -> Judgement:
         if isinstance(self.compiled, BadSchema):
-            return f"schema of {self.name!r}: {self.compiled}"
-        try:
-            return list(islice(self.compiled.errors(arguments), MAX_PROBLEMS))
-        except RecursionError:
-            return "arguments: nested too deep for the schema"
-        except ArithmeticError as error:
-            return f"arguments: a number is too large to be checked ({error})"
+            return Judgement([], _unusable(self.compiled))
+        return self.compiled.judge(arguments)
 
 
 class Catalog(Record):
@@ -92,6 +88,11 @@ class Catalog(Record):
     def by_name(self) -> dict[str, Tool]:
         return {tool.name: tool for tool in self.tools}
 
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """Name -> JSON Schema of its arguments, for the readers of `callproof.calls`."""
+        return {tool.name: tool.parameters or {} for tool in self.tools}
+
     @classmethod
     def from_wire(cls, tools: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> "Catalog":
         """The catalog of a request's `tools`; keys beyond name, description and parameters are dropped.
@@ -101,22 +102,39 @@ class Catalog(Record):
         """
         return cls(tools=tuple(_tool(number, tool) for number, tool in enumerate(tools)))
 
-    def problems(self, call: ToolCall) -> list[str]:
-        """Why `call` is not valid, as `argument.path: reason`; empty if it is. An unknown tool is a problem.
+    def validity(self, call: ToolCall) -> Validity:
+        """Whether `call` is valid, with its problems as `argument.path: reason`, at most 20, by path.
 
-        A tool whose schema cannot be used accepts no call. Never raises.
+        An unknown tool is a problem. A call is unjudged where its tool's schema cannot be used, or a pattern or the
+        size of the schema makes the search for a verdict too long. Never raises.
         """
         tool = self.by_name.get(call.name)
-        return tool.problems(call.arguments) if tool else [f"unknown tool {call.name!r}"]
+        return tool.validity(call.arguments) if tool else Validity([f"unknown tool {call.name!r}"])
+
+    def problems(self, call: ToolCall) -> list[str]:
+        """Why `call` is not valid; empty if it is, and where that cannot be told."""
+        return self.validity(call).problems
+
+    @cached_property
+    def unusable(self) -> dict[str, str]:
+        """By name, what is wrong with the schemas that cannot be used: calls of these tools are unjudged."""
+        return {tool.name: _unusable(tool.compiled) for tool in self.tools if isinstance(tool.compiled, BadSchema)}
+
+    @property
+    def complaints(self) -> list[str]:
+        """A line for people on each unusable tool."""
+        return [
+            f"the calls of tool {name!r} are not checked: {problem}; mend the schema"
+            for name, problem in self.unusable.items()
+        ]
 
 
 def read_catalog(path: Path) -> Catalog:
-    """The catalog of a tools.json: a list of tools in OpenAI's form.
+    """The catalog of a tools.json: a list of tools in OpenAI's form. Tools with a schema that cannot be used are named
+    on stderr.
 
     Raises:
-        UserError: malformed JSON, half a surrogate pair, no list of tools, an unknown key, a duplicate name, or
-            parameters that are no JSON Schema, refer to what is not in the document or hold a pattern that cannot be
-            searched safely.
+        UserError: malformed JSON, half a surrogate pair, no list of tools, an unknown key, or a duplicate name.
     """
     text = read_text(path)
     try:
@@ -127,9 +145,12 @@ def read_catalog(path: Path) -> Catalog:
     if not isinstance(value, list) or not value:
         raise UserError(path, "expected a list of tools in OpenAI's form", 'write [{"type": "function", ...}]')
     try:
-        return usable_catalog(value)
+        catalog = usable_catalog(value)
     except BadCatalog as error:
         raise UserError(f"{path}{error.place and ': '}{error.place}", error.problem, error.mend) from None
+    for complaint in catalog.complaints:
+        say(f"{path}: {complaint}")
+    return catalog
 
 
 class BadCatalog(ValueError):
@@ -141,23 +162,18 @@ class BadCatalog(ValueError):
 
 
 def usable_catalog(tools: list[Any]) -> Catalog:
-    """The catalog of tools that a person or a log has written: nothing in it may be meaningless.
+    """The catalog of tools that a person or a log has written; its `complaints` are for the caller to say.
 
     Raises:
-        BadCatalog: no tools in OpenAI's form, an unknown key, a duplicate name, or a schema that cannot be used.
+        BadCatalog: no tools in OpenAI's form, an unknown key, or a duplicate name.
     """
     _refuse_unknown_keys(tools)
     try:
-        catalog = Catalog.from_wire(tools)
+        return Catalog.from_wire(tools)
     except ValidationError as error:
         raise BadCatalog("", explain(error), "see OpenAI's function form") from None
     except ValueError as error:
         raise BadCatalog("", str(error), 'write {"type": "function", "function": {...}}') from None
-    for tool in catalog.tools:
-        if isinstance(bad := tool.compiled, BadSchema):
-            place = f"tool {tool.name!r}, parameters{bad.path and '.'}{bad.path}"
-            raise BadCatalog(place, f"is no usable JSON Schema ({bad.problem})", "mend the schema")
-    return catalog
 
 
 def _tool(number: int, tool: Any) -> Tool:
@@ -197,6 +213,15 @@ def _keyword(error: Refusal) -> str:
     return str(error.validator)
 
 
+def _unusable(problem: BadSchema) -> str:
+    path = f".{problem.path}" if problem.path else ""
+    return _short(f"parameters{path} is no usable JSON Schema ({problem.problem})")
+
+
 def _explain(error: Refusal) -> str:
-    text = f"{_place(error) or 'arguments'}: {error.message}"
+    return _short(f"{_place(error) or 'arguments'}: {error.message}")
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= MAX_PROBLEM_CHARACTERS else f"{text[: MAX_PROBLEM_CHARACTERS - 3]}..."

@@ -7,12 +7,15 @@ level; `null` is not omitted. A field's schema may declare otherwise:
 - `"x-unordered": true`: the order of the list does not count, repetitions do.
 - `"x-null-omitted": true`: `null` is the same as leaving the property out.
 - `"x-match": {"case": false}`: case does not count; `{"whitespace": false}`: runs of white space are one blank, and
-  none count at the ends; `{"tolerance": 0.5}`: numbers are equal up to this absolute difference.
+  none count at the ends; `{"tolerance": 0.5}`: numbers are equal up to this absolute difference, itself included, all
+  three taken as they are written in decimals; `{"instant": true}`, beside the format `date-time` or `time`: texts that
+  mean the same instant are equal, as 14:30 and 14:30:00, or 10:00:00Z and 12:00:00+02:00.
 
 Values that are equal only by `x-match` are `RELAXED`, and reported apart.
 """
 
 import json
+import math
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,8 +25,15 @@ from typing import Any, Literal, TypeGuard
 from referencing.exceptions import Unresolvable
 
 from .assignment import assign
+from .decimals import decimal
+from .formats import instant
 
 DIFFERENT, RELAXED, EQUAL = 0, 1, 2
+MAX_PARTS = 500
+
+_Part = tuple[dict[str, Any], Any]
+"""A schema that applies to a value, and the resolver of its references."""
+_Parts = list[_Part]
 OMITTED: Any = type("Omitted", (), {"__repr__": lambda _: "nothing"})()
 
 
@@ -41,15 +51,16 @@ class Difference:
 
 
 class Shape:
-    """What comparing needs to know of a schema: declarations and sub-shapes, found when first asked for.
+    """What comparing needs to know of a schema: declarations and sub-shapes, worked out when they are first needed.
 
-    Local `$ref` and `allOf` are followed; of `anyOf` and `oneOf`, branches are followed where only one describes an
-    object or a list (the form of "an object or null"). Elsewhere the alternatives would contradict one another, and
-    comparison is strict.
+    Local `$ref` and `allOf` are followed. Of `anyOf` and `oneOf`, a branch is followed where only one describes an
+    object or a list (the form of "an object or null"), or where the constants of only one (`"kind": {"const": "car"}`)
+    agree with the values that are compared. Elsewhere the alternatives would contradict one another, and comparison is
+    strict; so it is beyond the first `MAX_PARTS` schemas that apply to one value.
     """
 
     def __init__(self, schema: Any, resolver: Any) -> None:
-        self._parts = list(_parts(schema, resolver, set()))
+        self._parts = list(_parts(schema, resolver))
         self._properties: dict[str, Shape] = {}
         self._items: dict[int, Shape] = {}
 
@@ -70,6 +81,10 @@ class Shape:
         declared = self._declared("x-match", {})
         return declared if isinstance(declared, dict) else {}
 
+    @cached_property
+    def format(self) -> str:
+        return str(self._declared("format", ""))
+
     def property(self, name: str) -> "Shape":
         if name not in self._properties:
             declared = any(name in _mapping(schema, "properties") for schema, _ in self._parts)
@@ -79,11 +94,45 @@ class Shape:
         return self._properties[name]
 
     def item(self, index: int) -> "Shape":
-        prefix = max((len(schema.get("prefixItems", ())) for schema, _ in self._parts), default=0)
-        key = index if index < prefix else -1
+        """The shape of a list's item: by its place as far as the schema names places, then that of all others."""
+        key = index if index < self._places else -1
         if key not in self._items:
-            self._items[key] = self._sub("items", None) if key < 0 else self._sub("prefixItems", key)
+            shape = Shape(True, None)
+            for schema, resolver in self._parts:
+                shape._parts += _parts(_item(schema, index), resolver)
+            self._items[key] = shape
         return self._items[key]
+
+    @cached_property
+    def _places(self) -> int:
+        return max((len(_placed(schema)[0]) for schema, _ in self._parts), default=0)
+
+    def narrowed(self, *objects: Mapping[str, Any]) -> "Shape":
+        """The shape with the one branch of each alternative whose constants agree with all the objects."""
+        if not self._alternatives:
+            return self
+        parts = list(self._parts)
+        for branches in self._alternatives:
+            fitting = [branch for branch, constants in branches if all(_agrees(constants, one) for one in objects)]
+            if len(fitting) == 1:
+                parts += fitting[0]
+        if len(parts) == len(self._parts):
+            return self
+        shape = Shape(True, None)
+        shape._parts = parts
+        return shape
+
+    @cached_property
+    def _alternatives(self) -> "list[list[tuple[_Parts, dict[str, Any]]]]":
+        """Of each `anyOf` and `oneOf` with several branches of objects, the branches and their constants by name."""
+        several: list[list[tuple[_Parts, dict[str, Any]]]] = []
+        for schema, resolver in self._parts:
+            for keyword in ("anyOf", "oneOf"):
+                branches = [list(_parts(branch, resolver)) for branch in schema.get(keyword) or ()]
+                nested = [branch for branch in branches if any(_nests(part) for part, _ in branch)]
+                if len(nested) > 1:
+                    several.append([(branch, dict(_constants(branch))) for branch in nested])
+        return several
 
     @cached_property
     def _additional(self) -> "Shape":
@@ -92,46 +141,71 @@ class Shape:
     def _declared(self, keyword: str, otherwise: Any) -> Any:
         return next((schema[keyword] for schema, _ in self._parts if keyword in schema), otherwise)
 
-    def _sub(self, keyword: str, key: str | int | None) -> "Shape":
+    def _sub(self, keyword: str, name: str | None = None) -> "Shape":
         shape = Shape(True, None)
         for schema, resolver in self._parts:
-            found = schema.get(keyword)
-            if key is not None:
-                found = _entry(found, key)
-            shape._parts += _parts(found, resolver, set())
+            inner = schema.get(keyword) if name is None else _mapping(schema, keyword).get(name)
+            shape._parts += _parts(inner, resolver)
         return shape
 
 
 def _mapping(schema: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
-    found = schema.get(keyword)
-    return found if isinstance(found, dict) else {}
+    value = schema.get(keyword)
+    return value if isinstance(value, dict) else {}
 
 
-def _entry(container: Any, key: str | int) -> Any:
-    if isinstance(container, dict):
-        return container.get(key)
-    return container[key] if isinstance(container, list) and isinstance(key, int) and key < len(container) else None
+def _placed(schema: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    """The schemas of a list's first items, and that of the others; drafts before 2020-12 write the first as `items`."""
+    items = schema.get("items")
+    if isinstance(items, list):
+        return items, schema.get("additionalItems")
+    first = schema.get("prefixItems")
+    return first if isinstance(first, list) else [], items
 
 
-def _parts(schema: Any, resolver: Any, seen: set[int]) -> Iterator[tuple[dict[str, Any], Any]]:
-    """A schema and those that apply beside it, each with the resolver of its references."""
-    if not isinstance(schema, dict) or id(schema) in seen:
+def _item(schema: Mapping[str, Any], index: int) -> Any:
+    first, others = _placed(schema)
+    return first[index] if index < len(first) else others
+
+
+def _parts(schema: Any, resolver: Any) -> Iterator[_Part]:
+    """A schema and those that apply beside it, each with the resolver of its references; the first `MAX_PARTS`."""
+    return _follow(schema, resolver, set(), iter(range(MAX_PARTS)))
+
+
+def _follow(schema: Any, resolver: Any, seen: set[int], room: Iterator[int]) -> Iterator[_Part]:
+    if not isinstance(schema, dict) or id(schema) in seen or next(room, None) is None:
         return
     seen.add(id(schema))
     yield schema, resolver
     if isinstance(reference := schema.get("$ref"), str) and resolver is not None:
         try:
-            found = resolver.lookup(reference)
-            yield from _parts(found.contents, found.resolver, seen)
+            target = resolver.lookup(reference)
+            yield from _follow(target.contents, target.resolver, seen, room)
         except Unresolvable:
             pass  # the catalog reports it
     for branch in schema.get("allOf") or ():
-        yield from _parts(branch, resolver, seen)
+        yield from _follow(branch, resolver, seen, room)
     for keyword in ("anyOf", "oneOf"):
-        branches = [list(_parts(branch, resolver, set(seen))) for branch in schema.get(keyword) or ()]
+        branches = [list(_follow(branch, resolver, set(seen), room)) for branch in schema.get(keyword) or ()]
         nested = [parts for parts in branches if any(_nests(part) for part, _ in parts)]
         if len(nested) == 1:
             yield from nested[0]
+
+
+def _constants(parts: _Parts) -> Iterator[tuple[str, Any]]:
+    """The properties that a schema allows only one value, by `const` or an `enum` of one."""
+    for schema, resolver in parts:
+        for name, inner in _mapping(schema, "properties").items():
+            for part, _ in _parts(inner, resolver):
+                if "const" in part:
+                    yield name, part["const"]
+                elif isinstance(part.get("enum"), list) and len(part["enum"]) == 1:
+                    yield name, part["enum"][0]
+
+
+def _agrees(constants: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    return all(name not in value or value[name] == constant for name, constant in constants.items())
 
 
 def _nests(schema: Mapping[str, Any]) -> bool:
@@ -169,6 +243,7 @@ def shown(value: Any) -> str:
 def differences(expected: Any, got: Any, shape: Shape, path: str = "") -> Iterator[Difference]:
     """Where two different values differ, at the deepest level that can be named."""
     if isinstance(expected, dict) and isinstance(got, dict):
+        shape = shape.narrowed(expected, got)
         for name in _names(expected, got):
             inner = shape.property(name)
             here = f"{path}.{name}" if path else name
@@ -212,7 +287,15 @@ def _compare_text(expected: str, got: str, shape: Shape) -> int:
             return EQUAL
     if not shape.relaxation:
         return DIFFERENT
-    return RELAXED if _relaxed(expected, shape) == _relaxed(got, shape) else DIFFERENT
+    same = _relaxed(expected, shape) == _relaxed(got, shape) or _same_instant(expected, got, shape)
+    return RELAXED if same else DIFFERENT
+
+
+def _same_instant(expected: str, got: str, shape: Shape) -> bool:
+    if shape.relaxation.get("instant") is not True:
+        return False
+    moment = instant(expected, shape.format)
+    return moment is not None and moment == instant(got, shape.format)
 
 
 def _relaxed(text: str, shape: Shape) -> str:
@@ -224,15 +307,14 @@ def _relaxed(text: str, shape: Shape) -> str:
 def _compare_numbers(expected: float, got: float, shape: Shape) -> int:
     if expected == got:
         return EQUAL
-    tolerance = shape.relaxation.get("tolerance", 0)
-    try:
-        return RELAXED if abs(expected - got) <= tolerance else DIFFERENT
-    except OverflowError:
+    tolerance = shape.relaxation.get("tolerance")
+    if not tolerance or not all(isinstance(number, int) or math.isfinite(number) for number in (expected, got)):
         return DIFFERENT
+    return RELAXED if abs(decimal(expected) - decimal(got)) <= decimal(tolerance) else DIFFERENT
 
 
 def _compare_objects(expected: dict[str, Any], got: dict[str, Any], shape: Shape) -> int:
-    verdict = EQUAL
+    verdict, shape = EQUAL, shape.narrowed(expected, got)
     for name in _names(expected, got):
         inner = shape.property(name)
         left, right = expected.get(name, OMITTED), got.get(name, OMITTED)
@@ -259,13 +341,13 @@ def _compare_unordered(expected: Any, got: Any, shape: Shape) -> int:
     """Whether the lists can be paired off: with strictly equal items alone, else with relaxed ones."""
     rest = list(got)
     for left in expected:
-        found = next((index for index, right in enumerate(rest) if compare(left, right, shape) == EQUAL), None)
-        if found is None:
+        place = next((index for index, right in enumerate(rest) if compare(left, right, shape) == EQUAL), None)
+        if place is None:
             break
-        del rest[found]
+        del rest[place]
     if not rest:
         return EQUAL
-    verdicts = [[compare(left, right, shape) for right in got] for left in expected]
-    if not all(any(row) for row in verdicts):
+    fits = [[int(compare(left, right, shape) != DIFFERENT) for right in got] for left in expected]
+    if not all(any(row) for row in fits):
         return DIFFERENT
-    return RELAXED if all(verdicts[row][column] for row, column in assign(verdicts)) else DIFFERENT
+    return RELAXED if all(fits[row][column] for row, column in assign(fits)) else DIFFERENT

@@ -1,30 +1,36 @@
 """JSON Schemas, compiled into validators that are safe to use on what a model writes.
 
-- Drafts 7 and 2020-12, by `$schema` (2020-12 where there is none).
-- `$ref` inside the document only; nothing is ever fetched.
-- Formats are asserted, the same ones whatever packages are installed: date, time and date-time (seconds and offset may
-  be left out), email, ipv4, ipv6, uuid, uri. Other formats are annotations.
-- Patterns are searched in bounded time (see callproof.catalog.patterns); one that gives up is a problem of the value.
+- Drafts 4, 6, 7, 2019-09 and 2020-12, by `$schema` (2020-12 where there is none), one in a document.
+- `$ref` inside the document only; nothing is ever fetched. What a reference leads to is checked wherever it stands.
+- Formats are asserted (see callproof.catalog.formats).
+- Keywords that jsonschema judges otherwise, or without bound: see callproof.catalog.keywords.
 - `x-unordered`, `x-null-omitted` and `x-match` (see callproof.catalog.equality) are checked for their form.
+
+A value is valid, invalid, or unjudged, where a search or the walk through the schema was given up.
 """
 
-import datetime
-import ipaddress
-import re
-import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, NamedTuple
 
-from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT7, DRAFT202012
 
-from .patterns import BadPattern, TooCostly, check, search
+from .formats import FORMATS
+from .keywords import DIALECTS, NEWEST, TRIAL, OpenQuestion, Question, Trial, Unjudged
+from .patterns import BadPattern, check
 from .plain_schemas import surely_a_schema, surely_valid
+
+MAX_ERRORS = 20
+_MAX_QUESTIONS = 4
+_RECURSION = 4_000
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class BadSchema(ValueError):
@@ -35,6 +41,13 @@ class BadSchema(ValueError):
         self.path, self.problem = path, problem
 
 
+class Judgement(NamedTuple):
+    """What a schema says of a value: its first errors, or why nobody can say; neither if it is valid."""
+
+    errors: list[ValidationError]
+    unjudged: str | None = None
+
+
 class CompiledSchema:
     """A schema with its validator, and the resolver of its references.
 
@@ -43,60 +56,169 @@ class CompiledSchema:
     """
 
     def __init__(self, schema: Any) -> None:
-        dialect = schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST
-        known = _DIALECTS.get(dialect.rstrip("#")) if isinstance(dialect, str) else None
-        if known is None:
-            raise BadSchema("$schema", f"expected one of {', '.join(_DIALECTS)}, got {dialect!r}")
-        if isinstance(schema, dict):  # jsonschema would go back to its own validators at each `$schema`
+        with _deep(), _defects_as(BadSchema):
+            self._compile(schema)
+
+    def _compile(self, schema: Any) -> None:
+        dialect = _dialect(schema)
+        specification, base, validator = DIALECTS[dialect]
+        if isinstance(schema, dict):
             schema = {key: value for key, value in schema.items() if key != "$schema"}
         self.schema = schema
-        specification, base, validator = known
         if not surely_a_schema(schema):
             _check(schema, base)
         resource = Resource(contents=schema, specification=specification)
         self.resolver = Registry().resolver_with_root(resource)
-        _lint(resource, self.resolver)
-        self._validator: Validator = validator(schema, format_checker=_FORMATS, registry=Registry())
+        _Lint(dialect).document(schema, self.resolver)
+        self._validator: Validator = validator(schema, format_checker=FORMATS, registry=Registry())
 
-    def errors(self, value: Any) -> Iterator[ValidationError]:
-        """What the schema refuses of a value."""
-        return iter(()) if surely_valid(value, self.schema) else self._validator.iter_errors(value)
+    def judge(self, value: Any) -> Judgement:
+        """What the schema says of a value. Never raises."""
+        if surely_valid(value, self.schema):
+            return Judgement([])
+        try:
+            with _deep(), _defects_as(Unjudged):
+                return Judgement(min(self._trials(value, {}), key=len))
+        except Unjudged as error:
+            return Judgement([], str(error))
+
+    def _trials(self, value: Any, assumed: Mapping[Question, bool]) -> list[list[ValidationError]]:
+        """The errors for either answer to each question that cannot be answered; once, if there is none."""
+        token = TRIAL.set(Trial(assumed))
+        try:
+            return [list(islice(self._validator.iter_errors(value), MAX_ERRORS))]
+        except OpenQuestion as error:
+            if len(assumed) == _MAX_QUESTIONS:
+                raise Unjudged(str(error)) from None
+            question, reason = error.question, str(error)
+        finally:
+            TRIAL.reset(token)
+        trials = [*self._trials(value, {**assumed, question: True}), *self._trials(value, {**assumed, question: False})]
+        if not assumed and len({bool(errors) for errors in trials}) > 1:
+            raise Unjudged(reason)
+        return trials
 
 
-def _check(schema: Any, dialect: Any) -> None:
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Room for values and schemas nested as deep as an answer may be; jsonschema takes ten frames a level."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        dialect.check_schema(schema)
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@contextmanager
+def _defects_as(kind: "type[BadSchema] | type[Unjudged]") -> Iterator[None]:
+    """What jsonschema and its Rust parts raise where nobody foresaw a schema or a value, panics included."""
+    try:
+        yield
+    except (BadSchema, Unjudged):
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        deep = isinstance(error, RecursionError)
+        reason = "nested too deep" if deep else f"jsonschema fails with {type(error).__name__}: {str(error)[:200]}"
+        raise (BadSchema("", reason) if kind is BadSchema else Unjudged(reason)) from None
+
+
+def _dialect(schema: Any) -> str:
+    written = schema.get("$schema", NEWEST) if isinstance(schema, dict) else NEWEST
+    dialect = _known_dialect(written)
+    if dialect is None:
+        raise BadSchema("$schema", f"expected one of {', '.join(DIALECTS)}, got {written!r}")
+    return dialect
+
+
+def _known_dialect(written: Any) -> str | None:
+    """The draft that `$schema` names, with `http` or `https` and with or without `#`."""
+    name = written.rstrip("#").partition("://")[2] if isinstance(written, str) else None
+    return next((dialect for dialect in DIALECTS if dialect.partition("://")[2] == name), None)
+
+
+def _check(schema: Any, base: Any, reference: str = "") -> None:
+    """Refuse what the draft's metaschema refuses, but for its formats: they hold patterns for Python's."""
+    try:
+        base.check_schema(schema, format_checker=None)
     except SchemaError as error:
-        raise BadSchema(error.json_path.removeprefix("$").removeprefix("."), error.message) from None
+        path = error.json_path.removeprefix("$").removeprefix(".")
+        raise BadSchema(": ".join(filter(None, (reference, path))), _schema_problem(error)) from None
 
 
-def _lint(resource: Resource[Any], resolver: Any) -> None:
-    """Refuse what a metaschema cannot: references that lead nowhere, patterns, and our own keywords."""
-    schema = resource.contents
-    if isinstance(schema, dict):
-        for problem in _problems(schema, resolver):
-            raise BadSchema("", problem)
-    for sub in resource.subresources():
-        _lint(sub, resolver.in_subresource(sub))
+def _schema_problem(error: SchemaError) -> str:
+    if error.absolute_path and error.absolute_path[-1] == "type":
+        return f"expected a type of {', '.join(_TYPES)}, got {error.instance!r}"
+    return error.message
 
 
-def _problems(schema: dict[str, Any], resolver: Any) -> Iterator[str]:
-    if "$schema" in schema:
-        yield "`$schema` below the top level is not supported"
-    for keyword in ("$ref", "$dynamicRef"):
+_Target = tuple[str, Any, Any]
+"""A reference, the schema that it leads to, and the resolver of that schema's own references."""
+
+
+class _Lint:
+    """Refuses what a metaschema cannot: references that lead nowhere, patterns, other drafts, and our own keywords."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self._specification, self._base, _ = DIALECTS[dialect]
+        self._seen: set[int] = set()
+        self._keywords: set[str] = set()
+
+    def document(self, schema: Any, resolver: Any) -> None:
+        """Go through all schemas of a document, then through what references reach elsewhere, as in `examples`.
+
+        Raises:
+            BadSchema: see above.
+        """
+        targets = self._tree(schema, resolver)
+        while targets:
+            reference, target, there = targets.pop()
+            if id(target) not in self._seen:
+                _check(target, self._base, reference)
+                targets += self._tree(target, there)
+        if self._keywords.issuperset({"patternProperties", "unevaluatedProperties"}):
+            raise BadSchema("", "`patternProperties` with `unevaluatedProperties` is not supported")
+
+    def _tree(self, root: Any, resolver: Any) -> list[_Target]:
+        """Check a schema and those inside it; what their references lead to."""
+        targets: list[_Target] = []
+        pending = [(root, resolver)]
+        while pending:
+            schema, here = pending.pop()
+            self._seen.add(id(schema))
+            if isinstance(schema, dict):
+                self._keywords |= schema.keys()
+                for problem in self._problems(schema):
+                    raise BadSchema("", problem)
+                targets += _targets(schema, here)
+            for inner in self._specification.subresources_of(schema):
+                resource = Resource(contents=inner, specification=self._specification)
+                pending.append((inner, here.in_subresource(resource)))
+        return targets
+
+    def _problems(self, schema: dict[str, Any]) -> Iterator[str]:
+        if "$schema" in schema and _known_dialect(schema["$schema"]) != self._dialect:
+            yield f"`$schema` {schema['$schema']!r} inside a document of {self._dialect}"
+        for pattern in (*([schema["pattern"]] if "pattern" in schema else ()), *schema.get("patternProperties", ())):
+            try:
+                check(pattern)
+            except BadPattern as error:
+                yield f"pattern {error}"
+        yield from _own_problems(schema)
+
+
+def _targets(schema: dict[str, Any], resolver: Any) -> Iterator[_Target]:
+    for keyword in _REFERENCES:
         if keyword in schema:
             try:
-                resolver.lookup(schema[keyword])
+                target = resolver.lookup(schema[keyword])
             except (Unresolvable, ValueError):
-                yield f"{keyword} {schema[keyword]!r} leads nowhere in this document, and nothing is fetched"
-    for pattern in (*([schema["pattern"]] if "pattern" in schema else ()), *schema.get("patternProperties", ())):
-        try:
-            check(pattern)
-        except BadPattern as error:
-            yield f"pattern {error}"
-    if "patternProperties" in schema and "unevaluatedProperties" in schema:
-        yield "`patternProperties` beside `unevaluatedProperties` is not supported"
-    yield from _own_problems(schema)
+                problem = f"{keyword} {schema[keyword]!r} leads nowhere in this document, and nothing is fetched"
+                raise BadSchema("", problem) from None
+            yield schema[keyword], target.contents, target.resolver
 
 
 def _own_problems(schema: dict[str, Any]) -> Iterator[str]:
@@ -108,140 +230,15 @@ def _own_problems(schema: dict[str, Any]) -> Iterator[str]:
         yield f"`x-match` is an object, got {relaxation!r}"
         return
     for key, value in relaxation.items():
-        if key in ("case", "whitespace"):
+        if key in ("case", "whitespace", "instant"):
             good = isinstance(value, bool)
         else:
-            good = key == "tolerance" and isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+            good = key == "tolerance" and _is_tolerance(value)
         if not good:
-            yield f"`x-match` takes case and whitespace (booleans) and tolerance (a number), got {key}: {value!r}"
+            yield f"`x-match` takes case, whitespace and instant (true or false) and tolerance, got {key}: {value!r}"
+    if relaxation.get("instant") and schema.get("format") not in ("date-time", "time"):
+        yield "`x-match` takes instant only beside a `format` of date-time or time"
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "string"):
-        yield from _searched(pattern, instance, f"{instance!r} does not match {pattern!r}")
-
-
-def _searched(pattern: str, text: str, message: str) -> Iterator[ValidationError]:
-    try:
-        if not search(pattern, text):
-            yield ValidationError(message)
-    except TooCostly as error:
-        yield ValidationError(f"{pattern!r}: {error}")
-
-
-def _found(pattern: str, name: str) -> bool:
-    """Whether a property's name matches; a search that gives up counts as no match."""
-    try:
-        return search(pattern, name)
-    except TooCostly:
-        return False
-
-
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "object"):
-        for pattern, subschema in patterns.items():
-            for name, value in instance.items():
-                if _found(pattern, name):
-                    yield from validator.descend(value, subschema, path=name, schema_path=pattern)
-
-
-def _additional_properties(validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(instance, "object"):
-        return
-    declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    extras = [name for name in instance if name not in declared and not any(_found(p, name) for p in patterns)]
-    if additional is False and extras:
-        yield ValidationError(f"Additional properties are not allowed ({', '.join(map(repr, extras[:5]))})")
-    elif additional is not False:
-        for name in extras:
-            yield from validator.descend(instance[name], additional, path=name)
-
-
-def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    """Only what is not surely right is worth a validator of its own: most arguments are, and most are plain."""
-    if validator.is_type(instance, "object"):
-        for name, subschema in properties.items():
-            if name in instance and not surely_valid(instance[name], subschema):
-                yield from validator.descend(instance[name], subschema, path=name, schema_path=name)
-
-
-def _unique_items(validator: Any, unique: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    """In linear time, where jsonschema compares all pairs."""
-    if unique and validator.is_type(instance, "array") and len(set(map(_hashable, instance))) < len(instance):
-        yield ValidationError("has non-unique elements")
-
-
-def _hashable(value: Any) -> Any:
-    """Equal for values that JSON Schema holds equal: 1 is 1.0, and no boolean is a number."""
-    if isinstance(value, dict):
-        return "object", frozenset((key, _hashable(item)) for key, item in value.items())
-    if isinstance(value, list):
-        return "array", tuple(map(_hashable, value))
-    return isinstance(value, bool), value
-
-
-_KEYWORDS: dict[str, Any] = {
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "properties": _properties,
-    "additionalProperties": _additional_properties,
-    "uniqueItems": _unique_items,
-}
-_NEWEST = "https://json-schema.org/draft/2020-12/schema"
-_DIALECTS: dict[str, tuple[Any, Any, Any]] = {
-    _NEWEST: (DRAFT202012, Draft202012Validator, extend(Draft202012Validator, _KEYWORDS)),
-    "http://json-schema.org/draft-07/schema": (DRAFT7, Draft7Validator, extend(Draft7Validator, _KEYWORDS)),
-}
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_TIME = re.compile(r"(\d{2}:\d{2})(?::(\d{2})(?:\.\d+)?)?([zZ]|[+-]\d{2}:\d{2})?", re.ASCII)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\\^`{|}<>\"]+")
-
-
-def _is_date(text: str) -> bool:
-    return bool(_DATE.fullmatch(text) and datetime.date.fromisoformat(text))
-
-
-def _is_time(text: str) -> bool:
-    found = _TIME.fullmatch(text)
-    if not found:
-        return False
-    hour_minute, second, offset = found.groups()
-    datetime.time.fromisoformat(hour_minute)
-    datetime.time.fromisoformat(offset[1:] if offset and len(offset) > 1 else "00:00")
-    return second is None or int(second) <= 60
-
-
-def _is_date_time(text: str) -> bool:
-    return text[10:11] in ("T", "t", " ") and _is_date(text[:10]) and _is_time(text[11:])
-
-
-def _is_email(text: str) -> bool:
-    local, at, domain = text.rpartition("@")
-    return bool(local and at and domain) and not any(char.isspace() for char in text)
-
-
-_CHECKS: dict[str, Callable[[str], object]] = {
-    "date": _is_date,
-    "time": _is_time,
-    "date-time": _is_date_time,
-    "email": _is_email,
-    "ipv4": ipaddress.IPv4Address,
-    "ipv6": ipaddress.IPv6Address,
-    "uuid": lambda text: len(text) == 36 and bool(uuid.UUID(text)),
-    "uri": _SCHEME.fullmatch,
-}
-
-
-def _format_checker() -> FormatChecker:
-    checker = FormatChecker(formats=())
-    for name, accepts in _CHECKS.items():
-        checker.checks(name, raises=ValueError)(_on_text(accepts))
-    return checker
-
-
-def _on_text(accepts: Callable[[str], object]) -> Callable[[object], bool]:
-    return lambda value: not isinstance(value, str) or bool(accepts(value))
-
-
-_FORMATS = _format_checker()
+def _is_tolerance(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)

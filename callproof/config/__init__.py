@@ -1,4 +1,4 @@
-"""The one YAML of a run: its sections and limits, where each value came from, and what vLLM can serve of it."""
+"""The YAML file of a run: its sections and limits, the source of each value, and the adapters that vLLM can serve."""
 
 from .origins import resolve
 from .run_config import (

@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from, in rising order; the highest that gives a key decides.
+"""The sources of a configuration's values, lowest first; for each key the highest source that sets it wins.
 
     default               of the schema
     YAML                  the file of --config
@@ -6,10 +6,9 @@
     LLM_SECTION__KEY      of the environment, for instance LLM_MODEL__BASE_MODEL
     command line          after the options: train.learning_rate=1e-4 lora.r=8
 
-Values of the last three are YAML; where only their text as it stands fits the key (`*.jsonl`, `007` for a string), it
-is taken so. A mapping that is given whole takes the place of the one below it; `gate.margins.name_f1=0.01` changes one
-entry and leaves the others. Every unknown key is refused, except for environment variables that look like none of
-ours (`LLM_API_KEY`).
+Values of the last three are read as YAML, or as plain text where only that has the type of the key (`*.jsonl`; `007`
+for a string). A whole mapping replaces the one of a lower source; `gate.margins.name_f1=0.01` changes one entry and
+keeps the others. Unknown keys are refused, except environment variables that belong to other programs (`LLM_API_KEY`).
 """
 
 import copy
@@ -43,7 +42,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Setting(NamedTuple):
-    """A value that a source gives to a key; `source` is its place, as people read it."""
+    """A value that one source sets for a key; `source` is for people: `c.yaml:12`, `LLM_LORA__R`, `command line`."""
 
     key: Key
     value: Any
@@ -51,7 +50,7 @@ class Setting(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A key of the resolved configuration, its JSON value, and where that came from."""
+    """A key of the resolved configuration, its JSON value, and the source that set it."""
 
     key: Key
     value: Any
@@ -60,13 +59,13 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Resolved(Generic[Model]):
-    """A valid configuration; `sources` holds the place of every value that is no default."""
+    """A valid configuration; `sources` maps each key that is not at its default to the source that set it."""
 
     config: Model
     sources: dict[Key, str]
 
     def entries(self) -> Iterator[Entry]:
-        """Every key in the order of the schema; of a mapping, every entry."""
+        """Every key in the order of the schema; a mapping yields one entry for each of its own keys."""
         for key, value in _leaves((), self.config.model_dump(mode="json")):
             yield Entry(key, value, _source_of(key, self.sources) or DEFAULT)
 
@@ -74,7 +73,7 @@ class Resolved(Generic[Model]):
         return {".".join(key): {"value": value, "source": source} for key, value, source in self.entries()}
 
     def as_yaml(self) -> str:
-        """The whole configuration, as a file that `load` accepts, with a source behind each value."""
+        """The whole configuration as YAML that `load` accepts, with the source of each value in a comment."""
         lines: list[tuple[str, str]] = []
         above: Key = ()
         for key, value, source in self.entries():
@@ -87,7 +86,7 @@ class Resolved(Generic[Model]):
 
 
 def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Resolved[Model]:
-    """The configuration of a file, with what the environment and the command line give on top.
+    """The configuration in a file, overridden by `.env`, the environment and the `KEY=VALUE` words of the command line.
 
     Raises:
         UserError: a missing file, malformed YAML, an unknown key (with the nearest valid one), a wrong value; it names
@@ -113,7 +112,7 @@ def sections_of(model: type[BaseModel], path: Path) -> set[str]:
 
 
 class _Layers:
-    """A tree of values that grows source by source, and where each of its leaves came from."""
+    """The nested values so far, which each further source overrides, and the source of each leaf."""
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
@@ -163,14 +162,14 @@ def _dotenv(model: type[BaseModel]) -> Iterator[Setting]:
 
 
 def _blank_lines(text: str) -> int:
-    """A binding begins with the blank lines above it."""
+    """How many lines to skip: the parser counts the blank lines above a binding as part of it."""
     return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _environment(
     model: type[BaseModel], values: Mapping[str, str], places: Mapping[str, str] | None = None
 ) -> Iterator[Setting]:
-    """Shorter names first, so that LLM_TRAIN__SEED stands above a seed in LLM_TRAIN."""
+    """The settings of variables; shorter names first, so that LLM_TRAIN__SEED overrides a seed in LLM_TRAIN."""
     for name in sorted(values):
         if name.startswith(PREFIX):
             key = tuple(name.removeprefix(PREFIX).lower().split("__"))
@@ -189,7 +188,7 @@ def _words(model: type[BaseModel], words: Iterable[str]) -> Iterator[Setting]:
 
 
 def _from_text(model: type[BaseModel], key: Key, text: str, source: str) -> Any:
-    """The value that a text stands for: YAML, or the text itself where that alone fits."""
+    """The text parsed as YAML, or the text itself where only that has the type of the key."""
     kind = _kind(model, key)
     try:
         value = read_yaml(text).value
@@ -209,7 +208,7 @@ def _fits(kind: Any, value: Any) -> bool:
 
 
 def _settings(model: type[BaseModel], key: Key, value: Any, source: Callable[[Key], str]) -> Iterator[Setting]:
-    """A value by its leaves; a mapping that is no section comes as an empty one first, which clears what was there."""
+    """One setting for each leaf; a mapping that is no section first sets {}, which clears its older entries."""
     kind = _kind(model, key)
     if _is_section(kind) and not isinstance(value, dict):
         problem = f"{'.'.join(key)}: expected a section, got {str(value)[:80]!r}"
@@ -250,7 +249,7 @@ def _kind(model: type[BaseModel], key: Key) -> Any:
 
 
 def _below(model: type[BaseModel], key: Key) -> Any:
-    """What stands at a key before any source has given it: for a mapping its default, so that one entry can change."""
+    """The value at a key before any source sets it: a mapping's default, so that single entries can be changed."""
     parent, kind = _kind(model, key[:-1]), _kind(model, key)
     if _is_section(kind) or kind is None or not _is_section(parent):
         return {}
@@ -258,7 +257,7 @@ def _below(model: type[BaseModel], key: Key) -> Any:
 
 
 def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
-    """Of the key or the nearest above it that was given as a whole; None for a default."""
+    """The source that set the key, or the nearest mapping around it; None if it has its default."""
     return next((sources[key[:size]] for size in range(len(key), 0, -1) if key[:size] in sources), None)
 
 

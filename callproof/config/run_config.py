@@ -17,7 +17,7 @@ from .origins import resolve, sections_of
 from .servable import REFUSED_KEYS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""Of what becomes a folder's name."""
+"""Names that are used as folder names must match it."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

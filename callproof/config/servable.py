@@ -1,8 +1,8 @@
-"""What vLLM accepts as an adapter: one set of rules, for a configuration before training and for a folder after it.
+"""Which adapters vLLM can load: one set of rules for configurations before training and adapter folders after it.
 
-The rules are those of vLLM 0.32 (`vllm.lora.peft_helper.PEFTHelper.validate_legal`, `vllm.lora.lora_model`); an adapter
-that breaks one stops the server with a traceback, minutes later. Settings have the names of PEFT's
-`adapter_config.json`.
+The rules are those of vLLM 0.32 (`vllm.lora.peft_helper.PEFTHelper.validate_legal`, `vllm.lora.lora_model`). Checking
+them here takes a second; vLLM itself stops with a traceback only after minutes of loading. Settings are named as in
+PEFT's `adapter_config.json`.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ SWITCHES = (
     "trainable_token_indices",
 )
 REFUSED_KEYS = ("bias", "modules_to_save", *SWITCHES)
-"""Settings of PEFT that have no key in a configuration, since whatever they change vLLM refuses."""
+"""PEFT settings that the configuration does not offer, since vLLM refuses adapters that use them."""
 MEND = "train it again with plain LoRA (section `lora` of the configuration)"
 
 
@@ -41,7 +41,7 @@ def problems(settings: dict[str, Any], model_type: str | None = None) -> list[st
 
 
 def highest_rank(settings: dict[str, Any]) -> int:
-    """The largest rank of any module; of settings without `problems`."""
+    """The largest rank of any module; call it only for settings that have no `problems`."""
     return max(_ranks(settings))
 
 
@@ -77,12 +77,12 @@ def check_trained_on(folder: Path, settings: dict[str, Any], base: str, revision
 
 
 def template_sha256(chat_template: str) -> str:
-    """What a manifest tells of the chat template that an adapter was trained with, and a server has to have as well."""
+    """The hash by which a manifest names the chat template that an adapter was trained with."""
     return hashlib.sha256(chat_template.encode()).hexdigest()
 
 
 def base_model_type(base_model: str) -> str | None:
-    """`model_type` of a base in a folder; None of one on the hub."""
+    """`model_type` of a base model in a local folder; None for one on the hub."""
     file = Path(base_model) / "config.json"
     return read_object(file, "copy the base model again").get("model_type") if file.is_file() else None
 
@@ -99,7 +99,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
 
 
 def _unsupported(settings: dict[str, Any]) -> list[str]:
-    """What PEFT can train and vLLM cannot serve."""
+    """Settings in use that PEFT can train with but vLLM cannot serve, one text each."""
     reasons = []
     if settings.get("bias", "none") != "none":
         reasons.append(f"bias is {settings['bias']!r}, not 'none'")
@@ -136,7 +136,7 @@ def _embedding_targets(settings: dict[str, Any], model_type: str | None) -> list
 
 
 def same_model(one: str, other: str) -> bool:
-    """Equal ids, or the same folder written in two ways."""
+    """Whether both name one model: equal hub ids, or two paths to the same folder."""
     return one.rstrip("/") == other.rstrip("/") or (
         Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
     )

@@ -1,4 +1,4 @@
-"""YAML read with suspicion: one document, no key twice, of bounded size once its aliases are written out."""
+"""A strict YAML reader: one document, no duplicate keys, and a limit on its size with aliases expanded."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -9,11 +9,11 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 MAX_VALUES = 10_000
 MAX_BITS = 512
-"""Of a whole number; more is no setting, and cannot even be printed."""
+"""The longest whole number that is accepted; Python refuses to print much longer ones."""
 
 
 class BadYaml(ValueError):
-    """Text that is no such YAML. `line` counts from 1, None where there is none to name."""
+    """The text was refused. `line` counts from 1; None if the problem is at no single line."""
 
     def __init__(self, problem: str, line: int | None) -> None:
         super().__init__(problem)
@@ -21,14 +21,14 @@ class BadYaml(ValueError):
 
 
 class Document(NamedTuple):
-    """A value, and for each path of keys in its mappings the line on which the key stands."""
+    """The value of a YAML text, and the line number of every key, by its path from the root."""
 
     value: Any
     lines: dict[tuple[Any, ...], int]
 
 
 class _Loader(yaml.SafeLoader):
-    """Names the line of a scalar that Python cannot hold, such as a number of 5,000 digits or a 31st of April."""
+    """A SafeLoader that names the line of a scalar that Python cannot hold, such as 5,000 digits or a 31st of April."""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(text: str) -> Document:
-    """The only document of a text; its value is None where there is nothing.
+    """The one document in a text; its value is None if the text is empty.
 
     Raises:
         BadYaml: malformed, nested too deep, a key given twice, or more than MAX_VALUES values.
@@ -65,7 +65,7 @@ def read_yaml(text: str) -> Document:
 
 
 def _inspect(root: Node) -> None:
-    """Count every value as often as it is used, and look for keys given twice."""
+    """Raise BadYaml for too many values (an alias counts each time that it is used) or a duplicate key."""
     waiting, count = [root], 0
     while waiting:
         node = waiting.pop()
@@ -88,7 +88,7 @@ def _refuse_twice(mapping: MappingNode) -> None:
 
 
 def _lines(root: Node, loader: _Loader) -> dict[tuple[Any, ...], int]:
-    """Construction has written merged mappings (`<<`) out, each key with the place where it stands."""
+    """Path of keys -> line number from 1. Call it after construction, which expands merged mappings (`<<`)."""
     lines: dict[tuple[Any, ...], int] = {}
     waiting: list[tuple[tuple[Any, ...], Node]] = [((), root)]
     while waiting:

@@ -1,6 +1,6 @@
 """What every command line shares: options and verbs, progress, safe display, HTML pages, CI files, worker processes.
 
-Here stands what `--help` needs; pages, CI files and workers import more, and are imported by name.
+Only what `--help` needs is re-exported here, so that help stays fast; import `html`, `ci` and `workers` by their names.
 """
 
 from .command_line import (

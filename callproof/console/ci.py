@@ -1,4 +1,4 @@
-"""Verdicts as continuous integration reads them: JSON, Markdown for a job's summary page, JUnit XML."""
+"""Verdicts in the forms that CI systems read: JSON, Markdown for a job's summary page, JUnit XML."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ STYLES = {"pass": "green", "inconclusive": "yellow"}
 
 
 def write_verdict(path: Path, value: dict[str, Any], texts: dict[Path, str]) -> None:
-    """Write the JSON, and each text to its file; $GITHUB_STEP_SUMMARY is added to, other files are replaced.
+    """Write `value` as JSON to `path`, and each text to its file; $GITHUB_STEP_SUMMARY is appended to.
 
     Raises:
         UserError: a file cannot be written.
@@ -48,7 +48,7 @@ def write_verdict(path: Path, value: dict[str, Any], texts: dict[Path, str]) -> 
 
 
 def escape(text: str) -> str:
-    """Text as Markdown shows it: a model's words must not become markup."""
+    """The text on one line of at most 300 characters, escaped so that Markdown shows it as it is."""
     flat = " ".join(text.split())[:300]
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(character, entity)
@@ -56,18 +56,18 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text between back quotes in a table."""
+    """The text for use between back quotes in a Markdown table: on one line, without back quotes and bars."""
     return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
 
 
 class Suite:
-    """A JUnit test suite; texts may hold any character."""
+    """A JUnit test suite; characters that XML cannot hold are replaced by spaces."""
 
     def __init__(self, name: str) -> None:
         self._suite = ElementTree.Element("testsuite", name=name)
 
     def case(self, classname: str, name: str, out: str | None = None) -> ElementTree.Element:
-        """Add a test case; `out` is what it tells."""
+        """Add a test case and return it; `out` becomes its system-out."""
         case = ElementTree.SubElement(self._suite, "testcase", classname=classname, name=_xml(name))
         if out is not None:
             ElementTree.SubElement(case, "system-out").text = _xml(out)

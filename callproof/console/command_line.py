@@ -1,4 +1,4 @@
-"""What the command lines of the verbs have in common: wrong usage is an error like any other, one line."""
+"""What all command lines share: a parser whose errors are one line, the types of options, and KEY=VALUE overrides."""
 
 import argparse
 import difflib
@@ -13,12 +13,12 @@ from callproof.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises a UserError where argparse prints usage and exits; overrides (below) may stand anywhere."""
+    """An ArgumentParser that raises a UserError instead of exiting; KEY=VALUE words may stand anywhere."""
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Words that argparse leaves over, since it takes positional ones from one place only, are overrides too."""
+        """Add leftover words to the overrides: argparse fills a positional argument from one place of the line only."""
         options, rest = super().parse_known_args(args, namespace)
         if hasattr(options, "overrides"):
             options.overrides = [*options.overrides, *(word for word in rest if not word.startswith("-"))]
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def say(text: str) -> None:
-    """A line for people; stdout is for results."""
+    """Print a line for people on stderr; stdout carries results only."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -111,7 +111,7 @@ def add_config(parser: argparse.ArgumentParser, meaning: str, *, required: bool 
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Let `KEY=VALUE` words follow the options; `overrides` of the parsed arguments goes to `callproof.config.load`."""
+    """Accept `KEY=VALUE` words; the parsed `overrides` are what `callproof.config.load` takes."""
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -121,7 +121,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 
 def with_verb(prog: str, words: Sequence[str], verbs: Sequence[str], default: str) -> list[str]:
-    """The words of a command line, with the default verb before those that begin with an option.
+    """The words of a command line, with the default verb put first where they name none.
 
     Raises:
         UserError: the first word is neither a verb nor an option.

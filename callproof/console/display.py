@@ -1,4 +1,4 @@
-"""Text of models, customers and tools, shown to people: hostile until proven otherwise."""
+"""Text of models, customers and tools made safe to print: it may hold terminal escapes or text-direction marks."""
 
 _VISIBLE = {
     **{code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)},
@@ -9,5 +9,5 @@ _VISIBLE = {
 
 
 def visible(text: str) -> str:
-    """Text that no terminal and no browser takes for a command; tabs and line ends stay."""
+    """The text with control and direction characters replaced by visible symbols; tabs and line ends stay."""
     return text.translate(_VISIBLE)

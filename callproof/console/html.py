@@ -1,8 +1,8 @@
-"""Pages of one file each: reports, which open from disk, and the page of `serve ui`.
+"""Self-contained HTML pages: reports, which open from disk, and the page of `serve ui`.
 
-What models, customers, tools and servers said is hostile until proven otherwise: it is embedded as JSON that cannot end
-its script element, drawn with text nodes only (`assets/dom.js`), and a content security policy admits nothing but the
-page's own style and script, by hash.
+The words of models, customers, tools and servers are not trusted. They are embedded as JSON that cannot end its script
+element and drawn as text nodes only (`assets/dom.js`); a content security policy allows the page's own style and
+script, named by their hashes, and nothing else.
 """
 
 import base64
@@ -26,12 +26,12 @@ def page(
     scripts: Iterable[str],
     connect: str = "'none'",
 ) -> str:
-    """The whole page around `data`.
+    """The HTML of a page that shows `data`.
 
     Args:
         assets: the folder that holds `styles` and `scripts`; they follow those that all pages share.
         data: a JSON value; the scripts find it in the element `data`, and draw into the element `page`.
-        connect: whom the scripts may ask, in the words of a content security policy.
+        connect: the `connect-src` of the content security policy: which hosts the scripts may send requests to.
     """
     style = "\n".join([*map(_shared, _STYLES), *(_text(assets / name) for name in styles)])
     script = "\n".join([*map(_shared, _SCRIPTS), *(_text(assets / name) for name in scripts)])
@@ -64,5 +64,5 @@ def _text(file: Path) -> str:
 
 
 def source_hash(text: str) -> str:
-    """How a content security policy names an inline style or script, so that the page admits that one alone."""
+    """The hash by which a content security policy allows one inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""Work that is spread over processes, and comes back in order."""
+"""Work spread over several processes; results come back in the order of the items."""
 
 import multiprocessing
 import os
@@ -21,13 +21,13 @@ MAX_PROCESSES = 8
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """Each item with `function(item)`, worked out by a process for each processor, at most MAX_PROCESSES.
+    """Yield (item, function(item)) for each item, computed by one process per processor, at most MAX_PROCESSES.
 
-    Items are taken as results are asked for, so few of them are in memory at once. A single item is worked out here,
-    since a process takes longer to start. What `function` raises is raised here, and ends the work.
+    Items are read only as results are consumed, so few are in memory at once. A single item is computed in this
+    process, since starting another takes longer. An exception of `function` is raised here and ends the work.
 
     Args:
-        function: can be pickled, and so can its items and results.
+        function: must be picklable, as must its items and results.
 
     Raises:
         UserError: a process was killed.

@@ -1,4 +1,4 @@
-"""The one timed client of an OpenAI-compatible endpoint, and what a server says of the prompts it makes."""
+"""The timed client of an OpenAI-compatible endpoint, and questions to a server about the prompts that it builds."""
 
 from .endpoint import (
     TOOL_CHOICE,

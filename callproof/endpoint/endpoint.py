@@ -1,7 +1,7 @@
 """The one thin, timed client of an OpenAI-compatible endpoint, shared by replay and bench.
 
-An answer that is bad as an answer is data. Whatever happens, `chat` and `stream` make one attempt and return a `Reply`,
-which tells whether another attempt may help: after transport errors, 429 and 5xx, and after nothing else.
+`chat` and `stream` make one attempt and never raise for what comes back: they return a `Reply`, which says whether
+another attempt may help (after transport errors, 429, 5xx and failures that the server reports in the body).
 
 Times are those of `vllm bench serve`: the clock starts just before the request is written, and each SSE event with a
 choice in it (the role chunk too) is a chunk.
@@ -41,10 +41,11 @@ PROBE_TIMEOUT_S = 10.0
 class Reply:
     """What came back of one attempt; times are `time.perf_counter()` seconds.
 
-    `chunk_times`, and `chunk_texts`, what each of those chunks added to the text, are empty unless streamed. `finished`
-    is when the body had been read, the usage chunk and `[DONE]` included; end-to-end latency as `vllm bench serve` has
-    it ends at `chunk_times[-1]`. `again`: there is no answer, and another attempt may bring one, not before `pause_s`
-    seconds where the server asked for a pause. `waited_s`: how long the request waited here for a slot, before `sent`.
+    `chunk_times` and `chunk_texts` (what each chunk added to the text) are empty unless streamed. `finished` is when
+    the whole body had been read, usage chunk and `[DONE]` included; the end-to-end latency of `vllm bench serve` ends
+    at `chunk_times[-1]`. `again`: there is no answer, but another attempt may bring one, after the `pause_s` seconds
+    that the server asked for. `pieces`: how many chunks carried a piece of the answer; those that only give the role or
+    the finish reason do not. `waited_s`: how long the request waited in this process for a free slot, before `sent`.
     """
 
     answer: Answer
@@ -55,6 +56,7 @@ class Reply:
     again: bool = False
     pause_s: float = 0.0
     chunk_texts: tuple[str, ...] = ()
+    pieces: int = 0
     waited_s: float = 0.0
 
 
@@ -67,7 +69,7 @@ class _Failure(Exception):
 
 
 class NoAnswer(Exception):
-    """A request for something other than a chat completion that brought nothing, and why."""
+    """Why a request for something other than a chat completion failed."""
 
 
 class Endpoint:
@@ -121,7 +123,7 @@ class Endpoint:
         """The model cards of GET /v1/models.
 
         Raises:
-            UserError: nothing answers there, the key is refused, or it is no OpenAI-compatible endpoint.
+            UserError: nothing listens there, the key is refused, or the endpoint is not OpenAI-compatible.
         """
         url = f"{self.root}/v1/models"
         status, body = await self.ask("/v1/models")
@@ -138,7 +140,7 @@ class Endpoint:
     async def ask(
         self, path: str, payload: dict[str, Any] | None = None, timeout_s: float = PROBE_TIMEOUT_S
     ) -> tuple[int, bytes]:
-        """Status and body that GET `path`, or POST with a payload, answers.
+        """Status and body of the answer to GET `path`, or to POST where there is a payload.
 
         Raises:
             UserError: nothing answers there.
@@ -153,14 +155,14 @@ class Endpoint:
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
 
     async def read(self, path: str) -> str:
-        """The text that GET `path` answers; empty where there is no such thing."""
+        """The text at GET `path`; empty if the request fails."""
         with contextlib.suppress(UserError):
             status, body = await self.ask(path)
             return body.decode("utf-8", "replace") if status == 200 else ""
         return ""
 
     async def probe(self, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object that GET `path`, or POST with a payload, answers; empty where there is no such thing."""
+        """The JSON object at GET `path`, or at POST where there is a payload; empty if the request fails."""
         with contextlib.suppress(UserError, NoCompletion):
             status, body = await self.ask(path, payload)
             value = load_json(body)
@@ -169,10 +171,10 @@ class Endpoint:
         return {}
 
     async def post(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """The JSON object that POST `path` answers, one of the requests in flight.
+        """The JSON object at POST `path`; counts as one of the requests in flight.
 
         Raises:
-            NoAnswer: the server is gone, refuses, or answers with something else.
+            NoAnswer: no answer, a status other than 200, or a body that is not a JSON object.
         """
         try:
             async with self._slots, self._open.post(self.root + path, data=to_json(payload), headers=_JSON) as response:
@@ -188,7 +190,7 @@ class Endpoint:
         return value
 
     async def version(self) -> str | None:
-        """The server's version where it tells (vLLM's GET /version), otherwise None."""
+        """The version that the server gives at GET /version, as vLLM does; otherwise None."""
         version = (await self.probe("/version")).get("version")
         return None if version is None else str(version)
 
@@ -218,11 +220,12 @@ class Endpoint:
             answer,
             status,
             sent,
-            chunk_times=tuple(moment for moment, _ in chunks),
+            chunk_times=tuple(moment for moment, _, _ in chunks),
             finished=finished,
             again=again,
             pause_s=pause_s,
-            chunk_texts=tuple(text for _, text in chunks),
+            chunk_texts=tuple(text for _, text, _ in chunks),
+            pieces=sum(piece for _, _, piece in chunks),
             waited_s=sent - called,
         )
 
@@ -240,7 +243,7 @@ class Endpoint:
             raise _Failure(_cause(error), status, again=True) from None
 
     def safe(self, text: str) -> str:
-        """What a server said, without the key: some echo what they were sent."""
+        """The words of a server with the API key masked: some servers echo the request."""
         for secret in filter(None, (self._key, self.authorization)):
             text = text.replace(secret, "***")
         return text
@@ -256,10 +259,10 @@ def request(
     channel: Channel = "raw",
     stream: bool = False,
 ) -> dict[str, Any]:
-    """The one wire payload of replay and bench.
+    """The body of a chat completion request, the same for replay and bench.
 
-    The model is shown the turn's tools; `TOOL_CHOICE` of the channel makes vLLM hand its text back unparsed, or the
-    calls that its own parser makes of it.
+    The turn's tools go with it. The `tool_choice` of the channel (`TOOL_CHOICE`) makes vLLM return the model's text
+    unparsed, or the calls that its own parser reads from it.
     """
     payload: dict[str, Any] = {
         "model": model,
@@ -283,10 +286,10 @@ async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:
 
 
 def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
-    """`name` if it is served.
+    """Return `name`, one of the `served` models.
 
     Raises:
-        UserError: it is not; names the nearest.
+        UserError: it is not served; the error at `where` suggests the nearest name.
     """
     served = list(served)
     if name in served:
@@ -296,7 +299,7 @@ def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
     raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
 
 
-_Chunk = tuple[float, str]  # when it came, and what it added to the text
+_Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
 _Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
@@ -307,14 +310,14 @@ async def _read_whole(response: aiohttp.ClientResponse, _: list[_Chunk]) -> Comp
 async def _read_events(response: aiohttp.ClientResponse, chunks: list[_Chunk]) -> Completion:
     streamed = StreamedCompletion()
     async for data in _events(response.content):
-        moment = time.perf_counter()
+        moment, before = time.perf_counter(), streamed.pieces
         if streamed.add(data):
-            chunks.append((moment, streamed.texts[-1]))
+            chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
     return streamed.completion()
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The data of each server-sent event, as soon as its line is complete (OpenAI's streams have one line an event)."""
+    """The data of each server-sent event, as soon as its line is complete; OpenAI's streams use one line per event."""
     rest = b""
     async for piece in content.iter_any():
         *lines, rest = (rest + piece).split(b"\n")
@@ -342,13 +345,13 @@ def _root(base_url: str) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """A URL as it may be written down: `http://user:password@host` without user and password."""
+    """The URL without the user and password of `http://user:password@host`, so that it can be shown and saved."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def api_key_from(variable: str | None = None) -> str | None:
-    """The key in the environment: of `variable`, otherwise the first of API_KEY_VARIABLES that is set, or None.
+    """The API key in the environment variable `variable`, or in the first of API_KEY_VARIABLES that is set, or None.
 
     Raises:
         UserError: `variable` is not set.
@@ -360,7 +363,7 @@ def api_key_from(variable: str | None = None) -> str | None:
 
 
 def _authorization(base_url: str, key: str | None) -> str | None:
-    """The header's value: credentials in the URL are meant for this endpoint and go before the key."""
+    """The Authorization header: credentials in the URL if there are any, otherwise the key."""
     parts = urlsplit(base_url)
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -371,7 +374,7 @@ def _authorization(base_url: str, key: str | None) -> str | None:
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds that the server asks to wait (a number, or an HTTP date), at most MAX_PAUSE_S; 0 where it does not."""
+    """Seconds to wait by the Retry-After header (a number or an HTTP date), at most MAX_PAUSE_S; 0 without one."""
     value = headers.get("Retry-After", "")
     with contextlib.suppress(ValueError):
         return min(max(0.0, float(value)), MAX_PAUSE_S)

@@ -1,4 +1,4 @@
-"""What an endpoint makes of a turn before it answers, told by vLLM's /tokenize and /detokenize."""
+"""The prompt that a server builds from a turn, read through vLLM's /tokenize and /detokenize."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from .endpoint import Endpoint
 
 
 def tokenize_request(turn: Turn, model: str, *, with_tools: bool = True) -> dict[str, Any]:
-    """What vLLM's POST /tokenize takes to tell the prompt of a turn in tokens."""
+    """The body of vLLM's POST /tokenize for the prompt of a turn."""
     tools = {"tools": list(turn.tools)} if turn.tools and with_tools else {}
     return {"model": model, "messages": list(turn.messages), "add_generation_prompt": True, **tools}
 
 
 async def prompt_tokens(endpoint: Endpoint, turn: Turn, model: str, *, with_tools: bool) -> list[Any]:
-    """The tokens of a turn's prompt, with its tools or without; none where the endpoint does not tell."""
+    """The token ids of a turn's prompt, with or without its tools; empty if the endpoint has no /tokenize."""
     payload = tokenize_request(turn, model, with_tools=with_tools)
     tokens = (await endpoint.probe("/tokenize", payload)).get("tokens")
     return tokens if isinstance(tokens, list) else []
 
 
 async def shows_catalog(endpoint: Endpoint, turn: Turn, model: str, prompt: list[Any], bare: list[Any]) -> bool | None:
-    """Whether a prompt names every tool of its turn; None where there is no telling.
+    """Whether a prompt names every tool of its turn; None if the endpoint cannot say.
 
     Args:
-        prompt: the prompt's tokens with tools.
-        bare: those without.
+        prompt: token ids of the prompt with tools.
+        bare: token ids of the prompt without tools.
     """
     if not turn.tools or not prompt:
         return None

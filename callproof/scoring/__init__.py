@@ -1,5 +1,6 @@
 """From an answer and its gold to an outcome, and from outcomes to figures with intervals."""
 
+from .answer import Answer
 from .differences import Difference, differences
 from .estimates import Estimate, proportion, slices, summarise
 from .intervals import SEED, Array, resampled_sums, t_quantile
@@ -9,7 +10,6 @@ from .outcomes import (
     DIFFERENCES,
     LABELS,
     SCORER_VERSION,
-    Answer,
     Channel,
     MatchProfile,
     Outcome,

@@ -33,10 +33,12 @@ class Counts(ToolCounts):
         answered_call_turn, answered_no_call_turn: likewise, and there was an answer.
         attempted: at least one attempt.
         attempted_call_turn, attempted_no_call_turn: likewise, where a call is expected, or none.
-        truncated: the token limit cut the answer. text_beside: an attempt with text beside it.
+        truncated: the token limit cut the answer. empty: neither text nor attempt. text_beside: an attempt with text
+        beside it.
     Of calls:
         attempts: blocks opened. parsed: of them, calls. known: of them, of tools in the catalog. schema_valid: of them,
-        with arguments that their schema accepts. unclosed, decoded_strings: see ParsedAnswer.
+        with arguments that their schema accepts; unjudged: of the known, those of which that cannot be told. unclosed,
+        decoded_strings: see ParsedAnswer.
         gold_calls; predicted_calls: the same as parsed, but 0 where any call is right. name_matches: size of the common
         multiset of names.
         exact_matches: gold calls with an exact partner. relaxed_matches: of them, those that need `x-match`.
@@ -55,11 +57,13 @@ class Counts(ToolCounts):
     attempted_call_turn: Flag
     attempted_no_call_turn: Flag
     truncated: Flag
+    empty: Flag = 0
     text_beside: Flag
     attempts: Number
     parsed: Number
     known: Number
     schema_valid: Number
+    unjudged: Number = 0
     unclosed: Number
     decoded_strings: Number
     relaxed_matches: Number
@@ -130,12 +134,22 @@ def contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts], gold_calls
         total, *values = read(counts)
         if total != sum(values):
             return f"counts: {whole} is not the sum of {', '.join(parts)}"
+    if problem := _inconsistency(counts):
+        return f"counts: {problem}"
     if counts.gold_calls != gold_calls:
         return f"counts: gold_calls is {counts.gold_calls}, where gold holds {gold_calls}"
     for label, count in (("ok", counts.exact), ("infra_error", counts.infra)):
         if count != (outcome == label):
             return f"counts: {'exact' if label == 'ok' else 'infra'} is {count}, where the outcome is {outcome}"
     return _tool_contradiction(counts, per_tool)
+
+
+def _inconsistency(counts: Counts) -> str | None:
+    if counts.schema_valid + counts.unjudged > counts.known:
+        return f"schema_valid and unjudged are more than known, {counts.known}"
+    if counts.empty and (counts.attempted or counts.infra):
+        return "empty is 1, where there is an attempt or no answer"
+    return None
 
 
 def _tool_contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts]) -> str | None:

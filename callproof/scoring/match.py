@@ -1,8 +1,8 @@
 """Predicted calls against gold calls.
 
-The pairs are a one-to-one assignment of greatest weight: as many exact pairs as possible, then as many pairs of one
-name, then as many equal arguments; strictly equal before relaxed. Duplicates count, so surplus is a false positive.
-With `order="strict"` pairs may not cross.
+The pairs are a one-to-one assignment: as many exact pairs as possible; of such assignments, as many pairs of one name;
+of these, as many equal arguments; of these, as few as possible that only `x-match` makes equal. Duplicates count, so
+surplus is a false positive. With `order="strict"` pairs may not cross.
 """
 
 from collections import defaultdict
@@ -73,8 +73,8 @@ def match(
         for column, call in enumerate(predicted)
         if call.name == wanted.name
     }
-    found = _in_order(table, len(gold), len(predicted)) if order == "strict" else _assigned(table)
-    pairs = sorted(found, key=lambda pair: pair.gold)
+    pairing = _in_order(table, len(gold), len(predicted)) if order == "strict" else _assigned(table)
+    pairs = sorted(pairing, key=lambda pair: pair.gold)
     paired_gold, paired_predicted = {pair.gold for pair in pairs}, {pair.predicted for pair in pairs}
     return Matching(
         pairs=tuple(pairs),
@@ -140,11 +140,17 @@ def _in_order(table: Table, rows: int, columns: int) -> Iterator[Pair]:
 
 
 def _weights(table: Table) -> dict[tuple[int, int], int]:
-    """Of each pair: exact, then the name, then matched arguments, each above any sum of what follows."""
+    """Of each pair: exact, then the name, then equal arguments, then strictly equal ones, each above any sum of what
+    follows."""
     pairs = len({row for row, _ in table})
-    name = 2 * pairs * max((pair.matched_args for pair in table.values()), default=0) + 1
+    most = pairs * max((pair.matched_args for pair in table.values()), default=0)
+    argument = most + 1
+    name = argument * most + 1
     exact = name * (pairs + 1)
-    return {cell: exact * pair.exact + name + 2 * pair.matched_args - pair.relaxed_args for cell, pair in table.items()}
+    return {
+        cell: exact * pair.exact + name + argument * pair.matched_args - pair.relaxed_args
+        for cell, pair in table.items()
+    }
 
 
 def _pair(row: int, gold: GoldCall, column: int, predicted: ToolCall, shape: Shape) -> Pair:

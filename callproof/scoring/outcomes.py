@@ -3,14 +3,26 @@
 An outcome keeps every label that applies; the first in the order of `LABELS` is `outcome`, so outcomes are mutually
 exclusive. A turn is exact if and only if its outcome is `ok`.
 
-- `infra_error`: no answer after retries; no other label. The turn counts: its gold calls are missed, it is not exact.
-  It proves neither a call nor an abstention, so rates about the decision to call leave it out.
-- `truncated`: the token limit cut an open block, or thinking never ended. `parse_error`: another malformed attempt.
+- `infra_error`: no answer after retries, or one on which the server gave up (`finish_reason` "error" or "abort"); no
+  other label. The turn counts: its gold calls are missed, it is not exact. It proves neither a call nor an abstention,
+  so rates about the decision to call leave it out.
+- `truncated`: the token limit cut an open block, or the answer before any text or call, or thinking never ended.
+- `parse_error`: another malformed attempt; one in the notation of another format only where a call is expected, since
+  elsewhere it is a `hallucinated_call` like any.
 - `unknown_tool`: a call of a tool that the turn's own catalog lacks. `schema_invalid`: arguments that it refuses.
+  Where that cannot be told (a schema that cannot be used, a pattern that takes too long), a call is `unjudged`: that is
+  no label but a count and a reason, and the call is compared with gold as any other, so that it may be `ok`.
 - `hallucinated_call`: an attempt where gold has no call; malformed attempts count.
 - On turns with gold calls: `missed_call`: fewer attempts than gold calls; `wrong_tool`: a call in the place of a gold
   call of another name; `extra_call`: more calls than gold calls.
 - `wrong_args`: a call of the right tool with arguments that differ.
+- `empty`: no call, no text and no refusal. Silence is no restraint, so it is wrong where no call is expected too.
+
+Remarks follow the other labels, `ok` included, and never decide: `refusal`: the server sent one. `content_filter`: the
+server's filter ended the answer. `thought_call`: thinking holds a call, which does not count.
+
+On the raw channel an answer that brings `tool_calls` all the same is read by them, as on the served one: the server
+has taken the calls out of the text. `Outcome.notation` tells.
 
 On a turn where any call is right (`Turn.any_call`), valid calls of known tools are `ok`, and none is `missed_call`.
 
@@ -23,32 +35,30 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
-from typing import Any, Literal, NamedTuple, get_args
+from itertools import chain, islice
+from typing import Literal, NamedTuple, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
 from callproof.calls import (
-    Completion,
     MalformedCall,
     ParsedAnswer,
-    RefusedJSON,
     ToolCall,
     parse_answer,
     parse_served,
-    writable_value,
 )
 from callproof.catalog import Catalog, Difference, Tool, shown
 from callproof.errors import UserError
-from callproof.records import Number, Positive, Record, explain
+from callproof.records import Number, Record, explain
 from callproof.turns import GoldCall, Turn
 
-from .bfcl import bfcl_differences, match_bfcl
+from .answer import Answer
+from .bfcl import BfclReading, bfcl_differences, match_bfcl
 from .counts import Counts, ToolCounts
 from .match import Matching, match, pair_differences
 
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 MAX_REASONS = 20
 
 Channel = Literal["raw", "served"]
@@ -64,8 +74,10 @@ OutcomeLabel = Literal[
     "wrong_tool",
     "extra_call",
     "wrong_args",
+    "empty",
     "ok",
 ]
+Remark = Literal["refusal", "content_filter", "thought_call"]
 LABELS: tuple[OutcomeLabel, ...] = get_args(OutcomeLabel)
 DIFFERENCES: dict[MatchProfile, Callable[[GoldCall, ToolCall, Catalog], Iterator[Difference]]] = {
     "strict": pair_differences,
@@ -73,56 +85,17 @@ DIFFERENCES: dict[MatchProfile, Callable[[GoldCall, ToolCall, Catalog], Iterator
 }
 
 
-class Answer(Record):
-    """What the endpoint gave back, as it came; only lone surrogates, which no UTF-8 file can hold, are replaced.
-
-    `tool_calls`: the server's own, if it sent any. `error`: no answer came after retries, and why.
-    """
-
-    text: str = ""
-    finish_reason: str | None = None
-    usage: dict[str, Any] | None = None
-    tool_calls: tuple[dict[str, Any], ...] | None = None
-    requests: Positive | None = Field(
-        default=None, description="how many requests it took, those that failed included; None where nobody counted"
-    )
-    latency_s: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="seconds from request to end of answer"
-    )
-    error: str | None = None
-
-    @classmethod
-    def of(cls, completion: Completion, latency_s: float | None = None) -> "Answer":
-        """The answer that a chat completion holds."""
-        return cls(
-            text=completion.text,
-            finish_reason=completion.finish_reason,
-            usage=completion.usage,
-            tool_calls=completion.tool_calls,
-            latency_s=latency_s,
-        )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _writable(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        value = dict(value)
-        if isinstance(value.get("tool_calls"), tuple):
-            value["tool_calls"] = list(value["tool_calls"])
-        try:
-            return writable_value(value)
-        except RefusedJSON:
-            return writable_value({**value, "usage": None, "tool_calls": [{"function": None}]})
-
-
 class Outcome(Record):
-    """One judged answer. `reasons` say for people what was wrong; what else is needed can be derived.
+    """One judged answer. `reasons` say in words what was wrong.
 
-    Version 2 has `answer.requests`; lines of version 1 are read like it, and nothing is known of their requests.
+    `notation`: how its attempts are written: the name of a format, `json` for a bare or fenced object, `tool_calls` if
+    the server's own were read, `bfcl` if a handler of BFCL read them; None if it holds no attempt.
+
+    Version 2 added `answer.requests`, which is None in lines of version 1; version 3 added `notation`, the remarks and
+    the answer's `thinking` and `refusal`.
     """
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     turn_id: str
     session_id: str
     model: str
@@ -133,8 +106,9 @@ class Outcome(Record):
     catalog_size: Number
     gold: tuple[GoldCall, ...]
     outcome: OutcomeLabel
-    labels: tuple[OutcomeLabel, ...]
+    labels: tuple[OutcomeLabel | Remark, ...]
     reasons: tuple[str, ...]
+    notation: str | None = None
     calls: tuple[ToolCall | MalformedCall, ...]
     counts: Counts
     per_tool: dict[str, ToolCounts]
@@ -142,17 +116,36 @@ class Outcome(Record):
 
 
 class _Finding(NamedTuple):
-    """What was found out about one answer, on the way to its outcome."""
+    """An answer parsed, checked against the catalog and matched with gold, from which its outcome is derived."""
 
     turn: Turn
     profile: MatchProfile
-    answered: bool
+    answer: Answer
     parsed: ParsedAnswer
+    thought_calls: tuple[ToolCall | MalformedCall, ...]
     calls: tuple[ToolCall, ...]
     known: tuple[ToolCall, ...]
     problems: tuple[tuple[ToolCall, list[str]], ...]
+    unjudged: tuple[tuple[ToolCall, str], ...]
     compared: tuple[ToolCall, ...]
     matching: Matching
+
+    @property
+    def answered(self) -> bool:
+        return self.answer.failure is None
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing that a user would see."""
+        return self.answered and not (self.parsed.attempts or self.parsed.text or self.answer.refusal)
+
+    @property
+    def truncated(self) -> bool:
+        return self.parsed.truncated or (self.silent and self.answer.finish_reason == "length")
+
+    @property
+    def empty(self) -> bool:
+        return self.silent and not self.truncated
 
     @property
     def malformed(self) -> list[MalformedCall]:
@@ -167,6 +160,8 @@ def judge(
     channel: Channel = "raw",
     repeat: int = 0,
     profile: MatchProfile = "strict",
+    format: str = "hermes",
+    reading: BfclReading | None = None,
 ) -> Outcome:
     """The outcome of one answer. Pure, and never raises on anything that a model can write.
 
@@ -178,10 +173,14 @@ def judge(
         channel: `raw` parses `answer.text`; `served` takes `answer.tool_calls`, as a client would.
         repeat: which of several answers to the turn.
         profile: how calls are compared with gold; see the head of this module.
+        format: a name of `callproof.calls.formats.FORMATS`, in which the model is to write calls.
+        reading: how BFCL reads the answers of this model, instead of `channel` and `format`.
     """
-    finding = _find(turn, answer, catalog, channel, profile)
-    labels = _labels(finding) if finding.answered else ("infra_error",)
-    reasons = _reasons(finding, catalog) if finding.answered else iter([f"no answer: {answer.error}"])
+    finding = _find(turn, answer, catalog, channel, profile, format, reading)
+    labels = (*_labels(finding), *_remarks(finding)) if finding.answered else ("infra_error",)
+    exact = labels[0] == "ok"
+    faults = () if exact or not finding.answered else _reasons(finding, catalog)
+    reasons = chain(_unjudged_reasons(finding), faults, _remark_reasons(finding))
     return Outcome.model_construct(
         turn_id=turn.turn_id,
         session_id=turn.session_id,
@@ -194,9 +193,10 @@ def judge(
         gold=turn.gold,
         outcome=labels[0],
         labels=labels,
-        reasons=() if labels == ("ok",) else tuple(islice(reasons, MAX_REASONS)),
+        reasons=tuple(islice(reasons, MAX_REASONS)),
+        notation=_notation(finding.parsed, answer, "bfcl" if reading else format),
         calls=finding.parsed.calls,
-        counts=_counts(finding, exact=labels == ("ok",)),
+        counts=_counts(finding, exact),
         per_tool=_per_tool(finding),
         answer=answer,
     )
@@ -214,7 +214,7 @@ def pair_calls(
 
 
 def catalog_of(turn: Turn) -> Catalog:
-    """The turn's own catalog; one object for all turns with the same tools in whatever order.
+    """The turn's own catalog; turns with the same tools, in any order, share one object.
 
     Raises:
         UserError: a tool without a name, or a name twice.
@@ -236,20 +236,44 @@ def _tool(text: bytes) -> Tool:
     return Catalog.from_wire([json.loads(text)]).tools[0]
 
 
-def _find(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, profile: MatchProfile) -> _Finding:
-    answered = answer.error is None
-    if not answered:
-        parsed = parse_answer("")
-    elif channel == "served":
-        parsed = parse_served(answer.tool_calls or (), answer.text, answer.finish_reason)
+def _find(
+    turn: Turn,
+    answer: Answer,
+    catalog: Catalog,
+    channel: Channel,
+    profile: MatchProfile,
+    format: str,
+    reading: BfclReading | None,
+) -> _Finding:
+    if reading and answer.failure is None:
+        parsed = reading(answer.text, answer.tool_calls, turn, catalog)
     else:
-        parsed = parse_answer(answer.text, answer.finish_reason)
+        parsed = _parsed(answer, catalog, channel, format)
+    thoughts = parse_answer(answer.thinking, None, format, catalog.parameters)
+    thought_calls = (*parsed.thought_calls, *thoughts.thought_calls, *thoughts.calls)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
     known = tuple(call for call in calls if call.name in catalog.by_name)
-    problems = tuple((call, refusals) for call in known if (refusals := catalog.problems(call)))
+    validities = [(call, catalog.validity(call)) for call in known]
+    problems = tuple((call, validity.problems) for call, validity in validities if validity.problems)
+    unjudged = tuple((call, validity.unjudged) for call, validity in validities if validity.unjudged)
     compared = () if turn.any_call else calls
     matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
-    return _Finding(turn, profile, answered, parsed, calls, known, problems, compared, matching)
+    return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, unjudged, compared, matching)
+
+
+def _parsed(answer: Answer, catalog: Catalog, channel: Channel, format: str) -> ParsedAnswer:
+    if answer.failure is not None:
+        return parse_answer("")
+    if channel == "served" or answer.tool_calls:
+        calls = answer.tool_calls or ()
+        return parse_served(calls, answer.text, answer.finish_reason, format, catalog.parameters)
+    return parse_answer(answer.text, answer.finish_reason, format, catalog.parameters)
+
+
+def _notation(parsed: ParsedAnswer, answer: Answer, format: str) -> str | None:
+    if not parsed.attempts:
+        return None
+    return "tool_calls" if answer.tool_calls and format != "bfcl" else parsed.foreign or format
 
 
 def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
@@ -259,8 +283,10 @@ def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
     malformed, attempts, expected = finding.malformed, finding.parsed.attempts, finding.turn.expects_call
     surplus, missing = len(finding.matching.surplus), len(finding.matching.missing)
     applies: dict[OutcomeLabel, bool] = {
-        "truncated": finding.parsed.truncated,
-        "parse_error": any(call.reason != "truncated" for call in malformed),
+        "truncated": finding.truncated,
+        "parse_error": any(
+            call.reason != "truncated" and (expected or call.reason != "foreign_format") for call in malformed
+        ),
         "unknown_tool": len(finding.known) < len(finding.calls),
         "schema_invalid": bool(finding.problems) and not bfcl,
         "hallucinated_call": not expected and attempts > 0,
@@ -268,8 +294,18 @@ def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
         "wrong_tool": surplus > 0 and missing > 0,
         "extra_call": expected and surplus > missing,
         "wrong_args": not all(pair.exact for pair in finding.matching.pairs),
+        "empty": finding.empty,
     }
     return tuple(label for label, true in applies.items() if true) or ("ok",)
+
+
+def _remarks(finding: _Finding) -> tuple[Remark, ...]:
+    applies: dict[Remark, bool] = {
+        "refusal": bool(finding.answer.refusal),
+        "content_filter": finding.answer.finish_reason == "content_filter",
+        "thought_call": bool(finding.thought_calls),
+    }
+    return tuple(remark for remark, true in applies.items() if true)
 
 
 def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
@@ -280,15 +316,35 @@ def _bfcl_decision(finding: _Finding) -> OutcomeLabel:
     return "ok" if called else "parse_error" if finding.malformed else "missed_call"
 
 
+def _unjudged_reasons(finding: _Finding) -> Iterator[str]:
+    """Which calls could not be checked, and why; said whatever the outcome."""
+    yield from (f"{call.name}: not checked against its schema: {reason}" for call, reason in finding.unjudged)
+
+
 def _reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
-    """What was wrong, for people, in the order of the labels."""
-    if finding.parsed.truncated:
+    """What was wrong, in words, in the order of the labels."""
+    if finding.truncated:
         yield "cut off by the token limit or inside unclosed thinking"
     yield from (f"malformed call ({call.reason}): {shown(call.text)}" for call in finding.malformed)
     yield from (f"unknown tool {shown(call.name)}" for call in finding.calls if call.name not in catalog.by_name)
     for call, problems in finding.problems:
         yield from (f"{call.name}: refused by its schema: {problem}" for problem in problems)
     yield from _match_reasons(finding, catalog)
+    if finding.empty:
+        yield "an empty answer: neither text nor a call"
+
+
+def _remark_reasons(finding: _Finding) -> Iterator[str]:
+    """Why there is no answer, or what the remarks say."""
+    if not finding.answered:
+        yield f"no answer: {finding.answer.failure}"
+        return
+    if finding.answer.refusal:
+        yield f"refusal: {shown(finding.answer.refusal)}"
+    if finding.answer.finish_reason == "content_filter":
+        yield "ended by the server's content filter"
+    for call in finding.thought_calls:
+        yield f"inside thinking, so not counted: {shown(call.name if isinstance(call, ToolCall) else call.text)}"
 
 
 def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
@@ -317,12 +373,14 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
         attempted=attempted,
         attempted_call_turn=attempted and call_turn,
         attempted_no_call_turn=attempted and not call_turn,
-        truncated=parsed.truncated,
+        truncated=finding.truncated,
+        empty=finding.empty,
         text_beside=attempted and bool(parsed.text),
         attempts=parsed.attempts,
         parsed=len(finding.calls),
         known=len(finding.known),
-        schema_valid=len(finding.known) - len(finding.problems),
+        schema_valid=len(finding.known) - len(finding.problems) - len(finding.unjudged),
+        unjudged=len(finding.unjudged),
         unclosed=parsed.unclosed,
         decoded_strings=parsed.decoded_strings,
         gold_calls=len(finding.turn.gold),
@@ -337,7 +395,7 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
 
 
 def _per_tool(finding: _Finding) -> dict[str, ToolCounts]:
-    """Counts of each tool that gold calls, or that is called and in the catalog."""
+    """Counts of every tool that gold calls, and of every tool of the catalog that the answer calls."""
     gold = Counter(call.name for call in finding.turn.gold)
     predicted = Counter(call.name for call in finding.compared)
     exact = Counter(finding.turn.gold[pair.gold].name for pair in finding.matching.pairs if pair.exact)

@@ -54,6 +54,7 @@ class Countable(BaseModel):
     gold: tuple[_Named, ...]
     outcome: OutcomeLabel
     reasons: tuple[str, ...]
+    notation: str | None = None
     counts: Counts
     per_tool: dict[str, ToolCounts]
     answer: _Answered
@@ -78,6 +79,8 @@ class Tally:
         tool_counts: (C, TOOL_COUNTS) what the turn adds for that tool.
         slices: name -> rows of its turns, by kind, then in natural order; see `callproof.scoring.estimates.slices`.
         labels: how many answers had each outcome.
+        notations: how many answers wrote their calls in each notation (see `Outcome.notation`), None: held no attempt;
+            unanswered turns are left out.
         retried: how many answers took more than one request.
     """
 
@@ -89,6 +92,7 @@ class Tally:
     tool_counts: Array
     slices: Mapping[str, Rows]
     labels: Mapping[str, int]
+    notations: Mapping[str | None, int]
     retried: int
 
     @classmethod
@@ -113,6 +117,7 @@ class TallyCounter:
         self._counts, self._cells = array("i"), array("i")
         self._slices: dict[_SliceKey, array[int]] = defaultdict(lambda: array("i"))
         self._labels: Counter[str] = Counter()
+        self._notations: Counter[str | None] = Counter()
         self._retried = 0
 
     def add(self, outcome: Outcome | Countable) -> None:
@@ -127,6 +132,8 @@ class TallyCounter:
             number = self._tools.setdefault(tool, len(self._tools))
             self._cells.extend((row, number, *_read_tool_counts(counts)))
         self._labels[outcome.outcome] += 1
+        if not outcome.counts.infra:
+            self._notations[outcome.notation] += 1
         self._retried += (outcome.answer.requests or 1) > 1
 
     def tally(self) -> Tally:
@@ -149,6 +156,7 @@ class TallyCounter:
             tool_counts=cells[:, 2:] / repeats[cells[:, 0], None],
             slices={key[2]: _numbers(self._slices[key]) for key in sorted(self._slices)},
             labels=dict(self._labels),
+            notations=dict(self._notations),
             retried=self._retried,
         )
 

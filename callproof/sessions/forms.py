@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, decode, split_tools
 from callproof.catalog import BadCatalog, Catalog, usable_catalog
+from callproof.console import say
 
 from .talk import Talk, kind, refuse
 
@@ -39,7 +40,7 @@ Placed = tuple[str, Any]
 
 
 class Form(NamedTuple):
-    """How a form is told (the keys that it needs), what else it may hold, and how its messages are read."""
+    """A form: the keys that identify it, further keys that it may have, and the function that reads its messages."""
 
     needs: tuple[str, ...]
     may: tuple[str, ...]
@@ -47,7 +48,7 @@ class Form(NamedTuple):
 
 
 def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
-    """What a `Session` is made of.
+    """The fields of the `Session` that a record holds.
 
     Args:
         record: an object in any of the forms.
@@ -76,7 +77,7 @@ def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
 
 
 def _form(record: dict[str, Any], where: str) -> Form:
-    """The form of a record, its keys checked."""
+    """The form that a record has; raises a UserError if it has none, or a key that the form does not know."""
     keys = {key for key, value in record.items() if value is not None}
     form = next((form for form in FORMS if keys.issuperset(form.needs)), None)
     if form is None:
@@ -102,7 +103,7 @@ def _id(record: dict[str, Any], where: str, name: str) -> str:
 
 
 def _recorded_tools(record: dict[str, Any]) -> Any:
-    """What the record or its request says of tools; null is nothing."""
+    """The `tools` of the record or, where that has none, of its request; None if neither has any."""
     request = record.get("request")
     inside = request.get("tools") if isinstance(request, dict) else None
     return record.get("tools") if inside is None else inside
@@ -121,9 +122,12 @@ def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str |
     if not isinstance(tools, list):
         refuse(f"{where}: tools", f"expected a list of tools, got {kind(tools)}")
     try:
-        return text, _catalog(json.dumps([_function_form(tool) for tool in tools]))
+        catalog, unsaid = _catalog(json.dumps([_function_form(tool) for tool in tools]))
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
+    while unsaid:
+        say(f"{where}: tools: {unsaid.pop()}")
+    return text, catalog
 
 
 def _function_form(tool: Any) -> Any:
@@ -135,9 +139,10 @@ def _function_form(tool: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _catalog(tools: str) -> Catalog:
-    """One catalog for all sessions that bring the same tools; its schemas are compiled once."""
-    return usable_catalog(json.loads(tools))
+def _catalog(tools: str) -> tuple[Catalog, list[str]]:
+    """One catalog for all sessions that bring the same tools, compiled once, and its complaints until they are said."""
+    catalog = usable_catalog(json.loads(tools))
+    return catalog, catalog.complaints
 
 
 def _list(value: Any, place: str) -> list[Any]:
@@ -152,7 +157,7 @@ def _messages(record: dict[str, Any], where: str) -> Iterator[Placed]:
 
 
 def _agent_session(record: dict[str, Any], where: str) -> Iterator[Placed]:
-    """The request, whose further keys (model, temperature) are the client's affair, and the answer that it got."""
+    """The messages of a request and of its response; other keys of the request (model, temperature) are ignored."""
     request, response = record["request"], record["response"]
     if not isinstance(request, dict):
         refuse(f"{where}: request", f"expected an object, got {kind(request)}")
@@ -222,7 +227,7 @@ def _question(record: dict[str, Any], where: str) -> Iterator[Placed]:
 
 
 def _question_and_answer(record: dict[str, Any], where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
-    """One question, its parts with an empty line between them, and its answer."""
+    """A user message that joins the texts under `parts` with empty lines, then the assistant message under `answer`."""
     texts: list[str] = []
     for key in parts:
         value = record.get(key)
@@ -255,7 +260,7 @@ def _rendered(record: dict[str, Any], where: str) -> Iterator[Placed]:
 
 
 def _turn(role: str, content: str, where: str, number: int) -> Iterator[dict[str, Any]]:
-    """A turn of ChatML; templates of Qwen put tool results into a turn of the user."""
+    """The messages of one ChatML turn; Qwen's templates write tool results into a turn of the user."""
     if role == "tool" or (role == "user" and content.lstrip().startswith("<tool_response>")):
         yield from _results(content, f"{where}: text: turn {number}")
     else:

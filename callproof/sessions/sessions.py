@@ -113,10 +113,10 @@ def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[t
 
 
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
-    """The same (place, session), unless an id occurs twice.
+    """Pass (place, session) pairs through.
 
     Raises:
-        UserError: it does.
+        UserError: a session id occurs a second time.
     """
     seen: dict[str, str] = {}
     for where, session in sessions:

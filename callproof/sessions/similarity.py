@@ -22,12 +22,12 @@ BANDS, ROWS = 25, 6
 """A pair of similarity 0.8 shares a band with probability 0.9995, of 0.9 with 0.99999999, of 0.5 with 0.33."""
 
 MOST_BESIDE = 32
-"""Of the sessions that share a band, so many are compared with each."""
+"""How many of the sessions that share a band with a session are compared with it at most."""
 
 Shingles = NDArray[np.uint64]
 
 _ESTIMATE = ALIKE - 0.15
-"""Below it, a pair is not worth an exact comparison: more than four standard deviations of the estimate at ALIKE."""
+"""Pairs whose estimate is lower are not compared exactly; it is over four standard deviations below ALIKE."""
 
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**63, BANDS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -68,7 +68,7 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 
 
 def signature(hashes: Shingles) -> NDArray[np.uint32]:
-    """MinHash: of BANDS * ROWS random orders of all shingles, the first in each."""
+    """MinHash signature, shape (BANDS * ROWS,): for each of that many random orders, the smallest shingle."""
     ordered = hashes[:, None] * _MULTIPLIERS + _OFFSETS
     return (ordered.min(axis=0) >> np.uint64(32)).astype(np.uint32)
 
@@ -90,7 +90,7 @@ class Corpus:
         return _nearest(self, other, earlier=False)
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
-        """For each band, a number for each session, equal where the band is."""
+        """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
         weights = _MULTIPLIERS[:ROWS]
         for band in range(BANDS):
             columns = self._signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)

@@ -20,7 +20,7 @@ from callproof.errors import UserError
 from callproof.records import malformed, utf8
 
 MAX_RECORD = 8 * 2**20
-"""Of one record, bytes: some two million tokens, more than any context holds."""
+"""The longest record, in bytes: about two million tokens, more than any model's context."""
 
 _CHUNK = 2**16
 _SAVED_DATASET = ("state.json", "dataset_info.json", "dataset_dict.json")
@@ -119,7 +119,7 @@ def _too_long(where: str) -> UserError:
 
 
 class _Array:
-    """The items of a JSON array, decoded as the text comes in: a window on the file moves over it."""
+    """Reads the items of a JSON array one at a time, with only a moving window of the file in memory."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file, self._path = file, path
@@ -145,7 +145,7 @@ class _Array:
             mark = self._take(",]")
 
     def _next(self) -> str:
-        """The next character that is not white space, not taken; nothing at the end."""
+        """Skip white space and return the next character without consuming it; empty at the end of the file."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
                 self._move(self._at + 1)
@@ -173,11 +173,11 @@ class _Array:
                 return value
 
     def _is_final(self, error: json.JSONDecodeError) -> bool:
-        """Whether more text cannot mend it: it lies before the end of the window, and is no string that goes on."""
+        """Whether reading more text would not help: the error is not at the window's end, nor an unfinished string."""
         return error.pos < len(self._text) - 32 and not error.msg.startswith("Unterminated string")
 
     def _more(self) -> bool:
-        """Widen the window, at least to twice its size, which keeps the whole linear; False at the end of the file."""
+        """Read on, at least doubling the window, so that the total work stays linear; False at the end of the file."""
         if self._ended:
             return False
         self._text, self._at = self._text[self._at :], 0

@@ -1,7 +1,7 @@
-"""The messages of a record, one after another, as callproof's own: roles, text, calls, and which call a result answers.
+"""Reads the messages of a record into callproof's own form: roles, text, calls, and which call a result answers.
 
 - `developer` is `system`. System messages stand before all others and are joined by an empty line.
-- The user begins. A greeting of the assistant is an answer to nothing, so no prompt could ever teach or test it: it is
+- The user begins. A greeting of the assistant answers no prompt, so it can be neither trained nor tested: it is
   refused, and belongs into the system prompt.
 - Messages of the assistant in a row stay apart, as they were recorded: each is an answer of its own.
 - `content` is text, null, or a list of text parts, which are joined by a line break as vLLM does it.
@@ -36,15 +36,15 @@ def refuse(place: str, problem: str, mend: str = _MEND) -> NoReturn:
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, for an error."""
+    """The type of a JSON value, as an error names it."""
     return "nothing" if value is None else type(value).__name__
 
 
 def text_of(value: Any, place: str) -> str:
-    """The text of a message's content.
+    """The text of a message's `content`: null is empty, text parts are joined by line breaks.
 
     Raises:
-        UserError: no text and no list of text parts.
+        UserError: it is neither text nor a list of text parts.
     """
     if value is None or isinstance(value, str):
         return value or ""
@@ -63,7 +63,7 @@ def _part(part: Any, place: str) -> str:
 
 
 class Talk:
-    """Takes messages in any accepted form, in order; `system` and `messages` are what callproof makes of them."""
+    """Takes the messages of a record in order; `system` and `messages` then hold them in callproof's own form."""
 
     def __init__(self, where: str) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -152,7 +152,7 @@ class Talk:
         self._keep("tool", content, message, **({} if in_order else {"answers": answered}))
 
     def _answered(self, place: str, message: dict[str, Any]) -> int:
-        """The number of the call that a result answers."""
+        """The index, in the last calling message, of the call that a result answers."""
         call_id, name = message.get("tool_call_id"), message.get("name")
         ids = [self._calls[number][0] for number in self._open]
         if call_id is not None and any(open_id is not None for open_id, _ in self._calls):
@@ -183,7 +183,7 @@ def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:
 
 
 def text_beside(content: str, answer: ParsedAnswer) -> str:
-    """The text of an answer without the calls that `parse_answer` found in it, its thinking kept."""
+    """The text of an answer without the calls that `parse_answer` read from it; thinking is kept."""
     rest = without_think(content) or ""
     thinking = content[: len(content) - len(rest)]
     return "\n\n".join(filter(None, (thinking.strip(), answer.text)))

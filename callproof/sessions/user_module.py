@@ -18,11 +18,11 @@ from .sessions import Session, to_session, unique
 
 
 def module_sessions(config: RunConfig, module_name: str) -> Iterator[tuple[str, Session]]:
-    """(place, session) of what `build_sessions` gives, one at a time; the place is `module: session 3`.
+    """(place, session) of each item that `build_sessions` yields; the place is `module: session 3`.
 
     Raises:
-        UserError: no such module or function, whatever error its code raises (with the line in the module), or
-            something that is no session.
+        UserError: no such module or function, any exception of its code (with the line in the module), or an item that
+            is not a session.
     """
     yield from unique(
         (where, _session(item, where, f"{module_name}:{where.rsplit(' ', 1)[1]}"))
@@ -40,7 +40,7 @@ def _session(item: Any, where: str, name: str) -> Session:
 
 
 def _items(config: RunConfig, module_name: str) -> Iterator[tuple[str, Any]]:
-    """What the user's code yields; only that code runs inside the `try`."""
+    """(place, item) of what the user's code yields; its exceptions become UserErrors."""
     try:
         module = importlib.import_module(module_name)
         build = getattr(module, "build_sessions", None)
@@ -63,7 +63,7 @@ def _items(config: RunConfig, module_name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _failure(module_name: str, error: Exception) -> UserError:
-    """The error of the user's code with the last place in its module."""
+    """The UserError for an exception of the user's code, with the innermost line of its module."""
     line = _line(module_name, error)
     problem = f"{type(error).__name__}: {error}"
     return UserError(f"{module_name}:{line}" if line else module_name, problem, "mend the module of data.load_module")

@@ -2,7 +2,18 @@
 
 from .domain import NO_TOOLS, Domain, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
-from .turns import GoldCall, Turn, TurnPrompt, check_gold, digest, eval_sessions, eval_turns, gold_problems, read_turns
+from .turns import (
+    GoldCall,
+    Turn,
+    TurnPrompt,
+    check_gold,
+    digest,
+    eval_sessions,
+    eval_turns,
+    gold_problems,
+    read_turns,
+    unjudged_gold,
+)
 
 __all__ = [
     "NO_TOOLS",
@@ -21,5 +32,6 @@ __all__ = [
     "session_time",
     "split_sessions",
     "template_messages",
+    "unjudged_gold",
     "wire_messages",
 ]

@@ -1,8 +1,8 @@
-"""What the sessions of a configuration are, and what they are shown beside their messages.
+"""The sessions of a configuration, with the system prompt and tools that each of them gets.
 
-A domain is a folder with `system_prompt.md`, `tools.json` and `sessions/`. A session that brings its own system prompt
-or tools is shown these instead, so a file of the domain is read when the first session needs it, and may be missing
-when none does. `tools.json` is needed by a session that brings no tools and calls some, or is shown a catalog.
+A domain is a folder with `system_prompt.md`, `tools.json` and `sessions/`. A session's own system prompt or tools
+take the place of the domain's, so each file is read when the first session needs it, and may be missing if none does.
+`tools.json` is needed by a session without tools of its own, unless it calls none and `prompt.catalog` is `none`.
 
 The sessions of a split come from `data.train` and `data.eval`, or from the user's module
 (`callproof.sessions.user_module`). Without `data.eval`, `data.eval_share` takes that share of the training sessions for
@@ -26,13 +26,13 @@ NO_TOOLS = Catalog(tools=())
 
 
 class Domain:
-    """System prompt, preamble and catalog of a configuration, read when they are needed."""
+    """System prompt, preamble and catalog of a configuration; each file is read on first use."""
 
     def __init__(self, config: RunConfig) -> None:
         self._data, self._prompt = config.data, config.prompt
 
     def catalog(self, session: Session, where: str) -> Catalog:
-        """The tools that a session is shown, and that its calls are checked against.
+        """The tools of a session: in its prompt, and those that its calls are checked against.
 
         Raises:
             UserError: the domain's are needed, but missing or malformed.
@@ -76,7 +76,7 @@ def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
 
 
 def split_sessions(config: RunConfig, split: Split, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
-    """(place, session) of a split, streamed; see the head of this module.
+    """(place, session) of a split, streamed; the module's docstring says where they come from.
 
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
@@ -102,6 +102,6 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
 
 
 def held_out(session_id: str, share: float) -> bool:
-    """Whether a session is on the evaluation's side when `share` (0 to 1) of all is."""
+    """Whether a session belongs to evaluation when a `share` (0 to 1) of all sessions does."""
     number = hashlib.sha256(f"eval_share:{session_id}".encode()).digest()[:8]
     return int.from_bytes(number) < share * 2**64

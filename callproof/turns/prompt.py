@@ -1,16 +1,15 @@
-"""The only prompt assembly: what training templates, what the server gets and what is scored are these bytes.
+"""Prompt assembly, the only one: training, requests to the server and scoring all use the messages made here.
 
 A domain's system prompt is Markdown: a preamble, then `## sections` of `- bullets`. Per session id, deterministically
 (seed 002): the date line is added to the preamble, and sections, bullets and tools are shuffled so that no adapter
-learns an order. A system prompt that a session brings stands as it was recorded, its date and order included.
+learns an order. A session's own system prompt is used as it was recorded, with its date and order.
 
-The text of `prompt.preamble` comes before either. `prompt.catalog` says how the tools are shown:
+The text of `prompt.preamble` comes before either. `prompt.catalog` says how the model sees the tools:
 
 - `tools`: they go with the request, and the chat template renders them.
-- `text`: they are part of the system prompt (`callproof.calls.tool_text`), for templates that know no tools. Calls are
-  then
-  text of the assistant, and results are text of the user, `<tool_response>` blocks in one message with what the user
-  says next; the request carries nothing but text.
+- `text`: they are part of the system prompt (`callproof.calls.tool_text`), for templates that cannot render tools.
+  Calls are then text of the assistant; results are `<tool_response>` blocks in the user's message, before what the user
+  says next. The request carries nothing but text.
 - `none`: they are not shown; what the model knows of them, it knows from training.
 """
 
@@ -36,9 +35,9 @@ Tools = tuple[dict[str, Any], ...] | None
 
 
 class Conversation(Record):
-    """Messages and tools exactly as a request to the server carries them (`tools` is None where there are none).
+    """Messages and tools exactly as they go into a request to the server; `tools` is None if there are none.
 
-    `unsent_tools`: where the request carries none though there are some, those that calls are checked against.
+    `unsent_tools`: the tools that calls are checked against, where `prompt.catalog` keeps them out of the request.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -51,7 +50,7 @@ def _generator(session_id: str, purpose: str) -> random.Random:
 
 
 def session_time(session_id: str, timezone: str = "Europe/Zurich") -> datetime:
-    """The moment at which a session takes place: an opening hour (8 to 18) in 2026, fixed by its id."""
+    """The fictional time of a session: in 2026 between 8 and 18 o'clock, derived from its id."""
     rng = _generator(session_id, "time")
     moment = _EPOCH + timedelta(days=rng.randrange(355), minutes=rng.randrange(600))
     return moment.replace(tzinfo=ZoneInfo(timezone))
@@ -104,7 +103,7 @@ def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
 
 
 def template_messages(messages: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the server hands to the chat template: wire messages with each call's arguments decoded to an object."""
+    """Wire messages as the server gives them to the chat template: each call's arguments decoded to an object."""
     return [
         {**message, "tool_calls": [_decoded(call) for call in message["tool_calls"]]}
         if "tool_calls" in message
@@ -119,7 +118,7 @@ def _decoded(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    """Messages of text alone, of the user and the assistant; what the user and the tools say in a row is one."""
+    """Messages as plain text of user and assistant; consecutive messages of user and tools are joined into one."""
     texts: list[dict[str, Any]] = []
     for message in messages:
         role = "assistant" if message.role == "assistant" else "user"

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import ToolCall
-from callproof.catalog import Catalog
+from callproof.catalog import Catalog, Validity
 from callproof.config import RunConfig
+from callproof.console import say
 from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
 from callproof.sessions import Reader, Session, read_records
@@ -65,7 +66,7 @@ class Turn(Record):
 
     @property
     def catalog(self) -> tuple[dict[str, Any], ...]:
-        """The tools that answers are judged by."""
+        """The tools that answers are judged by, whether the request sends them or not."""
         return self.tools or self.unsent_tools or ()
 
     @property
@@ -74,7 +75,7 @@ class Turn(Record):
 
 
 class TurnPrompt(Record):
-    """The prompt of a turn in tokens, as training encodes it: all that stands before the answer."""
+    """The token ids of a turn's prompt as training encodes it: everything before the answer."""
 
     turn_id: str
     input_ids: tuple[int, ...]
@@ -103,7 +104,7 @@ def session_turns(session: Session, whole: Conversation, config: RunConfig) -> I
 
 @dataclass(frozen=True, slots=True)
 class AskedSession:
-    """An eval session, what the server would get of the whole of it, and its tool-eval turns."""
+    """An eval session, its whole conversation as requests carry it, and its tool-eval turns."""
 
     session: Session
     whole: Conversation
@@ -137,17 +138,30 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
 
 
 def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
-    """Why the catalog rejects recorded calls of a session, every problem of every call."""
-    for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
-            for problem in catalog.problems(call):
-                yield f"message {index}: call of {call.name!r} is rejected: {problem}"
+    """Every reason why the catalog rejects a recorded call of the session, as `message 3: call of ...`."""
+    for place, validity in _validities(session, catalog):
+        yield from (f"{place} is rejected: {problem}" for problem in validity.problems)
+
+
+def unjudged_gold(session: Session, catalog: Catalog) -> Iterator[str]:
+    """The recorded calls of a session that the catalog cannot judge, and why."""
+    for place, validity in _validities(session, catalog):
+        if validity.unjudged:
+            yield f"{place} is not checked: {validity.unjudged}"
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
-    """Refuse a session whose recorded calls its own catalog rejects."""
+    """Raise a UserError for the first recorded call that its catalog rejects; name on stderr those it cannot judge."""
     for problem in gold_problems(session, catalog):
         raise UserError(where, problem, "correct the call or the schema")
+    for line in unjudged_gold(session, catalog):
+        say(f"{where}: {line}")
+
+
+def _validities(session: Session, catalog: Catalog) -> Iterator[tuple[str, Validity]]:
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            yield f"message {index}: call of {call.name!r}", catalog.validity(call)
 
 
 def read_turns(path: Path) -> Iterator[Turn]:
@@ -164,6 +178,6 @@ def read_turns(path: Path) -> Iterator[Turn]:
 
 
 def digest(value: object) -> str:
-    """A short stable hash of any JSON value, for the identity of turns, catalogs, prompts and templates."""
+    """16 hex digits of the SHA-256 of a JSON value, key order ignored; names turns, catalogs, prompts, templates."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

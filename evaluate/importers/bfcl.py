@@ -3,7 +3,9 @@
 - A question is one line of `BFCL_v4_<category>.json`; its possible answer is the line of the same id in the folder
   `possible_answer`. Irrelevance has none, and no call is right; live_relevance has none, and any call is.
 - A joined row holds question, functions, possible answer and a model's output: `bfcl-results`.
-- Schemas are Python-like: `dict` becomes `object`, `float` `number`, `tuple` `array`, and `any` any value.
+- An output is text, or a list of tool calls as `{name: arguments}`, with text among them where the model wrote both.
+- Schemas are Python-like: `dict` becomes `object`, `float` `number`, `any` any value, and `tuple` an `array` with
+  `"format": "tuple"`, since BFCL takes Python's tuples only there.
 - Tools get names that the wire takes (`math.gcd`: `math_gcd`); `Turn.source_names` leads back.
 - Possible answers list the accepted values of an argument: the first becomes `arguments`, others `any_of`; `""` means
   that it may be left out: `optional`. The values of an accepted object are such lists themselves; each choice from them
@@ -16,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -72,13 +75,28 @@ def read_outputs(path: Path) -> Iterator[dict[str, Any]]:
         UserError: unreadable file, or a row without output (`path:line`).
     """
     for where, row in read_rows(path):
-        if not isinstance(row.get("output"), str):
-            raise UserError(where, "expected `output` as text", _RESULT_FORM)
+        if "output" not in row or not isinstance(row["output"], str | list | dict | NoneType):
+            raise UserError(where, "expected `output` as text or a list of calls", _RESULT_FORM)
         turn_id = _id(row, where, _RESULT_FORM)
         model = row.get("model") or path.stem
         if not isinstance(model, str):
             raise UserError(where, "expected `model` as text", _RESULT_FORM)
-        yield {"turn_id": turn_id, "model": model, "text": row["output"]}
+        yield {"turn_id": turn_id, "model": model, "answer": _answer(row["output"], where)}
+
+
+def _answer(output: Any, where: str) -> dict[str, Any]:
+    """Text, or tool calls `{name: arguments}` as BFCL notes them, in OpenAI's form; None stands for no text."""
+    if not isinstance(output, list | dict):
+        return {"text": output or ""}
+    parts = output if isinstance(output, list) else [output]
+    if not all(isinstance(part, dict | str) for part in parts):
+        raise UserError(where, "expected the items of `output` as calls or text", _RESULT_FORM)
+    calls = [next(iter(part.items()), (None, None)) for part in parts if isinstance(part, dict)]
+    functions = [{"name": name, "arguments": arguments} for name, arguments in calls]
+    return {
+        "text": "".join(f"{part}\n" for part in parts if isinstance(part, str)),
+        "tool_calls": [{"type": "function", "function": function} for function in functions],
+    }
 
 
 def json_schema(declared: Any) -> Any:
@@ -90,6 +108,8 @@ def json_schema(declared: Any) -> Any:
         schema["type"] = _TYPES[kind]
         if _TYPES[kind] is None:
             del schema["type"]
+        if kind == "tuple":
+            schema["format"] = "tuple"
     if isinstance(properties := declared.get("properties"), dict):
         schema["properties"] = {name: json_schema(value) for name, value in properties.items()}
     for keyword in ("items", "additionalProperties"):
@@ -118,7 +138,7 @@ def gold_call(name: str, accepted: Any) -> GoldCall:
 
 
 def _choices(value: Any) -> list[Any]:
-    """What an accepted value stands for: an object, or the objects in a list, hold lists of accepted values."""
+    """The values that an accepted value stands for: one for each choice from the lists inside its objects."""
     if isinstance(value, dict):
         options = [_options(listed) for listed in value.values()]
         return [_written(value, choice) for choice in _product(options)]
@@ -178,7 +198,7 @@ def _turn(row: dict[str, Any], turn_id: str, category: str, gold: _Gold, where: 
 
 
 def _messages(question: Any, where: str, mend: str) -> tuple[dict[str, Any], ...]:
-    """Of a text, a list of messages, or a list with one such list: a single turn."""
+    """The messages of a question: a text, a list of messages, or a list with one such list."""
     if isinstance(question, str):
         return ({"role": "user", "content": question},)
     if isinstance(question, list) and question and isinstance(question[0], list):
@@ -213,7 +233,7 @@ def _wire_names(sources: Iterable[str]) -> dict[str, str]:
 
 
 def _wire_name(key: str, names: dict[str, str]) -> str:
-    """The tool that a possible answer means; a name that fits none is kept, and refused by the lint."""
+    """The wire name of the tool that a possible answer calls; an unknown name is kept, and the lint refuses it."""
     numbered = _CALL_NUMBER.sub("", key)
     only = next(iter(names)) if len(names) == 1 else ""
     return next((names[name] for name in (key, numbered, only) if name in names), key)

@@ -12,7 +12,7 @@ from .turns_file import Import, write_imported
 
 
 def import_turns(args: Namespace) -> int:
-    """Write tool-eval turns; gold that breaks its schema, and lines that give no turn, are listed on stderr."""
+    """Write tool-eval turns; list on stderr the gold that breaks its schema and the lines that hold no turn."""
     result = _write(args)
     for line in (*result.skipped, *result.bad_gold):
         say(line)

@@ -53,7 +53,7 @@ class _Exchange(NamedTuple):
 
 
 class _NoTurn(Exception):
-    """Why a line gives no turn."""
+    """Why a line cannot become a turn."""
 
 
 def read_log(path: Path) -> Iterator[Imported | Skipped]:
@@ -124,7 +124,7 @@ def _request(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _body(value: Any) -> Any:
-    """A body out of JSON text and out of an object around it."""
+    """The body itself: JSON text is decoded, and an object with a `body` is replaced by that."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         value = writable_value(load_json(value.encode()))
     if isinstance(value, dict):
@@ -137,7 +137,7 @@ def _body(value: Any) -> Any:
 
 
 def _tools(row: dict[str, Any], request: dict[str, Any]) -> Any:
-    """The tools of a request, in today's form."""
+    """The tools of a request; `functions` of the older API are converted."""
     places: list[Mapping[str, Any]] = [request, row, *(_mapping(row, key) for key in ("model_parameters", "metadata"))]
     for place in places:
         if place.get("tools"):
@@ -177,7 +177,7 @@ def _completion(response: Any) -> Completion:
 
 
 def _of_list(response: list[Any]) -> Completion:
-    """Of the chunks of a stream, or of a list with one message."""
+    """The completion in a list: the chunks of a stream, or a single message."""
     if len(response) == 1 and isinstance(response[0], dict) and "role" in response[0]:
         return _completion(response[0])
     if not all(isinstance(chunk, dict) and "choices" in chunk for chunk in response):
@@ -193,7 +193,7 @@ def _streamed(chunks: Iterator[str]) -> Completion:
 
 
 def _modern(response: dict[str, Any]) -> dict[str, Any]:
-    """A completion whose `function_call` is written as `tool_calls`."""
+    """The completion with the older `function_call` written as `tool_calls`."""
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = _mapping(choice, "message")
@@ -204,7 +204,7 @@ def _modern(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(answer: Completion) -> ParsedAnswer:
-    """The answer's calls; raises _NoTurn where it cannot be gold."""
+    """The parsed answer; raises _NoTurn if it cannot serve as gold."""
     if answer.tool_calls:
         parsed = parse_served(answer.tool_calls, answer.text, answer.finish_reason)
     else:

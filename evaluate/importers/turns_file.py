@@ -1,4 +1,4 @@
-"""From imported turns to a turns file: gold is linted on the way, and lines that give no turn are counted."""
+"""Writes imported turns to a turns file, lints their gold, and counts the lines that hold no turn."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from callproof.records import read_jsonl, replacing
 from callproof.scoring import catalog_of
 from callproof.turns import Turn
 
-from ..saved import BAD_GOLD, gold_problems
+from ..saved import BAD_GOLD, gold_problems, unjudged_gold
 
 
 class Imported(NamedTuple):
@@ -23,7 +23,7 @@ class Imported(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A line that gives no turn, and why."""
+    """A line that cannot become a turn, and the reason."""
 
     where: str
     reason: str
@@ -31,10 +31,10 @@ class Skipped(NamedTuple):
 
 @dataclass
 class Import:
-    """What was written.
+    """The result of an import.
 
-    `bad_gold`: gold that its own catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns; `skipped`:
-    lines that give no turn, as `path:line: reason`.
+    `bad_gold`: gold that its own catalog refuses or cannot judge, as `path:line: turn: call: problem`; refused in
+    `bad_turns` turns. `skipped`: lines that hold no turn, as `path:line: reason`.
     """
 
     turns: int = 0
@@ -44,7 +44,7 @@ class Import:
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(`path:line`, object) of each line, streamed, in a form that UTF-8 can hold.
+    """(`path:line`, object) of each line, streamed; lone surrogates are replaced.
 
     Raises:
         UserError: unreadable or empty file, a line that is no JSON object, or one that is nested too deep
@@ -62,10 +62,10 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def write_imported(imported: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:
-    """Write turns to `out`, in one step at the end.
+    """Write turns to `out`, which appears in one step when all are written.
 
     Args:
-        drop_bad_gold: leave turns out whose gold their own catalog refuses.
+        drop_bad_gold: leave out the turns whose gold their own catalog refuses.
 
     Raises:
         UserError: two turns of one id (`path:line`), no turn at all, or `out` cannot be written.
@@ -86,9 +86,10 @@ def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold:
         if turn.turn_id in seen:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
-        problems = gold_problems(turn, catalog_of(turn))
+        catalog = catalog_of(turn)
+        problems, lines = gold_problems(turn, catalog), unjudged_gold(turn, catalog)
         gold_where = item.gold_where or item.where
-        result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in problems]
+        result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in (*problems, *lines)]
         result.bad_turns += bool(problems)
         if not (problems and drop_bad_gold):
             result.turns += 1

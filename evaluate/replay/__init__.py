@@ -1,4 +1,4 @@
-"""Asking: turns go to endpoints, answers come back as judged outcomes, each written as it lands."""
+"""Replay: sends turns to endpoints, judges the answers, and writes each outcome as it lands."""
 
 from .channels import Disagreement
 from .fleet import Fleet, Rest

@@ -1,4 +1,4 @@
-"""How often the two channels of a run disagree: the calls that we parse, and those that a client gets."""
+"""How often the two channels of a run disagree: the calls parsed here, and those that the server returns."""
 
 import json
 from typing import Any
@@ -26,9 +26,9 @@ class _Answer(BaseModel):
 
 
 class Disagreement:
-    """Takes the lines of an outcomes file in any order; pairs the channels of each answer.
+    """Takes the lines of an outcomes file in any order, and pairs the two channels of each turn, model and repeat.
 
-    They agree where both hold the same calls in whatever order. What one of them did not answer is not compared.
+    They agree if both hold the same calls, in any order. A pair with an unanswered side is not counted.
     """
 
     def __init__(self) -> None:

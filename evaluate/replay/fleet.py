@@ -1,4 +1,4 @@
-"""The endpoints of a replay, asked as one: retries, back-off, and the way to the next endpoint."""
+"""The endpoints of a replay behind one interface, with retries, back-off and fail-over to the next endpoint."""
 
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -51,16 +51,16 @@ class Fleet:
             await require_models(endpoint, models)
 
     async def chat(self, payload: dict[str, Any], home: int, rest: Rest) -> tuple[Reply, int]:
-        """Ask `home`, and after a failure that may pass, the endpoint after it, `retries` times.
+        """Ask the endpoint `home`; after a failure that may pass, ask the next one, up to `retries` times.
 
         Args:
             payload: the request.
             home: number of the endpoint that is asked first.
-            rest: waits so many seconds, and tells whether to go on.
+            rest: waits the given seconds, and returns whether to go on.
 
         Returns:
-            The last reply, whose answer tells how many requests were sent, and the number of the endpoint that gave it:
-            the session's home from now on.
+            The last reply, with the number of requests in its answer, and the number of the endpoint that gave it,
+            which is the session's home from now on.
         """
         for attempt in range(self._retries + 1):
             reply = await self.endpoints[home].chat(payload)

@@ -1,4 +1,4 @@
-"""What a replay is to ask: one run a configuration, and of each turn every model, channel and repeat."""
+"""What a replay will ask: one run per configuration; in it every turn of every model, channel and repeat."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,20 +10,20 @@ from callproof.endpoint import TOOL_CHOICE
 from callproof.scoring import Channel, Outcome
 from callproof.turns import Turn, eval_turns
 
-from ..runs import Run, RunInfo, identify, now
+from ..runs import Run, RunInfo, check_format, identify, now
 from .server import Server, server_warnings
 
 Key = tuple[str, str, Channel, int]
 
 
 def key_of(outcome: Outcome) -> Key:
-    """The `key` of the question that an outcome answers."""
+    """The key of the question that an outcome belongs to."""
     return outcome.model, outcome.turn_id, outcome.channel, outcome.repeat
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A turn that is asked of a model, once."""
+    """One request to make: a turn, the model, the channel and the repeat."""
 
     turn: Turn
     model: str
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """What of `callproof.endpoint.request` changes answers; repeat n has the seed plus n."""
+        """The request parameters that change answers; repeat n uses the seed plus n."""
         settings = self.config.eval
         return {
             "max_tokens": settings.max_tokens,
@@ -56,17 +56,22 @@ class Plan:
         }
 
     @property
+    def format(self) -> str:
+        """The name of the format in which the models write calls."""
+        return self.config.serve.tool_call_parser
+
+    @property
     def channels(self) -> tuple[Channel, ...]:
         channel = self.config.eval.channel
         return ("raw", "served") if channel == "both" else (channel,)
 
     @property
     def size(self) -> int:
-        """How many questions there are."""
+        """The number of questions."""
         return len(self.turns) * len(self.models) * len(self.channels) * self.config.eval.repeats
 
     def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
-        """What is left to ask, a queue for each model and session, model by model."""
+        """The questions without an answer: one queue per model and session, ordered by model."""
         sessions: dict[str, list[Turn]] = {}
         for turn in self.turns:
             sessions.setdefault(turn.session_id, []).append(turn)
@@ -83,14 +88,14 @@ class Plan:
                 yield from (Question(turn, model, channel, repeat) for channel in self.channels)
 
     def info(self, servers: Sequence[Server]) -> RunInfo:
-        """run.json as it is when the run begins."""
+        """The content of run.json at the start of the run."""
         settings = self.config.eval
         shows = [server.catalog_in_prompt for server in servers]
         return RunInfo(
             run_id=self.run.path.name,
             name=self.config.name,
             models=self.models,
-            identity=identify(self.turns, self.sampling, settings.channel),
+            identity=identify(self.turns, self.sampling, settings.channel, self.format),
             turns=len(self.turns),
             sessions=len({turn.session_id for turn in self.turns}),
             config=self.config.model_dump(mode="json"),
@@ -101,7 +106,7 @@ class Plan:
             catalog_in_prompt=None if None in shows else all(shows),
             tool_choice={channel: TOOL_CHOICE[channel] for channel in self.channels},
             strict_level=_strict_level(self.turns),
-            parser=self.config.serve.tool_call_parser if "served" in self.channels else None,
+            parser=self.format if "served" in self.channels else None,
             warnings=(*server_warnings(servers), *self._warnings()),
             started=now(),
         )
@@ -113,7 +118,7 @@ class Plan:
 
 
 def _common(values: Iterable[str | None]) -> str | None:
-    """What the servers say, joined where they differ."""
+    """The value that the servers agree on, or all their values joined; None if none gives one."""
     return ", ".join(sorted(set(filter(None, values)))) or None
 
 
@@ -124,13 +129,16 @@ def _strict_level(turns: Iterable[Turn]) -> Literal["none", "some", "all"]:
 
 
 def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str, Any]) -> Plan:
-    """Read and check everything that a run of a configuration needs but the endpoint.
+    """Read and check everything that a run needs except the endpoint.
 
     Args:
         overrides: fields of `EvalConfig` that the command line sets.
 
     Raises:
-        UserError: a file is missing or malformed, or a gold call that its catalog rejects.
+        UserError: a file is missing or malformed, a gold call that its catalog rejects, or a format that the raw
+            channel cannot read.
     """
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
+    if config.eval.channel != "served":
+        check_format(config.serve.tool_call_parser, "serve.tool_call_parser")
     return Plan(config, eval_turns(config), tuple(models), run)

@@ -1,9 +1,10 @@
-"""Replay: the turns of a configuration are asked of each model at one or more endpoints, and judged as answers land.
+"""Replay: sends the turns of a configuration to one or more endpoints, for each model, and judges the answers.
 
-The turns of one session go to one endpoint, one after another, each with its repeats and both channels, so that each
-finds what came before it in the server's prefix cache; sessions go side by side. When no session is left to begin, the
-turns of those under way are asked side by side too: they hold what was recorded, not what was answered. What could not
-be answered is an outcome too (`infra_error`), and asked again by `--resume`.
+Sessions run in parallel. The turns of one session go to one endpoint, one after another, each with its repeats and both
+channels, so that the server finds the earlier part of the prompt in its prefix cache. When no new session is left to
+start, the remaining turns of open sessions are sent in parallel too; that is safe, since their prompts hold the
+recorded conversation, not the model's answers. A turn without an answer is an outcome too (`infra_error`); `--resume`
+asks it again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from callproof.endpoint import request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome, catalog_of, judge
 
-from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, write_turns
+from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, readable_format, write_turns
 from .fleet import Fleet
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
@@ -25,7 +26,7 @@ from .stop import Stop, Stopped
 
 
 def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str) -> int:
-    """Make all runs; returns 0, or 130 when interrupted and 3 when out of time, after saying `go_on`, how to go on."""
+    """Make all runs. Returns 0; or, after printing the command to `go_on`, 130 if interrupted and 3 if out of time."""
     try:
         asyncio.run(ask_all(plans, urls, resume))
     except (KeyboardInterrupt, Stopped) as stop:
@@ -36,7 +37,7 @@ def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str
 
 
 async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> None:
-    """Check the endpoints, then make each run in turn; nothing is written before the check.
+    """Check the endpoints, then make the runs one after another; nothing is written before the check.
 
     Raises:
         UserError: an endpoint is down or does not serve a model, or a run cannot be begun or resumed.
@@ -49,7 +50,7 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
 
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
-    """Make one run; raises as `ask_all`."""
+    """Make one run; raises what `ask_all` raises."""
     servers = [await look(endpoint, probe_turn(plan.turns), plan.models[0]) for endpoint in fleet.endpoints]
     info = plan.info(servers)
     with plan.run:
@@ -60,7 +61,7 @@ async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
 
 
 def check_presence(run: Run, resume: bool) -> None:
-    """Raise a UserError where a run is in the way."""
+    """Raise a UserError if the folder holds a run that is not to be resumed."""
     if run.exists and not resume:
         raise UserError(run.path, "there is a run already", "finish it with --resume, or choose another --run-id")
     if not run.exists and run.outcomes_path.exists():
@@ -68,7 +69,7 @@ def check_presence(run: Run, resume: bool) -> None:
 
 
 def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
-    """Write run.json and the turns, or check that they are those of the run to resume; returns what is answered."""
+    """Write run.json and the turns, or check that they match the run to resume; returns the outcomes so far."""
     run = plan.run
     check_presence(run, resume)
     if not run.exists:
@@ -88,7 +89,7 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
 
 @dataclass
 class _Session:
-    """What is left of a session, and the number of the endpoint that it is asked at."""
+    """The open questions of a session, and the number of the endpoint that they go to."""
 
     home: int
     questions: deque[Question]
@@ -99,6 +100,7 @@ class _Asking:
 
     def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
         self._plan, self._fleet, self._servers = plan, fleet, servers
+        self._format = readable_format(plan.format)
         self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()
@@ -106,7 +108,7 @@ class _Asking:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def ask(self, done: Iterable[Outcome]) -> None:
-        """Ask everything that is not `done`, and close the run.
+        """Ask every question that has no outcome in `done`, and mark the run as finished.
 
         Raises:
             Stopped: before the end.
@@ -158,7 +160,7 @@ class _Asking:
                     return
 
     def _session(self, home: int) -> _Session | None:
-        """A new one, or of those under way at this endpoint the one with most left to ask."""
+        """The next session to work on: a new one, or the open one of this endpoint with the most questions left."""
         if self._left:
             self._begun.append(_Session(home, self._left.popleft()))
             return self._begun[-1]
@@ -177,7 +179,15 @@ class _Asking:
             channel=question.channel,
         )
         reply, home = await self._fleet.chat(payload, home, stop.rest)
-        outcome = judge(turn, reply.answer, question.model, catalog_of(turn), question.channel, question.repeat)
+        outcome = judge(
+            turn,
+            reply.answer,
+            question.model,
+            catalog_of(turn),
+            question.channel,
+            question.repeat,
+            format=self._format,
+        )
         if turn.turn_id == self._probe:
             self._check_prompt(outcome, self._servers[home])
         return outcome, home

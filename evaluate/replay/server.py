@@ -1,4 +1,4 @@
-"""What the endpoints tell of themselves before a run, and whether they show the model its tools at all."""
+"""What a run records about its servers, and whether they put the tools into the prompt at all."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from callproof.turns import Turn, digest
 
 
 class Server(Record):
-    """One endpoint. What it does not tell is None.
+    """One endpoint; None stands for what it does not report.
 
     Attributes:
-        template_hash: of its chat template (vLLM tells it with `--enable-tokenizer-info-endpoint`).
-        prompt_hash: of the tokens that it makes of a turn; another template or tokenizer makes others.
+        template_hash: of its chat template (vLLM reports it with `--enable-tokenizer-info-endpoint`).
+        prompt_hash: of the prompt tokens of one turn; it changes with the template and the tokenizer.
         catalog_in_prompt: whether those tokens hold the turn's tools.
-        bare_tokens: how many tokens the turn has without its tools.
+        bare_tokens: the number of prompt tokens without tools.
     """
 
     url: str
@@ -27,7 +27,7 @@ class Server(Record):
 
 
 async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
-    """Ask an endpoint about itself, with the prompt of one turn; no answer is generated."""
+    """Ask an endpoint for its version, template and the prompt of one turn; nothing is generated."""
     template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
     prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
     bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
@@ -47,7 +47,7 @@ def probe_turn(turns: Sequence[Turn]) -> Turn:
 
 
 def server_warnings(servers: Sequence[Server]) -> list[str]:
-    """What a user should know of the servers before trusting a score."""
+    """Warnings about the servers that make a score doubtful."""
     warnings = [
         f"{server.url}: the prompt does not hold the turn's tools: give the server a chat template that renders them"
         for server in servers
@@ -63,7 +63,7 @@ def server_warnings(servers: Sequence[Server]) -> list[str]:
 
 
 def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
-    """The warning where an answer on the raw channel was made of the probe's prompt without its tools."""
+    """A warning if the prompt tokens of a raw answer show that the server left the tools out; otherwise None."""
     counted = (outcome.answer.usage or {}).get("prompt_tokens")
     if outcome.channel != "raw" or not server.catalog_in_prompt or not counted or counted != server.bare_tokens:
         return None

@@ -1,4 +1,4 @@
-"""How a replay ends before all is asked: Ctrl-C, SIGTERM, or its time is up."""
+"""Ending a replay early: Ctrl-C, SIGTERM, or the end of its time."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """The run ended early; `--resume` goes on with it."""
+    """The run ended early; `--resume` continues it."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(reason)
@@ -22,14 +22,14 @@ class Stopped(Exception):
 
 
 class Stop:
-    """A context manager around the asking, inside a running event loop.
+    """A context manager around the requests of a run, inside a running event loop.
 
-    The first signal ends the asking; answers that are in flight still land, so that no turn is asked twice. The second
-    signal drops them, and so does the end of the time.
+    After the first signal no new request is sent, and answers in flight still land, so that no turn is asked twice. A
+    second signal, or the end of the time, drops the answers in flight.
 
     Args:
-        limit_s: seconds from entering to the end of the time; None: no end.
-        drop: drops what is in flight.
+        limit_s: seconds until the time is up; None: no limit.
+        drop: cancels the requests in flight.
     """
 
     def __init__(self, limit_s: float | None, drop: Callable[[], None]) -> None:
@@ -57,7 +57,7 @@ class Stop:
             signal.signal(number, handler)
 
     async def rest(self, seconds: float) -> bool:
-        """Wait, but no longer than until the stop; whether to go on."""
+        """Wait some seconds, or until the stop; returns whether to go on."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._event.wait(), seconds)
         return self.reason is None

@@ -1,4 +1,4 @@
-"""Showing: the summary of a run as tables, as pandas frame and as one HTML page."""
+"""The results of a run: tables on stdout, a pandas frame, metrics.json and an HTML page."""
 
 from .frame import load_run
 from .results import publish

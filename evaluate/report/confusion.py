@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Mistake(NamedTuple):
-    """How an argument is wrong, in words that are short enough to be counted."""
+    """How an argument is wrong; equal mistakes are counted together, so long values are shortened."""
 
     kind: Kind
     path: str
@@ -36,7 +36,7 @@ class Mistake(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """One argument of one call; `mistake` is None where it is right."""
+    """One argument of one call; `mistake` is None if it is right."""
 
     tool: str
     argument: str
@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A turn as it was asked: its number in the report, its catalog, and whether the order of calls counts."""
+    """A turn of the report: its number there, its catalog, and whether the order of calls counts."""
 
     number: int
     catalog: Catalog
@@ -100,7 +100,7 @@ def _short(name: str) -> str:
 
 
 class _Argument:
-    """What became of one argument of one tool; every list is by model."""
+    """The verdicts on one argument of one tool; every list is indexed by model."""
 
     def __init__(self, models: int) -> None:
         self.wrong: list[list[bool]] = [[] for _ in range(models)]
@@ -116,7 +116,7 @@ class _Argument:
         return {"rates": [self._rate(model) for model in range(len(self.wrong))], "mistakes": mistakes}
 
     def _rate(self, model: int) -> dict[str, Any] | None:
-        """The share of wrong ones, with its interval; None where the model never came to write the argument."""
+        """The share of wrong values, with its interval; None if no call of the model was compared in this argument."""
         if not self.wrong[model]:
             return None
         sessions = np.unique(self.sessions[model], return_inverse=True)[1]
@@ -124,7 +124,7 @@ class _Argument:
 
 
 class Confusion:
-    """Takes answers one at a time."""
+    """Collects the argument mistakes of answers, added one at a time."""
 
     def __init__(self, models: int, profile: MatchProfile) -> None:
         self._profile: MatchProfile = profile

@@ -79,7 +79,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 
 def _tokens(number: Any) -> int | None:
-    """What a server says that it counted, where that can be so."""
+    """A token count as the server reports it; None if it is not a plausible number."""
     return number if type(number) is int and 0 <= number <= MAX_NUMBER else None
 
 

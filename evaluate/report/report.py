@@ -20,7 +20,7 @@ from .summary import HEADLINE, Summary
 MAX_TURNS = 10_000
 PRIMARY = (
     "turn_exact name_f1 decision_f1 parse_rate schema_valid arg_exact arg_exact_given_name arg_f1 "
-    "hallucination_rate unknown_tool_rate false_abstention infra_error_rate"
+    "hallucination_rate unknown_tool_rate false_abstention empty_rate infra_error_rate"
 ).split()
 _LONG = 200
 _ASSETS = Path(__file__).with_name("assets")
@@ -30,7 +30,7 @@ _SCRIPTS = "charts.js overview.js warnings.js flips.js decisions.js confusion.js
 def write_report(
     path: Path, info: RunInfo, summary: Summary, explorer: "Explorer", blessed: Blessed | None = None
 ) -> None:
-    """Write the report of a run; all but its metrics is of the turns that the explorer holds, and it says so.
+    """Write the report of a run; everything but the metrics covers only the turns in `explorer`, and the page says so.
 
     Args:
         blessed: the baseline whose turns are compared with those of every model.
@@ -60,7 +60,7 @@ def write_report(
 
 
 class Table:
-    """Distinct JSON values by number, so that what many turns share is written once."""
+    """Numbers distinct JSON values, so that what many turns share is written once."""
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
@@ -147,10 +147,11 @@ class Explorer:
             "reasons": outcome.reasons,
             "calls": [call.model_dump(mode="json") for call in outcome.calls],
             "text": self._texts.number(answer.text),
+            "thinking": answer.thinking and self._texts.number(answer.thinking),
             "finish": answer.finish_reason,
             "requests": answer.requests if answer.requests != 1 else None,
             "seconds": answer.latency_s and round(answer.latency_s, 3),
             "served": answer.tool_calls,
             "error": answer.error,
         }
-        return {key: value for key, value in row.items() if value not in (None, (), [])}
+        return {key: value for key, value in row.items() if value not in (None, (), [], "")}

@@ -1,7 +1,7 @@
-"""What a finished run is turned into: metrics.json and report.html.
+"""Turns the outcomes of a run into metrics.json and report.html.
 
-The outcomes are read once and as a stream: of each turn its numbers are kept (see `callproof.scoring.tally`), and of
-the first ones what the report shows (see `evaluate.report`).
+The outcomes are streamed once. Of every turn only its numbers are kept (`callproof.scoring.tally`); of the first ones
+also what the report shows (`evaluate.report.report.Explorer`).
 """
 
 from callproof.console import say
@@ -57,7 +57,7 @@ def _check_whole(run: Run, info: RunInfo, name: str, tally: Tally, partial: bool
 
 
 class _Reading:
-    """What is kept of the outcomes of a run: numbers of all, and what the report shows of its first turns."""
+    """Reads the outcomes of a run: the numbers of all, and what the report shows of the first turns."""
 
     def __init__(self, run: Run, info: RunInfo) -> None:
         self._run, self._both, self._names = run, info.identity.channel == "both", series(info)

@@ -1,6 +1,6 @@
 """From the outcomes of a run to metrics.json: every metric with n and interval, a column a model, and differences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from pydantic import Field
@@ -9,19 +9,23 @@ from callproof.records import Record
 from callproof.scoring import Channel, Difference, Estimate, Tally, differences, slices, summarise
 
 from ..runs import RunInfo
+from .notations import notation_warnings
 
 SCHEMA_VERSION = 2
 HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
 
 
 class ModelSummary(Record):
-    """What one model did. `outcomes`: of answers, repeats included; `slices`: slice -> metric -> estimate.
+    """The figures of one model. `outcomes`: label -> answers, repeats included; `slices`: slice -> metric -> estimate.
+
+    `notations`: how calls are written -> answers, repeats included (see `Outcome.notation`); `none`: without a call.
 
     `retried`: answers that took more than one request, those that never came included.
     """
 
     turns: int
     outcomes: dict[str, int]
+    notations: dict[str, int] = Field(default_factory=dict)
     retried: int
     metrics: dict[str, Estimate]
     slices: dict[str, dict[str, Estimate]]
@@ -31,6 +35,7 @@ class Summary(Record):
     """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn.
 
     `disagreement`, of a run with both channels: model -> rate of answers whose channels hold different calls.
+    `format`: the one that calls were read in; `warnings`: what makes figures doubtful.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -40,9 +45,11 @@ class Summary(Record):
     models: dict[str, ModelSummary]
     differences: dict[str, dict[str, Difference]]
     disagreement: dict[str, Estimate] = Field(default_factory=dict)
+    format: str = "hermes"
+    warnings: tuple[str, ...] = ()
 
     def headline(self) -> dict[str, dict[str, float | int | None]]:
-        """model -> the four figures that one looks at first, and n turns."""
+        """model -> the four most important figures, and n turns."""
         return {
             model: {**{name: summary.metrics[name].value for name in HEADLINE}, "n": summary.turns}
             for model, summary in self.models.items()
@@ -50,7 +57,7 @@ class Summary(Record):
 
 
 def series(info: RunInfo) -> dict[tuple[str, Channel], str]:
-    """(model, channel) -> the name of its column: that of the model; in a run with both, the served one is marked."""
+    """(model, channel) -> name of its column: the model's name, marked `(served)` in a run with both channels."""
     channel = info.identity.channel
     if channel != "both":
         return {(model, channel): model for model in info.models}
@@ -84,13 +91,27 @@ def summarise_run(
             model: differences(tally, tallies[baseline]) for model, tally in tallies.items() if model != baseline
         },
         disagreement=dict(disagreement or {}),
+        format=info.identity.format,
+        warnings=tuple(_warnings(info, tallies)),
     )
+
+
+def _warnings(info: RunInfo, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    for (_, channel), column in series(info).items():
+        if column in tallies:
+            warnings = notation_warnings(info.identity.format, channel, _notations(tallies[column]))
+            yield from (f"{column}: {warning}" for warning in warnings)
+
+
+def _notations(tally: Tally) -> dict[str, int]:
+    return {notation or "none": count for notation, count in tally.notations.items()}
 
 
 def _summarise_model(tally: Tally) -> ModelSummary:
     return ModelSummary(
         turns=len(tally.rows),
         outcomes=dict(tally.labels),
+        notations=_notations(tally),
         retried=tally.retried,
         metrics=summarise(tally),
         slices=slices(tally),

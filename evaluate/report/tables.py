@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from callproof.console import say
 from callproof.scoring import METRICS, Difference, Estimate
 
 from ..gate import percent, points
+from .notations import notation_line
 from .summary import HEADLINE, Summary
 
 if TYPE_CHECKING:
@@ -35,13 +37,17 @@ def print_summary(summary: Summary) -> None:
         if model.retried:
             line = f"{name}: {model.retried} of {sum(model.outcomes.values())} answers took more than one request"
             console.print(line, markup=False, highlight=False)
+    for name, model in summary.models.items():
+        console.print(f"{name}: {notation_line(summary.format, model.notations)}", markup=False, highlight=False)
     for name, rate in summary.disagreement.items():
         line = f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
         console.print(line, markup=False, highlight=False)
+    for warning in summary.warnings:
+        say(f"warning: {warning}")
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
-    """The table; `separator` stands between a value and its interval."""
+    """The table of all metrics; `separator` goes between a value and its interval."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""The folders of runs: what is written in them, and how it is found and read again."""
+"""Run folders: writing, finding and reading them."""
 
 from .find import Baseline, choose_model, find_run
 from .run import (
@@ -9,12 +9,14 @@ from .run import (
     Run,
     RunInfo,
     check_folder_name,
+    check_format,
     identify,
     keep_answered,
     now,
     outcome_line,
     read_as,
     read_outcomes,
+    readable_format,
     write_turns,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "Run",
     "RunInfo",
     "check_folder_name",
+    "check_format",
     "choose_model",
     "find_run",
     "identify",
@@ -35,5 +38,6 @@ __all__ = [
     "outcome_line",
     "read_as",
     "read_outcomes",
+    "readable_format",
     "write_turns",
 ]

@@ -1,4 +1,4 @@
-"""Which run is meant by a folder, an id or the name of a baseline, and which of its models."""
+"""Finds a run by folder, id or baseline name, and chooses one of its models."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from .run import Run, RunInfo
 
 
 class Baseline(Record):
-    """baseline.json beside a blessed run: which of its models is the baseline, and where it came from."""
+    """baseline.json in the folder of a blessed run: which model is the baseline, and which run it was copied from."""
 
     schema_version: int = 1
     name: str
@@ -21,10 +21,10 @@ class Baseline(Record):
 
 
 def find_run(name: str, runs: Path) -> tuple[Run, str | None]:
-    """(run, its blessed model) of a run directory, a run id, or the name of a baseline.
+    """The run with this folder, id or baseline name, and its blessed model (None if it is no baseline).
 
     Raises:
-        UserError: there is none; the places that were tried are named.
+        UserError: there is none; it names the places that were tried.
     """
     places = dict.fromkeys((Path(name), runs / name, runs / "baselines" / name))
     for place in places:
@@ -46,10 +46,10 @@ def _blessed_model(place: Path) -> str | None:
 
 
 def choose_model(info: RunInfo, name: str | None, option: str) -> str:
-    """The model of a run that is meant: `name`, or the only one, or the one named as the configuration.
+    """The model called `name`; without a name the run's only model, or the one named like its configuration.
 
     Raises:
-        UserError: it is not in the run, or not clear.
+        UserError: the run has no such model, or several and no name was given; `option` is how to give one.
     """
     choices = ", ".join(info.models)
     if name is not None:

@@ -1,17 +1,17 @@
-"""Run directories: everything that one evaluation was asked, answered and found to be.
+"""Run directories: the questions, answers and results of one evaluation.
 
     runs/<run id>/
       run.json        identity (what must be equal for two runs to be compared), models, configuration, server
-      turns.jsonl     the turns, as asked
-      outcomes.jsonl  one judged answer a line, appended as it lands
+      turns.jsonl     the turns as they were asked
+      outcomes.jsonl  one judged answer per line, appended as it lands
       metrics.json    metrics, intervals, slices and differences
       report.html     the same for people, with every turn
-      gate.json       the last gate's verdict with this run as the candidate
-      noise.json      how far its metrics move between runs, where `noise` measured it
-    runs/baselines/<name>/  a run made the baseline by `bless`, with baseline.json beside it
+      gate.json       the verdict of the last gate that had this run as its candidate
+      noise.json      how much its metrics vary between runs, if `noise` measured it
+    runs/baselines/<name>/  a run that `bless` made a baseline, with a baseline.json
 
-A run may be killed at any moment. run.json is written before the first turn is asked and in one step, and a torn last
-line of outcomes.jsonl is dropped when it is read, so `--resume` always finds a run that it can finish.
+A run may be killed at any moment. run.json is written in one step before the first question, and an incomplete last
+line of outcomes.jsonl is ignored by readers, so `--resume` can always finish the run.
 """
 
 import fcntl
@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
+from callproof.calls.formats import FORMATS
 from callproof.config import NAME_PATTERN
 from callproof.errors import UserError
 from callproof.records import (
@@ -59,10 +60,11 @@ class Identity(Record):
     sampling: dict[str, Any] = Field(description="request parameters that change answers")
     channel: Channels
     match: MatchProfile = "strict"
+    format: str = Field(default="hermes", description="how calls are written; see callproof.calls.formats")
 
     @property
     def main_channel(self) -> Channel:
-        """The one that figures are of; the raw one where both were scored."""
+        """The channel that the headline figures come from: raw if both were scored."""
         return "raw" if self.channel == "both" else self.channel
 
     @field_validator("sampling")
@@ -80,7 +82,7 @@ class Identity(Record):
 
 
 class RunInfo(Record):
-    """run.json. Times are UTC in ISO 8601; what only a replay has is empty for answers that were scored without one."""
+    """run.json. Times are UTC in ISO 8601; fields about servers are empty for answers scored without a replay."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
@@ -98,6 +100,7 @@ class RunInfo(Record):
     tool_choice: dict[Channel, str] = Field(default_factory=dict)
     strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
+    formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
     warnings: tuple[str, ...] = ()
     started: str
     finished: str | None = None
@@ -117,13 +120,26 @@ def now() -> str:
 
 
 def check_folder_name(option: str, name: str) -> None:
-    """Raise a UserError where `name`, given by `option`, would not be one folder."""
+    """Raise a UserError if `name`, the value of `option`, cannot be the name of a folder."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
 
 
+def check_format(name: str, where: str) -> None:
+    """Raise a UserError if answers in the format `name`, set at `where`, cannot be read here."""
+    if name not in FORMATS:
+        known = ", ".join(sorted(FORMATS))
+        problem = f"{name!r} is no format that can be read here, so the raw channel cannot be scored"
+        raise UserError(where, problem, f"use --channel served, or one of: {known}")
+
+
+def readable_format(name: str) -> str:
+    """The format itself; `hermes` if it cannot be read here, so that only calls left in served text are looked for."""
+    return name if name in FORMATS else "hermes"
+
+
 class Identifier:
-    """Gathers the identity of a run from its turns, one at a time; their order does not matter."""
+    """Computes the identity of a run from its turns, added one at a time in any order."""
 
     def __init__(self) -> None:
         self._digests: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
@@ -137,35 +153,44 @@ class Identifier:
         self._digests["prompt"].add(_shared_digest(to_json(system)))
 
     def merge(self, other: "Identifier") -> None:
-        """Take the turns that another one has gathered."""
+        """Add the turns of another Identifier."""
         for name, digests in other._digests.items():
             self._digests[name] |= digests
 
-    def identity(self, sampling: dict[str, Any], channel: Channels) -> Identity:
+    def identity(
+        self, sampling: dict[str, Any], channel: Channels, format: str = "hermes", match: MatchProfile = "strict"
+    ) -> Identity:
         turns, catalog, prompt = (digest(sorted(self._digests[name])) for name in ("turns", "catalog", "prompt"))
         return Identity(
-            turns=turns, catalog=catalog, prompt=prompt, scorer=SCORER_VERSION, sampling=sampling, channel=channel
+            turns=turns,
+            catalog=catalog,
+            prompt=prompt,
+            scorer=SCORER_VERSION,
+            sampling=sampling,
+            channel=channel,
+            match=match,
+            format=format,
         )
 
 
 @lru_cache(maxsize=256)
 def _shared_digest(written: bytes) -> str:
-    """The digest of what the turns of a session share; written out faster than it is hashed."""
+    """The digest of a JSON text, cached: the turns of a session share their tools and system prompt."""
     return digest(json.loads(written))
 
 
-def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels) -> Identity:
+def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels, format: str = "hermes") -> Identity:
     """The identity of a run over `turns`."""
     identifier = Identifier()
     for turn in turns:
         identifier.add(turn)
-    return identifier.identity(sampling, channel)
+    return identifier.identity(sampling, channel, format)
 
 
 class Run:
-    """A run directory; a context manager that holds its lock, so that one process at a time writes to it.
+    """A run directory; as a context manager it holds a lock, so that only one process writes to it.
 
-    A block that raises before it has written anything leaves no folder behind.
+    If the block raises before it has written anything, no folder is left behind.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,7 +226,7 @@ class Run:
         return os.path.isfile(self.path / "run.json")  # False also where the name is too long to be one
 
     def __enter__(self) -> Self:
-        """Take the lock; raises a UserError while another process holds it, or where no folder can be made."""
+        """Take the lock; raises a UserError if another process holds it or the folder cannot be made."""
         self._held = self._locked()
         self._held.__enter__()
         return self
@@ -227,7 +252,7 @@ class Run:
                 yield
 
     def info(self) -> RunInfo:
-        """run.json; raises a UserError where there is none, or it is of another form."""
+        """The content of run.json; raises a UserError if it is missing or malformed."""
         path = self.path / "run.json"
         try:
             return RunInfo.model_validate_json(read_text(path))
@@ -242,12 +267,12 @@ class Run:
 
 
 def outcome_line(outcome: Outcome) -> bytes:
-    """An outcome as it stands in outcomes.jsonl."""
+    """The line of outcomes.jsonl for an outcome."""
     return outcome.model_dump_json().encode("utf-8", "replace") + b"\n"
 
 
 class OutcomeLog:
-    """Appends outcomes to a file; each is handed to the operating system before `append` returns."""
+    """Appends outcomes to a file, unbuffered: a crash of this process loses none that `append` has returned from."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -271,14 +296,14 @@ class OutcomeLog:
 
 
 class OutcomeLine(NamedTuple):
-    """A line of an outcomes file as it is, and its place."""
+    """The raw line of an outcomes file, with its path and line number."""
 
     path: Path
     number: int
     text: bytes
 
     def read(self, form: type[Form]) -> Form:
-        """The line in some form; raises a UserError where it is malformed (`path:line`)."""
+        """The line parsed as `form`; raises a UserError if it is malformed (`path:line`)."""
         try:
             return form.model_validate_json(self.text)
         except ValidationError as error:
@@ -292,7 +317,7 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
 
 
 def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, OutcomeLine]]:
-    """Each line of an outcomes file in some form, and as it is; a last line without its end is dropped.
+    """Each line of an outcomes file, parsed as `form` and raw; a last line without a line end is ignored.
 
     Raises:
         UserError: unreadable file, or a malformed line (`path:line`).
@@ -305,9 +330,9 @@ def read_as(path: Path, form: type[Form]) -> Iterator[tuple[Form, OutcomeLine]]:
 
 
 def keep_answered(path: Path) -> Iterator[Outcome]:
-    """Drop the torn last line and the infra errors of an outcomes file, so that they can be asked again.
+    """Remove infra errors and an incomplete last line from an outcomes file, so that those turns are asked again.
 
-    Yields what is left. The file is replaced in one step, when all of it has been taken.
+    Yields the outcomes that stay. The file is replaced in one step, when the iterator is exhausted.
     """
     with replacing(path) as file:
         for outcome, line in read_as(path, Outcome) if path.exists() else ():

@@ -1,4 +1,4 @@
-"""Score saved answers without an endpoint: the turns are read once, and each is judged with the answers that it has."""
+"""Scores saved answers without an endpoint: streams the turns and judges the answers to each."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,11 +14,14 @@ from callproof.console.workers import in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
 from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn
 
-from ..runs import Identifier, Identity, Run, RunInfo, choose_model, now, outcome_line
+from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
 from .answers import SavedAnswer, SavedAnswers
-from .gold import BAD_GOLD, BadGold, gold_problems
+from .formats import detected_format
+from .gold import BAD_GOLD, BadGold, gold_problems, unjudged_gold
+from .readings import bfcl_readings
 
 _BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
@@ -26,16 +29,25 @@ _Form = TypeVar("_Form", bound=BaseModel)
 
 @dataclass
 class Scored:
-    """What `score_answers` met: turn ids without an answer (of some model), answered ids that are no turn, how many
-    answers of an earlier run were left out, since they were asked for over the other channel, and gold that its own
-    catalog refuses, as `path:line: turn: call: problem`, in `bad_turns` turns.
+    """What `score_answers` noticed.
+
+    `formats`: by model, which of BFCL's handlers reads its answers, with the profile `bfcl`; `format_lines` say which
+    format or handlers are taken, and why. `unreadable`: what is wrong with lines of the
+    answers that hold none, which are infra errors; `readable`: how many others belong to turns. `missing`: ids of turns
+    that some model has not answered. `unknown`: ids in the answers that are no turn. `other_channel`: answers left out
+    because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses or cannot judge, as
+    `path:line: turn: call: problem`; refused in `bad_turns` turns.
     """
 
+    unreadable: list[UserError] = field(default_factory=list)
+    readable: int = 0
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     other_channel: int = 0
     bad_gold: list[str] = field(default_factory=list)
     bad_turns: int = 0
+    formats: dict[str, str] = field(default_factory=dict)
+    format_lines: list[str] = field(default_factory=list)
 
 
 class _AnsweredTurn(NamedTuple):
@@ -51,7 +63,7 @@ class _AnsweredTurn(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """What became of some turns: whether each is kept, and what those that are add to the run."""
+    """The result for a batch of turns: whether each is kept, and what the kept ones add to the run."""
 
     kept: list[bool]
     outcomes: list[bytes]
@@ -61,12 +73,14 @@ class _Judged(NamedTuple):
 
 
 class _Judge(NamedTuple):
-    """Judges turns by their answers, all in one way; a model that has not answered a turn has an infra error there."""
+    """Judges batches of answered turns; a turn that a model has not answered is an `infra_error` of that model."""
 
     models: tuple[str, ...]
     channel: Channel
     profile: MatchProfile
+    format: str
     bad_gold: BadGold
+    readings: dict[str, BfclReading | None]
 
     def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
@@ -83,7 +97,7 @@ class _Judge(NamedTuple):
 
     def _outcomes(self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], scored: Scored) -> Iterator[bytes]:
         for saved in answers:
-            yield self._outcome(turn, catalog, saved.read(), saved.model, saved.repeat)
+            yield self._outcome(turn, catalog, _read_answer(saved, scored), saved.model, saved.repeat)
         answered = {saved.model for saved in answers}
         for model in self.models:
             if model not in answered:
@@ -91,7 +105,19 @@ class _Judge(NamedTuple):
                 yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
 
     def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
-        return outcome_line(judge(turn, answer, model, catalog, self.channel, repeat, self.profile))
+        reading = self.readings.get(model)
+        where = self.channel, repeat, self.profile, self.format
+        return outcome_line(judge(turn, answer, model, catalog, *where, reading=reading))
+
+
+def _read_answer(saved: SavedAnswer, scored: Scored) -> Answer:
+    try:
+        answer = saved.read()
+    except UserError as error:
+        scored.unreadable.append(error)
+        return Answer(error=str(error))
+    scored.readable += 1
+    return answer
 
 
 def _read(form: type[_Form], line: bytes, where: str) -> _Form:
@@ -102,12 +128,13 @@ def _read(form: type[_Form], line: bytes, where: str) -> _Form:
 
 
 def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
-    """Whether the turn's own catalog refuses its gold; that is noted, or raised as a UserError."""
+    """Whether the turn's own catalog refuses its gold; adds the problems to `scored`, or raises a UserError."""
     problems = gold_problems(turn, catalog)
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
-    scored.bad_gold += [f"{where}: {turn.turn_id}: {problem}" for problem in problems]
+    lines = (*problems, *unjudged_gold(turn, catalog))
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {line}" for line in lines]
     scored.bad_turns += bool(problems)
     return bool(problems)
 
@@ -117,7 +144,7 @@ class _Named(BaseModel):
 
 
 def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_AnsweredTurn]]:
-    """The turns of a file with their answers, some at once."""
+    """The turns of a file with their answers, in batches of about _BYTES_AT_ONCE."""
     seen: set[str] = set()
     batch: list[_AnsweredTurn] = []
     size = 0
@@ -139,7 +166,7 @@ def _answered_turns(path: Path, answers: SavedAnswers) -> Iterator[list[_Answere
 
 
 class _Writer:
-    """Takes what became of turns, in order: writes the outcomes and the turns, and adds up the rest."""
+    """Takes judged batches in order, writes their outcomes and turns, and adds up the rest."""
 
     def __init__(self, outcomes: IO[bytes], turns: IO[bytes] | None, scored: Scored) -> None:
         self.turns, self.dropped = 0, 0
@@ -153,6 +180,8 @@ class _Writer:
         self.sessions |= judged.sessions
         self.identifier.merge(judged.identifier)
         self.scored.missing += judged.scored.missing
+        self.scored.unreadable += judged.scored.unreadable
+        self.scored.readable += judged.scored.readable
         self.scored.bad_gold += judged.scored.bad_gold
         self.scored.bad_turns += judged.scored.bad_turns
         self._outcomes_file.writelines(judged.outcomes)
@@ -173,40 +202,50 @@ def score_answers(
     model: str,
     channel: Channel,
     profile: MatchProfile = "strict",
+    format: str = "auto",
     baseline: str | None = None,
     bad_gold: BadGold = "refuse",
 ) -> Scored:
-    """Judge every answer into `run`, which is written whole; a turn without an answer becomes an `infra_error`.
+    """Judge every answer and write the whole `run`; a turn without an answer becomes an `infra_error`.
 
     Args:
-        model: the name for answers that carry none.
+        model: the model of answers that name none.
         profile: how calls are compared with gold; see `callproof.scoring.outcomes`.
-        baseline: the model that others will be compared with, if it is named.
+        format: a name of `callproof.calls.formats.FORMATS`, or with the profile `bfcl` of its handlers; `auto`: what
+            reads most answers.
+        baseline: the model that the others will be compared with; None: the first.
         bad_gold: what to do about turns whose gold their own catalog refuses; "refuse" keeps those that an importer has
             tagged.
 
     Raises:
-        UserError: a malformed line, an id that occurred before, bad gold, a turn answered twice by one model
-            (`path:line`), no answer to any turn, or none of the baseline's. Nothing is written then.
+        UserError: a malformed turn, an id that occurred before, bad gold, a turn answered twice by one model
+            (`path:line`), no answer to any turn, or none that can be read, none of the baseline's, or an unknown
+            format. Nothing is written then.
     """
     if run.exists and run.info().endpoints:
         raise UserError(run.path, "holds a replayed run", "choose another --out")
+    if format != "auto" and channel == "raw" and profile != "bfcl":
+        check_format(format, f"--format {format}")
     started, scored = now(), Scored()
     in_place = turns_path.resolve() == run.turns_path.resolve()
     with ExitStack() as files:
         answers = files.enter_context(SavedAnswers(answers_path, model, channel))
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
-        judge_all = _Judge(answers.models, channel, profile, bad_gold)
+        format, readings = _readings(turns_path, answers, format, channel, profile, scored)
+        judge_all = _Judge(answers.models, channel, profile, readable_format(format), bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
             writer.add(answered_turns, judged)
             bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel
+        scored.unreadable = [*answers.unreadable, *scored.unreadable]
+        if scored.unreadable and not scored.readable:
+            raise scored.unreadable[0]
         _check(writer, turns_path, in_place)
         _check_models(answers, answers_path, turns_path)
-        identity = writer.identifier.identity({}, channel).model_copy(update={"match": profile})
+        identity = writer.identifier.identity({}, channel, format, profile)
         info = _info(run, writer, identity, answers.models, started)
         if baseline:
             choose_model(info, baseline, "--baseline-model")
@@ -214,8 +253,26 @@ def score_answers(
     return scored
 
 
+def _readings(
+    turns_path: Path, answers: SavedAnswers, format: str, channel: Channel, profile: MatchProfile, scored: Scored
+) -> tuple[str, dict[str, BfclReading | None]]:
+    """The format to score, and with the profile `bfcl` how the answers of each model are read; `scored` says why."""
+    if channel == "served":
+        return "hermes" if format == "auto" else format, {}
+    if profile == "bfcl":
+        choices = bfcl_readings(turns_path, answers, format)
+        scored.formats = {name: choice.name for name, choice in choices.items()}
+        scored.format_lines = [choice.says for choice in choices.values()]
+        names = ", ".join(sorted(set(scored.formats.values())))
+        return names, {name: choice.reading for name, choice in choices.items()}
+    if format == "auto":
+        format, line = detected_format(turns_path, answers)
+        scored.format_lines = [line]
+    return format, {}
+
+
 def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
-    """Raise a UserError where no turn is left, or where turns would be."""
+    """Raise a UserError if no turn is left, or if the run's own turns file would lose turns."""
     if not writer.turns:
         left = f"holds no turns but {writer.dropped} with bad gold" if writer.dropped else "holds no turns"
         raise UserError(turns_path, left, "give a turns.jsonl")
@@ -224,7 +281,7 @@ def _check(writer: _Writer, turns_path: Path, in_place: bool) -> None:
 
 
 def _check_models(answers: SavedAnswers, answers_path: Path, turns_path: Path) -> None:
-    """Raise a UserError where a model has answered none of the turns."""
+    """Raise a UserError if some model has answered none of the turns."""
     if not answers.met:
         raise UserError(answers_path, f"answers no turn of {turns_path}", "check that both belong together")
     for name in answers.models:
@@ -244,6 +301,7 @@ def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...]
         identity=identity,
         turns=writer.turns,
         sessions=len(writer.sessions),
+        formats=writer.scored.formats,
         warnings=warnings,
         started=started,
     )

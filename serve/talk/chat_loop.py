@@ -87,7 +87,7 @@ class Conversing:
             "model": self._model,
             "messages": len(self._chat.messages),
             "calls": len(self._chat.calls),
-            "invalid": sum(call.verdict != "valid" for call in self._chat.calls),
+            "invalid": sum(call.verdict not in ("valid", "unchecked") for call in self._chat.calls),
             "saved": str(self._saved) if self._saved else None,
         }
 
@@ -162,7 +162,7 @@ class Conversing:
             raise UserError("/save", "expected a file", "/save chats.jsonl")
         self._saved_line = save(path, self._chat.session(), self._saved_line)
         self._saved = path
-        wrong = sum(call.verdict != "valid" for call in self._chat.calls)
+        wrong = sum(call.verdict not in ("valid", "unchecked") for call in self._chat.calls)
         note = f"; {wrong} of its calls are not valid: correct them before training on it" if wrong else ""
         self._screen.line(f"saved in {path}{note}")
 

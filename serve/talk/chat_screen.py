@@ -12,7 +12,7 @@ from callproof.console import visible
 
 from .reading import Judged, Reading
 
-VERDICT_STYLES = {"valid": "green", "invalid": "red", "unknown tool": "red", "malformed": "red"}
+VERDICT_STYLES = {"valid": "green", "unchecked": "yellow", "invalid": "red", "unknown tool": "red", "malformed": "red"}
 
 
 class Screen:

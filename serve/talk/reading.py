@@ -21,9 +21,11 @@ _ENDING = re.compile(r"[}\s]*(</tool_call>)?\s*\Z")
 
 
 class Judged(Record):
-    """One call with a verdict. `text`: its arguments as JSON, or the raw text of a malformed call."""
+    """One call with a verdict; `unchecked`: its schema cannot tell. `text`: its arguments as JSON, or the raw text of a
+    malformed call.
+    """
 
-    verdict: Literal["valid", "invalid", "unknown tool", "malformed"]
+    verdict: Literal["valid", "invalid", "unchecked", "unknown tool", "malformed"]
     text: str
     name: str | None = None
     problems: tuple[str, ...] = ()
@@ -72,8 +74,9 @@ def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
     """The verdict on a call, by the tools of a catalog and their schemas."""
     if isinstance(call, MalformedCall):
         return Judged(verdict="malformed", text=call.text, problems=(call.reason.replace("_", " "),))
-    problems = tuple(catalog.problems(call))
-    verdict = "invalid" if problems else "valid"
+    validity = catalog.validity(call)
+    verdict = "invalid" if validity.problems else "unchecked" if validity.unjudged else "valid"
+    problems = (*validity.problems, *([validity.unjudged] if validity.unjudged else ()))
     if call.name not in catalog.by_name:
         near = difflib.get_close_matches(call.name[:100], catalog.by_name, n=1)
         verdict, problems = "unknown tool", (f"the nearest is {near[0]!r}",) if near else ()

@@ -62,8 +62,14 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-@pytest.mark.parametrize("command", COMMANDS)
+ODD_LINE = ("truncated", "a number", "deep", "long number")
+"""These spoil one line; of saved answers that is no reason to score none."""
+
+
+@pytest.mark.parametrize(
+    ("command", "spoilt"),
+    [(command, spoilt) for command in COMMANDS for spoilt in SPOILT if command != "answers" or spoilt not in ODD_LINE],
+)
 def test_a_file_that_is_no_input_is_one_line_and_leaves_nothing(
     folder: Path, refused: Refused, command: str, spoilt: str
 ):
@@ -75,6 +81,20 @@ def test_a_file_that_is_no_input_is_one_line_and_leaves_nothing(
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("spoilt", ODD_LINE)
+def test_one_odd_line_of_saved_answers_is_counted_and_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], spoilt: str
+):
+    text, words = COMMANDS["answers"]
+    (folder / "bad").write_bytes(SPOILT[spoilt](text) or b"")
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["unreadable"] == 1
+    number = 3 if spoilt == "truncated" else 4
+    assert f"bad:{number}: " in captured.err
+    assert "1 lines hold no answer that can be read" in captured.err
+
+
 def test_a_byte_order_mark_is_called_by_its_name(folder: Path, refused: Refused):
     (folder / "bad").write_bytes(b"\xef\xbb\xbf" + lines(turn).encode())
     assert "bad:1: begins with a byte order mark; save the file as UTF-8" in refused(*COMMANDS["turns"][1])
@@ -83,9 +103,9 @@ def test_a_byte_order_mark_is_called_by_its_name(folder: Path, refused: Refused)
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({}, "expected `text`, `response`, `answer` or `error`"),
-        ({"content": "Hm."}, "expected `text`, `response`, `answer` or `error`"),
-        ({"answer": []}, "expected `text`, `response`, `answer` or `error`"),
+        ({}, "expected `text`, `response`, `message`, `answer` or `error`"),
+        ({"answer": []}, "expected `text`, `response`, `message`, `answer` or `error`"),
+        ({"error": None}, "expected `text`, `response`, `message`, `answer` or `error`"),
         ({"text": "Hm.", "model": ""}, "expected `model` as text"),
         ({"text": "Hm.", "repeat": True}, "`repeat` as a number"),
         ({"text": "Hm.", "model": "\ud800"}, "model: holds half a surrogate pair"),
@@ -133,7 +153,7 @@ def test_a_failed_score_leaves_an_earlier_one_alone(folder: Path, refused: Refus
     [
         ("questions", question, "bad:4: turn 'simple_0' occurs twice"),
         ("possible answers", possible, "bad:4: the possible answer to 'simple_0' occurs twice"),
-        ("results", lambda n: {**joined(n + 3), "output": None}, "bad:4: expected `output` as text"),
+        ("results", lambda n: {**joined(n + 3), "output": 5}, "bad:4: expected `output` as text"),
         ("results", lambda n: {**joined(n + 3), "model": 5}, "bad:4: expected `model` as text"),
     ],
 )

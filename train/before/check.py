@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from callproof.config import RunConfig, Split
-from callproof.console import counted
+from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session
-from callproof.turns import NO_TOOLS, Domain, gold_problems, split_sessions
+from callproof.turns import NO_TOOLS, Domain, gold_problems, split_sessions, unjudged_gold
 
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
@@ -181,6 +181,8 @@ class _SplitCount:
             self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
             self.ids.append(session.session_id)
             self._rejected += [f"{where}: {problem}" for problem in gold_problems(session, catalog)]
+            for line in unjudged_gold(session, catalog):
+                say(f"{where}: {line}")
             self._count(session)
             if self._encoder:
                 self._encode(self._encoder, session, where, show)

@@ -34,6 +34,9 @@ def bare_json(first: str, later: str, content: Content, stops: str, between: str
                 end = found.start() if found else len(text)
                 items = (error.reason,)
             blocks.add(start, end, items, not isinstance(items[0], str))
+            if repeats := blocks.add_repeats(start, end):
+                end += repeats * (end - start)
+                found = at_later.search(text, end)
         return blocks
 
     return read

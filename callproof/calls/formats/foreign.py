@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls.strict_json import RefusedJSON, decode_at
 
-from .format import Block, Format, Reader, Tools
+from .format import Block, Blocks, Format, Reader, Tools
 from .registry import FORMATS
 
 _LOOK = 20_000
@@ -151,7 +151,7 @@ def _python(text: str, tools: Tools) -> list[Block]:
 
 
 def _json(text: str, tools: Tools) -> list[Block]:
-    blocks: list[Block] = []
+    blocks = Blocks(text)
     found = _JSON.search(text)
     while found:
         begin = min(place for mark in "[{" if (place := text.find(mark, found.start(), found.end())) >= 0)
@@ -162,7 +162,8 @@ def _json(text: str, tools: Tools) -> list[Block]:
             named = _NAMED.match(text, begin)
             end, count = max(error.end, found.end()), int(named is not None and named[1] in tools)
         if count:
-            blocks.append(Block(found.start(), end, ("foreign_format",) * count, True))
+            blocks.add(found.start(), end, ("foreign_format",) * count, True)
+            end += blocks.add_repeats(found.start(), end) * (end - found.start())
         found = _JSON.search(text, end)
     return blocks
 
@@ -178,7 +179,7 @@ def _count(value: Any, tools: Tools) -> int:
     if isinstance(value.get("tool_calls"), list):
         return _count(value["tool_calls"], tools)
     name = value.get("name", value.get("tool", value.get("function")))
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         return 0
     arguments = value.get("arguments", value.get("parameters"))
     return int(name in tools if tools else isinstance(arguments, dict | str))

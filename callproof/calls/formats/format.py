@@ -1,5 +1,6 @@
 """What a format is: how one family of models writes calls, and what its reader hands out."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from callproof.calls.strict_json import MalformedReason
 
 Tools = Mapping[str, Mapping[str, Any]]
 """The tools of a request: name -> JSON Schema of its parameters."""
+
+
+_HEADER = 300
 
 
 class ReadCall(NamedTuple):
@@ -71,6 +75,14 @@ class Blocks(list[Block]):
         return bool(unit) and end - start == len(unit) and self[-1].end == start and self._text.startswith(unit, start)
 
 
+def leading(pattern: "re.Pattern[str] | None", text: str, start: int) -> int:
+    """Where a block begins whose tag at `start` follows the header that a pattern, ending in `\\Z`, describes."""
+    if pattern is None:
+        return start
+    header = pattern.search(text[max(0, start - _HEADER) : start])
+    return start - len(header[0]) if header else start
+
+
 class Thinking(NamedTuple):
     """The texts around a model's thinking. A template may write `open` itself, then only `close` comes back."""
 
@@ -93,6 +105,7 @@ class Format:
         render: calls -> text as a model writes them; `read` reads them back.
         openings: texts that open an attempt.
         marks: texts that tell this format from others; None: the openings.
+        ends_turn: its closing tag ends the turn, so servers cut it off; a call without it is no oddity.
         special_tags: tags that a tokenizer may mark special; a raw request must then ask for them.
         wrappers: tags around calls or text that say nothing of their own.
         ends: texts that a template may write after an assistant turn.
@@ -108,6 +121,7 @@ class Format:
     ends: tuple[str, ...] = ()
     thinking: Thinking = THINK
     marks: tuple[str, ...] | None = None
+    ends_turn: bool = False
 
     @property
     def telling(self) -> tuple[str, ...]:

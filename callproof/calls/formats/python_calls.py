@@ -17,6 +17,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"[A-Za-z]{1,8}\b")
 _WORDS = {"True": True, "False": False, "None": None, "true": True, "false": False, "null": None}
 _STRINGS = {quote: re.compile(rf"{quote}((?:[^{quote}\\\n]++|\\[\s\S])*+){quote}") for quote in "'\""}
+_LIST = re.compile(r"(?=\[\s?[^\s()\[\]{}<>'\"=,:`|]{1,256}\()")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-7]{1,3}|[\s\S])")
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\n": ""}
 _PLAIN |= {mark: mark for mark in "\\'\""}
@@ -56,43 +57,34 @@ def python_lines() -> Content:
 
 def bare_python(tags: Sequence[str] = ()) -> Reader:
     """A reader of lists that begin the text or a line, perhaps between `tags`; such a tag alone is an attempt, too."""
-    opened = "|".join(
-        [*(re.escape(tag) for tag in tags[:1]), r"(?:(?<=\n)|(?<![\s\S]))(?=\[\s?[^\s()\[\]{}<>'\"=,:`|]{1,256}\()"]
-    )
-    opening = re.compile(rf"(?:{opened})")
+    opening = re.compile("|".join([*map(re.escape, tags[:1]), rf"(?:(?<=\n)|(?<![\s\S])){_LIST.pattern}"]))
     inside = python_list()
 
     def read(text: str, tools: Tools) -> list[Block]:
         blocks = Blocks(text)
         position = skip_space(text, 0) if text[:1].isspace() else 0
-        found = opening.match(text, position) or _at_start(text, position) or opening.search(text, position)
+        found = opening.match(text, position) or _LIST.match(text, position) or opening.search(text, position)
         while found:
             start, begin = found.start(), skip_space(text, found.end())
-            items: list[ReadCall | MalformedReason]
+            items: Sequence[ReadCall | MalformedReason]
             try:
                 read_calls, end = inside(text, begin, tools)
-                items = [*read_calls]
+                items = read_calls
                 closed = True
                 if tags and text.startswith(tags[1], skip_space(text, end)):
                     end = skip_space(text, end) + len(tags[1])
                 following = opening.search(text, end)
             except RefusedJSON as error:
                 following = opening.search(text, max(error.end, begin, start + 1))
-                items = [error.reason]
+                items = (error.reason,)
                 closed = False
                 end = following.start() if following else len(text)
             blocks.add(start, end, items, closed)
-            found = following
+            repeats = blocks.add_repeats(start, end)
+            found = opening.search(text, end + repeats * (end - start)) if repeats else following
         return blocks
 
     return read
-
-
-_LIST = re.compile(r"(?=\[\s?[^\s()\[\]{}<>'\"=,:`|]{1,256}\()")
-
-
-def _at_start(text: str, position: int) -> "re.Match[str] | None":
-    return _LIST.match(text, position)
 
 
 def python_call(call: ToolCall, dump: Any = None) -> str:

@@ -26,23 +26,24 @@ _DEEPSEEK_TAGS = (
     "<｜tool▁call▁end｜>",
     "<｜tool▁sep｜>",
 )
-_HARMONY = r"(?:<\|start\|>assistant)?(?:<\|channel\|>(?:commentary|analysis))? ?to=functions\."
-_ATEM = r"(?:<\|start\|>assistant)? ?(?:to=[\w.\-]{1,256}<\|message\|>)?\s?<atem:function_calls>"
+_HARMONY = r"(?:<\|start\|>assistant)?(?:<\|channel\|>(?:commentary|analysis))? ?\Z"
+_ATEM = r"(?:<\|start\|>assistant)? ?(?:to=[\w.\-]{1,200}<\|message\|>)?\s?\Z"
 
 
-def _function_markup(block: str) -> Markup:
+def _function_markup(block: str, behind: str = "") -> Markup:
     return Markup(
-        call=r"<function=(?P<name>[^<>\n]{1,256})>",
+        call=behind + r"<function=(?P<name>[^<>\n]{1,256})>",
         end_call="</function>",
         key=r"<parameter=(?P<argument>[^<>\n]{1,256})>",
         end_key="</parameter>",
         block=f"<{block}>",
         end_block=f"</{block}>",
+        bare=block == "tool_call",
         trim=True,
     )
 
 
-def _invoke_markup(prefix: str, block: str, end_block: str, string: str = "") -> Markup:
+def _invoke_markup(prefix: str, block: str, end_block: str, string: str = "", lead: str = "") -> Markup:
     return Markup(
         call=rf'<{prefix}invoke name="(?P<name>[^"<>\n]{{1,256}})">',
         end_call=f"</{prefix}invoke>",
@@ -50,6 +51,7 @@ def _invoke_markup(prefix: str, block: str, end_block: str, string: str = "") ->
         end_key=f"</{prefix}parameter>",
         block=block,
         end_block=end_block,
+        lead=lead,
     )
 
 
@@ -72,7 +74,7 @@ _TAGGED = [
     ),
     Format(
         name="qwen3_xml",
-        read=xml_calls(_function_markup("tool_call")),
+        read=xml_calls(_function_markup("tool_call", r"(?<!<seed:tool_call>)(?<!<seed:tool_call>\n)")),
         render=each(function_xml),
         openings=("<tool_call>", "<function="),
         marks=("<function=",),
@@ -92,8 +94,7 @@ _TAGGED = [
         name="seed_oss",
         read=xml_calls(_function_markup("seed:tool_call")),
         render=each(lambda call: function_xml(call, ("<seed:tool_call>", "</seed:tool_call>"))),
-        openings=("<seed:tool_call>", "<function="),
-        marks=("<seed:tool_call>",),
+        openings=("<seed:tool_call>",),
         special_tags=("<seed:tool_call>", "</seed:tool_call>"),
         ends=("<seed:eos>",),
         thinking=Thinking("<seed:think>", "</seed:think>"),
@@ -119,8 +120,13 @@ _TAGGED = [
     ),
     Format(
         name="muse_glimmer",
-        read=xml_calls(_invoke_markup("atem:", _ATEM, "</atem:function_calls>")),
-        render=each(lambda call: f"<atem:function_calls>\n{invoke_xml(call, 'atem:')}</atem:function_calls>"),
+        read=xml_calls(_invoke_markup("atem:", "<atem:function_calls>", "</atem:function_calls>", lead=_ATEM)),
+        render=each(
+            lambda call: (
+                f" to={call.name}<|message|><atem:function_calls>\n{invoke_xml(call, 'atem:')}</atem:function_calls>"
+            ),
+            "<|eom|><|start|>assistant",
+        ),
         openings=("<atem:function_calls>", "<atem:invoke name="),
         special_tags=("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"),
         wrappers=("<|start|>assistant", "to=user<|message|>", "<|message|>", "<|eom|>", "<|eot|>"),
@@ -197,12 +203,13 @@ _TAGGED = [
     Format(
         name="openai",
         read=tagged(
-            _HARMONY,
+            r"to=functions\.",
             "<|call|>",
             named_json(
                 rf"(?P<name>{_NAME})(?:<\|channel\|>(?:commentary|analysis))?"
                 r"(?: ?(?:<\|constrain\|>)?json)?<\|message\|>"
             ),
+            lead=_HARMONY,
         ),
         render=each(
             lambda call: (
@@ -220,6 +227,7 @@ _TAGGED = [
             "<|return|>",
         ),
         ends=("<|call|>", "<|return|>", "<|end|>"),
+        ends_turn=True,
         thinking=Thinking("<|channel|>analysis<|message|>", "<|end|>"),
     ),
     Format(

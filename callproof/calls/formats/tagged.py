@@ -8,7 +8,7 @@ from typing import Any
 from callproof.calls.calls import ToolCall
 from callproof.calls.strict_json import RefusedJSON, decode, decode_at, skip_space
 
-from .format import Block, Blocks, ReadCall, Reader, Tools
+from .format import Block, Blocks, ReadCall, Reader, Tools, leading
 
 Content = Callable[[str, int, Tools], tuple[Sequence[ReadCall], int]]
 """Text, where the content of a block begins, tools -> the calls in it and where they end; raises RefusedJSON."""
@@ -16,7 +16,7 @@ Content = Callable[[str, int, Tools], tuple[Sequence[ReadCall], int]]
 _FORM = ("arguments",)
 
 
-def tagged(opening: str, closing: str, content: Content, several: str = "") -> Reader:
+def tagged(opening: str, closing: str, content: Content, lead: str = "") -> Reader:
     """A reader of blocks between tags.
 
     A block ends at its closing tag, at the next opening tag or at the end of the text; tags inside its calls are text.
@@ -25,9 +25,11 @@ def tagged(opening: str, closing: str, content: Content, several: str = "") -> R
         opening: a regular expression of bounded length.
         closing: a text; empty where nothing closes a block, which then ends with its calls.
         content: reads what is between.
-        several: what a model may write between the calls of one block, each read by `content`.
+        lead: a regular expression, ending in `\\Z`, of a header before the opening tag that belongs to the block.
     """
     tag = re.compile(f"(?P<open>{opening})|{re.escape(closing)}" if closing else f"(?P<open>{opening})")
+
+    header = re.compile(lead) if lead else None
 
     def read(text: str, tools: Tools) -> list[Block]:
         tags = [(found.start(), found.end() if found["open"] else 0) for found in tag.finditer(text)]
@@ -39,7 +41,7 @@ def tagged(opening: str, closing: str, content: Content, several: str = "") -> R
             first, index = index, index + 1
             if not begin:
                 continue
-            items, reached = _items(content, text, begin, tools, several)
+            items, reached = _items(content, text, begin, tools)
             while tags[index][0] < reached:
                 index += 1
             stop = tags[index][0]
@@ -51,6 +53,7 @@ def tagged(opening: str, closing: str, content: Content, several: str = "") -> R
             if closed := bool(closing) and index < count and not tags[index][1]:
                 stop += len(closing)
                 index += 1
+            start = leading(header, text, start)
             blocks.add(start, stop, items, closed or (whole and not closing))
             index += blocks.add_repeats(start, stop) * (index - first)
         return blocks
@@ -58,18 +61,14 @@ def tagged(opening: str, closing: str, content: Content, several: str = "") -> R
     return read
 
 
-def _items(content: Content, text: str, begin: int, tools: Tools, several: str) -> tuple[Sequence[Any], int]:
+def _items(content: Content, text: str, begin: int, tools: Tools) -> tuple[Sequence[Any], int]:
     """The calls of a block or the reason why it holds none, and how far it was read."""
     if text[begin : begin + 1].isspace():
         begin = skip_space(text, begin)
     try:
-        items, reached = content(text, begin, tools)
-        while several and text.startswith(several, after := skip_space(text, reached)):
-            more, reached = content(text, after, tools)
-            items = (*items, *more)
+        return content(text, begin, tools)
     except RefusedJSON as error:
         return (error.reason,), max(begin, error.end)
-    return items, reached
 
 
 def json_object(keys: Sequence[str] = _FORM, extra: Mapping[str, Any] | None = None) -> Content:
@@ -88,12 +87,15 @@ def json_list(keys: Sequence[str] = _FORM) -> Content:
     """The content is a JSON list of such objects, at least one."""
 
     def content(text: str, begin: int, _: Tools) -> tuple[Sequence[ReadCall], int]:
-        if not text.startswith("[", begin):
-            raise RefusedJSON("bad_syntax", "expected [", begin)
-        values, end = decode_at(text, begin)
-        if not values:
-            raise RefusedJSON("no_name", "an empty list", end)
-        return tuple(call_at(value, end, keys) for value in values), end
+        calls: list[ReadCall] = []
+        position = begin
+        while not calls or not text.startswith("]", position):
+            if not text.startswith("," if calls else "[", position):
+                raise RefusedJSON("bad_syntax", "expected a list", position)
+            value, end = decode_at(text, skip_space(text, position + 1))
+            calls.append(call_at(value, end, keys))
+            position = skip_space(text, end)
+        return calls, position + 1
 
     return content
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from callproof.calls.calls import ToolCall
 from callproof.calls.strict_json import RefusedJSON, decode
 
-from .format import Block, Blocks, ReadCall, Reader, Tools
+from .format import Block, Blocks, ReadCall, Reader, Tools, leading
 from .schema_types import Typed, typed, written
 
 
@@ -22,7 +22,9 @@ class Markup:
         end_call: closes it.
         key: opens an argument; its group `argument`, and perhaps `string` ("true": the value is text, "false": JSON).
         end_key: closes it.
-        block, end_block: around calls; a call may stand without them.
+        block, end_block: around calls.
+        lead: as of `tagged`, before a block.
+        bare: a call may stand without a block around it.
         trim: one line break at both ends of a value is markup.
     """
 
@@ -32,6 +34,8 @@ class Markup:
     end_key: str
     block: str = ""
     end_block: str = ""
+    lead: str = ""
+    bare: bool = True
     trim: bool = False
 
 
@@ -49,28 +53,37 @@ def xml_calls(markup: Markup) -> Reader:
     pattern = re.compile("|".join(f"(?P<{kind}>{tag})" for kind, tag in kinds.items()))
 
     def read(text: str, tools: Tools) -> list[Block]:
-        tags = [_Tag(found.lastgroup or "", found.start(), found.end(), found) for found in pattern.finditer(text)]
-        tags.append(_Tag("", len(text), len(text)))
-        return _Reading(text, tools, tags, markup).blocks()
+        return _Reading(text, tools, list(pattern.finditer(text)), markup).blocks()
 
     return read
 
 
 class _Reading:
-    def __init__(self, text: str, tools: Tools, tags: list[_Tag], markup: Markup) -> None:
+    def __init__(self, text: str, tools: Tools, tags: list[re.Match[str]], markup: Markup) -> None:
         self._text, self._tools, self._tags, self._trim = text, tools, tags, markup.trim
+        self._lead = re.compile(markup.lead) if markup.lead else None
+        self._opening = ("block", "call") if markup.bare else ("block",)
         self._last = "end_block" if markup.end_block else "end_call"
         self._at = 0
 
+    def _tag(self, offset: int = 0) -> _Tag:
+        """The current tag, or one beside it; behind the last one, a tag of no kind at the end of the text."""
+        number = self._at + offset
+        if number >= len(self._tags):
+            return _Tag("", len(self._text), len(self._text))
+        found = self._tags[number]
+        return _Tag(found.lastgroup or "", found.start(), found.end(), found)
+
     def blocks(self) -> list[Block]:
         blocks = Blocks(self._text)
-        while self._tags[self._at].kind:
-            tag = self._tags[self._at]
-            if tag.kind in ("block", "call"):
+        while self._tag().kind:
+            tag = self._tag()
+            if tag.kind in self._opening:
                 first = self._at
                 items, closed, end = self._block(tag)
-                blocks.add(tag.start, end, items, closed)
-                self._at += blocks.add_repeats(tag.start, end) * (self._at - first)
+                start = leading(self._lead, self._text, tag.start)
+                blocks.add(start, end, items, closed)
+                self._at += blocks.add_repeats(start, end) * (self._at - first)
             else:
                 self._at += 1
         return blocks
@@ -82,13 +95,13 @@ class _Reading:
             if opened.kind == "block":
                 self._next("call", opened.end)
             calls = [self._call()]
-            while opened.kind == "block" and self._tags[self._at].kind == "call":
-                self._blank(calls[-1].end, self._tags[self._at].start)
+            while opened.kind == "block" and self._tag().kind == "call":
+                self._blank(calls[-1].end, self._tag().start)
                 calls.append(self._call())
         except RefusedJSON as error:
             self._at = max(start + 1, self._at)
             return (error.reason,), *self._end_of_refused()
-        tag, blank = self._tags[self._at], self._text[calls[-1].end : self._tags[self._at].start].isspace
+        tag, blank = self._tag(), self._text[calls[-1].end : self._tag().start].isspace
         adjacent = tag.start == calls[-1].end or blank()
         if tag.kind == "end_block" and adjacent:
             self._at += 1
@@ -98,7 +111,7 @@ class _Reading:
         return calls, opened.kind == "call", calls[-1].end if opened.kind == "call" else tag.start
 
     def _end_of_refused(self) -> tuple[bool, int]:
-        while (tag := self._tags[self._at]).kind not in ("", "block", "call", self._last):
+        while (tag := self._tag()).kind not in ("", "block", "call", self._last):
             self._at += 1
         if tag.kind == self._last:
             self._at += 1
@@ -106,21 +119,21 @@ class _Reading:
         return False, tag.start
 
     def _call(self) -> ReadCall:
-        tag = self._tags[self._at]
+        tag = self._tag()
         assert tag.found is not None
         name, position = tag.found["name"], tag.end
         parameters = self._tools.get(name)
         arguments: dict[str, Any] = {}
         untyped = 0
         self._at += 1
-        while (tag := self._tags[self._at]).kind == "key":
+        while (tag := self._tag()).kind == "key":
             self._blank(position, tag.start)
             key, (value, settled) = self._argument(tag, parameters)
             if key in arguments:
                 raise RefusedJSON("duplicate_key", f"{key} twice")
             arguments[key] = value
             untyped += not settled
-            position = self._tags[self._at - 1].end
+            position = self._tag(-1).end
         if tag.kind != "end_call":
             raise RefusedJSON("bad_syntax", f"expected the end of the call, got {tag.kind or 'the end'}")
         self._blank(position, tag.start)
@@ -130,7 +143,7 @@ class _Reading:
     def _argument(self, tag: _Tag, parameters: Any) -> tuple[str, Typed]:
         assert tag.found is not None
         self._at += 1
-        while (end := self._tags[self._at]).kind in ("block", "end_block"):
+        while (end := self._tag()).kind in ("block", "end_block"):
             self._at += 1
         if end.kind != "end_key":
             raise RefusedJSON("bad_syntax", "an argument that nothing closes")
@@ -147,7 +160,7 @@ class _Reading:
 
     def _next(self, kind: str, position: int) -> None:
         self._at += 1
-        tag = self._tags[self._at]
+        tag = self._tag()
         if tag.kind != kind:
             raise RefusedJSON("bad_syntax", f"expected {kind}, got {tag.kind or 'the end'}")
         self._blank(position, tag.start)

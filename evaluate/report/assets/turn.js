@@ -70,6 +70,7 @@ function answerBlock(data, model, index, answer) {
     answer.labels ? h("p", { class: "hint" }, `also: ${answer.labels.slice(1).map(words).join(", ")}`) : null,
     answer.reasons ? h("ul", { class: "reasons" }, answer.reasons.map((reason) => h("li", {}, visible(reason)))) : null,
     answer.calls ? answer.calls.map(answeredCall) : answer.error ? null : h("p", { class: "hint" }, "no call"),
+    "thinking" in answer ? lazy("thinking", () => prose(data.texts[answer.thinking])) : null,
     answer.error ? null : lazy("raw answer", () => prose(text || "(empty)", "code"), !answer.calls),
     answer.served ? lazy("calls as the server parsed them", () => prose(JSON.stringify(answer.served, null, 2), "code")) : null);
 }

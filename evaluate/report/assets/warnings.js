@@ -1,7 +1,7 @@
 // What a reader should know before trusting the figures: warnings of the run, and answers that are not whole.
 
 function warningList(data, show) {
-  const found = [...data.run.warnings.map((text) => ({ text })), ...modelWarnings(data), ...blessedWarnings(data.blessed)];
+  const found = [...[...data.run.warnings, ...data.summary.warnings].map((text) => ({ text })), ...modelWarnings(data), ...blessedWarnings(data.blessed)];
   if (!data.run.finished) found.push({ text: "The run is unfinished." });
   if (!found.length) return null;
   const item = ({ text, filter, title }) => h("li", {}, visible(text), filter && [" ", showButton("show", filter, title, show)]);

@@ -21,7 +21,7 @@ async function ask(asked, show, signal) {
 function callBox(call) {
   const name = call.name === null ? "(malformed)" : call.name;
   const problems = call.problems.length ? h("ul", { class: "problems" }, call.problems.map((text) => h("li", {}, visible(text)))) : null;
-  return h("div", { class: `call ${call.verdict === "valid" ? "good" : "bad"}` },
+  return h("div", { class: `call ${{ valid: "good", unchecked: "unchecked" }[call.verdict] ?? "bad"}` },
     h("code", { class: "call-name" }, visible(name)), h("span", { class: "verdict" }, call.verdict), problems, prose(call.text, "code"));
 }
 

@@ -63,9 +63,10 @@ def test_an_answer_of_one_token_has_no_tpot(tokens: int) -> None:
     assert sample.tpot_ms is None
 
 
-def test_without_usage_every_event_counts_as_a_token() -> None:
-    (sample,) = samples_of(level_of(reply(100.0, 0.1, 0.1, 0.1)))
-    assert sample.output_tokens == 3
+def test_without_usage_every_event_that_carries_a_piece_of_the_answer_counts_as_a_token() -> None:
+    streamed = replace(reply(100.0, 0.1, 0.1, 0.1), pieces=2)
+    (sample,) = samples_of(level_of(streamed))
+    assert sample.output_tokens == 2
 
 
 def test_percentiles_interpolate_between_samples() -> None:

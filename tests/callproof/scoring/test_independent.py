@@ -30,7 +30,7 @@ def outcome(session: int, turn: int, gold: str, predicted: str | None) -> Outcom
     ]  # fmt: skip
     return judge(
         expected,
-        Answer(text="".join(blocks), error=None if predicted is not None else "gone"),
+        Answer(text="".join(blocks) or "No.", error=None if predicted is not None else "gone"),
         "m",
         catalog_of(expected),
     )
@@ -55,12 +55,12 @@ MIXED: list[list[tuple[str, str | None]]] = [
 def test_n_of_every_metric_is_what_it_counts() -> None:
     counts = {
         # 14 turns; 9 with calls (1 unanswered), 5 without (1 unanswered)
-        "turn_exact": 14, "pass_k": 14, "infra_error_rate": 14, "truncated_rate": 14,
+        "turn_exact": 14, "pass_k": 14, "infra_error_rate": 14, "truncated_rate": 14, "empty_rate": 14,
         "hallucination_rate": 4, "false_abstention": 8,
         "decision_precision": 9, "decision_recall": 9, "decision_f1": 9,
         # gold: ab a a c a b c b abc are 12 calls; predicted and parsed: aB aac b x b c a are 10, of them x unknown
         "name_f1": 12, "name_recall": 12, "arg_exact": 12, "name_precision": 10, "unknown_tool_rate": 10,
-        "parse_rate": 12, "schema_valid": 9, "unclosed_rate": 12, "decoded_string_rate": 10,
+        "parse_rate": 12, "schema_valid": 9, "unjudged_rate": 9, "unclosed_rate": 12, "decoded_string_rate": 10,
         # pairs of one name: a-a, b-B, a-a, b-b, c-c, a-a, each with one argument
         "arg_exact_given_name": 6, "arg_f1": 6, "arg_precision": 6, "arg_recall": 6,
         "text_beside_rate": 9, "relaxed_rate": 5, "name_f1_macro": 12, "arg_exact_macro": 12,
@@ -83,7 +83,7 @@ def test_values_and_sessions_of_the_same_run() -> None:
 def test_which_metrics_are_good_when_low() -> None:
     assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {
         "hallucination_rate", "unknown_tool_rate", "false_abstention", "infra_error_rate", "truncated_rate",
-        "text_beside_rate", "unclosed_rate", "decoded_string_rate", "relaxed_rate",
+        "text_beside_rate", "unclosed_rate", "decoded_string_rate", "relaxed_rate", "empty_rate", "unjudged_rate",
     }  # fmt: skip
 
 

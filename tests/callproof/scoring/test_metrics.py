@@ -18,7 +18,8 @@ OTHER = "<tool_call>{</tool_call>"
 
 
 def outcome(session: int, turn: int, gold: str, predicted: str | None, tags: tuple[str, ...] = ()) -> Outcome:
-    """A judged turn; calls are written as letters, `x` is an unknown tool, `!` a malformed call, None no answer."""
+    """A judged turn; calls are written as letters, `x` is an unknown tool, `!` a malformed call,
+    `0` an empty answer, None no answer; without a call there is text."""
     asked = Turn(
         turn_id=f"{session}/{turn}",
         session_id=str(session),
@@ -28,8 +29,9 @@ def outcome(session: int, turn: int, gold: str, predicted: str | None, tags: tup
         gold=tuple(GoldCall(name=letter, arguments={"v": 1}) for letter in gold),
         tags=tags,
     )
-    blocks = [OTHER if letter == "!" else _block(letter) for letter in predicted or ""]
-    answer = Answer(text="".join(blocks), error="gone" if predicted is None else None)
+    blocks = [OTHER if letter == "!" else _block(letter) for letter in (predicted or "").replace("0", "")]
+    text = "" if predicted == "0" else "".join(blocks) or "Hello."
+    answer = Answer(text=text, error="gone" if predicted is None else None)
     return judge(asked, answer, "m", catalog_of(asked))
 
 
@@ -104,6 +106,14 @@ def test_turns_without_answer_lower_the_headline_and_recall_but_prove_no_abstent
     assert summarise([outcome(0, 0, "", None), outcome(1, 0, "", "")])["hallucination_rate"].n == 1
 
 
+def test_an_empty_answer_is_no_correct_abstention_and_has_a_rate_of_its_own() -> None:
+    found = values(("", "0"), ("", ""), ("a", "0"), ("a", "a"))
+    assert found["empty_rate"] == 0.5
+    assert found["turn_exact"] == 0.5
+    assert found["hallucination_rate"] == 0.0
+    assert found["false_abstention"] == 0.5
+
+
 def test_correct_abstention_is_no_part_of_f1() -> None:
     assert (
         values(("a", "a"), ("b", "c"))["name_f1"]
@@ -121,6 +131,7 @@ def test_the_undefined_is_none_and_neither_zero_nor_one() -> None:
         "pass_k",
         "hallucination_rate",
         "infra_error_rate",
+        "empty_rate",
         "truncated_rate",
     }
     assert values(("a", ""))["name_f1"] == 0.0

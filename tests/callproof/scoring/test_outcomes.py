@@ -47,6 +47,7 @@ def call(name: str, **arguments: Any) -> str:
 
 
 BOOKED = call("book", day="2026-03-06")
+FOREIGN = '[TOOL_CALLS] [{"name": "book", "arguments": {"day": "2026-03-06"}}]'
 
 # gold, text, finish reason -> all labels, the primary one first
 MATRIX: dict[str, tuple[tuple[GoldCall, ...], str, str, list[str]]] = {
@@ -54,14 +55,32 @@ MATRIX: dict[str, tuple[tuple[GoldCall, ...], str, str, list[str]]] = {
     "the default written out": ((GOLD,), call("book", day="2026-03-06", seats=1), "stop", ["ok"]),
     "text beside the call": ((GOLD,), f"Sure. {BOOKED}", "stop", ["ok"]),
     "no call, rightly": ((), "Hello!", "stop", ["ok"]),
-    "nothing at all": ((), "", "stop", ["ok"]),
-    "a call only while thinking": ((), f"<think>{BOOKED}</think>Hello", "stop", ["ok"]),
+    "a call only while thinking": ((), f"<think>{BOOKED}</think>Hello", "stop", ["ok", "thought_call"]),
+    "nothing at all": ((), "", "stop", ["empty"]),
+    "white space alone": ((), " \n", "stop", ["empty"]),
+    "nothing where a call belongs": ((GOLD,), "", "stop", ["missed_call", "empty"]),
+    "nothing but thinking": ((), "<think>hm</think>\n", "stop", ["empty"]),
+    "nothing but a call while thinking": (
+        (GOLD,),
+        f"<think>{BOOKED}</think>",
+        "stop",
+        ["missed_call", "empty", "thought_call"],
+    ),
+    "nothing before the limit": ((), "", "length", ["truncated"]),
+    "nothing before the limit, call expected": ((GOLD,), "", "length", ["truncated", "missed_call"]),
+    "nothing, by the content filter": ((), "", "content_filter", ["empty", "content_filter"]),
+    "text, by the content filter": ((), "Hello", "content_filter", ["ok", "content_filter"]),
+    "the server gives up": ((), "Hel", "abort", ["infra_error"]),
+    "the server fails after the call": ((GOLD,), BOOKED, "error", ["infra_error"]),
+    "another notation": ((GOLD,), FOREIGN, "stop", ["parse_error"]),
+    "another notation where no call belongs": ((), FOREIGN, "stop", ["hallucinated_call"]),
+    "another notation beside the right call": ((GOLD,), BOOKED + FOREIGN, "stop", ["parse_error"]),
     "prose cut by the limit": ((), "Hello and", "length", ["ok"]),
     "parallel calls in another order": ((GOLD, NOW), call("now") + BOOKED, "stop", ["ok"]),
     "two equal calls": ((NOW, NOW), call("now") + call("now"), "stop", ["ok"]),
     "cut call": ((GOLD,), BOOKED[:20], "length", ["truncated"]),
     "cut call where none belongs": ((), BOOKED[:20], "length", ["truncated", "hallucinated_call"]),
-    "thinking without end": ((GOLD,), f"<think>{BOOKED}", "length", ["truncated", "missed_call"]),
+    "thinking without end": ((GOLD,), f"<think>{BOOKED}", "length", ["truncated", "missed_call", "thought_call"]),
     "thinking without end, no call": ((), "<think>hm", "stop", ["truncated"]),
     "cut second call": ((GOLD,), BOOKED + "<tool_call>", "length", ["truncated"]),
     "malformed": ((GOLD,), block("{"), "stop", ["parse_error"]),
@@ -101,15 +120,15 @@ def test_an_answer_gets_every_label_and_the_first_is_its_outcome(case: str) -> N
 
 @pytest.mark.parametrize("case", MATRIX)
 def test_whatever_is_not_ok_says_why(case: str) -> None:
-    gold, text, finish_reason, _ = MATRIX[case]
+    gold, text, finish_reason, labels = MATRIX[case]
     outcome = judged(turn(*gold), text, finish_reason)
-    assert bool(outcome.reasons) == (outcome.outcome != "ok")
+    assert bool(outcome.reasons) == (labels != ["ok"])
     assert outcome.counts.exact == (outcome.outcome == "ok")
 
 
 def test_labels_are_in_the_order_of_the_contract() -> None:
     expected = "infra_error truncated parse_error unknown_tool schema_invalid hallucinated_call missed_call wrong_tool"
-    assert (*expected.split(), "extra_call", "wrong_args", "ok") == LABELS
+    assert (*expected.split(), "extra_call", "wrong_args", "empty", "ok") == LABELS
 
 
 def test_reasons_name_tool_argument_and_values() -> None:
@@ -188,10 +207,62 @@ def test_the_served_channel_scores_what_a_client_gets() -> None:
     answer = Answer(text="", finish_reason="tool_calls", tool_calls=served)
     asked = turn(GOLD)
     assert judge(asked, answer, "m", catalog_of(asked), "served").outcome == "ok"
-    assert judge(asked, answer, "m", catalog_of(asked), "raw").outcome == "missed_call"
     unparsed = Answer(text=BOOKED, tool_calls=())
     assert judge(asked, unparsed, "m", catalog_of(asked), "served").labels == ("parse_error",)
     assert judge(turn(), unparsed, "m", catalog_of(asked), "served").labels == ("parse_error", "hallucinated_call")
+
+
+def test_tool_calls_that_come_though_raw_text_was_asked_for_are_scored_and_told() -> None:
+    function = {"name": "book", "arguments": '{"day": "2026-03-06"}'}
+    answer = Answer(text="Let me see.", tool_calls=({"id": "1", "type": "function", "function": function},))
+    outcome = judge(turn(GOLD), answer, "m", catalog_of(turn()), "raw")
+    assert (outcome.outcome, outcome.notation, outcome.counts.text_beside) == ("ok", "tool_calls", 1)
+    assert judge(turn(), answer, "m", catalog_of(turn()), "raw").outcome == "hallucinated_call"
+
+
+@pytest.mark.parametrize(
+    ("text", "notation"),
+    [
+        (BOOKED, "hermes"),
+        ("<tool_call>{", "hermes"),
+        (FOREIGN, "mistral"),
+        (BOOKED + FOREIGN, "mistral"),
+        ('```json\n{"name": "book", "arguments": {}}\n```', "json"),
+        ("Which day?", None),
+        (f"<think>{BOOKED}</think>Which day?", None),
+    ],
+)
+def test_an_outcome_says_how_its_attempts_are_written(text: str, notation: str | None) -> None:
+    assert judged(turn(GOLD), text).notation == notation
+
+
+def test_calls_are_read_in_the_format_that_is_scored() -> None:
+    outcome = judge(turn(GOLD), Answer(text=FOREIGN), "m", catalog_of(turn()), format="mistral")
+    assert (outcome.outcome, outcome.notation) == ("ok", "mistral")
+    assert judge(turn(GOLD), Answer(text=BOOKED), "m", catalog_of(turn()), format="mistral").notation == "hermes"
+
+
+def test_values_that_a_format_writes_as_text_have_the_types_of_the_catalog() -> None:
+    text = "<tool_call>\n<function=book>\n<parameter=day>\n2026-03-06\n</parameter>\n<parameter=seats>\n1\n</parameter>"
+    text += "\n</function>\n</tool_call>"
+    outcome = judge(turn(GOLD), Answer(text=text), "m", catalog_of(turn()), format="qwen3_xml")
+    assert outcome.calls == (ToolCall(name="book", arguments={"day": "2026-03-06", "seats": 1}),)
+    assert outcome.outcome == "ok"
+
+
+def test_thinking_and_refusal_that_come_apart_from_the_text_are_kept_and_remarked_on() -> None:
+    answer = Answer(thinking=f"I could {BOOKED}", refusal="I cannot help.", finish_reason="stop")
+    outcome = judge(turn(GOLD), answer, "m", catalog_of(turn()))
+    assert outcome.labels == ("missed_call", "refusal", "thought_call")
+    assert outcome.counts.empty == outcome.counts.attempts == 0
+    assert outcome.reasons[1:] == ('refusal: "I cannot help."', 'inside thinking, so not counted: "book"')
+    assert Outcome.model_validate_json(outcome.model_dump_json()).answer == answer
+
+
+@pytest.mark.parametrize("gold", [(), (GOLD,)])
+def test_an_answer_that_is_cut_while_the_server_sends_thinking_is_truncated(gold: tuple[GoldCall, ...]) -> None:
+    answer = Answer(thinking="Okay, the user wants", finish_reason="length")
+    assert judge(turn(*gold), answer, "m", catalog_of(turn())).outcome == "truncated"
 
 
 def test_without_a_catalog_every_tool_is_unknown() -> None:
@@ -214,7 +285,7 @@ def test_an_outcome_of_the_first_version_is_read_and_nothing_is_known_of_its_req
     assert row["answer"].pop("requests") == 3
     assert Outcome.model_validate_json(json.dumps(row)).answer.requests is None
     with pytest.raises(ValidationError, match="schema_version"):
-        Outcome.model_validate(row | {"schema_version": 3})
+        Outcome.model_validate(row | {"schema_version": 4})
 
 
 @given(st.text() | st.lists(st.sampled_from([BOOKED, "<tool_call>{", "</tool_call>", "x"])).map("".join), st.data())
@@ -268,8 +339,9 @@ hard_text = st.lists(
 @given(hard_text | st.text(), st.sampled_from(["stop", "length"]), st.lists(st.sampled_from([GOLD, NOW]), max_size=3))
 def test_every_text_has_one_outcome_that_can_be_written(text: str, finish_reason: str, gold: list[GoldCall]) -> None:
     outcome = judged(turn(*gold), text, finish_reason)
-    assert sorted(outcome.labels, key=LABELS.index) == list(outcome.labels)
-    assert ("ok" in outcome.labels) == (outcome.labels == ("ok",)) == bool(outcome.counts.exact)
+    faults = [label for label in outcome.labels if label in LABELS]
+    assert sorted(faults, key=LABELS.index) == faults == list(outcome.labels[: len(faults)])
+    assert ("ok" in faults) == (faults == ["ok"]) == bool(outcome.counts.exact)
     assert Outcome.model_validate_json(outcome.model_dump_json()) == outcome
 
 

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from shared_data import BFCL, PUBLISHED, needs_bfcl
+from shared_data import BFCL, PUBLISHED, PUBLISHED_FILES, needs_bfcl
 
 from callproof.catalog.schemas import BadSchema
-from callproof.scoring import Answer, MatchProfile, catalog_of, judge
-from callproof.turns import read_turns
+from callproof.scoring import Answer, catalog_of, judge
+from callproof.scoring.bfcl import HandlerCounter
+from callproof.turns import Turn, read_turns
+from evaluate.cli import main
 from evaluate.importers.bfcl import read_outputs, read_questions, read_results
 from evaluate.importers.turns_file import write_imported
 
@@ -30,37 +32,61 @@ def test_every_category_imports_and_its_bad_gold_is_counted(questions: Path, tmp
         assert turn.expects_call != ("irrelevance" in questions.name)
 
 
-def disagreements(profile: MatchProfile, replace: tuple[str, str] = ("", "")) -> dict[str, str]:
-    """Turn id -> our outcome, where it differs from the published verdict."""
-    published = {row["id"]: row["valid"] for row in map(json.loads, PUBLISHED.open(encoding="utf-8"))}
-    assert len(published) == 1240
-    found = {}
-    for imported, output in zip(read_results(PUBLISHED), read_outputs(PUBLISHED), strict=True):
-        answer = Answer(text=output["text"].replace(*replace) if replace[0] else output["text"])
-        outcome = judge(imported.turn, answer, "m", catalog_of(imported.turn), profile=profile).outcome
-        if (outcome == "ok") != published[imported.turn.turn_id]:
-            found[imported.turn.turn_id] = outcome
-    return found
+def published(path: Path) -> list[tuple[Turn, Answer, bool]]:
+    """Each row: the turn, the model's answer, and whether BFCL found it valid."""
+    verdicts = [json.loads(line)["valid"] for line in path.open(encoding="utf-8")]
+    rows = zip(read_results(path), read_outputs(path), verdicts, strict=True)
+    return [(imported.turn, Answer.model_validate(output["answer"]), valid) for imported, output, valid in rows]
+
+
+def disagreements(rows: list[tuple[Turn, Answer, bool]], model: str) -> tuple[str, set[str]]:
+    """The handler that is chosen for a model of this name, and the turns that `--match bfcl` judges otherwise."""
+    counter = HandlerCounter()
+    for turn, answer, _ in rows:
+        counter.add(turn, model, answer.text, answer.tool_calls)
+    choice = counter.choices()[model]
+    judged = (
+        (turn, judge(turn, answer, model, catalog_of(turn), profile="bfcl", reading=choice.reading), valid)
+        for turn, answer, valid in rows
+    )
+    return choice.name, {turn.turn_id for turn, outcome, valid in judged if (outcome.outcome == "ok") != valid}
 
 
 def section(title: str) -> str:
     return DOC.split(f"### `--match {title}`")[1].split("\n###")[0]
 
 
-def test_bfcl_verdicts_agree_but_for_those_in_the_doc() -> None:
-    found = disagreements("bfcl")
-    assert len(found) <= 0.01 * 1240
-    assert set(found) == set(TURN_ID.findall(section("bfcl")))
-    assert f"{1240 - len(found)} of 1240" in section("bfcl")
+@pytest.mark.parametrize("path", PUBLISHED_FILES, ids=lambda path: path.stem)
+def test_bfcl_verdicts_agree_with_the_published_ones(path: Path) -> None:
+    rows = published(path)
+    assert len(rows) == 1240
+    name, wrong = disagreements(rows, path.stem)
+    blind_name, blind_wrong = disagreements(rows, "model")
+    assert len(blind_wrong) <= 0.01 * 1240
+    row = f"| `{path.stem}` | `{name}` | {1240 - len(wrong)} | `{blind_name}` | {1240 - len(blind_wrong)} |"
+    assert row in section("bfcl")
+    assert wrong == set()
 
 
-def test_the_quotes_of_bfcls_handler_explain_every_disagreement() -> None:
-    assert disagreements("bfcl", ("'", '"')) == {}
+@pytest.mark.parametrize("model", ["gemini-1.5-flash-fc", "xlam-7b-fc-r"])
+def test_the_commands_find_the_handler_and_the_published_accuracy(model: str, tmp_path: Path, capsys) -> None:
+    path = PUBLISHED.with_name(f"{model}.jsonl")
+    assert main(["import", "bfcl-results", str(path), "--out", str(tmp_path)]) == 0
+    words = ["score", "--turns", str(tmp_path / "turns.jsonl"), "--answers", str(tmp_path / "answers.jsonl")]
+    assert main([*words, "--match", "bfcl", "--out", str(tmp_path / "run")]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out.splitlines()[-1])
+    accuracy = sum(valid for _, _, valid in published(path)) / 1240
+    assert found["models"][model]["turn_exact"] == pytest.approx(accuracy)
+    handler = model.split("-")[0]
+    assert found["formats"] == {model: handler}
+    assert f"{model}: read as {handler} (" in captured.err
 
 
 def test_strict_verdicts_differ_as_the_doc_lists() -> None:
-    found = disagreements("strict")
-    assert set(found) == set(TURN_ID.findall(section("strict"))) | set(TURN_ID.findall(section("bfcl")))
+    judged = [(turn, judge(turn, answer, "m", catalog_of(turn)), valid) for turn, answer, valid in published(PUBLISHED)]
+    found = {turn.turn_id: outcome.outcome for turn, outcome, valid in judged if (outcome.outcome == "ok") != valid}
+    assert set(found) == set(TURN_ID.findall(section("strict")))
     assert f"{1240 - len(found)} of 1240" in section("strict")
     causes = re.findall(r"^\| (\d+) \| (?:in)?valid \| `(\w+)`", section("strict"), re.MULTILINE)
     assert len(found) == sum(int(number) for number, _ in causes)

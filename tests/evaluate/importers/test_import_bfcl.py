@@ -10,7 +10,7 @@ import pytest
 from callproof.errors import UserError
 from callproof.turns import Turn, read_turns
 from evaluate.cli import main
-from evaluate.importers.bfcl import MAX_ALTERNATIVES, gold_call, json_schema, read_questions, read_results
+from evaluate.importers.bfcl import MAX_ALTERNATIVES, gold_call, json_schema, read_outputs, read_questions, read_results
 from evaluate.importers.turns_file import Import, write_imported
 
 PARAMETERS = {
@@ -63,7 +63,7 @@ def test_schemas_become_json_schemas() -> None:
     properties = schema["properties"]
     assert schema["type"] == "object"
     assert properties["rate"] == {"type": "number"}
-    assert properties["point"] == {"type": "array", "items": {"type": "number"}}
+    assert properties["point"] == {"type": "array", "format": "tuple", "items": {"type": "number"}}
     assert properties["extra"] == {"description": "Whatever."}
     assert properties["filter"]["properties"]["type"] == {"type": "string"}
     assert PARAMETERS["type"] == "dict"
@@ -204,7 +204,7 @@ def test_imported_turns_with_bad_gold_are_scored_and_listed_again(
         assert "breaks its own schema in 1 turns, which are kept" in capsys.readouterr().err
 
 
-def result(turn_id: str, output: str, gold: dict[str, Any] | None) -> dict[str, Any]:
+def result(turn_id: str, output: Any, gold: dict[str, Any] | None) -> dict[str, Any]:
     possible = gold and {"id": turn_id, "ground_truth": gold}
     row = {"id": turn_id, "category": "simple", "question": "Rate 2?", "function": FUNCTION}
     return {**row, "possible_answer": possible, "output": output, "valid": True}
@@ -226,5 +226,31 @@ def test_joined_rows_become_turns_and_answers_that_score_takes(write, tmp_path: 
 def test_results_without_output_are_refused(write, tmp_path: Path) -> None:
     row = {key: value for key, value in result("simple_0", "", {}).items() if key != "output"}
     assert len(list(read_results(write("r.jsonl", row)))) == 1
-    with pytest.raises(UserError, match=r"r.jsonl:1: expected `output` as text"):
+    with pytest.raises(UserError, match=r"r.jsonl:1: expected `output` as text or a list of calls"):
         main(["import", "bfcl-results", str(write("r.jsonl", row)), "--out", str(tmp_path / "joined")])
+    with pytest.raises(UserError, match=r"r.jsonl:1: expected the items of `output` as calls or text"):
+        list(read_outputs(write("r.jsonl", result("simple_0", [5], {}))))
+
+
+def function(name: Any, arguments: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        ("Hm.", {"text": "Hm."}),
+        (None, {"text": ""}),
+        ([], {"text": "", "tool_calls": []}),
+        ([""], {"text": "\n", "tool_calls": []}),
+        (
+            ["So:", {"bank_quote": '{"rate": 2}'}, "Done."],
+            {"text": "So:\nDone.\n", "tool_calls": [function("bank_quote", '{"rate": 2}')]},
+        ),
+        ({"bank_quote": {"rate": 2}}, {"text": "", "tool_calls": [function("bank_quote", {"rate": 2})]}),
+        ([{}], {"text": "", "tool_calls": [function(None, None)]}),
+    ],
+)
+def test_outputs_are_text_or_tool_calls(write, output: Any, answer: dict[str, Any]) -> None:
+    (row,) = read_outputs(write("rows.jsonl", result("simple_0", output, {})))
+    assert row == {"turn_id": "simple_0", "model": "rows", "answer": answer}

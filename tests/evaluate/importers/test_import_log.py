@@ -109,7 +109,7 @@ SKIPPED: dict[str, tuple[dict[str, Any], str]] = {
     "malformed call": ({"request": REQUEST, "response": MALFORMED}, "malformed call (bad_arguments)"),
     "malformed block": ({"request": REQUEST, "response": text("<tool_call>{")}, "malformed call (invalid_json)"),
     "empty": ({"request": REQUEST, "response": text(" ")}, "the answer is empty"),
-    "parts": ({"request": REQUEST, "response": of({"role": "assistant", "content": []})}, "content is no text"),
+    "parts": ({"request": REQUEST, "response": of({"role": "assistant", "content": [5]})}, "a part of type 'int'"),
     "other tools": ({"request": {**REQUEST, "tools": [{"type": "web"}]}, "response": RESPONSE}, "no `function`"),
     "malformed body": ({"request": "{", "response": RESPONSE}, "malformed JSON"),
     "list of something": ({"request": REQUEST, "response": [1]}, "not of the chunks of a stream"),

@@ -88,7 +88,7 @@ def test_every_fault_is_tried_again_as_often_as_it_should_and_every_turn_is_scor
         told = {play_of(list(turn.messages)): outcomes[turn.turn_id].answer.error for turn in turns}
         assert told["always hang"] == "timed out"
         assert told["always 500"] == "HTTP 500: boom"
-        assert told["empty choices"] == "the answer has no choices"
+        assert told["empty choices"] == 'the answer has no choices: {"choices": []}'
         captured = capsys.readouterr()
         assert "unanswered; --resume asks them again" in captured.err
         asked = {turn.turn_id: attempts(play_of(list(turn.messages))) for turn in turns}

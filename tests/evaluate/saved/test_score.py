@@ -105,6 +105,28 @@ def test_bfcls_comparison_is_chosen_by_name_and_part_of_the_runs_identity(score)
     assert (scored()["weather-000/1"], Run(Path("scored")).info().identity.match) == ("ok", "bfcl")
 
 
+def test_bfcls_handler_is_found_or_named_for_each_model(score, capsys):
+    rows = [
+        {"turn_id": "weather-000/1", "model": "m", "text": "get_weather(city='City0')"},
+        {"turn_id": "weather-000/1", "model": "gpt-4", "text": "[get_weather(city='City0')]"},
+    ]
+    assert score(rows, "--match", "bfcl") == 0
+    captured = capsys.readouterr()
+    formats = json.loads(captured.out.splitlines()[-1])["formats"]
+    assert formats == Run(Path("scored")).info().formats == {"m": "command_r", "gpt-4": "gpt"}
+    assert "m: read as command_r (" in captured.err
+    assert [outcome.outcome for outcome in read_outcomes(Path("scored/outcomes.jsonl"))][:2] == ["ok", "ok"]
+    assert score(rows, "--match", "bfcl", "--format", "gpt") == 0
+    assert last_line(capsys)["formats"] == {"m": "gpt", "gpt-4": "gpt"}
+
+
+def test_a_handler_that_is_not_known_or_not_asked_for_is_refused(score):
+    with pytest.raises(UserError, match=r"--format falcon: is not known with --match bfcl; choose of: auto, strict, "):
+        score(right_rows(), "--match", "bfcl", "--format", "falcon")
+    with pytest.raises(UserError, match=r"--format gpt: 'gpt' is no format that can be read here"):
+        score(right_rows(), "--format", "gpt")
+
+
 def test_each_repeat_is_an_answer_of_its_own(score):
     rows = [{**row, "repeat": repeat} for row in right_rows() for repeat in (0, 1)]
     assert score(rows) == 0
@@ -131,17 +153,99 @@ def test_the_outcomes_of_a_run_can_be_scored_again_with_the_same_result(turns):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"text": "x"}, r"answers.jsonl:2: expected a `turn_id`"),
-        ({"turn_id": "weather-001/1", "text": "x", "repeat": "1"}, r"answers.jsonl:2: expected `model` as text"),
-        ({"turn_id": "weather-001/1", "text": "x", "repeat": 10**12}, r"answers.jsonl:2: expected `model` as text"),
-        ({"turn_id": "weather-001/1", "text": 5}, r"answers.jsonl:2: text: Input should be a valid string"),
-        ({"turn_id": "weather-001/1", "response": {}}, r"answers.jsonl:2: `response` is no chat completion"),
-        ({"turn_id": "weather-000/1", "text": "x"}, r"answers.jsonl:2: turn 'weather-000/1' was answered before"),
+        ({"text": "x"}, "answers.jsonl:2: expected a `turn_id`"),
+        ({"turn_id": "weather-001/1", "text": "x", "repeat": "1"}, "answers.jsonl:2: expected `model` as text"),
+        ({"turn_id": "weather-001/1", "text": "x", "repeat": 10**12}, "answers.jsonl:2: expected `model` as text"),
+        ({"turn_id": "weather-001/1", "text": 5}, "answers.jsonl:2: holds no answer: content is no text but int"),
+        ({"turn_id": "weather-001/1", "response": {}}, "answers.jsonl:2: holds no answer: the answer has no choices"),
+        ({"turn_id": "weather-001/1", "text": "H", "finish_reason": "abort"}, "answers.jsonl:2: holds no answer: the"),
     ],
 )
-def test_a_line_that_is_no_answer_is_told_with_its_place(score, row, problem):
-    with pytest.raises(UserError, match=problem):
-        score([right_rows()[0], row])
+def test_a_line_that_is_no_answer_is_an_infra_error_told_with_its_place(score, capsys, row, problem):
+    assert score([right_rows()[0], row]) == 0
+    captured = capsys.readouterr()
+    assert problem in captured.err
+    assert json.loads(captured.out.splitlines()[-1])["unreadable"] == 1
+    assert (scored()["weather-000/1"], scored()["weather-001/1"]) == ("ok", "infra_error")
+
+
+def test_a_second_answer_to_a_turn_is_refused_with_its_place(score):
+    with pytest.raises(UserError, match=r"answers.jsonl:2: turn 'weather-000/1' was answered before"):
+        score([right_rows()[0], {"turn_id": "weather-000/1", "text": "x"}])
+
+
+def test_an_error_that_was_saved_is_an_infra_error_with_its_words(score):
+    error = {"error": {"message": "CUDA out of memory", "code": 500}}
+    assert (
+        score([right_rows()[0], {"turn_id": "weather-001/1", **error}, {"turn_id": "weather-002/1", "response": error}])
+        == 0
+    )
+    reasons = {outcome.turn_id: outcome.reasons for outcome in read_outcomes(Path("scored/outcomes.jsonl"))}
+    assert "CUDA out of memory" in reasons["weather-001/1"][0]
+    assert "CUDA out of memory" in reasons["weather-002/1"][0]
+
+
+CALLED = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "City0"}'}}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"response": {"choices": [{"message": {"content": None, "tool_calls": [CALLED]}}]}},
+        {"message": {"role": "assistant", "content": None, "tool_calls": [CALLED]}},
+        {"content": [], "tool_calls": [CALLED]},
+        {"text": "", "tool_calls": [CALLED]},
+    ],
+)
+def test_saved_tool_calls_are_scored_on_the_raw_channel_too_and_told(score, capsys, row):
+    assert score([{"turn_id": "weather-000/1", **row}]) == 0
+    captured = capsys.readouterr()
+    assert scored()["weather-000/1"] == "ok"
+    assert "1 answers bring tool_calls though raw text was asked for" in captured.err
+    assert "calls as tool_calls of the server in 1 answers" in captured.out
+
+
+def mistral(city: str) -> str:
+    return f'[TOOL_CALLS] [{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}]'
+
+
+def test_the_format_of_saved_answers_is_the_one_that_reads_most_of_them(score, capsys):
+    rows = [{"turn_id": f"weather-{n:03}/1", "text": mistral(f"City{n}")} for n in range(2)]
+    rows += [{"turn_id": "weather-002/1", "text": call("get_weather", city="City2")}]
+    assert score(rows) == 0
+    captured = capsys.readouterr()
+    assert "format: mistral, which reads calls in 2 of 3 answers" in captured.err
+    assert "1 answers write calls otherwise than mistral does (in hermes 1)" in captured.err
+    assert "calls in mistral in 2 answers, in hermes in 1; no call in 0" in captured.out
+    assert [scored()[f"weather-{n:03}/1"] for n in range(3)] == ["ok", "ok", "parse_error"]
+    assert Run(Path("scored")).info().identity.format == "mistral"
+
+
+def test_a_format_that_is_named_is_scored_whatever_the_answers_look_like(score):
+    rows = [{"turn_id": "weather-000/1", "text": mistral("City0")}, {"turn_id": "weather-000/5", "text": mistral("X")}]
+    assert score(rows, "--format", "hermes") == 0
+    assert (scored()["weather-000/1"], scored()["weather-000/5"]) == ("parse_error", "hallucinated_call")
+
+
+def test_an_unknown_format_is_refused_unless_the_server_reads_the_calls(score):
+    with pytest.raises(UserError, match=r"--format other: .* --channel served, or one of: .*hermes.*mistral"):
+        score(right_rows(), "--format", "other")
+    assert (
+        score(
+            [{"turn_id": "weather-000/1", "text": "", "tool_calls": [CALLED]}],
+            "--format",
+            "other",
+            "--channel",
+            "served",
+        )
+        == 0
+    )
+    assert (scored()["weather-000/1"], Run(Path("scored")).info().identity.format) == ("ok", "other")
+
+
+def test_without_a_call_there_is_no_format_to_find(score, capsys):
+    assert score([{"turn_id": "weather-000/5", "text": "Bye."}]) == 0
+    assert "format: hermes, for lack of any call in 1 answers" in capsys.readouterr().err
 
 
 def test_answers_to_other_turns_altogether_are_refused(score):

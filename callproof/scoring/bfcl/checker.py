@@ -22,7 +22,7 @@ from callproof.calls import ToolCall
 from callproof.catalog import OMITTED, Catalog, Difference
 from callproof.turns import GoldCall
 
-from .match import Matching, Pair, accepted
+from ..match import Matching, Pair, accepted
 
 _TYPES: dict[str, type] = {
     "string": str,
