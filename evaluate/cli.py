@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from callproof.console import Act, Command, Verb, add_config, count, late, positive, seconds
-from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
+from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
 _MANUAL = """Replay tool-eval turns against an endpoint, score, report, and gate one run against another.
 
@@ -30,6 +30,7 @@ _EXITS = {
     EXIT_REGRESSION: "regression, or no parity",
     EXIT_INVALID: "invalid run, out of time, or an endpoint that parity cannot ask",
     EXIT_INCONCLUSIVE: "inconclusive",
+    EXIT_FLOOR: "a floor is broken",
 }
 _NOTES = """
 An API key is taken from the variable that `eval.api_key_env` names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or
@@ -90,6 +91,7 @@ def _report(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help="a run's folder or id")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first of the run")
+    add("--partial", action="store_true", help="report what is left of a run that has lost answers")
     _add_baseline(parser)
     _add_runs(parser)
 

@@ -89,9 +89,9 @@ def _check_baseline(name: str | None, runs: Path) -> None:
         find_run(name, runs)
 
 
-def _published(run: Run, args: Namespace) -> Summary:
+def _published(run: Run, args: Namespace, partial: bool = False) -> Summary:
     with run:
-        summary = publish(run, args.baseline_model, args.baseline)
+        summary = publish(run, args.baseline_model, args.baseline, partial)
     print_summary(summary)
     say(f"report: {run.report_path}")
     return summary
@@ -152,5 +152,5 @@ def report(args: Namespace) -> int:
     run, _ = find_run(args.run, args.runs)
     if args.baseline_model:
         choose_model(run.info(), args.baseline_model, "--baseline-model")
-    last_line(_line(run, _published(run, args)))
+    last_line(_line(run, _published(run, args, args.partial)))
     return 0

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from callproof.console import Act, Command, Verb, add_config, count, late, number, port, positive
-from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
+from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
 _MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
 
@@ -32,6 +32,7 @@ _EXITS = {
     EXIT_REGRESSION: "a check failed, or a regression",
     EXIT_INVALID: "nothing can be judged, or no answer",
     EXIT_INCONCLUSIVE: "inconclusive",
+    EXIT_FLOOR: "a floor of the gate is broken",
 }
 _NOTES = """
 The last line of standard output is `ready <url>`, the command of --print, or one JSON object. An API key is taken from

@@ -11,8 +11,8 @@ from ..load import Level
 def quality_against_lowest(levels: Sequence[tuple[Level, list[Outcome]]]) -> list[dict[str, Any] | None]:
     """For each level, its `turn_exact` minus that of the level with the lowest load, paired by turn.
 
-    Returns the difference overall and per model, with 95 % limits from a bootstrap over sessions (see
-    callproof.scoring.metrics); None for the lowest level itself and its repetitions.
+    With 95 % limits clustered by session (see callproof.scoring.spread), overall and per model; None for the
+    lowest level itself and its repetitions.
     """
     if not levels:
         return []

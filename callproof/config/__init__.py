@@ -13,6 +13,7 @@ from .run_config import (
     Split,
     TrainConfig,
     load,
+    load_gate,
 )
 from .servable import (
     MEND,
@@ -44,6 +45,7 @@ __all__ = [
     "check_trained_on",
     "highest_rank",
     "load",
+    "load_gate",
     "problems",
     "resolve",
     "same_model",

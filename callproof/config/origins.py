@@ -106,6 +106,11 @@ def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Re
     return resolved
 
 
+def sections_of(model: type[BaseModel], path: Path) -> set[str]:
+    """The sections and keys at the top of a configuration file; raises a UserError where it cannot be read."""
+    return {value.key[0] for value in _file(model, path)}
+
+
 class _Layers:
     """The nested values so far, which each further source overrides, and the source of each leaf."""
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from callproof.records import Record
 
-from .origins import resolve
+from .origins import resolve, sections_of
 from .servable import REFUSED_KEYS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -259,17 +259,21 @@ class EvalConfig(Record):
 
 
 class GateConfig(Record):
-    """When a candidate may replace the baseline; margins and floors are fractions, see docs/gate.md."""
+    """When a candidate may replace the baseline; margins and floors are fractions, null drops one; see docs/gate.md."""
 
-    margins: dict[str, Fraction] = Field(
-        default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02}
+    margins: dict[str, Fraction | None] = Field(
+        default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02},
+        description="metric: by how much the candidate may be worse than the baseline",
     )
-    floors: dict[str, Fraction] = Field(default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95})
+    floors: dict[str, Fraction | None] = Field(
+        default_factory=lambda: {"parse_rate": 0.98, "schema_valid": 0.95},
+        description="metric: the least that the candidate must reach; the most, where low is good",
+    )
     slice_floors: dict[str, dict[str, Fraction]] = Field(
         default_factory=dict, description="slice or pattern, such as tool=*: floors by metric"
     )
     max_infra_error_rate: float = Field(default=0.005, ge=0, le=1)
-    min_sessions: int = Field(default=30, ge=2, description="fewer sessions: no PASS on statistics alone")
+    min_sessions: int = Field(default=30, ge=2, description="no margin passes on fewer sessions that carry its metric")
 
 
 class RunConfig(Record):
@@ -306,3 +310,9 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
         UserError: missing file, malformed YAML, unknown key (with the nearest valid one), wrong type.
     """
     return resolve(RunConfig, Path(path), overrides).config
+
+
+def load_gate(path: Path, overrides: Sequence[str] = ()) -> GateConfig:
+    """The `gate` section of a configuration, or of a file that holds nothing else; raises as `load` does."""
+    whole = {"name", "data"} & sections_of(RunConfig, path)
+    return load(path, overrides if whole else ("name=gate", "data.domain=unread", *overrides)).gate

@@ -5,19 +5,28 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from callproof.errors import EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, EXIT_USAGE, UserError
+from callproof.errors import (
+    EXIT_FLOOR,
+    EXIT_INCONCLUSIVE,
+    EXIT_INVALID,
+    EXIT_PASS,
+    EXIT_REGRESSION,
+    EXIT_USAGE,
+    UserError,
+)
 from callproof.records import write_json
 
-Status = Literal["pass", "fail", "inconclusive"]
-Verdict = Literal["pass", "regression", "refused", "invalid", "inconclusive"]
+Status = Literal["pass", "fail", "inconclusive", "not applicable"]
+Verdict = Literal["pass", "regression", "floor", "refused", "invalid", "inconclusive"]
 EXIT_CODES: dict[Verdict, int] = {
     "pass": EXIT_PASS,
     "regression": EXIT_REGRESSION,
+    "floor": EXIT_FLOOR,
     "refused": EXIT_USAGE,
     "invalid": EXIT_INVALID,
     "inconclusive": EXIT_INCONCLUSIVE,
 }
-MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
+MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "not applicable": "–"}
 STYLES = {"pass": "green", "inconclusive": "yellow"}
 
 
@@ -70,10 +79,13 @@ class Suite:
     def failure(self, case: ElementTree.Element, kind: str, message: str) -> None:
         ElementTree.SubElement(case, "failure", type=kind, message=_xml(message))
 
+    def skipped(self, case: ElementTree.Element, message: str) -> None:
+        ElementTree.SubElement(case, "skipped", message=_xml(message))
+
     def xml(self) -> str:
         self._suite.set("tests", str(len(self._suite.findall("testcase"))))
-        for kind in ("failure", "error"):
-            self._suite.set(f"{kind}s", str(len(self._suite.findall(f"testcase/{kind}"))))
+        for kind, name in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            self._suite.set(name, str(len(self._suite.findall(f"testcase/{kind}"))))
         ElementTree.indent(self._suite)
         return ElementTree.tostring(self._suite, encoding="unicode", xml_declaration=True) + "\n"
 

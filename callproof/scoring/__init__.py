@@ -1,9 +1,11 @@
 """From an answer and its gold to an outcome, and from outcomes to figures with intervals."""
 
 from .answer import Answer
+from .differences import Difference, differences
+from .estimates import Estimate, proportion, slices, summarise
 from .intervals import SEED, Array, resampled_sums, t_quantile
 from .match import match, pair_differences
-from .metrics import METRICS, Difference, Estimate, differences, proportion, slices, summarise
+from .metrics import METRICS
 from .outcomes import (
     DIFFERENCES,
     LABELS,
@@ -15,6 +17,7 @@ from .outcomes import (
     judge,
     pair_calls,
 )
+from .spread import Spread, distance, evidence_of
 from .tally import Countable, Tally, TallyCounter
 from .turn_catalog import catalog_of
 
@@ -33,10 +36,13 @@ __all__ = [
     "MatchProfile",
     "Outcome",
     "OutcomeLabel",
+    "Spread",
     "Tally",
     "TallyCounter",
     "catalog_of",
     "differences",
+    "distance",
+    "evidence_of",
     "judge",
     "match",
     "pair_calls",

@@ -131,8 +131,8 @@ def contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts], gold_calls
     if problem := _OF_TURN.broken(counts):
         return f"counts: {problem}"
     for whole, parts, read in _SUMS:
-        expected, *found = read(counts)
-        if expected != sum(found):
+        total, *values = read(counts)
+        if total != sum(values):
             return f"counts: {whole} is not the sum of {', '.join(parts)}"
     if problem := _inconsistency(counts):
         return f"counts: {problem}"
@@ -153,8 +153,8 @@ def _inconsistency(counts: Counts) -> str | None:
 
 
 def _tool_contradiction(counts: Counts, per_tool: Mapping[str, ToolCounts]) -> str | None:
-    for tool, each in per_tool.items():
-        if problem := _OF_TOOL.broken(each):
+    for tool, of_tool in per_tool.items():
+        if problem := _OF_TOOL.broken(of_tool):
             return f"per_tool: {tool[:80]!r}: {problem}"
     sums = tuple(map(sum, zip(*map(_SHARED, per_tool.values()), strict=True))) if per_tool else (0, 0, 0)
     if sums != _SHARED(counts):

@@ -53,10 +53,14 @@ def wilson(value: float, effective: float, critical: float) -> tuple[float, floa
 
 
 def t_quantile(level: float, freedom: int) -> float:
-    """Student's t quantile by its expansion around the normal (Abramowitz and Stegun 26.7.5).
+    """Student's t quantile: exact for one and two degrees of freedom.
 
-    Good to 1 % from three degrees of freedom on.
+    From three on by the expansion around the normal (Abramowitz and Stegun 26.7.5), good to 1 %.
     """
+    if freedom == 1:
+        return math.tan(math.pi * (level - 0.5))
+    if freedom == 2:
+        return (2 * level - 1) / math.sqrt(2 * level * (1 - level))
     z = NormalDist().inv_cdf(level)
     terms = (
         (z**3 + z) / 4,

@@ -74,9 +74,10 @@ class Tally:
         rows: turn id -> row, in the order in which turns were met.
         sessions: (T,) number of each turn's session, from 0.
         counts: (T, COUNTS) what each turn adds; `always_exact` is 1 where every repeat of the turn is exact.
+        tools: names by tool number.
         cells: (C, 2) row and tool number of each turn's tools.
         tool_counts: (C, TOOL_COUNTS) what the turn adds for that tool.
-        slices: name -> rows of its turns, by kind, then in natural order; see `callproof.scoring.metrics.slices`.
+        slices: name -> rows of its turns, by kind, then in natural order; see `callproof.scoring.estimates.slices`.
         labels: how many answers had each outcome.
         notations: how many answers wrote their calls in each notation (see `Outcome.notation`), None: held no attempt;
             unanswered turns are left out.
@@ -86,6 +87,7 @@ class Tally:
     rows: Mapping[str, int]
     sessions: Rows
     counts: Array
+    tools: tuple[str, ...]
     cells: Rows
     tool_counts: Array
     slices: Mapping[str, Rows]
@@ -149,6 +151,7 @@ class TallyCounter:
             rows=self._rows,
             sessions=_numbers(self._session),
             counts=counts,
+            tools=tuple(self._tools),
             cells=cells[:, :2],
             tool_counts=cells[:, 2:] / repeats[cells[:, 0], None],
             slices={key[2]: _numbers(self._slices[key]) for key in sorted(self._slices)},
@@ -186,7 +189,7 @@ def _slice_keys(outcome: Outcome | Countable) -> Iterator[_SliceKey]:
 
 @lru_cache(maxsize=1024)
 def _bucket(name: str, number: int) -> tuple[int, str]:
-    """(top, name) of the slice that a number is in; see `callproof.scoring.metrics.slices`."""
+    """(top, name) of the slice that a number is in; see `callproof.scoring.estimates.slices`."""
     if number <= 4:
         return number, f"{name}={number}"
     top = 1 << (number - 1).bit_length()

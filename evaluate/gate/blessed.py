@@ -28,26 +28,26 @@ class Blessed(Record):
     differences: dict[str, Difference] = Field(default_factory=dict)
 
 
-def blessed_for(run: Run, info: RunInfo, tallies: Mapping[str, Tally], chosen: str | None = None) -> Blessed | None:
-    """The baseline that is chosen, or what `bless` made it under the name of this run, or None.
+def blessed_for(run: Run, info: RunInfo, tallies: Mapping[str, Tally], name: str | None = None) -> Blessed | None:
+    """The baseline of this name, or what `bless` made it under the name of this run, or None.
 
     Args:
         tallies: of the run, by column.
-        chosen: a run's folder or id, or the name of a blessed run.
+        name: a run's folder or id, or the name of a blessed run.
 
     Raises:
         UserError: there is no such run, it is not clear which of its models is meant, or a file of it is malformed.
     """
     place = run.path.parent / "baselines" / info.name
-    if chosen is None and not (place / "baseline.json").is_file():
+    if name is None and not (place / "baseline.json").is_file():
         return None
-    held, blessed = find_run(chosen or str(place), run.path.parent)
-    theirs = held.info()
-    model = choose_model(theirs, blessed, "`bless --model`")
-    name = {"name": held.path.name if blessed else None, "run_id": theirs.run_id, "model": model}
-    if problems := info.identity.differences(theirs.identity):
-        return Blessed.model_validate({**name, "problem": f"the runs differ in {problems[0]}"})
-    side = read_side(held, theirs, model, info.identity.main_channel)
-    found = {column: differences(tally, side.tally)["turn_exact"] for column, tally in tallies.items()}
+    baseline, blessed = find_run(name or str(place), run.path.parent)
+    baseline_info = baseline.info()
+    model = choose_model(baseline_info, blessed, "`bless --model`")
+    named = {"name": baseline.path.name if blessed else None, "run_id": baseline_info.run_id, "model": model}
+    if problems := info.identity.differences(baseline_info.identity):
+        return Blessed.model_validate({**named, "problem": f"the runs differ in {problems[0]}"})
+    side = read_side(baseline, baseline_info, model, info.identity.main_channel)
+    changes = {column: differences(tally, side.tally)["turn_exact"] for column, tally in tallies.items()}
     outcomes = {turn_id: judged.outcome for turn_id, judged in side.judged.items()}
-    return Blessed.model_validate({**name, "outcomes": outcomes, "differences": found})
+    return Blessed.model_validate({**named, "outcomes": outcomes, "differences": changes})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from callproof.config import GateConfig, load
+from callproof.config import GateConfig, load_gate
 from callproof.console import last_line, say
 from callproof.console.ci import write_verdict
 from callproof.errors import UserError
@@ -36,12 +36,13 @@ def gate(args: Namespace) -> int:
 def noise(args: Namespace) -> int:
     """Measure the noise between runs of one model, and write it where the gate will find it."""
     sides = [_side(name, args, args.model, "--model") for name in args.run]
-    found = measure(sides, _recorded(sides[0].info))
+    between_runs = measure(sides, _recorded(sides[0].info))
     path = args.out or Run(Path(sides[0].path)).noise_path
-    write_json(path, found.model_dump(mode="json"))
-    print_noise(found)
+    write_json(path, between_runs.model_dump(mode="json"))
+    print_noise(between_runs)
     say(f"bless takes {path} along" if not args.out else f"give it to the gate with --noise {path}")
-    last_line({"noise": str(path), "runs": len(sides), "turn_exact": found.metrics["turn_exact"].noise})
+    headline = between_runs.metrics["turn_exact"].noise
+    last_line({"noise": str(path), "runs": len(sides), "turn_exact": headline})
     return 0
 
 
@@ -64,15 +65,15 @@ def _side(name: str, args: Namespace, model: str | None, option: str) -> Side:
 
 def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
     """The channel that is compared: of a run with both, the raw one by default."""
-    held = info.identity.channel
-    if wanted not in (None, held) and held != "both":
-        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {held}")
+    channel = info.identity.channel
+    if wanted not in (None, channel) and channel != "both":
+        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {channel}")
     return wanted or info.identity.main_channel
 
 
 def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
     """The `gate` section of --config, or of the configuration that the candidate ran with; --margin overrides."""
-    config = load(args.config, args.overrides).gate if args.config else _recorded(candidate)
+    config = load_gate(args.config, args.overrides) if args.config else _recorded(candidate)
     margins = {**config.margins, **dict(_margin(text) for text in args.margin)}
     for name in (*margins, *config.floors, *(name for floors in config.slice_floors.values() for name in floors)):
         if name not in METRICS:
@@ -87,14 +88,18 @@ def _recorded(info: RunInfo) -> GateConfig:
         raise UserError(f"run {info.run_id}: gate", explain(error), "give --config") from None
 
 
-def _margin(text: str) -> tuple[str, float]:
+def _margin(text: str) -> tuple[str, float | None]:
+    """METRIC=X, or METRIC=null for none."""
     name, _, number = text.partition("=")
+    if number == "null":
+        return name, None
     try:
         value = float(number)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise UserError(f"--margin {text}", "expected METRIC=X with X from 0 to 1", "for instance turn_exact=0.02")
+        problem = "expected METRIC=X with X from 0 to 1, or null"
+        raise UserError(f"--margin {text}", problem, "for instance turn_exact=0.02")
     return name, value
 
 

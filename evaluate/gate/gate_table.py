@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .gate import GateResult
-from .gate_text import explain, percent, points
+from .gate_text import explain, headline, percent, show_evidence, show_gain
 from .noise import Noise
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ _FLIPS_SHOWN = 20
 
 
 def print_gate(result: GateResult) -> None:
-    """Verdict, checks with their bounds, and the turns that flipped."""
+    """The verdict and what decided, checks with their limits, and the turns that flipped."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -23,9 +23,10 @@ def print_gate(result: GateResult) -> None:
         console.width = _PLAIN_WIDTH
     style = {"pass": "bold green", "inconclusive": "bold yellow"}.get(result.verdict, "bold red")
     sides = f"{result.candidate['model']} ({result.candidate['run']}) against {result.baseline['model']}"
-    console.print(f"[{style}]{result.verdict.upper()}[/]  {escape(sides)} ({escape(result.baseline['run'])})")
-    for problem in (*result.problems, *(f"warning: {warning}" for warning in result.warnings)):
-        console.print(f"  {escape(problem)}")
+    console.print(f"[{style}]{result.verdict.upper()}[/]: {escape(headline(result))}", highlight=False)
+    console.print(f"  {escape(sides)} ({escape(result.baseline['run'])})", highlight=False)
+    for problem in (*result.problems[1:], *(f"warning: {warning}" for warning in result.warnings)):
+        console.print(f"  {escape(problem)}", highlight=False)
     if result.checks:
         console.print(_checks_table(result))
     for title, flips in (("right to wrong", result.broken), ("wrong to right", result.mended)):
@@ -46,20 +47,19 @@ def _checks_table(result: GateResult) -> "Table":
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("check", "status"):
         table.add_column(name)
-    for name in ("baseline", "candidate", "gain [one-sided 95 % bounds]", "limit"):
+    for name in ("baseline", "candidate", "gain [one-sided 95 % limits]", "limit", "turns"):
         table.add_column(name, justify="right")
     table.add_column("")
     for check in result.checks:
-        gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
         limit = f"{'-' if check.kind == 'margin' else ''}{100 * check.limit:g}"
         where = escape(f" of {check.slice}") if check.slice else ""
-        style = {"pass": "green", "fail": "red"}.get(check.status, "yellow")
-        cells = [percent(check.baseline), percent(check.candidate), gain, limit, explain(check)]
-        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells)
+        style = {"pass": "green", "fail": "red", "not applicable": "dim"}.get(check.status, "yellow")
+        cells = [percent(check.baseline), percent(check.candidate), show_gain(check), limit, show_evidence(check)]
+        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells, explain(check))
     return table
 
 
-def print_noise(found: Noise) -> None:
+def print_noise(noise: Noise) -> None:
     """Noise of every metric that is defined, in percentage points."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -69,10 +69,10 @@ def print_noise(found: Noise) -> None:
     table.add_column("metric")
     for name in ("noise", "95 % half-width", "largest difference"):
         table.add_column(name, justify="right")
-    for metric, each in found.metrics.items():
-        if each.noise is not None:
-            table.add_row(metric, percent(each.noise), percent(each.half_width), percent(each.largest))
-    console, turns = Console(), f"{found.turns} turns of {found.sessions} sessions"
-    heading = f"{found.model}: {len(found.runs)} runs of {turns}; percentage points"
+    for metric, width in noise.metrics.items():
+        if width.noise is not None:
+            table.add_row(metric, percent(width.noise), percent(width.half_width), percent(width.largest))
+    console, turns = Console(), f"{noise.turns} turns of {noise.sessions} sessions"
+    heading = f"{noise.model}: {len(noise.runs)} runs of {turns}; percentage points"
     console.print(heading, markup=False, highlight=False)
     console.print(table)

@@ -1,8 +1,10 @@
 """A gate's result for people (terminal, Markdown) and for CI (JUnit XML)."""
 
 from callproof.console.ci import MARKS, Suite, code, escape
+from callproof.scoring import METRICS
 
-from .gate import Check, GateResult, SliceRow
+from .checks import Check
+from .gate import GateResult, SliceRow
 from .sides import Flip
 
 _ROWS_SHOWN = 50
@@ -11,7 +13,8 @@ _ROWS_SHOWN = 50
 def markdown(result: GateResult) -> str:
     """The summary of a gate, fit for a CI job's summary page."""
     sides = [f"`{side['model']}` of `{side['run_id']}`" for side in (result.candidate, result.baseline)]
-    lines = [f"## Gate: {result.verdict.upper()}", "", f"Candidate {sides[0]} against baseline {sides[1]}"]
+    lines = [f"## Gate: {result.verdict.upper()}", "", f"**{escape(headline(result))}**", ""]
+    lines += [f"Candidate {sides[0]} against baseline {sides[1]}"]
     if result.turns:
         lines[-1] += f", {result.turns} turns of {result.sessions} sessions"
     lines[-1] += "."
@@ -20,8 +23,8 @@ def markdown(result: GateResult) -> str:
     if result.checks:
         lines += [
             "",
-            "| | check | baseline | candidate | gain, one-sided 95 % bounds | limit | |",
-            "|---|---|---|---|---|---|---|",
+            "| | check | baseline | candidate | gain, one-sided 95 % limits | limit | turns | |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         lines += [_check_row(check) for check in result.checks]
     lines += _slice_lines(result.slices) + _flip_lines("Broken", result.broken) + _flip_lines("Mended", result.mended)
@@ -29,17 +32,68 @@ def markdown(result: GateResult) -> str:
 
 
 def _check_row(check: Check) -> str:
-    gain = "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
     limit = f"{check.kind} {100 * check.limit:g}" + ("" if check.noise is None else f", noise {100 * check.noise:.1f}")
     where = f" of `{code(check.slice)}`" if check.slice else ""
     sides = [percent(check.baseline), percent(check.candidate)]
-    cells = [MARKS[check.status], f"`{check.metric}`{where}", *sides, gain, limit, explain(check)]
+    name = f"`{check.metric}`{where}"
+    cells = [MARKS[check.status], name, *sides, show_gain(check), limit, show_evidence(check), explain(check)]
     return "| " + " | ".join(cells) + " |"
 
 
+def headline(result: GateResult) -> str:
+    """What decided, in one sentence."""
+    if result.problems:
+        return result.problems[0]
+    failed = [check for check in result.with_status("fail") if result.verdict == "floor" or check.kind == "margin"]
+    if failed:
+        more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        return (_broken_floor if result.verdict == "floor" else _lost)(failed[0]) + more
+    if result.verdict == "inconclusive":
+        doubtful = [_named(check) for check in result.with_status("inconclusive")]
+        return f"these turns cannot tell: {', '.join(doubtful)}" if doubtful else "there is nothing to check"
+    left_out = [_named(check) for check in result.with_status("not applicable")]
+    return "every check passes" + (f"; not applicable to these turns: {', '.join(left_out)}" if left_out else "")
+
+
+def _named(check: Check) -> str:
+    return check.metric + (f" of {check.slice}" if check.slice else "")
+
+
+def _lost(check: Check) -> str:
+    gain = abs(check.gain or 0.0)
+    return f"{_named(check)} is {100 * gain:.1f} points worse than the baseline's, the margin is {100 * check.limit:g}"
+
+
+def _broken_floor(check: Check) -> str:
+    """Floors are absolute, so the baseline's value stands beside the candidate's."""
+    side = "below its floor" if METRICS[check.metric].higher_is_better else "above its ceiling"
+    value, limit = percent(check.candidate), f"{100 * check.limit:g}"
+    return f"{_named(check)} is {value}, {side} of {limit}; the baseline has {percent(check.baseline)}"
+
+
 def explain(check: Check) -> str:
-    """The reason of a check's status, with the number of turns that would settle it."""
-    return check.reason + (f"; about {check.turns_needed:,} turns would settle it" if check.turns_needed else "")
+    """The reason of a check's status, with what would settle it."""
+    ways = []
+    if check.turns_needed and check.sessions_needed:
+        ways.append(f"about {check.turns_needed:,} such turns in {check.sessions_needed:,} sessions would settle it")
+    elif check.sessions_needed:
+        ways.append(f"{check.sessions_needed:,} sessions would do")
+    if check.margin_needed:
+        ways.append(f"these turns pass a margin of {100 * check.margin_needed:.1f}")
+    return "; ".join([check.reason, ", or ".join(ways)] if ways else [check.reason])
+
+
+def show_gain(check: Check) -> str:
+    """`+1.2 [-0.5, +2.9]` in percentage points, of a margin."""
+    return "" if check.gain is None else f"{points(check.gain)} [{points(check.lower)}, {points(check.upper)}]"
+
+
+def show_evidence(check: Check) -> str:
+    """`3 of 74 differ, 37 sessions`, of a margin: what the gain rests on; of a floor, n."""
+    if check.turns is None:
+        return f"n {check.n:,}"
+    sessions = "1 session" if check.sessions == 1 else f"{check.sessions or 0:,} sessions"
+    return f"{check.discordant:,} of {check.turns:,} differ, {sessions}"
 
 
 def percent(value: float | None) -> str:
@@ -54,13 +108,13 @@ def _slice_lines(rows: tuple[SliceRow, ...]) -> list[str]:
     """The headline of each slice: the widest losses first."""
     if not rows:
         return []
-    told = sorted(rows, key=lambda row: (row.candidate or 0) - (row.baseline or 0))
-    shown = [
+    worst_first = sorted(rows, key=lambda row: (row.candidate or 0) - (row.baseline or 0))
+    lines = [
         f"| `{code(row.slice)}` | {row.n} | {percent(row.baseline)} | {percent(row.candidate)} |"
-        for row in told[:_ROWS_SHOWN]
+        for row in worst_first[:_ROWS_SHOWN]
     ]
     head = ["| slice | n | baseline | candidate |", "|---|---|---|---|"]
-    return _details(f"turn_exact of {len(rows)} slices", [*head, *shown], len(rows) - len(shown))
+    return _details(f"turn_exact of {len(rows)} slices", [*head, *lines], len(rows) - len(lines))
 
 
 def _details(title: str, lines: list[str], more: int) -> list[str]:
@@ -71,8 +125,8 @@ def _details(title: str, lines: list[str], more: int) -> list[str]:
 def _flip_lines(title: str, flips: tuple[Flip, ...]) -> list[str]:
     if not flips:
         return []
-    shown = [f"- `{code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_ROWS_SHOWN]]
-    return _details(f"{title}: {len(flips)} turns", shown, len(flips) - len(shown))
+    lines = [f"- `{code(flip.turn_id)}`: {_change(flip)}" for flip in flips[:_ROWS_SHOWN]]
+    return _details(f"{title}: {len(flips)} turns", lines, len(flips) - len(lines))
 
 
 def _change(flip: Flip) -> str:
@@ -83,18 +137,21 @@ def _change(flip: Flip) -> str:
 def junit(result: GateResult) -> str:
     """JUnit XML: a test case for comparability, each check and each slice.
 
-    Inconclusive checks are failures; what is invalid or refused is an error. Slices without a floor only tell.
+    Inconclusive checks are failures, those that are not applicable are skipped, and what is invalid or refused is an
+    error. Slices without a floor only tell.
     """
     suite = Suite("evaluate gate")
-    validity = suite.case("gate", "the runs can be judged")
+    validity = suite.case("gate", "the runs can be judged", "\n".join((headline(result), *result.warnings)))
     if result.problems:
         suite.error(validity, "; ".join(result.problems))
     for check in result.checks:
-        where = f" of {check.slice}" if check.slice else ""
-        case = suite.case(f"gate.{check.kind}", check.metric + where)
-        if check.status != "pass":
+        sides = f"baseline {percent(check.baseline)}, candidate {percent(check.candidate)}, {show_evidence(check)}"
+        case = suite.case(f"gate.{check.kind}", _named(check), " ".join([sides, show_gain(check)]).rstrip())
+        if check.status == "not applicable":
+            suite.skipped(case, check.reason)
+        elif check.status != "pass":
             suite.failure(case, check.status, explain(check))
     for row in result.slices:
-        told = f"turn_exact {percent(row.baseline)} -> {percent(row.candidate)}, n={row.n}"
-        suite.case("slice", row.slice, told)
+        values = f"turn_exact {percent(row.baseline)} -> {percent(row.candidate)}, n={row.n}"
+        suite.case("slice", row.slice, values)
     return suite.xml()

@@ -1,13 +1,13 @@
 """A/A noise: how far metrics of one model move from run to run with nothing changed; no margin may be below it.
 
-Of every pair of runs, a metric's paired difference and its two-sided 95 % limits (cluster bootstrap by session) are
-taken. The noise is the larger of the root mean square of their half-widths and the largest difference that was seen:
-the first knows how turns vary, the second also what moves a run as a whole. A server that repeats itself to the letter
-has no noise.
+Of every pair of runs, a metric's paired difference and its standard error between sessions are taken; Student's 97.5 %
+quantile of those errors is a half-width. The noise is the larger of the root mean square of the half-widths and the
+largest difference that was seen: the first knows how turns vary, the second also what moves a run as a whole. A server
+that repeats itself to the letter has no noise.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from callproof.config import GateConfig
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
-from callproof.scoring import METRICS, Difference, differences
+from callproof.scoring import METRICS, Difference, differences, t_quantile
 
 from ..runs import Identity, Run
 from .sides import Side
@@ -29,7 +29,7 @@ class MetricNoise(Record):
     """Fractions; None where the metric is undefined."""
 
     noise: Width
-    half_width: Width = Field(description="root mean square of the half-widths of the 95 % limits of all pairs")
+    half_width: Width = Field(description="root mean square over all pairs of t times the standard error")
     largest: Width = Field(description="the largest difference between two of the runs")
 
 
@@ -51,14 +51,14 @@ class Noise(Record):
             raise ValueError(f"nothing is known of {', '.join(sorted(missing))}")
         return metrics
 
-    def above(self, margins: dict[str, float], where: str) -> list[str]:
-        """What is wrong with each margin that is below the noise, and the mend."""
-        found = [(name, margin, self.metrics[name].noise or 0.0) for name, margin in margins.items()]
+    def above(self, margins: Mapping[str, float | None], where: str) -> list[str]:
+        """What is wrong with each margin that is below the noise, and the mend; None is no margin."""
+        noises = {name: self.metrics[name].noise or 0.0 for name in margins}
         return [
-            f"margin {name}={margin:g}: is below the noise of {noise:.4f} between runs of {self.model} ({where}); "
-            "raise it, or ask more sessions"
-            for name, margin, noise in found
-            if margin < noise
+            f"margin {name}={margin:g}: is below the noise of {noises[name]:.4f} between runs of {self.model} "
+            f"({where}); raise it, or ask more sessions"
+            for name, margin in margins.items()
+            if margin is not None and margin < noises[name]
         ]
 
 
@@ -84,8 +84,8 @@ def measure(sides: Sequence[Side], config: GateConfig) -> Noise:
 def _check(sides: Sequence[Side], config: GateConfig) -> None:
     first, ids = sides[0], [side.info.run_id for side in sides]
     if len(set(ids)) < max(len(ids), 2):
-        given = f"expected two or more different runs, got {', '.join(ids)}"
-        raise UserError("noise", given, "evaluate the same model again under another --run-id")
+        problem = f"expected two or more different runs, got {', '.join(ids)}"
+        raise UserError("noise", problem, "evaluate the same model again under another --run-id")
     for side in sides:
         for fault in side.faults(config):
             raise UserError(side.path, fault, "noise needs finished runs")
@@ -97,14 +97,17 @@ def _check(sides: Sequence[Side], config: GateConfig) -> None:
             raise UserError(side.path, f"holds outcomes of other turns than {first.path}", "repeat the very same run")
 
 
-def _metric_noise(found: Iterable[Difference]) -> MetricNoise:
-    values = [(pair.value, pair.high - pair.low) for pair in found if pair.low is not None and pair.high is not None]
-    seen = [(abs(value), width) for value, width in values if value is not None]
-    if not seen:
+def _metric_noise(pairs: Iterable[Difference]) -> MetricNoise:
+    defined = [(abs(pair.value), _half_width(pair)) for pair in pairs if pair.value is not None]
+    if not defined:
         return MetricNoise(noise=None, half_width=None, largest=None)
-    largest = max(value for value, _ in seen)
-    half = math.sqrt(sum((width / 2) ** 2 for _, width in seen) / len(seen))
+    largest = max(value for value, _ in defined)
+    half = math.sqrt(sum(width**2 for _, width in defined) / len(defined))
     return MetricNoise(noise=max(half, largest), half_width=half, largest=largest)
+
+
+def _half_width(pair: Difference) -> float:
+    return t_quantile(0.975, max(pair.clusters - 1, 1)) * (pair.error or 0.0)
 
 
 def read_noise(path: Path) -> Noise:
@@ -115,14 +118,14 @@ def read_noise(path: Path) -> Noise:
         raise UserError(path, explain(error), "write it with `callproof evaluate noise`") from None
 
 
-def noise_of(baseline: Side, given: Path | None) -> tuple[Noise, str] | None:
-    """The noise that a gate must respect and where it stands: `given`, or what lies beside the baseline.
+def noise_of(baseline: Side, file: Path | None) -> tuple[Noise, str] | None:
+    """The noise that a gate must respect and where it stands: in `file`, or beside the baseline.
 
     Raises:
         UserError: an unreadable file, or noise of other turns, catalog, prompt, scorer, sampling or channel.
     """
-    path = given or Run(Path(baseline.path)).noise_path
-    if not given and not path.is_file():
+    path = file or Run(Path(baseline.path)).noise_path
+    if not file and not path.is_file():
         return None
     noise = read_noise(path)
     for differing in noise.identity.differences(baseline.info.identity):

@@ -36,14 +36,13 @@ class Side:
 
     def faults(self, config: GateConfig) -> Iterator[str]:
         """Why nothing can be concluded from these outcomes."""
-        answers, repeats = sum(self.tally.labels.values()), self.info.identity.sampling.get("repeats", 1)
-        asked = self.info.turns * repeats
+        answers, whole = sum(self.tally.labels.values()), self.info.answers
         if not answers:
             yield "holds no outcomes"
-        elif answers < asked:
-            yield f"is unfinished ({answers} of {asked} answers; finish it with --resume)"
-        elif answers > asked or len(self.judged) != self.info.turns:
-            yield f"holds {answers} answers to {len(self.judged)} turns, where {asked} to {self.info.turns} were asked"
+        elif lost := self.info.lost(answers):
+            yield f"is unfinished ({lost}; finish it with --resume)"
+        elif answers > whole or len(self.judged) != self.info.turns:
+            yield f"holds {answers} answers to {len(self.judged)} turns, where {whole} to {self.info.turns} were asked"
         elif (sessions := len({judged.session_id for judged in self.judged.values()})) != self.info.sessions:
             yield f"holds answers of {sessions} sessions, where {self.info.sessions} were asked"
         unanswered = self.tally.labels.get("infra_error", 0)
@@ -67,10 +66,10 @@ def read_side(run: Run, info: RunInfo, model: str, channel: Channel) -> Side:
     return Side(str(run.path), info, model, counter.tally(), judged)
 
 
-def _keep(judged: dict[str, Judged], found: Countable) -> None:
-    if found.turn_id not in judged or judged[found.turn_id].outcome == "ok":
-        place = found.session_id, found.position, found.turn_id
-        judged[found.turn_id] = Judged(*place, found.outcome, found.reasons)
+def _keep(judged: dict[str, Judged], outcome: Countable) -> None:
+    if outcome.turn_id not in judged or judged[outcome.turn_id].outcome == "ok":
+        place = outcome.session_id, outcome.position, outcome.turn_id
+        judged[outcome.turn_id] = Judged(*place, outcome.outcome, outcome.reasons)
 
 
 class Flip(Record):

@@ -25,7 +25,7 @@ def print_summary(summary: Summary) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    turns = max(column.turns for column in summary.models.values())
+    turns = max(model.turns for model in summary.models.values())
     heading = f"{summary.name}: {turns} turns, run {summary.run_id}; per cent, with 95 % intervals clustered by session"
     console.print(heading, markup=False, highlight=False)
     table = summary_table(summary, " ")
@@ -33,15 +33,14 @@ def print_summary(summary: Summary) -> None:
     if console.measure(table, options=unbounded).maximum > console.width:
         table = summary_table(summary, "\n")
     console.print(table)
-    for model, column in summary.models.items():
-        if column.retried:
-            line = f"{model}: {column.retried} of {sum(column.outcomes.values())} answers took more than one request"
+    for name, model in summary.models.items():
+        if model.retried:
+            line = f"{name}: {model.retried} of {sum(model.outcomes.values())} answers took more than one request"
             console.print(line, markup=False, highlight=False)
-    for model, column in summary.models.items():
-        line = f"{model}: {notation_line(summary.format, column.notations)}"
-        console.print(line, markup=False, highlight=False)
-    for model, rate in summary.disagreement.items():
-        line = f"{model}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+    for name, model in summary.models.items():
+        console.print(f"{name}: {notation_line(summary.format, model.notations)}", markup=False, highlight=False)
+    for name, rate in summary.disagreement.items():
+        line = f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
         console.print(line, markup=False, highlight=False)
     for warning in summary.warnings:
         say(f"warning: {warning}")
@@ -59,17 +58,20 @@ def summary_table(summary: Summary, separator: str) -> "Table":
         table.add_column("n", justify="right", style="dim")
     for model in summary.differences:
         table.add_column(f"{model} − {summary.baseline_model}", justify="right")
-    for metric in _rows(summary):
-        estimates = [column.metrics[metric] for column in summary.models.values()]
+        table.add_column("turns that differ", justify="right", style="dim")
+    for metric in _worth_a_row(summary):
+        estimates = [model.metrics[metric] for model in summary.models.values()]
         cells = [cell for estimate in estimates for cell in (show_estimate(estimate, separator), str(estimate.n))]
-        cells += [show_difference(column[metric], separator) for column in summary.differences.values()]
+        for differences in summary.differences.values():
+            difference = differences[metric]
+            cells += [show_difference(difference, separator), show_evidence(difference, separator)]
         table.add_row(metric, *cells, style="bold" if metric in HEADLINE else None)
     return table
 
 
-def _rows(summary: Summary) -> list[str]:
-    """The metrics to show: all, but `pass_k` only if turns were repeated, since it equals `turn_exact` otherwise."""
-    repeated = any(column.metrics["pass_k"] != column.metrics["turn_exact"] for column in summary.models.values())
+def _worth_a_row(summary: Summary) -> list[str]:
+    """Every metric, but `pass_k` only where turns were repeated, so that it can differ from `turn_exact`."""
+    repeated = any(model.metrics["pass_k"] != model.metrics["turn_exact"] for model in summary.models.values())
     return [name for name in METRICS if repeated or name != "pass_k"]
 
 
@@ -83,3 +85,9 @@ def show_difference(difference: Difference, separator: str) -> str:
     """`+3.1 [+1.0, +5.2]` in percentage points."""
     interval = f"{separator}[{points(difference.low)}, {points(difference.high)}]" if difference.low is not None else ""
     return points(difference.value) + interval
+
+
+def show_evidence(difference: Difference, separator: str) -> str:
+    """`12 of 265 in 60 sessions`: the turns that the metric is made of, and those that differ in it."""
+    turns = f"{difference.discordant:,} of {difference.n:,}"
+    return f"{turns}{separator}in {difference.clusters:,} sessions" if difference.n else "–"

@@ -105,6 +105,15 @@ class RunInfo(Record):
     started: str
     finished: str | None = None
 
+    @property
+    def answers(self) -> int:
+        """How many outcomes a whole run holds of each model and channel."""
+        return self.turns * self.identity.sampling.get("repeats", 1)
+
+    def lost(self, answers: int) -> str | None:
+        """What there is of a model's outcomes, where that is not all."""
+        return None if answers >= self.answers else f"{answers} of {self.answers} answers"
+
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

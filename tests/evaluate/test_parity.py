@@ -184,3 +184,14 @@ def test_requests_in_flight_are_bounded(trained: Domain, monkeypatch: pytest.Mon
 def test_a_diff_holds_what_each_side_has(ours: Any, theirs: Any, first: int, marks: list[tuple[str, int]]) -> None:
     assert first_difference(ours, theirs) == first
     assert [(each.side, each.token) for each in diff_tokens(ours, theirs)] == marks
+
+
+def test_every_token_of_a_diff_has_its_place_in_its_own_prompt() -> None:
+    """Training has 5 6, the server 9 in their place; what follows is shifted by one."""
+    ours, theirs = (1, 2, 3, 4, 5, 6, 7, 8), (1, 2, 3, 4, 9, 7, 8)
+    rows = [(token.side, token.position, token.token) for token in diff_tokens(ours, theirs)]
+    assert [row for row in rows if row[0] == "training"] == [("training", 4, 5), ("training", 5, 6)]
+    assert [row for row in rows if row[0] == "server"] == [("server", 4, 9)]
+    shared = [(position, token) for side, position, token in rows if side == "both"]
+    assert shared[-2:] == [(6, 7), (7, 8)]
+    assert all(ours[position] == token for position, token in shared)

@@ -75,7 +75,13 @@ function differenceCell(found, higher) {
   const sure = found.low !== null && (found.low > 0 || found.high < 0);
   const verdict = !sure ? "" : (found.value > 0) === higher ? "better" : "worse";
   const interval = found.low === null ? "" : `[${signed(found.low)}, ${signed(found.high)}]`;
-  return h("td", { class: `number ${verdict}` }, h("b", {}, signed(found.value)), h("span", { class: "range-text" }, interval));
+  return h("td", { class: `number ${verdict}`, title: evidenceText(found) }, h("b", {}, signed(found.value)), h("span", { class: "range-text" }, interval),
+    h("span", { class: "range-text" }, `${found.discordant.toLocaleString("en")} of ${counted(found.n, "turn")} differ`));
+}
+
+// What a difference rests on.
+function evidenceText({ n, clusters, discordant, discordant_clusters }) {
+  return `${counted(discordant, "turn")} of ${n.toLocaleString("en")} in ${discordant_clusters.toLocaleString("en")} of ${counted(clusters, "session")} differ`;
 }
 
 // Slices are keyed `group=value`; one group and one metric at a time.

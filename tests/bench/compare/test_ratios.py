@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
-from bench.compare.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, check
+from bench.compare.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, Check, check, paired_ratio
+from bench.compare.text import cells, check_cells
 from bench.figures import SavedRequest
 from benchmarks.compare_power import PAIRS, Scenario, different, shares, verdicts
 
@@ -118,3 +119,37 @@ def test_a_slowdown_of_a_tenth_is_found_in_four_of_five_simulated_pairs() -> Non
     ratios_by_pair = verdicts(Scenario(blocks=6, requests=100), slowdown=1.1, count=PAIRS, seed=2)
     assert shares(ratios_by_pair, "slower")[OVERALL] >= 0.8
     assert shares(ratios_by_pair, "faster")[OVERALL] == 0
+
+
+def test_the_limits_of_few_blocks_reach_at_least_as_far_as_students_t() -> None:
+    """Six pairs, four degrees of freedom: one goes to the mean and one to drift; t at 97.5 % is 2.7764."""
+    pairs = [1.1, 1.3, 1.15, 1.25, 1.2, 1.05]
+    logarithms = [math.log(ratio) for ratio in pairs]
+    mean = sum(logarithms) / 6
+    error = math.sqrt(sum((value - mean) ** 2 for value in logarithms) / 5 / 6)
+    middle, low, high = paired_ratio(pairs)
+    assert middle == pytest.approx(math.exp(mean), abs=1e-4)
+    assert math.log(high) >= mean + 2.77 * error
+    assert math.log(low) <= mean - 2.77 * error
+    assert math.log(high / low) < 1.5 * 2 * 2.7764 * error
+
+
+def test_figures_are_shown_with_their_units_and_the_interval_of_their_ratio() -> None:
+    latency = Ratio(
+        metric="e2e_p95", baseline=123.456, candidate=150.0, ratio=1.21504, low=1.1, high=1.34449, verdict="slower",
+        blocks_needed=1234,
+    )  # fmt: skip
+    row = ["e2e_p95", "123.5 ms", "150 ms", "1.215 [1.100, 1.344]", "slower", "1,234"]
+    assert cells(latency) == row
+    rate = Ratio(metric="req_per_s", baseline=10.0, candidate=8.0, ratio=0.8, low=0.7, high=0.9)
+    assert cells(rate)[:4] == ["req_per_s", "10 /s", "8 /s", "0.800 [0.700, 0.900]"]
+    assert cells(Ratio(metric=OVERALL))[1:] == ["", "", "–", "inconclusive", ""]
+
+
+def test_a_limit_is_shown_with_the_slowdown_and_its_one_sided_limits() -> None:
+    limit = Check(
+        metric="e2e_p95", limit=1.1, slowdown=1.05, lower=0.9, upper=1.2, status="inconclusive",
+        reason="too few blocks to tell", blocks_needed=40,
+    )  # fmt: skip
+    words = "too few blocks to tell; about 40 blocks would settle it"
+    assert check_cells(limit) == ["1.1", "1.050 [0.900, 1.200]", words]

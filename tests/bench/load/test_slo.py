@@ -108,3 +108,10 @@ def test_where_no_rate_is_too_high_the_answer_is_not_sure() -> None:
 def test_requests_without_an_answer_break_the_service_level() -> None:
     level = served(10.0, capacity=1000.0, count=20)
     assert trial_of([sample() for _ in level.replies[:18]], 10.0, 20, SLO).share == 0.9
+
+
+@pytest.mark.parametrize(("in_time", "kept"), [(20, True), (19, True), (18, False)])
+def test_a_rate_is_kept_where_19_of_20_requests_are_in_time(in_time: int, kept: bool) -> None:
+    samples = [sample() for _ in range(in_time)] + [sample(ttft=900) for _ in range(20 - in_time)]
+    trial = trial_of(samples, 10.0, 20, SLO)
+    assert (trial.share, trial.kept) == (in_time / 20, kept)

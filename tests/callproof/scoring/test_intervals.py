@@ -23,6 +23,10 @@ def test_every_draw_takes_as_many_clusters_as_there_are() -> None:
     assert {float(total) for chunk in resampled_sums(sums, 500) for total in chunk[:, 0]} == {7.0}
 
 
+def test_a_bootstrap_takes_10_000_draws_unless_told_otherwise() -> None:
+    assert sum(map(len, resampled_sums(np.ones((3, 1))))) == 10_000
+
+
 def test_many_draws_come_in_chunks() -> None:
     sums = np.arange(20_000, dtype=np.float64)[:, None]
     chunks = list(resampled_sums(sums, 450))
@@ -39,7 +43,13 @@ def test_wilson_agrees_with_published_values(value: float, n: int, low: float, h
 
 
 @pytest.mark.parametrize(
-    ("freedom", "quantile"), [(3, 3.1824), (5, 2.5706), (10, 2.2281), (29, 2.0452), (1000, 1.9623)]
+    ("freedom", "quantile"),
+    [(1, 12.7062), (2, 4.3027), (3, 3.1824), (5, 2.5706), (10, 2.2281), (29, 2.0452), (1000, 1.9623)],
 )
 def test_t_quantiles_agree_with_the_tables(freedom: int, quantile: float) -> None:
     assert t_quantile(0.975, freedom) == pytest.approx(quantile, rel=0.01)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(1, 6.3138), (2, 2.9200), (4, 2.1318), (29, 1.6991), (1000, 1.6464)])
+def test_one_sided_t_quantiles_agree_with_the_tables(freedom: int, quantile: float) -> None:
+    assert t_quantile(0.95, freedom) == pytest.approx(quantile, rel=0.003)

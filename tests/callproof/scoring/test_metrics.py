@@ -237,11 +237,12 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(right: float) -> N
 
 def test_a_run_does_not_differ_from_itself() -> None:
     found = simulated(2, 20, 0.7)
-    for name in METRICS:
-        result = difference(found, found, name)
-        limits = {result.value, result.low, result.high, result.lower_one_sided, result.upper_one_sided}
-        assert limits in ({0.0}, {None})
-        assert (result.n, result.clusters, result.unpaired, result.metric) == (80, 20, 0, name)
+    for name, result in differences(Tally.of(found), Tally.of(found)).items():
+        assert (result.value, result.error) in ((0.0, 0.0), (None, None))
+        assert (result.discordant, result.discordant_clusters, result.unpaired, result.metric) == (0, 0, 0, name)
+        if result.low is not None and result.high is not None:
+            assert result.low == -result.high < 0
+    assert (difference(found, found, "turn_exact").n, difference(found, found, "turn_exact").clusters) == (80, 20)
 
 
 def test_a_difference_is_candidate_minus_baseline_with_ordered_limits() -> None:
@@ -258,7 +259,10 @@ def test_a_difference_is_candidate_minus_baseline_with_ordered_limits() -> None:
 
 def test_pairing_is_by_turn_whatever_the_order_of_the_lines() -> None:
     one, two = simulated(4, 20, 0.8), simulated(5, 20, 0.8)
-    assert difference(one[::-1], two, "name_f1") == difference(one, two[::-1], "name_f1")
+    first, second = (difference(*sides, "name_f1").model_dump() for sides in ((one[::-1], two), (one, two[::-1])))
+    assert first.pop("metric") == second.pop("metric")
+    assert first.pop("clumps") == pytest.approx(second.pop("clumps"))
+    assert first == pytest.approx(second)
 
 
 def test_turns_of_one_side_only_are_left_out_and_counted() -> None:
@@ -283,7 +287,10 @@ def test_repeats_are_paired_by_turn() -> None:
     steady = [outcome(session, 0, "a", "a") for session in range(20)]
     shaky = [outcome(session, 0, "a", answer) for session in range(20) for answer in ("a", "b")]
     result = difference(shaky, steady, "turn_exact")
-    assert (result.value, result.low, result.high, result.n) == (-0.5, -0.5, -0.5, 20)
+    assert (result.value, result.error, result.n) == (-0.5, 0.0, 20)
+    # half of each of 20 sessions is lost, and t at 97.5 % with 19 degrees of freedom is 2.0930
+    below, above = (2.0930**2 * clump / 20 for clump in ((4 + 20 * 0.25) / 14, (4 - 20 * 0.25) / 14 + 2 * 0.5))
+    assert (result.low, result.high) == pytest.approx((-0.5 - below, -0.5 + above), rel=1e-3)
 
 
 def test_a_difference_of_what_is_undefined_is_none() -> None:

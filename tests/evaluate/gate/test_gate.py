@@ -9,10 +9,11 @@ from fake_endpoint import Script
 from oracles import ANSWERS
 from weather import call, right, wrong
 
+from callproof.console.ci import Status
 from callproof.errors import UserError
-from callproof.scoring import Answer, catalog_of, judge
+from callproof.scoring import Answer, Difference, Estimate, Spread, catalog_of, judge
 from evaluate.cli import main
-from evaluate.gate.gate import Status, margin_check, turns_needed
+from evaluate.gate.checks import Pair, margin_check, sessions_needed
 from evaluate.runs import Run
 
 pytest_plugins = ["weather_plugin", "gate_plugin"]
@@ -136,11 +137,16 @@ def test_a_metric_that_is_undefined_is_never_a_pass(run):
     assert (found["candidate"], found["status"]) == (None, "inconclusive")
 
 
-def test_a_broken_floor_fails_even_when_the_baseline_was_no_better(run):
+def test_a_floor_that_both_sides_break_is_no_regression_but_5_and_says_both_values(run, capsys):
     one, other = run("one", "garbled"), run("other", "garbled")
-    assert gate(one, other) == 1
+    capsys.readouterr()
+    assert gate(one, other) == 5
+    line = "FLOOR: parse_rate is 0.0, below its floor of 98; the baseline has 0.0"
+    assert capsys.readouterr().out.splitlines()[0] == line
     result = verdict(other)
+    assert result["verdict"] == "floor"
     assert check(result, "parse_rate")["status"] == "fail"
+    assert check(result, "parse_rate")["reason"] == "the floor is broken, and the baseline breaks it too"
     assert check(result, "turn_exact")["status"] == "pass"
 
 
@@ -183,24 +189,72 @@ def test_a_margin_that_makes_no_sense_is_refused(run, text):
 
 
 @pytest.mark.parametrize(
-    ("gain", "status"),
+    ("metric", "difference", "status"),
     [
-        ((0.0, -0.01, 0.01), "pass"),
-        ((-0.1, -0.15, -0.05), "fail"),
-        ((0.0, -0.02, 0.02), "inconclusive"),
-        ((0.0, -0.03, 0.03), "inconclusive"),
-        ((-0.03, -0.06, 0.0), "inconclusive"),
-        ((None, None, None), "inconclusive"),
+        ("turn_exact", (0.0, -0.01, 0.01), "pass"),
+        ("turn_exact", (-0.1, -0.15, -0.05), "fail"),
+        ("turn_exact", (0.0, -0.02, 0.02), "inconclusive"),
+        ("turn_exact", (0.0, -0.03, 0.03), "inconclusive"),
+        ("turn_exact", (-0.03, -0.06, -0.02), "inconclusive"),
+        ("hallucination_rate", (0.1, 0.05, 0.15), "fail"),
+        ("hallucination_rate", (-0.1, -0.15, -0.05), "pass"),
+        ("unknown_tool_rate", (0.1, 0.05, 0.15), "fail"),
+        ("unknown_tool_rate", (-0.1, -0.15, -0.05), "pass"),
+        ("false_abstention", (0.1, 0.05, 0.15), "fail"),
+        ("infra_error_rate", (0.1, 0.05, 0.15), "fail"),
+        ("parse_rate", (0.1, 0.05, 0.15), "pass"),
     ],
 )
-def test_the_bounds_and_the_margin_decide(gain, status: Status):
-    assert margin_check("turn_exact", 0.02, (0.9, 0.9, 100), gain, 100).status == status
+def test_the_limits_the_margin_and_the_direction_of_the_metric_decide(metric: str, difference, status: Status):
+    pair = Pair(estimate(0.9), estimate(0.9))
+    assert margin_check(metric, 0.02, pair, change(metric, *difference), 30).status == status
 
 
-def test_four_times_the_turns_halve_the_bound():
-    assert turns_needed(100, (0.0, -0.04, 0.04), 0.02) == 401
-    assert turns_needed(100, (-0.04, -0.08, 0.0), 0.02) == 401
-    assert turns_needed(100, (-0.02, -0.08, 0.0), 0.02) is None
+def estimate(value: float | None, applicable: bool = True) -> Estimate:
+    return Estimate(value=value, n=100, low=None, high=None, clusters=50, applicable=applicable)
+
+
+def change(metric: str, value: float | None, lower: float | None, upper: float | None, **more: Any) -> Difference:
+    limits = {"low": lower, "high": upper, "lower_one_sided": lower, "upper_one_sided": upper}
+    counts = {"n": 100, "clusters": 50, "discordant": 1, "discordant_clusters": 1, "unpaired": 0}
+    return Difference.model_validate({"metric": metric, "value": value, **limits, **counts, **more})
+
+
+def test_a_metric_that_a_side_has_not_is_no_pass_and_one_that_the_turns_cannot_have_is_not_applicable():
+    def status(before: Estimate, after: Estimate) -> str:
+        value = None if None in (before.value, after.value) else 0.0
+        difference = change("turn_exact", value, value and -0.01, value and 0.01)
+        return margin_check("turn_exact", 0.02, Pair(before, after), difference, 30).status
+
+    assert status(estimate(0.5), estimate(None)) == "inconclusive"
+    assert status(estimate(None), estimate(0.5)) == "inconclusive"
+    assert status(estimate(None), estimate(None)) == "inconclusive"
+    assert status(estimate(None, applicable=False), estimate(None, applicable=False)) == "not applicable"
+    assert status(estimate(0.5), estimate(None, applicable=False)) == "inconclusive"
+
+
+def test_without_a_discordant_session_the_sessions_needed_are_those_of_students_t_squared_over_the_margin():
+    alike = Spread(0.0, 1.0, 1.0, 50)
+    # t at 95 % with 136 degrees of freedom is 1.6561: squared and divided by 137 it is 0.02002, by 138 0.01987
+    assert sessions_needed(alike, 0.02) == 138
+    assert sessions_needed(alike, -0.02) == 138
+    assert sessions_needed(alike, 0.0) is None
+
+
+def test_the_side_of_the_limit_that_has_to_move_decides_how_many_sessions_it_takes():
+    lopsided = Spread(0.0, 1.0, 0.25, 50)
+    near, far = sessions_needed(lopsided, 0.02), sessions_needed(lopsided, -0.02)
+    assert (near, far) == (138, 36)  # 1.6896 squared times 0.25 is 0.7137, by 36 sessions 0.0198
+
+
+def test_with_many_sessions_four_times_as_many_halve_the_distance():
+    noisy = Spread(0.01, 0.0, 0.0, 1000)
+    near, far = sessions_needed(noisy, 0.005), sessions_needed(noisy, 0.01)
+    assert near is not None
+    assert far is not None
+    assert near / far == pytest.approx(4, rel=0.01)
+    # 1,000 sessions are 1.645 x 0.01 off, and n sessions that times the root of 1,000 / n
+    assert far == pytest.approx(1000 * 1.645**2, rel=0.01)
 
 
 def test_the_configuration_sets_margins_and_floors(run, make_domain):
@@ -227,7 +281,7 @@ def test_a_slice_has_floors_of_its_own(run, make_domain):
     held = {"tag=even": {"turn_exact": 0.97}, "gold_calls=0": {"hallucination_rate": 0.0}}
     assert gate(one, other, "--config", slice_floors(make_domain, "lenient", held)) == 0
     broken = slice_floors(make_domain, "strict", {"tag=*": {"turn_exact": 0.98}})
-    assert gate(one, other, "--config", broken) == 1
+    assert gate(one, other, "--config", broken) == 5
     found = {each["slice"]: each for each in verdict(other)["checks"]}
     assert {name: each["status"] for name, each in found.items()} == {"tag=even": "fail", "tag=odd": "fail"}
     assert (found["tag=odd"]["baseline"], found["tag=odd"]["candidate"], found["tag=odd"]["n"]) == (1.0, 0.975, 40)
@@ -245,12 +299,13 @@ def test_a_slice_that_holds_no_turn_is_never_a_pass(run, make_domain):
 def test_floors_of_slices_are_test_cases_and_rows(run, make_domain, tmp_path):
     one, other = run("one", "good"), run("other", "bad")
     floors = slice_floors(make_domain, "sliced", {"tool=get_weather": {"arg_exact": 0.5}})
-    assert gate(one, other, "--config", floors, "--junit", "g.xml", "--summary", "g.md") == 1
+    assert gate(one, other, "--config", floors, "--junit", "g.xml", "--summary", "g.md") == 5
     failed = ElementTree.parse(tmp_path / "g.xml").findall("testcase[failure]")
     assert [(case.get("classname"), case.get("name")) for case in failed] == [
         ("gate.floor", "arg_exact of tool=get_weather")
     ]
-    assert "| ✗ | `arg_exact` of `tool=get_weather` | 100.0 | 0.0 |  | floor 50 |" in (tmp_path / "g.md").read_text()
+    row = "| ✗ | `arg_exact` of `tool=get_weather` | 100.0 | 0.0 |  | floor 50 | n 40 | the floor is broken |"
+    assert row in (tmp_path / "g.md").read_text()
 
 
 def test_repeats_count_within_their_turn_and_flip_it_where_one_is_wrong(run, monkeypatch):

@@ -36,7 +36,7 @@ def below_noise(run: Runs) -> tuple[object, ...]:
     assert main(["noise", str(one), str(other)]) == 0
     path = one / "noise.json"
     noise = json.loads(path.read_text())
-    noise["metrics"]["turn_exact"]["noise"] = 0.03
+    noise["metrics"]["turn_exact"]["noise"] = 0.3
     path.write_text(json.dumps(noise))
     return one, other
 
@@ -50,6 +50,10 @@ def few_sessions(run: Runs) -> tuple[object, ...]:
     return run("one", "good", words=few), run("other", "good", words=few)
 
 
+def garbled(run: Runs) -> tuple[object, ...]:
+    return run("one", "garbled"), run("other", "garbled")
+
+
 @pytest.mark.parametrize(
     ("prepare", "code", "name", "failures", "errors"),
     [
@@ -58,6 +62,7 @@ def few_sessions(run: Runs) -> tuple[object, ...]:
         (below_noise, 2, "refused", 0, 1),
         (other_turns, 3, "invalid", 0, 1),
         (few_sessions, 4, "inconclusive", 5, 0),
+        (garbled, 5, "floor", 2, 0),
     ],
 )
 def test_each_verdict_has_its_exit_code_and_all_its_files(
@@ -78,7 +83,10 @@ def test_what_a_regression_writes(run: Runs, tmp_path: Path):
     done = command(*worse(run), *FILES)
     assert "right to wrong: 80 turns" in done.stdout
     summary = (tmp_path / "out/gate.md").read_text()
-    assert "| ✗ | `turn_exact` | 100.0 | 0.0 | -100.0 [-100.0, -100.0] | margin 2 |" in summary
+    # t at 95 % with 39 degrees of freedom is 1.6849; 1.6849 squared * ((4 - 40) / 44 + 2) / 40 sessions is 0.0839
+    row = "| ✗ | `turn_exact` | 100.0 | 0.0 | -100.0 [-100.0, -91.6] | margin 10 | 80 of 80 differ, 40 sessions |"
+    assert row in summary
+    assert "| ✗ | `hallucination_rate` | 0.0 | 100.0 | -100.0 [-100.0, -91.6] | margin 10 | 40 of 40 differ" in summary
     assert "| `tool=get_weather` | 40 | 100.0 | 0.0 |" in summary
     suite = ElementTree.parse(tmp_path / "out/gate.xml").getroot()
     names = {(case.get("classname"), case.get("name")) for case in suite}
@@ -87,7 +95,7 @@ def test_what_a_regression_writes(run: Runs, tmp_path: Path):
 
 def test_a_margin_below_the_noise_is_told_with_the_mend(run: Runs):
     told = " ".join(command(*below_noise(run)).stdout.split())  # lines are wrapped
-    assert "margin turn_exact=0.02: is below the noise of 0.0300 between runs of good" in told
+    assert "margin turn_exact=0.1: is below the noise of 0.3000 between runs of good" in told
     assert "raise it, or ask more sessions" in told
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 SESSIONS = 40
+MARGINS = dict.fromkeys(("turn_exact", "name_f1", "hallucination_rate"), 0.1)
+"""That 40 sessions can pass: without a discordant turn the limits of their differences are 7.1 points off."""
 Refused = Callable[..., str]
 TOOLS = [
     {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from weather import SESSIONS, TOOLS, Domain, Refused, session
+from weather import MARGINS, SESSIONS, TOOLS, Domain, Refused, session
 
 from callproof.errors import exit_with
 from evaluate.cli import main
@@ -31,6 +31,7 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
             "data": {"domain": str(root)},
             "serve": {"tool_call_parser": "hermes"},
             "eval": {"retries": 0, "timeout_s": 5},
+            "gate": {"margins": MARGINS},
             **more,
         }
         config.write_text(yaml.safe_dump(settings))

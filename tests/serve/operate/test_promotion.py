@@ -183,7 +183,7 @@ def test_a_candidate_that_the_gate_stops_is_unloaded_and_the_old_one_serves_on(t
         done = promoted(fake, config, write_adapter(tmp_path / "next", alpha=BAD_ALPHA))
         assert fake.adapters == {"cars": "/old"}
     result = json.loads(done.stdout.splitlines()[-1])
-    assert (done.returncode, result["promoted"], result["stopped_by"]) == (1, False, "gate"), done.stderr
+    assert (done.returncode, result["promoted"], result["stopped_by"]) == (5, False, "gate"), done.stderr
 
 
 def test_a_candidate_that_a_check_stops_is_not_evaluated(tmp_path: Path, config: Path) -> None:
