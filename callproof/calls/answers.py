@@ -208,7 +208,10 @@ class _Answer:
         rest = "".join([*pieces, text[position:]])
         for wrapper in self._format.wrappers:
             rest = rest.replace(wrapper, "")
-        return rest.strip()
+        rest = rest.strip()
+        while end := next((end for end in self._format.ends if rest.endswith(end)), None):
+            rest = rest[: -len(end)].rstrip()
+        return rest
 
 
 def _cut(block: Block) -> list[Block]:

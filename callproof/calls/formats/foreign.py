@@ -7,6 +7,7 @@ that names a tool. What the format itself takes for a block, but cannot read, is
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from callproof.calls.strict_json import RefusedJSON, decode_at
@@ -16,15 +17,19 @@ from .registry import FORMATS
 
 _LOOK = 20_000
 _TRIES = 20
+_CALLS = 1000
 _FENCE = r"(?:```(?:json|python|tool_code|tool_call)?\s{0,9})?"
 _JSON = re.compile(
     rf"{_FENCE}(?:\[\s{{0,40}})?\{{\s{{0,40}}\"(?:name|function|type|tool|tool_calls|arguments|parameters|id)\""
 )
 _NAMED = re.compile(r"[\[{\s]{1,80}\"name\"\s{0,9}:\s{0,9}\"([^\"\\]{1,256})\"")
 _PYTHON = re.compile(rf"\s*+{_FENCE}(\[?)\s{{0,9}}([^\s()\[\]{{}}<>'\"=,:`|]{{1,256}})\(")
+_NAME = r"([^\s()\[\]{}<>'\"=,:`|]{1,256})"
+_PYTHON_LATER = re.compile(
+    rf"\[\s{{0,9}}{_NAME}\(|(?:(?<=\n)|(?<![\s\S])){_NAME}\((?:\)|\s{{0,9}}[\w\-]{{1,64}}\s{{0,9}}=)"
+)
 _REACT = re.compile(r"Action:[ \t]{0,9}\S{1,256}[ \t]{0,9}\nAction Input:")
 _OTHERS = {"<functioncall>": "functioncall", "<TOOLCALL>": "toolcall"}
-_BRACKETED = ("pythonic", "llama4_pythonic")
 
 
 class Foreign(NamedTuple):
@@ -58,7 +63,7 @@ def mark_foreign(text: str, blocks: list[Block], own: Format, tools: Tools) -> F
 def _between(text: str, marks: Sequence[str], own: Format, tools: Tools) -> Foreign:
     """The foreign attempts in text that is no block of the format itself."""
     start = min((place for mark in marks if (place := text.find(mark)) >= 0), default=len(text))
-    bare = _bare(text[:start], own, tools)
+    bare = _bare(text[:start], tools)
     if start == len(text):
         return bare
     rest = text[start:]
@@ -119,13 +124,12 @@ def _calls_in(piece: str, name: str, tools: Tools) -> int:
     """How many calls a format reads in a block, if it plainly is one of its own."""
     items = [item for block in FORMATS[name].read(piece, tools) for item in block.items]
     calls = [item.call for item in items if not isinstance(item, str)]
-    plain = all(call.name in tools or (call.arguments and not tools) or call.arguments for call in calls)
-    return len(calls) if plain else 0
+    return len(calls) if all(call.name in tools or call.arguments for call in calls) else 0
 
 
-def _bare(text: str, own: Format, tools: Tools) -> Foreign:
+def _bare(text: str, tools: Tools) -> Foreign:
     """Attempts without any tag."""
-    if own.name not in _BRACKETED and (blocks := _python(text, tools)):
+    if "(" in text and (blocks := _python(text, tools)):
         return Foreign("pythonic", blocks)
     blocks = _json(text, tools) if '"' in text else []
     if blocks:
@@ -136,10 +140,11 @@ def _bare(text: str, own: Format, tools: Tools) -> Foreign:
 
 
 def _python(text: str, tools: Tools) -> list[Block]:
-    """A text that begins with a Python call of a tool; without tools, one that is a list of such calls as a whole."""
+    """A Python call of a tool, in brackets or at the beginning of a line; without tools, a text of calls alone."""
     found = _PYTHON.match(text)
-    if not found:
-        return []
+    if not found or (tools and found[2] not in tools):
+        later = (one for one in islice(_PYTHON_LATER.finditer(text), _CALLS) if (one[1] or one[2]) in tools)
+        return [Block(one.start(), len(text), ("foreign_format",), False) for one in islice(later, 1)]
     body = text[found.start(1) :] if found[1] else f"[{text[found.start(2) :].strip()}]"
     items = [item for block in FORMATS["pythonic"].read(body, tools) for item in block.items]
     known = found[2] in tools or (not tools and bool(found[1]) and not any(isinstance(item, str) for item in items))

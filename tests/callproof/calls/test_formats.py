@@ -302,6 +302,8 @@ def test_a_call_in_another_notation_is_a_foreign_attempt_and_never_silence(writt
         ("<TOOLCALL>[]</TOOLCALL>", "toolcall"),
         ("Thought: so.\nAction: find\nAction Input: {}", "react"),
         ("find(n=3)", "pythonic"),
+        ("Sure! [find(n=3)]", "pythonic"),
+        ("Sure!\n```python\nfind(n=3)\n```", "pythonic"),
         ("<function=find>{}</function>", "qwen3_xml"),
     ],
 )
@@ -309,6 +311,11 @@ def test_known_ways_to_miss_the_format_are_attempts(text: str, foreign: str) -> 
     answer = parse_answer(text, "stop", "hermes", TOOLS)
     assert seen(list(answer.calls)) == ["foreign_format"]
     assert answer.foreign == foreign
+
+
+def test_the_end_of_the_turn_is_no_text() -> None:
+    assert parse_answer("Hello.<|im_end|>\n").text == "Hello."
+    assert parse_answer(render([F], "llama3_json") + "<|eom_id|>", "stop", "llama3_json").text == ""
 
 
 @pytest.mark.parametrize(
