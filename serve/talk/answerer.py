@@ -11,7 +11,7 @@ from callproof.endpoint import Endpoint, api_key_from
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-BEYOND_OPENAI = ("skip_special_tokens",)
+BEYOND_OPENAI = ("skip_special_tokens", "chat_template_kwargs")
 """Keys of a request that vLLM takes and the openai package does not know."""
 
 

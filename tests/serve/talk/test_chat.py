@@ -183,6 +183,14 @@ def test_the_request_is_the_raw_channels_and_options_override_the_configuration(
     assert fake.requests[1]["messages"][0]["content"] == "Be brief.\n\n## B\n- two\n- one\n"
 
 
+def test_keys_that_only_vllm_knows_reach_it_through_the_openai_client(folder: Path) -> None:
+    with FakeEndpoint("Hi.", models=["cars"]) as fake:
+        done = talk(folder, fake, "Hello", words=("prompt.template_kwargs={enable_thinking: false}",))
+    assert done.code == 0
+    assert fake.requests[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert fake.requests[0]["skip_special_tokens"] is False
+
+
 def test_another_model_goes_on_with_the_same_conversation(folder: Path) -> None:
     with FakeEndpoint(lambda payload: f"I am {payload['model']}.", models=["tiny", "cars"]) as fake:
         done = talk(folder, fake, "Hello", "/model tinny", "/model tiny", "Again", "/model cars", "/retry")
