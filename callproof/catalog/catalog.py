@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError as Refusal
 from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import RefusedJSON, ToolCall, decode
-from callproof.console import say
+from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text, refuse_half_characters
 
@@ -149,7 +149,7 @@ def read_catalog(path: Path) -> Catalog:
     except BadCatalog as error:
         raise UserError(f"{path}{error.place and ': '}{error.place}", error.problem, error.mend) from None
     for complaint in catalog.complaints:
-        say(f"{path}: {complaint}")
+        say_once(f"{path}: {complaint}")
     return catalog
 
 

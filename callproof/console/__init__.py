@@ -14,6 +14,7 @@ from .command_line import (
     port,
     positive,
     say,
+    say_once,
     seconds,
     with_verb,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "port",
     "positive",
     "say",
+    "say_once",
     "seconds",
     "visible",
     "with_verb",

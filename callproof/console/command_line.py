@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +33,12 @@ class Parser(argparse.ArgumentParser):
 def say(text: str) -> None:
     """Print a line for people on stderr; stdout carries results only."""
     print(text, file=sys.stderr, flush=True)
+
+
+@cache
+def say_once(text: str) -> None:
+    """`say` it the first time; data that is read twice need not be told of twice."""
+    say(text)
 
 
 def last_line(result: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, decode, split_tools
 from callproof.catalog import BadCatalog, Catalog, usable_catalog
-from callproof.console import say
+from callproof.console import say_once
 
 from .talk import Talk, kind, refuse
 
@@ -126,7 +126,7 @@ def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str |
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
     while unsaid:
-        say(f"{where}: tools: {unsaid.pop()}")
+        say_once(f"{where}: tools: {unsaid.pop()}")
     return text, catalog
 
 

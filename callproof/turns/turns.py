@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog, Validity
 from callproof.config import RunConfig
-from callproof.console import say
+from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
 from callproof.sessions import Reader, Session, read_records
@@ -158,7 +158,7 @@ def check_gold(session: Session, catalog: Catalog, where: str) -> None:
     for problem in gold_problems(session, catalog):
         raise UserError(where, problem, "correct the call or the schema")
     for line in unjudged_gold(session, catalog):
-        say(f"{where}: {line}")
+        say_once(f"{where}: {line}")
 
 
 def _validities(session: Session, catalog: Catalog) -> Iterator[tuple[str, Validity]]:

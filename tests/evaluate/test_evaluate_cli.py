@@ -11,6 +11,7 @@ from fake_endpoint import FakeEndpoint
 from programs import run_program
 from weather import Domain, Refused, right, session
 
+from callproof.errors import UserError
 from evaluate.cli import main
 
 pytest_plugins = ["weather_plugin"]
@@ -82,7 +83,7 @@ def _malformed_line(domain: Domain) -> str:
 def _bad_schema(domain: Domain) -> str:
     path = domain.root / "tools.json"
     path.write_text(path.read_text().replace('"integer"', '"number of days"'))
-    return f"{path}: tool 'get_weather'"
+    return f"{path}: the calls of tool 'get_weather' are not checked"
 
 
 def _bad_gold(domain: Domain) -> str:
@@ -92,11 +93,23 @@ def _bad_gold(domain: Domain) -> str:
     return f"{domain.sessions}:2: message 1: call of 'get_weather' is rejected"
 
 
-@pytest.mark.parametrize("spoil", [_unknown_key, _no_sessions, _malformed_line, _bad_schema, _bad_gold])
+@pytest.mark.parametrize("spoil", [_unknown_key, _no_sessions, _malformed_line, _bad_gold])
 def test_a_mistake_in_a_file_is_one_line_with_its_place(
     domain: Domain, refused: Refused, spoil: Callable[[Domain], str]
 ):
     assert spoil(domain) in refused("--config", domain.config, "--model", "tiny")
+
+
+def test_a_tool_whose_schema_cannot_be_used_is_named_once_and_its_gold_is_listed(
+    domain: Domain, capsys: pytest.CaptureFixture[str]
+):
+    place = _bad_schema(domain)
+    with pytest.raises(UserError, match="endpoint"):
+        main(["--config", str(domain.config), "--model", "tiny", "--endpoint", "http://127.0.0.1:9"])
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith(place) for line in lines) == 1
+    calls = sum("get_weather" in line for line in domain.sessions.read_text().splitlines())
+    assert sum("is not checked" in line for line in lines) == calls
 
 
 def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Refused):
@@ -110,7 +123,7 @@ def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Re
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "replay: the following arguments are required: --config, --model; see callproof evaluate replay --help"),
+        ([], "replay: the following arguments are required: --model, --config; see callproof evaluate replay --help"),
         (["--limit-sessions", "0"], "--limit-sessions: expected a whole number from 1"),
         (["score", "--turns", "t", "--answers", "a", "--out", "o", "--match", "fuzzy"], "invalid choice: 'fuzzy'"),
         (["score", "--turns", "t"], "score: the following arguments are required: --answers, --out"),
