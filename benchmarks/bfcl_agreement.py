@@ -17,9 +17,9 @@ from typing import NamedTuple
 from callproof.evaluate.importers.bfcl import read_outputs, read_results
 
 from callproof.calls import ToolCall, parse
-from callproof.scoring import Answer, MatchProfile, Outcome, catalog_of, judge, match, pair_differences
+from callproof.scoring import Answer, MatchProfile, Outcome, judge, match, pair_differences
 from callproof.scoring.bfcl import BfclReading, Choice, HandlerCounter
-from callproof.turns import Turn
+from callproof.turns import Turn, catalog_of
 
 QUOTES = "BFCL's Hermes handler writes `\"` for every `'` before it reads the JSON"
 TEXT = "strings that are equal only to BFCL: without case, blanks and `,./-_*^`"

@@ -24,7 +24,8 @@ import numpy as np
 
 from callproof.endpoint import Reply
 from callproof.records import Record
-from callproof.scoring import Outcome, OutcomeLabel, catalog_of, judge
+from callproof.scoring import Outcome, OutcomeLabel, judge
+from callproof.turns import catalog_of
 
 from ..load import Job, Level, Slo
 from .first_call import first_call_s

@@ -1,15 +1,14 @@
 """The timed client of an OpenAI-compatible endpoint, and questions to a server about the prompts that it builds."""
 
+from .address import api_key_from, without_credentials
 from .endpoint import (
     TOOL_CHOICE,
     Endpoint,
     NoAnswer,
     Reply,
-    api_key_from,
     request,
     require_models,
     served_name,
-    without_credentials,
 )
 from .prompt_probe import prompt_tokens, shows_catalog, tokenize_request
 

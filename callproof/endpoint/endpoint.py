@@ -8,17 +8,14 @@ choice in it (the role chunk too) is a chunk.
 """
 
 import asyncio
-import base64
 import contextlib
 import difflib
 import email.utils
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 from pydantic_core import to_json
@@ -30,7 +27,8 @@ from callproof.errors import UserError
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
 
-API_KEY_VARIABLES = ("CALLPROOF_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY")
+from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
+
 MAX_PAUSE_S = 30.0
 TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
 _JSON = {"Content-Type": "application/json"}
@@ -93,10 +91,10 @@ class Endpoint:
     def __init__(
         self, base_url: str, *, api_key: str | None = None, timeout_s: float = 120.0, limit: int = 256
     ) -> None:
-        self.root = _root(base_url)
+        self.root = root_of(base_url)
         self._url = URL(f"{self.root}/v1/chat/completions")
         self._key = api_key or api_key_from()
-        self.authorization = _authorization(base_url, self._key)
+        self.authorization = authorization_of(base_url, self._key)
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(limit)
         self._session: aiohttp.ClientSession | None = None
@@ -340,47 +338,6 @@ async def _refusal(response: aiohttp.ClientResponse) -> _Failure:
     body, status = await response.read(), response.status
     again = may_succeed_later(status)
     return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
-
-
-def _root(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        public = base_url.rpartition("@")[2]
-        raise UserError(f"--endpoint {public}", "is no http URL", "write it as http://127.0.0.1:8000")
-    return without_credentials(base_url).rstrip("/").removesuffix("/v1").rstrip("/")
-
-
-def without_credentials(url: str) -> str:
-    """The URL without the user and password of `http://user:password@host`, so that it can be shown and saved."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def api_key_from(variable: str | None = None) -> str | None:
-    """The API key in the environment variable `variable`, or in the first of API_KEY_VARIABLES that is set, or None.
-
-    Raises:
-        UserError: `variable` is not set.
-    """
-    if variable and not os.environ.get(variable, "").strip():
-        raise UserError(f"eval.api_key_env: {variable}", "is not set in the environment", f"export {variable}=...")
-    names = (variable,) if variable else API_KEY_VARIABLES
-    return next((key for name in names if (key := os.environ.get(name, "").strip())), None)
-
-
-def _authorization(base_url: str, key: str | None) -> str | None:
-    """The Authorization header: credentials in the URL if there are any, otherwise the key."""
-    parts = urlsplit(base_url)
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    if key and not (key.isascii() and key.isprintable()):
-        raise UserError("the API key", "holds characters that no HTTP header can carry", "set the variable again")
-    return f"Bearer {key}" if key else None
 
 
 def _retry_after(headers: Any) -> float:

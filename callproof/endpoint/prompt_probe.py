@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from callproof.scoring import catalog_of
-from callproof.turns import Turn
+from callproof.turns import Turn, catalog_of
 
 from .endpoint import Endpoint
 

@@ -19,7 +19,6 @@ from .outcomes import (
 )
 from .spread import Spread, distance, evidence_of
 from .tally import Countable, Tally, TallyCounter
-from .turn_catalog import catalog_of
 
 __all__ = [
     "DIFFERENCES",
@@ -39,7 +38,6 @@ __all__ = [
     "Spread",
     "Tally",
     "TallyCounter",
-    "catalog_of",
     "differences",
     "distance",
     "evidence_of",

@@ -3,6 +3,7 @@
 from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
 from .domain import NO_TOOLS, Domain, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
+from .turn_catalog import catalog_of
 from .turns import (
     GoldCall,
     Turn,
@@ -26,6 +27,7 @@ __all__ = [
     "Turn",
     "TurnPrompt",
     "call_format",
+    "catalog_of",
     "chat_template",
     "check_gold",
     "conversation",

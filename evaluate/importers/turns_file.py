@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
 from callproof.records import read_jsonl, replacing
-from callproof.scoring import catalog_of
-from callproof.turns import Turn
+from callproof.turns import Turn, catalog_of
 
 from ..saved import BAD_GOLD, gold_problems, unjudged_gold
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from callproof.console import Steps, say
 from callproof.endpoint import request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
-from callproof.scoring import Outcome, catalog_of, judge
+from callproof.scoring import Outcome, judge
+from callproof.turns import catalog_of
 
 from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, readable_format, write_turns
 from .fleet import Fleet

@@ -9,8 +9,8 @@ from pydantic_core import to_json
 
 from callproof.console.html import page
 from callproof.records import replacing
-from callproof.scoring import LABELS, METRICS, MatchProfile, Outcome, catalog_of
-from callproof.turns import Turn
+from callproof.scoring import LABELS, METRICS, MatchProfile, Outcome
+from callproof.turns import Turn, catalog_of
 
 from ..gate import Blessed
 from ..runs import RunInfo

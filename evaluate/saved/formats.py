@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from callproof.calls.formats import FORMATS, ReadCall, Tools
-from callproof.scoring import catalog_of
-from callproof.turns import read_turns
+from callproof.turns import catalog_of, read_turns
 
 from .answers import SavedAnswers
 

@@ -13,9 +13,9 @@ from callproof.console import Steps
 from callproof.console.workers import in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
-from callproof.scoring import Answer, Channel, MatchProfile, catalog_of, judge
+from callproof.scoring import Answer, Channel, MatchProfile, judge
 from callproof.scoring.bfcl import BfclReading
-from callproof.turns import Turn
+from callproof.turns import Turn, catalog_of
 
 from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
 from .answers import SavedAnswer, SavedAnswers

@@ -8,8 +8,8 @@ from typing import Any
 from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
 from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, request
-from callproof.scoring import Channel, catalog_of
-from callproof.turns import Turn, eval_turns
+from callproof.scoring import Channel
+from callproof.turns import Turn, catalog_of, eval_turns
 
 TIMEOUT_S = 300.0
 MAX_TOKENS = 64

@@ -14,8 +14,8 @@ from accelerate.utils import gather_object
 from transformers import GenerationConfig
 
 from callproof.console import Steps
-from callproof.scoring import Answer, Outcome, Tally, catalog_of, judge, summarise
-from callproof.turns import Turn
+from callproof.scoring import Answer, Outcome, Tally, judge, summarise
+from callproof.turns import Turn, catalog_of
 
 from ..rows.encode import Encoder, Row
 from .loss import supervised_loss

@@ -9,8 +9,8 @@ from statistics import mean
 import pytest
 
 from callproof.calls import ToolCall, render
-from callproof.scoring import METRICS, Answer, Outcome, Tally, catalog_of, differences, judge, slices, summarise
-from callproof.turns import GoldCall, Turn
+from callproof.scoring import METRICS, Answer, Outcome, Tally, differences, judge, slices, summarise
+from callproof.turns import GoldCall, Turn, catalog_of
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("a", "b", "c"))
 T975 = {4: 2.7764, 5: 2.5706, 11: 2.2010}

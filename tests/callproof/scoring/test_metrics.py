@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from callproof.calls import ToolCall, render
-from callproof.scoring import METRICS, Answer, Difference, Estimate, Outcome, Tally, catalog_of, differences, judge
+from callproof.scoring import METRICS, Answer, Difference, Estimate, Outcome, Tally, differences, judge
 from callproof.scoring import slices as slices_of
 from callproof.scoring import summarise as summarise_tally
 from callproof.scoring.metrics import Metric
-from callproof.turns import GoldCall, Turn
+from callproof.turns import GoldCall, Turn, catalog_of
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("a", "b", "c"))
 OTHER = "<tool_call>{</tool_call>"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from callproof.calls import ToolCall, render
-from callproof.scoring import Answer, MatchProfile, Outcome, catalog_of, judge
-from callproof.turns import GoldCall, Turn
+from callproof.scoring import Answer, MatchProfile, Outcome, judge
+from callproof.turns import GoldCall, Turn, catalog_of
 
 PARAMETERS: dict[str, Any] = {
     "type": "object",

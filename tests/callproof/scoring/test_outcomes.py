@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from callproof.calls import ToolCall, render
 from callproof.errors import UserError
-from callproof.scoring import LABELS, Answer, Outcome, catalog_of, judge
+from callproof.scoring import LABELS, Answer, Outcome, judge
 from callproof.scoring.counts import Counts, contradiction
 from callproof.scoring.outcomes import MAX_REASONS
-from callproof.turns import GoldCall, Turn
+from callproof.turns import GoldCall, Turn, catalog_of
 
 BOOK: dict[str, Any] = {
     "type": "object",

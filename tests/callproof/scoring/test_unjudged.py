@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from callproof.calls import ToolCall, render
-from callproof.scoring import METRICS, Answer, Outcome, Tally, catalog_of, judge, summarise
+from callproof.scoring import METRICS, Answer, Outcome, Tally, judge, summarise
 from callproof.scoring.counts import contradiction
-from callproof.turns import GoldCall, Turn
+from callproof.turns import GoldCall, Turn, catalog_of
 
 TOOLS: tuple[dict[str, Any], ...] = (
     {"type": "function", "function": {"name": "odd", "parameters": {"type": "object", "properties": None}}},

@@ -11,9 +11,9 @@ from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.endpoint import request, tokenize_request
 from callproof.errors import UserError
-from callproof.scoring import Answer, catalog_of, judge
+from callproof.scoring import Answer, judge
 from callproof.sessions import to_session
-from callproof.turns import Domain, eval_turns, split_sessions, template_messages
+from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, template_messages
 from callproof.turns.domain import held_out
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}

@@ -11,7 +11,8 @@ from weather import call, right, wrong
 
 from callproof.console.ci import Status
 from callproof.errors import UserError
-from callproof.scoring import Answer, Difference, Estimate, Spread, catalog_of, judge
+from callproof.scoring import Answer, Difference, Estimate, Spread, judge
+from callproof.turns import catalog_of
 from evaluate.cli import main
 from evaluate.gate.checks import Pair, margin_check, sessions_needed
 from evaluate.runs import Run

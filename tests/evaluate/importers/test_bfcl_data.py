@@ -8,9 +8,9 @@ import pytest
 from shared_data import BFCL, PUBLISHED, PUBLISHED_FILES, needs_bfcl
 
 from callproof.catalog.schemas import BadSchema
-from callproof.scoring import Answer, catalog_of, judge
+from callproof.scoring import Answer, judge
 from callproof.scoring.bfcl import HandlerCounter
-from callproof.turns import Turn, read_turns
+from callproof.turns import Turn, catalog_of, read_turns
 from evaluate.cli import main
 from evaluate.importers.bfcl import read_outputs, read_questions, read_results
 from evaluate.importers.turns_file import write_imported

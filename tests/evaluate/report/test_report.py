@@ -13,9 +13,9 @@ from weather import TOOLS, call, right, session
 from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.config.run_config import DataConfig
-from callproof.scoring import Answer, catalog_of, judge
+from callproof.scoring import Answer, judge
 from callproof.sessions import Session
-from callproof.turns import Turn, conversation
+from callproof.turns import Turn, catalog_of, conversation
 from callproof.turns.turns import session_turns
 from evaluate.report import publish
 from evaluate.runs import OutcomeLog, Run, RunInfo, identify, now, write_turns

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from weather import call
 
-from callproof.scoring import Answer, MatchProfile, Outcome, catalog_of, judge
-from callproof.turns import GoldCall, Turn
+from callproof.scoring import Answer, MatchProfile, Outcome, judge
+from callproof.turns import GoldCall, Turn, catalog_of
 from evaluate.report import confusion
 from evaluate.report.confusion import Confusion, Place, verdicts
 from evaluate.report.report import Explorer

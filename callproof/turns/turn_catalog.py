@@ -9,7 +9,8 @@ from pydantic_core import to_json
 from callproof.catalog import Catalog, Tool
 from callproof.errors import UserError
 from callproof.records import explain
-from callproof.turns import Turn
+
+from .turns import Turn
 
 
 def catalog_of(turn: Turn) -> Catalog:
