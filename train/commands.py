@@ -80,7 +80,7 @@ def run_check(args: Namespace) -> int:
 
 
 def run_format(args: Namespace) -> int:
-    from .before.call_format import describe
+    from .before.template_format import describe
 
     if args.template:
         told = describe(str(args.template), read_text(args.template), {})

@@ -69,6 +69,8 @@ def _metadata(config: RunConfig, name: str, scores: dict[str, float]) -> ModelCa
 
 def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float]) -> str:
     data, serve = manifest["data"]["train"], manifest["serve"]
+    parser = serve["tool_call_parser"]
+    parsing = "" if parser == "auto" else f" --enable-auto-tool-choice --tool-call-parser {parser}"
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in scores.items())
     revision = serve["revision"] or serve["commit"]
     pinned = f" --revision {revision}" if revision else ""
@@ -89,7 +91,7 @@ One base and one tool-call format a server; a client picks the adapter as `model
 
 ```
 vllm serve {serve["base_model"]}{pinned} --enable-lora --max-lora-rank {allowed_rank(serve["rank"])} \\
-    --lora-modules {config.name}=<this folder> --enable-auto-tool-choice --tool-call-parser {serve["tool_call_parser"]}
+    --lora-modules {config.name}=<this folder>{parsing}
 ```
 
 It was trained with the chat template of SHA-256 `{manifest["sha256"]["chat_template"]}`; serve it with the same.

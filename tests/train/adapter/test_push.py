@@ -40,7 +40,7 @@ def finished(config: RunConfig) -> None:
     settings = {**config.lora.peft_settings, "peft_type": "LORA", "base_model_name_or_path": "models/tiny"}
     (config.adapter_dir / "adapter_config.json").write_text(json.dumps(settings))
     save_file({"x.q_proj.lora_A.weight": torch.zeros(1, 1)}, config.adapter_dir / "adapter_model.safetensors")
-    manifest = make_manifest(config, "template", None, {}, FIGURES)
+    manifest = make_manifest(config, (ROOT / "models/tiny/chat_template.jinja").read_text(), None, {}, FIGURES)
     counts = {"sessions": 10, "supervised_tokens": 99}
     write_json(config.output_dir / "manifest.json", manifest | {"data": {"train": counts, "eval": counts}})
 

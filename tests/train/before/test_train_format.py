@@ -8,7 +8,7 @@ from conftest import ROOT
 from template_tokenizers import trl_template
 
 from callproof.errors import UserError
-from train.before import call_format
+from train.before import template_format
 from train.cli import main
 
 pytest.importorskip("trl")
@@ -17,7 +17,7 @@ pytest.importorskip("trl")
 @pytest.fixture(autouse=True)
 def no_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     """What vLLM reads is held against ours in benchmarks; its import takes half a minute."""
-    monkeypatch.setattr(call_format, "find_spec", lambda _: None)
+    monkeypatch.setattr(template_format, "find_spec", lambda _: None)
 
 
 @pytest.mark.parametrize(
