@@ -17,10 +17,13 @@ def import_turns(args: Namespace) -> int:
     for line in (*result.skipped, *result.bad_gold):
         say(line)
     fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
-    say(f"{result.turns} turns, {len(result.skipped)} lines skipped")
+    say(f"{result.turns} turns in {len(result.sessions)} sessions, {len(result.skipped)} lines skipped")
+    if result.without_tools:
+        say(f"{result.without_tools} turns were asked without tools; they can show no restraint")
     if result.bad_turns:
         say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")
-    counts = {"turns": result.turns, "skipped": len(result.skipped), "bad_gold": result.bad_turns}
+    sizes = {"turns": result.turns, "sessions": len(result.sessions), "without_tools": result.without_tools}
+    counts = {**sizes, "skipped": len(result.skipped), "bad_gold": result.bad_turns}
     last_line({**counts, "out": str(args.out)})
     return 0
 

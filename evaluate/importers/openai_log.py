@@ -9,10 +9,12 @@ One JSON object a line, in any of the forms that proxies, gateways and tracing t
 - `messages` that end with the assistant's answer, and `tools`: OpenAI's form for stored completions and fine-tuning.
 
 `functions` and `function_call` of the older API are understood. Calls that the server left in the text are read out of
-it. A line is skipped, and counted, if it is no chat completion, failed, was cut off, or holds a malformed call.
+it. A line is skipped, and counted, if it is no chat completion, failed, was cut off or filtered, holds a malformed call
+(one in a notation other than Hermes' too), or asked with `tool_choice: none`, which says nothing of restraint.
 
-Turns belong to one session if the line names it (`session_id`, `conversation_id`, `thread_id`, `trace_id`, also in
-`metadata`), or else if their conversations begin alike, up to the first message of the user.
+Turns belong to one session if their lines name it (`session_id`, `conversation_id`, `thread_id`, also in `metadata`).
+Without such a name they do if they share a `trace_id`, if one goes on where another ended (see
+`evaluate.importers.chains`), or if their conversations begin alike up to the first message of the user.
 """
 
 import json
@@ -34,16 +36,19 @@ from callproof.calls import (
     parse_served,
     writable_value,
 )
+from callproof.calls.formats import Tools
 from callproof.catalog import Catalog
 from callproof.records import explain
-from callproof.turns import GoldCall, Turn, digest
+from callproof.turns import GoldCall, Turn
 
+from .chains import Chains
 from .turns_file import Imported, Skipped, read_rows
 
 _REQUEST = ("request", "request_body", "req", "input")
 _RESPONSE = ("response", "response_body", "res", "output")
 _ID = ("turn_id", "custom_id", "request_id", "id")
-_SESSION = ("session_id", "sessionId", "conversation_id", "thread_id", "trace_id", "traceId")
+_SESSION = ("session_id", "sessionId", "conversation_id", "thread_id")
+_TRACE = ("trace_id", "traceId")
 
 
 class _Exchange(NamedTuple):
@@ -56,20 +61,21 @@ class _NoTurn(Exception):
     """Why a line cannot become a turn."""
 
 
+_REFUSALS = (_NoTurn, NoCompletion, RefusedJSON, ValidationError)
+
+
 def read_log(path: Path) -> Iterator[Imported | Skipped]:
-    """The turns of a log, streamed.
+    """The turns of a log, streamed; it is read twice, since a conversation may begin on any line.
 
     Raises:
         UserError: unreadable file, or a line that is no JSON object (`path:line`).
     """
-    seen: set[str] = set()
+    sessions, seen = _sessions(path), set[str]()
     for number, (where, row) in enumerate(read_rows(path), start=1):
         try:
-            turn = _turn(row, str(number))
-        except (_NoTurn, NoCompletion, RefusedJSON) as error:
-            yield Skipped(where, str(error))
-        except ValidationError as error:
-            yield Skipped(where, explain(error))
+            turn = _turn(row, number, sessions)
+        except _REFUSALS as error:
+            yield Skipped(where, _reason(error))
         else:
             if turn.turn_id in seen:  # proxies log each try of a request
                 turn = turn.model_copy(update={"turn_id": f"{turn.turn_id}#{number}"})
@@ -77,13 +83,35 @@ def read_log(path: Path) -> Iterator[Imported | Skipped]:
             yield Imported(where, turn)
 
 
-def _turn(row: dict[str, Any], number: str) -> Turn:
+def _sessions(path: Path) -> dict[int, str]:
+    """The session of each line that holds an exchange, by the line's number among the rows."""
+    chains = Chains()
+    for number, (_, row) in enumerate(read_rows(path), start=1):
+        try:
+            messages, _, answer = _exchange(row)
+        except _REFUSALS:
+            continue
+        session = _named_in(row, _SESSION)
+        if session is None:
+            chains.add(number, messages, answer, _named_in(row, _TRACE))
+        else:
+            chains.add_named(number, session)
+    return chains.sessions()
+
+
+def _reason(error: Exception) -> str:
+    return explain(error) if isinstance(error, ValidationError) else str(error)
+
+
+def _turn(row: dict[str, Any], number: int, sessions: Mapping[int, str]) -> Turn:
     messages, tools, answer = _exchange(row)
-    _check_tools(tools)
-    parsed = _parsed(answer)
+    catalog = _catalog(tools)
+    if _request(row).get("tool_choice") == "none":
+        raise _NoTurn("the request forbade calls (tool_choice: none), so that its answer shows no restraint")
+    parsed = _parsed(answer, catalog.parameters)
     return Turn(
-        turn_id=_named(row, _ID) or number,
-        session_id=_session(row) or digest(_opening(messages)),
+        turn_id=_named(row, _ID) or str(number),
+        session_id=sessions[number],
         position=sum(message.get("role") not in ("system", "developer") for message in messages),
         messages=tuple(messages),
         tools=tuple(tools) if tools else None,
@@ -109,6 +137,8 @@ def _exchange(row: dict[str, Any]) -> _Exchange:
         *messages, response = messages
     if not messages or response is None:
         raise _NoTurn("there is no answer")
+    if isinstance(request.get("system"), str):
+        messages = [{"role": "system", "content": request["system"]}, *messages]
     return _Exchange(messages, _tools(row, request), _completion(response))
 
 
@@ -147,13 +177,13 @@ def _tools(row: dict[str, Any], request: dict[str, Any]) -> Any:
     return None
 
 
-def _check_tools(tools: Any) -> None:
+def _catalog(tools: Any) -> Catalog:
     if tools is None:
-        return
+        return Catalog(tools=())
     if not isinstance(tools, list):
         raise _NoTurn("tools: expected a list")
     try:
-        Catalog.from_wire(tools)
+        return Catalog.from_wire(tools)
     except ValidationError as error:
         raise _NoTurn(f"tools: {explain(error)}") from None
     except ValueError as error:
@@ -203,30 +233,28 @@ def _modern(response: dict[str, Any]) -> dict[str, Any]:
     return {**response, "choices": [{**choice, "message": {**message, "tool_calls": calls}}]}
 
 
-def _parsed(answer: Completion) -> ParsedAnswer:
+def _parsed(answer: Completion, tools: Tools) -> ParsedAnswer:
     """The parsed answer; raises _NoTurn if it cannot serve as gold."""
     if answer.tool_calls:
-        parsed = parse_served(answer.tool_calls, answer.text, answer.finish_reason)
+        parsed = parse_served(answer.tool_calls, answer.text, answer.finish_reason, tools=tools)
     else:
-        parsed = parse_answer(answer.text, answer.finish_reason)
+        parsed = parse_answer(answer.text, answer.finish_reason, tools=tools)
+    if answer.finish_reason == "content_filter":
+        raise _NoTurn("the answer was filtered")
     if parsed.truncated or answer.finish_reason == "length":
         raise _NoTurn("the answer was cut off")
     for call in parsed.calls:
         if isinstance(call, MalformedCall):
             raise _NoTurn(f"the answer holds a malformed call ({call.reason})")
-    if not parsed.calls and not answer.text.strip():
+    if not parsed.calls and not parsed.text.strip():
         raise _NoTurn("the answer is empty")
     return parsed
 
 
-def _session(row: dict[str, Any]) -> str | None:
+def _named_in(row: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """The name under one of the keys in a line or in its metadata."""
     places = (row, _mapping(row, "metadata"), _mapping(_request(row), "metadata"))
-    return next((name for place in places if (name := _named(place, _SESSION))), None)
-
-
-def _opening(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    users = (index for index, message in enumerate(messages) if message.get("role") == "user")
-    return messages[: next(users, 0) + 1]
+    return next((name for place in places if (name := _named(place, keys))), None)
 
 
 def _named(place: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:

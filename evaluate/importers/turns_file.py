@@ -32,11 +32,14 @@ class Skipped(NamedTuple):
 class Import:
     """The result of an import.
 
+    `sessions`: ids of the sessions that the turns belong to; `without_tools`: how many turns were asked without tools;
     `bad_gold`: gold that its own catalog refuses or cannot judge, as `path:line: turn: call: problem`; refused in
-    `bad_turns` turns. `skipped`: lines that hold no turn, as `path:line: reason`.
+    `bad_turns` turns; `skipped`: lines that hold no turn, as `path:line: reason`.
     """
 
     turns: int = 0
+    sessions: set[str] = field(default_factory=set)
+    without_tools: int = 0
     bad_gold: list[str] = field(default_factory=list)
     bad_turns: int = 0
     skipped: list[str] = field(default_factory=list)
@@ -92,6 +95,8 @@ def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold:
         result.bad_turns += bool(problems)
         if not (problems and drop_bad_gold):
             result.turns += 1
+            result.sessions.add(turn.session_id)
+            result.without_tools += not turn.catalog
             yield turn.model_copy(update={"tags": (*turn.tags, BAD_GOLD)}) if problems else turn
     if not result.turns:
         first = f"; the first skipped line is {result.skipped[0]}" if result.skipped else ""

@@ -187,7 +187,8 @@ def test_the_command_imports_questions(write, tmp_path: Path, capsys: pytest.Cap
     words = ["import", "bfcl", "--questions", str(questions), "--answers", str(answers), "--out", str(out)]
     assert main(words) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"turns": 1, "skipped": 0, "bad_gold": 1, "out": str(out)}
+    counts = {"turns": 1, "sessions": 1, "without_tools": 0, "skipped": 0, "bad_gold": 1}
+    assert json.loads(captured.out) == {**counts, "out": str(out)}
     assert f"{answers}:1: simple_python_0: bank_quote: rate: 'high' is not of type 'number'" in captured.err
     assert [turn.tags[-1] for turn in read_turns(out)] == ["bad_gold"]
 

@@ -114,6 +114,19 @@ SKIPPED: dict[str, tuple[dict[str, Any], str]] = {
     "malformed body": ({"request": "{", "response": RESPONSE}, "malformed JSON"),
     "list of something": ({"request": REQUEST, "response": [1]}, "not of the chunks of a stream"),
     "number": ({"request": REQUEST, "response": 5}, "the answer is int"),
+    "calls forbidden": ({"request": {**REQUEST, "tool_choice": "none"}, "response": text("No.")}, "tool_choice: none"),
+    "filtered": (
+        {"request": REQUEST, "response": of({**ANSWER, "tool_calls": None, "content": "I"}, "content_filter")},
+        "the answer was filtered",
+    ),
+    "foreign call": (
+        {"request": REQUEST, "response": text('[TOOL_CALLS] [{"name": "get_weather", "arguments": {}}]')},
+        "malformed call (foreign_format)",
+    ),
+    "bare JSON": (
+        {"request": REQUEST, "response": text('{"name": "get_weather", "arguments": {"city": "Chur"}}')},
+        "malformed call (foreign_format)",
+    ),
 }
 
 
@@ -144,6 +157,39 @@ def test_turns_of_one_conversation_are_one_session(imported) -> None:
     assert [turn.position for turn in turns] == [1, 3, 1, 1]
 
 
+def grown(clock: str, *messages: dict[str, Any]) -> dict[str, Any]:
+    """A request whose system prompt holds a clock, answered with text."""
+    system = {"role": "system", "content": f"It is {clock}."}
+    return {"request": {"messages": [system, *messages], "tools": TOOLS}, "response": text("Which day?")}
+
+
+def test_growing_histories_are_one_session_whatever_the_clock_and_the_order_of_lines(imported) -> None:
+    bern, basel = USER, {"role": "user", "content": "Weather in Basel?"}
+    said, today = {"role": "assistant", "content": "Which day?"}, {"role": "user", "content": "Today"}
+    rows = [
+        grown("10:02", bern, said, today),
+        grown("10:00", bern),
+        grown("10:00", basel),
+        grown("10:09", basel, said, today),
+    ]
+    turns, found = imported(*rows)
+    first, second, third, fourth = (turn.session_id for turn in turns)
+    assert first == second != third == fourth
+    assert len(found.sessions) == 2
+
+
+def test_a_trace_that_is_new_for_each_request_does_not_tear_a_conversation_apart(imported) -> None:
+    said, today = {"role": "assistant", "content": "Which day?"}, {"role": "user", "content": "Today"}
+    rows = [{**grown("10:00", USER), "trace_id": "a"}, {**grown("10:01", USER, said, today), "trace_id": "b"}]
+    turns, _ = imported(*rows)
+    assert [turn.session_id for turn in turns] == ["a", "a"]
+
+
+def test_the_system_text_of_a_request_comes_first(imported) -> None:
+    turns, _ = imported({"request": {"system": "Be short.", "messages": [USER], "tools": TOOLS}, "response": ANSWER})
+    assert [message["role"] for message in turns[0].messages] == ["system", "user"]
+
+
 def test_gold_that_its_schema_refuses_is_listed_and_kept(imported, tmp_path: Path) -> None:
     bad = {"function": {"name": "get_weather", "arguments": '{"town": "Bern"}'}}
     turns, found = imported({"request": REQUEST, "response": of({**ANSWER, "tool_calls": [bad]})})
@@ -172,5 +218,6 @@ def test_the_command_imports_a_log(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert main(["import", "openai-log", str(path), "--out", str(out)]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"turns": 1, "skipped": 1, "bad_gold": 0, "out": str(out)}
+    counts = {"turns": 1, "sessions": 1, "without_tools": 0, "skipped": 1, "bad_gold": 0}
+    assert json.loads(captured.out) == {**counts, "out": str(out)}
     assert f"{path}:2: the request failed with status 500" in captured.err
