@@ -12,20 +12,20 @@ from .measure import Bench, numbers, read_options, run_until_interrupted, turns_
 from .report import make_report, publish, stamped, writable
 
 
-def run_bench(given: argparse.Namespace) -> int:
+def run_bench(args: argparse.Namespace) -> int:
     """Measure; what has been measured is saved before the exit code is returned."""
-    configs = [load(path, given.overrides) for path in given.config]
+    configs = [load(path, args.overrides) for path in args.config]
     serve = configs[0].serve
-    chosen = read_options(given)
-    levels = numbers("--concurrency", given.concurrency or "1,4,16", int) if chosen.arrival is None else []
-    out = writable(given.out or stamped("bench"))
-    url = given.endpoint or f"http://{serve.host}:{serve.port}"
-    format = readable_format(configs[0], given.config[0])
-    bench = Bench(url, configs[0].eval, turns_of(configs, given.model), levels, given.requests, chosen, format)
+    options = read_options(args)
+    levels = numbers("--concurrency", args.concurrency or "1,4,16", int) if options.arrival is None else []
+    out = writable(args.out or stamped("bench"))
+    url = args.endpoint or f"http://{serve.host}:{serve.port}"
+    format = readable_format(configs[0], args.config[0])
+    bench = Bench(url, configs[0].eval, turns_of(configs, args.model), levels, args.requests, options, format)
     interrupted = run_until_interrupted(bench.run())
     if interrupted and not any(level.replies for level in bench.levels):
         raise KeyboardInterrupt
-    report = make_report(bench, given.device, interrupted)
+    report = make_report(bench, args.device, interrupted)
     publish(report, out)
     if interrupted:
         return EXIT_INTERRUPTED

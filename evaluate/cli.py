@@ -150,13 +150,13 @@ def _add_channel(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_baseline(parser: argparse.ArgumentParser) -> None:
-    told = "the report shows flips against it: a run's folder or id, or a blessed name; default: the run's own name"
-    parser.add_argument("--baseline", metavar="NAME|RUN", help=told)
+    meaning = "the report shows flips against it: a run's folder or id, or a blessed name; default: the run's own name"
+    parser.add_argument("--baseline", metavar="NAME|RUN", help=meaning)
 
 
 def _add_runs(parser: argparse.ArgumentParser) -> None:
-    told = "where runs are kept (default: runs)"
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=told)
+    meaning = "where runs are kept (default: runs)"
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=meaning)
 
 
 def _bless(parser: argparse.ArgumentParser) -> None:

@@ -33,16 +33,16 @@ def replay(args: Namespace) -> int:
         plan(config, Run(args.out / folder), args.model, _eval_overrides(args))
         for config, folder in zip(configs, _folders(configs, run_id), strict=True)
     ]
-    for each in plans:
-        check_presence(each.run, args.resume)
+    for replay_plan in plans:
+        check_presence(replay_plan.run, args.resume)
     _check_baseline(args.baseline, args.out)
     serve = plans[0].config.serve
     urls = args.endpoint or [f"http://{serve.host}:{serve.port}"]
     if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
         return code
-    summaries = [(each, _published(each.run, args)) for each in plans]
-    last_line({"runs": [_line(each.run, summary) for each, summary in summaries]})
-    return max(_validity(each, summary) for each, summary in summaries)
+    summaries = [(replay_plan, _published(replay_plan.run, args)) for replay_plan in plans]
+    last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries]})
+    return max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
 
 
 def _check_models(models: list[str], baseline: str | None) -> None:
@@ -79,8 +79,8 @@ def _folders(configs: list[RunConfig], run_id: str) -> list[str]:
 def _go_on(args: Namespace, run_id: str) -> str:
     """The command that finishes an interrupted run; without credentials in its URLs."""
     words = [re.sub("//[^/]*@", "//", word) for word in args.words]
-    chosen = [] if args.run_id else ["--run-id", run_id]
-    return shlex.join(["callproof", "evaluate", *words, *chosen, *([] if args.resume else ["--resume"])])
+    run_option = [] if args.run_id else ["--run-id", run_id]
+    return shlex.join(["callproof", "evaluate", *words, *run_option, *([] if args.resume else ["--resume"])])
 
 
 def _check_baseline(name: str | None, runs: Path) -> None:
@@ -101,14 +101,13 @@ def _line(run: Run, summary: Summary) -> dict[str, Any]:
     return {"run": str(run.path), "name": summary.name, "models": summary.headline()}
 
 
-def _validity(each: Plan, summary: Summary) -> int:
-    rates = {model: found.metrics["infra_error_rate"].value or 0.0 for model, found in summary.models.items()}
+def _validity(replay_plan: Plan, summary: Summary) -> int:
+    rates = {model: figures.metrics["infra_error_rate"].value or 0.0 for model, figures in summary.models.items()}
     worst = max(rates, key=lambda model: rates[model])
-    if rates[worst] <= each.config.gate.max_infra_error_rate:
+    if rates[worst] <= replay_plan.config.gate.max_infra_error_rate:
         return 0
-    say(
-        f"{each.run.path}: invalid, {rates[worst]:.1%} of the turns of {worst} are unanswered; --resume asks them again"
-    )
+    unanswered = f"{rates[worst]:.1%} of the turns of {worst} are unanswered"
+    say(f"{replay_plan.run.path}: invalid, {unanswered}; --resume asks them again")
     return EXIT_INVALID
 
 

@@ -113,10 +113,10 @@ def run_chat(args: Namespace) -> int:
 
     config = load(args.config, args.overrides)
     system = read_text(args.system) if args.system else None
-    asked = config.eval
+    settings = config.eval
     sampling = Sampling(
-        asked.max_tokens if args.max_tokens is None else args.max_tokens,
-        asked.temperature if args.temperature is None else args.temperature,
+        settings.max_tokens if args.max_tokens is None else args.max_tokens,
+        settings.temperature if args.temperature is None else args.temperature,
     )
     answerer = Answerer(args.endpoint, config)
     begin = partial(Chat, config, system=system)

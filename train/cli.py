@@ -50,9 +50,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(parser: argparse.ArgumentParser) -> None:
-    shown = parser.add_mutually_exclusive_group(required=True)
-    shown.add_argument("--config", type=Path, help="YAML of the run; printed whole, with the source of each value")
-    shown.add_argument("--schema", action="store_true", help="print the JSON Schema of configurations, for editors")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", type=Path, help="YAML of the run; printed whole, with the source of each value")
+    source.add_argument("--schema", action="store_true", help="print the JSON Schema of configurations, for editors")
     parser.add_argument("--json", action="store_true", help="print {key: {value, source}} instead of YAML")
     add_overrides(parser)
 
@@ -97,9 +97,9 @@ def _merge(parser: argparse.ArgumentParser) -> None:
 def _infer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
-    chosen.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
+    answering = parser.add_mutually_exclusive_group()
+    answering.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
+    answering.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
     add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")

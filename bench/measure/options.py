@@ -48,46 +48,46 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--find-rate", action="store_true", help="search the highest rate that keeps --slo for 95 %%")
 
 
-def read_options(given: argparse.Namespace) -> Options:
+def read_options(args: argparse.Namespace) -> Options:
     """What is varied beyond concurrency.
 
     Raises:
         UserError: an option that cannot be read, or options that do not go together.
     """
-    _refuse_conflicts(given)
-    opened = given.rate or given.arrival or given.find_rate
-    rates = numbers("--rate", given.rate, float) if given.rate else [1.0] if given.find_rate else []
-    live = numbers("--live", given.live, int) if given.live else []
-    if live and max(live) > len(given.model):
-        raise UserError(f"--live {given.live}", f"only {len(given.model)} --model are given", "give more models")
+    _refuse_conflicts(args)
+    opened = args.rate or args.arrival or args.find_rate
+    rates = numbers("--rate", args.rate, float) if args.rate else [1.0] if args.find_rate else []
+    live = numbers("--live", args.live, int) if args.live else []
+    if live and max(live) > len(args.model):
+        raise UserError(f"--live {args.live}", f"only {len(args.model)} --model are given", "give more models")
     return Options(
-        mix=parse_mix(given.mix, given.model) if given.mix else None,
-        seed=given.seed,
+        mix=parse_mix(args.mix, args.model) if args.mix else None,
+        seed=args.seed,
         rates=tuple(rates),
-        arrival=parse_arrival(given.arrival or "poisson") if opened else None,
-        max_in_flight=given.max_in_flight,
-        cache=given.cache,
-        slo=parse_slo(given.slo) if given.slo else None,
-        find_rate=given.find_rate,
+        arrival=parse_arrival(args.arrival or "poisson") if opened else None,
+        max_in_flight=args.max_in_flight,
+        cache=args.cache,
+        slo=parse_slo(args.slo) if args.slo else None,
+        find_rate=args.find_rate,
         live=tuple(live),
-        blocks=given.blocks,
+        blocks=args.blocks,
     )
 
 
-def _refuse_conflicts(given: argparse.Namespace) -> None:
-    opened, cap = given.rate or given.arrival or given.find_rate, given.max_in_flight
-    unpaced = given.arrival and not (given.rate or given.find_rate or given.arrival.startswith("trace:"))
+def _refuse_conflicts(args: argparse.Namespace) -> None:
+    opened, cap = args.rate or args.arrival or args.find_rate, args.max_in_flight
+    unpaced = args.arrival and not (args.rate or args.find_rate or args.arrival.startswith("trace:"))
     problems = [
-        (given.requests < 1, f"--requests {given.requests}", "is less than 1", "give the turns of a model at a level"),
-        (given.blocks < 1, f"--blocks {given.blocks}", "is less than 1", "give how many rounds over the levels"),
-        (given.seed < 0, f"--seed {given.seed}", "is less than 0", "give a whole number from 0"),
-        (opened and given.concurrency, "--concurrency", "is of a closed loop, --rate of an open one", "leave one out"),
-        (unpaced, f"--arrival {given.arrival}", "has no rate", "add --rate"),
+        (args.requests < 1, f"--requests {args.requests}", "is less than 1", "give the turns of a model at a level"),
+        (args.blocks < 1, f"--blocks {args.blocks}", "is less than 1", "give how many rounds over the levels"),
+        (args.seed < 0, f"--seed {args.seed}", "is less than 0", "give a whole number from 0"),
+        (opened and args.concurrency, "--concurrency", "is of a closed loop, --rate of an open one", "leave one out"),
+        (unpaced, f"--arrival {args.arrival}", "has no rate", "add --rate"),
         (cap is not None and not opened, "--max-in-flight", "is of an open loop", "add --rate"),
         (cap is not None and cap < 1, f"--max-in-flight {cap}", "is less than 1", "leave it out for no limit"),
-        (given.find_rate and not given.slo, "--find-rate", "has no service level", "add --slo ttft=200,e2e=2000"),
-        (given.find_rate and given.live, "--find-rate", "does not go with --live", "search each number alone"),
-        (given.find_rate and given.blocks > 1, "--find-rate", "does not go with --blocks", "search once"),
+        (args.find_rate and not args.slo, "--find-rate", "has no service level", "add --slo ttft=200,e2e=2000"),
+        (args.find_rate and args.live, "--find-rate", "does not go with --live", "search each number alone"),
+        (args.find_rate and args.blocks > 1, "--find-rate", "does not go with --blocks", "search once"),
     ]
     for wrong, where, problem, mend in problems:
         if wrong:
@@ -101,18 +101,18 @@ def numbers(option: str, text: str, kind: Callable[[str], _N]) -> list[_N]:
         UserError: one of them is no number of that kind, or not positive, or there is none.
     """
     try:
-        found = [kind(part) for part in text.split(",")]
+        values = [kind(part) for part in text.split(",")]
     except ValueError:
-        found = []
-    if not found or not all(0 < number < math.inf for number in found):
+        values = []
+    if not values or not all(0 < number < math.inf for number in values):
         wanted = "whole numbers from 1" if kind is int else "numbers above 0"
         raise UserError(f"{option} {text}", f"is no list of {wanted}", "write it as 1,4,16")
-    return found
+    return values
 
 
 def turns_of(configs: list[RunConfig], models: list[str]) -> dict[str, list[Turn]]:
     """The turns of each model: of the configuration of its name, or else of the first."""
     named = {config.name: config for config in reversed(configs)}
-    chosen = {model: named.get(model, configs[0]) for model in models}
-    made = {config.name: eval_turns(config) for config in chosen.values()}
-    return {model: made[config.name] for model, config in chosen.items()}
+    sources = {model: named.get(model, configs[0]) for model in models}
+    made = {config.name: eval_turns(config) for config in sources.values()}
+    return {model: made[config.name] for model, config in sources.items()}

@@ -106,7 +106,7 @@ def _split(text: str, format: Format, tools: Tools) -> _Split:
         thinking.append((begin, end))
         position = end + len(closing)
     ends = [] if thinking else [(text.find(closing), opening, closing) for opening, closing in format.thoughts]
-    prefilled = [found for found in ends if found[0] >= 0 and text.find(found[1], 0, found[0]) < 0]
+    prefilled = [end for end in ends if end[0] >= 0 and text.find(end[1], 0, end[0]) < 0]
     if not prefilled or any(form.close in format.wrappers for form in format.thoughts):
         return _Split(position, thinking)
     end, _, closing = min(prefilled)

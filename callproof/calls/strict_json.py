@@ -75,8 +75,8 @@ def decode_at(text: str, start: int) -> tuple[Any, int]:
 
 def skip_space(text: str, position: int) -> int:
     """The first position from `position` on that holds no white space."""
-    found = _SPACE.match(text, position)
-    return found.end() if found else position
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
 def writable(text: str) -> str:

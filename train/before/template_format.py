@@ -70,10 +70,10 @@ def _vllm_reads(name: str, text: str, tools: list[dict[str, Any]]) -> Any:
         return "vLLM is not installed"
     form = FORMATS[name]
     tags = sorted({*form.special_tags, *form.wrappers, *form.ends, *form.thinking})
-    asked = json.dumps({"name": name, "text": text, "tools": tools, "tags": tags})
+    request = json.dumps({"name": name, "text": text, "tools": tools, "tags": tags})
     command = [sys.executable, "-c", _VLLM]
     try:
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=TIMEOUT_S)
+        done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return f"vLLM gave no answer in {TIMEOUT_S} s"
     if done.returncode:

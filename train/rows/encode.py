@@ -103,13 +103,14 @@ class Encoder:
         self._read_back(conversation, spoken, rows)
         return rows
 
-    def prompt(self, asked: Conversation | Turn) -> str:
+    def prompt(self, question: Conversation | Turn) -> str:
         """The text that makes the model speak after the last message.
 
         Raises:
             Unrenderable: the template fails.
         """
-        return self.template.render(template_messages(asked.messages), asked.tools, asked.template_kwargs, ask=True)
+        messages = template_messages(question.messages)
+        return self.template.render(messages, question.tools, question.template_kwargs, ask=True)
 
     def decode(self, before: list[int], tokens: list[int], skip_special_tokens: bool = False) -> str:
         """The text of tokens that follow others, on which it may depend how they are written."""

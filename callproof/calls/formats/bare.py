@@ -22,21 +22,21 @@ def bare_json(first: str, later: str, content: Content, stops: str, between: str
 
     def read(text: str, tools: Tools) -> list[Block]:
         blocks = Blocks(text)
-        found = at_first.match(text) or at_later.search(text)
+        match = at_first.match(text) or at_later.search(text)
         end = 0
-        while found and not stop.search(text, end, found.start()):
-            start, begin = found.start(), skip_space(text, found.end())
+        while match and not stop.search(text, end, match.start()):
+            start, begin = match.start(), skip_space(text, match.end())
             try:
                 items, end = _calls(content, text, begin, tools, between)
-                found = at_later.search(text, end)
+                match = at_later.search(text, end)
             except RefusedJSON as error:
-                found = at_later.search(text, max(error.end, begin, start + 1))
-                end = found.start() if found else len(text)
+                match = at_later.search(text, max(error.end, begin, start + 1))
+                end = match.start() if match else len(text)
                 items = (error.reason,)
             blocks.add(start, end, items, not isinstance(items[0], str))
             if repeats := blocks.add_repeats(start, end):
                 end += repeats * (end - start)
-                found = at_later.search(text, end)
+                match = at_later.search(text, end)
         return blocks
 
     return read

@@ -70,11 +70,11 @@ def _between(text: str, marks: Sequence[str], own: Format, tools: Tools) -> Fore
     name, read = _read_as(rest, own, tools)
     blocks = read(rest, tools) if read else []
     blocks = blocks or [Block(0, len(rest), ("bad_syntax",), False)]
-    found = [
+    marked = [
         Block(start + one.start, start + one.end, ("foreign_format",) * len(one.items), one.closed, one.times)
         for one in blocks
     ]
-    return Foreign(bare.name or name, [*bare.blocks, *found])
+    return Foreign(bare.name or name, [*bare.blocks, *marked])
 
 
 def _read_as(text: str, own: Format, tools: Tools) -> tuple[str, Reader | None]:
@@ -134,22 +134,22 @@ def _bare(text: str, tools: Tools) -> Foreign:
     blocks = _json(text, tools) if '"' in text else []
     if blocks:
         return Foreign("json", blocks)
-    if "Action Input:" in text and (found := _REACT.search(text)):
-        return Foreign("react", [Block(found.start(), len(text), ("foreign_format",), False)])
+    if "Action Input:" in text and (match := _REACT.search(text)):
+        return Foreign("react", [Block(match.start(), len(text), ("foreign_format",), False)])
     return Foreign(None, [])
 
 
 def _python(text: str, tools: Tools) -> list[Block]:
     """A Python call of a tool, in brackets or at the beginning of a line; without tools, a text of calls alone."""
-    found = _PYTHON.match(text)
-    if not found or (tools and found[2] not in tools):
+    match = _PYTHON.match(text)
+    if not match or (tools and match[2] not in tools):
         later = (one for one in islice(_PYTHON_LATER.finditer(text), _CALLS) if (one[1] or one[2]) in tools)
         return [Block(one.start(), len(text), ("foreign_format",), False) for one in islice(later, 1)]
-    body = text[found.start(1) :] if found[1] else f"[{text[found.start(2) :].strip()}]"
+    body = text[match.start(1) :] if match[1] else f"[{text[match.start(2) :].strip()}]"
     items = [item for block in FORMATS["pythonic"].read(body, tools) for item in block.items]
-    known = found[2] in tools or (not tools and bool(found[1]) and not any(isinstance(item, str) for item in items))
+    known = match[2] in tools or (not tools and bool(match[1]) and not any(isinstance(item, str) for item in items))
     return (
-        [Block(found.end(1) - len(found[1]), len(text), ("foreign_format",) * max(len(items), 1), False)]
+        [Block(match.end(1) - len(match[1]), len(text), ("foreign_format",) * max(len(items), 1), False)]
         if known
         else []
     )
@@ -157,19 +157,19 @@ def _python(text: str, tools: Tools) -> list[Block]:
 
 def _json(text: str, tools: Tools) -> list[Block]:
     blocks = Blocks(text)
-    found = _JSON.search(text)
-    while found:
-        begin = min(place for mark in "[{" if (place := text.find(mark, found.start(), found.end())) >= 0)
+    match = _JSON.search(text)
+    while match:
+        begin = min(place for mark in "[{" if (place := text.find(mark, match.start(), match.end())) >= 0)
         try:
             value, end = decode_at(text, begin)
             count = _count(value, tools)
         except RefusedJSON as error:
             named = _NAMED.match(text, begin)
-            end, count = max(error.end, found.end()), int(named is not None and named[1] in tools)
+            end, count = max(error.end, match.end()), int(named is not None and named[1] in tools)
         if count:
-            blocks.add(found.start(), end, ("foreign_format",) * count, True)
-            end += blocks.add_repeats(found.start(), end) * (end - found.start())
-        found = _JSON.search(text, end)
+            blocks.add(match.start(), end, ("foreign_format",) * count, True)
+            end += blocks.add_repeats(match.start(), end) * (end - match.start())
+        match = _JSON.search(text, end)
     return blocks
 
 

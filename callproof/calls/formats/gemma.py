@@ -88,10 +88,10 @@ class _Values:
             if depth >= MAX_DEPTH:
                 raise RefusedJSON("too_deep", f"nested deeper than {MAX_DEPTH}", position)
             return (self.object if first == "{" else self._list)(position + 1, depth + 1)
-        found = _BARE.match(self._text, position)
-        if not found:
+        match = _BARE.match(self._text, position)
+        if not match:
             raise RefusedJSON("bad_syntax", "expected a value", position)
-        return _bare(found[0].strip(), found.end()), found.end()
+        return _bare(match[0].strip(), match.end()), match.end()
 
     def _string(self, position: int) -> tuple[str, int]:
         begin = position + len(self._mark)
@@ -104,10 +104,10 @@ class _Values:
         if self._text.startswith(self._mark, position):
             key, position = self._string(position)
         else:
-            found = _KEY.match(self._text, position)
-            if not found:
+            match = _KEY.match(self._text, position)
+            if not match:
                 raise RefusedJSON("bad_syntax", "expected a key", position)
-            key, position = found[0].strip(), found.end()
+            key, position = match[0].strip(), match.end()
         if not self._text.startswith(":", position):
             raise RefusedJSON("bad_syntax", "expected :", position)
         return key, position + 1

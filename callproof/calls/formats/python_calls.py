@@ -63,9 +63,9 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
     def read(text: str, tools: Tools) -> list[Block]:
         blocks = Blocks(text)
         position = skip_space(text, 0) if text[:1].isspace() else 0
-        found = opening.match(text, position) or _LIST.match(text, position) or opening.search(text, position)
-        while found:
-            start, begin = found.start(), skip_space(text, found.end())
+        match = opening.match(text, position) or _LIST.match(text, position) or opening.search(text, position)
+        while match:
+            start, begin = match.start(), skip_space(text, match.end())
             items: Sequence[ReadCall | MalformedReason]
             try:
                 read_calls, end = inside(text, begin, tools)
@@ -81,7 +81,7 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
                 end = following.start() if following else len(text)
             blocks.add(start, end, items, closed)
             repeats = blocks.add_repeats(start, end)
-            found = opening.search(text, end + repeats * (end - start)) if repeats else following
+            match = opening.search(text, end + repeats * (end - start)) if repeats else following
         return blocks
 
     return read
@@ -167,12 +167,12 @@ class _Literals:
         return values, position + 1
 
     def _string(self, position: int, quote: str, depth: int) -> tuple[str, int]:
-        found = _STRINGS[quote].match(self._text, position)
-        if self._raw and depth == 1 and quote == "'" and not (found and _NEXT_ARGUMENT.match(self._text, found.end())):
+        match = _STRINGS[quote].match(self._text, position)
+        if self._raw and depth == 1 and quote == "'" and not (match and _NEXT_ARGUMENT.match(self._text, match.end())):
             return self._raw_string(position)
-        if not found:
+        if not match:
             raise RefusedJSON("bad_syntax", "a string without an end", position)
-        return _unescaped(found[1], position), found.end()
+        return _unescaped(match[1], position), match.end()
 
     def _raw_string(self, position: int) -> tuple[str, int]:
         """A string of a template that escapes nothing."""
@@ -185,24 +185,24 @@ class _Literals:
             end = self._text.find("'", end + 1, limit)
         raise RefusedJSON("bad_syntax", "a string without an end", position)
 
-    def _number(self, found: "re.Match[str]") -> Any:
-        digits = found[0]
+    def _number(self, match: "re.Match[str]") -> Any:
+        digits = match[0]
         if len(digits) > MAX_DIGITS:
-            raise RefusedJSON("number_too_long", f"a number of {len(digits)} digits", found.end())
+            raise RefusedJSON("number_too_long", f"a number of {len(digits)} digits", match.end())
         try:
             value = int(digits) if re.fullmatch(r"[+-]?[\d_]+", digits) else float(digits)
         except ValueError:
-            raise RefusedJSON("bad_syntax", f"{digits[:20]} is no number", found.end()) from None
+            raise RefusedJSON("bad_syntax", f"{digits[:20]} is no number", match.end()) from None
         if isinstance(value, float) and not math.isfinite(value):
-            raise RefusedJSON("not_finite", f"{digits[:20]} is beyond any float", found.end())
+            raise RefusedJSON("not_finite", f"{digits[:20]} is beyond any float", match.end())
         return value
 
     def _name(self, position: int, mark: str) -> tuple[str, int]:
-        found = _NAME.match(self._text, position)
-        after = skip_space(self._text, found.end()) if found else position
-        if not found or not self._text.startswith(mark, after):
+        match = _NAME.match(self._text, position)
+        after = skip_space(self._text, match.end()) if match else position
+        if not match or not self._text.startswith(mark, after):
             raise RefusedJSON("bad_arguments" if mark == "=" else "bad_syntax", f"expected a name and {mark}", position)
-        return found[0], after + 1
+        return match[0], after + 1
 
     def _comma(self, position: int, closing: str) -> int:
         """The position after a comma, or of the closing mark."""
@@ -215,8 +215,8 @@ class _Literals:
 
 
 def _unescaped(body: str, position: int) -> str:
-    def plain(found: "re.Match[str]") -> str:
-        mark = found[1]
+    def plain(match: "re.Match[str]") -> str:
+        mark = match[1]
         if mark[0] in "uUx" and len(mark) > 1:
             return chr(min(int(mark[1:], 16), 0x10FFFF))
         if mark[0] in "01234567":
@@ -224,8 +224,8 @@ def _unescaped(body: str, position: int) -> str:
         if mark in _PLAIN:
             return _PLAIN[mark]
         if mark in "NuUx":
-            raise RefusedJSON("bad_syntax", f"an escape \\{mark}", position + found.end())
-        return found[0]
+            raise RefusedJSON("bad_syntax", f"an escape \\{mark}", position + match.end())
+        return match[0]
 
     return writable(_ESCAPE.sub(plain, body)) if "\\" in body else body
 

@@ -32,7 +32,7 @@ def tagged(opening: str, closing: str, content: Content, lead: str = "") -> Read
     header = re.compile(lead) if lead else None
 
     def read(text: str, tools: Tools) -> list[Block]:
-        tags = [(found.start(), found.end() if found["open"] else 0) for found in tag.finditer(text)]
+        tags = [(match.start(), match.end() if match["open"] else 0) for match in tag.finditer(text)]
         tags.append((len(text), 0))
         blocks = Blocks(text)
         index, count = 0, len(tags) - 1
@@ -110,16 +110,16 @@ def named_json(head: str, tail: str = "") -> Content:
     pattern = re.compile(head)
 
     def content(text: str, begin: int, _: Tools) -> tuple[Sequence[ReadCall], int]:
-        found = pattern.match(text, begin)
-        if not found:
+        match = pattern.match(text, begin)
+        if not match:
             raise RefusedJSON("bad_syntax", "no name and arguments", begin)
-        if not text.startswith("{", found.end()):
-            raise RefusedJSON("bad_arguments", "expected {", found.end())
-        arguments, end = decode_at(text, found.end())
+        if not text.startswith("{", match.end()):
+            raise RefusedJSON("bad_arguments", "expected {", match.end())
+        arguments, end = decode_at(text, match.end())
         after = skip_space(text, end)
         if tail and not text.startswith(tail, after):
             raise RefusedJSON("trailing_text", f"expected {tail!r}", end)
-        call = ToolCall.model_construct(name=found["name"], arguments=arguments)
+        call = ToolCall.model_construct(name=match["name"], arguments=arguments)
         return (ReadCall(call, end),), after + len(tail) if tail else end
 
     return content
@@ -129,8 +129,8 @@ def either(*pairs: tuple[str, Content]) -> Content:
     """The content whose first text stands there; the last one else."""
 
     def content(text: str, begin: int, tools: Tools) -> tuple[Sequence[ReadCall], int]:
-        chosen = next((one for first, one in pairs if text.startswith(first, begin)), pairs[-1][1])
-        return chosen(text, begin, tools)
+        reader = next((one for first, one in pairs if text.startswith(first, begin)), pairs[-1][1])
+        return reader(text, begin, tools)
 
     return content
 

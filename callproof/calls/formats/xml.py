@@ -43,7 +43,7 @@ class _Tag(NamedTuple):
     kind: str
     start: int
     end: int
-    found: "re.Match[str] | None" = None
+    match: "re.Match[str] | None" = None
 
 
 def xml_calls(markup: Markup) -> Reader:
@@ -71,8 +71,8 @@ class _Reading:
         number = self._at + offset
         if number >= len(self._tags):
             return _Tag("", len(self._text), len(self._text))
-        found = self._tags[number]
-        return _Tag(found.lastgroup or "", found.start(), found.end(), found)
+        match = self._tags[number]
+        return _Tag(match.lastgroup or "", match.start(), match.end(), match)
 
     def blocks(self) -> list[Block]:
         blocks = Blocks(self._text)
@@ -120,8 +120,8 @@ class _Reading:
 
     def _call(self) -> ReadCall:
         tag = self._tag()
-        assert tag.found is not None
-        name, position = tag.found["name"], tag.end
+        assert tag.match is not None
+        name, position = tag.match["name"], tag.end
         parameters = self._tools.get(name)
         arguments: dict[str, Any] = {}
         untyped = 0
@@ -141,7 +141,7 @@ class _Reading:
         return ReadCall(ToolCall.model_construct(name=name, arguments=arguments), tag.end, False, untyped)
 
     def _argument(self, tag: _Tag, parameters: Any) -> tuple[str, Typed]:
-        assert tag.found is not None
+        assert tag.match is not None
         self._at += 1
         while (end := self._tag()).kind in ("block", "end_block"):
             self._at += 1
@@ -151,7 +151,7 @@ class _Reading:
         raw = self._text[tag.end : end.start]
         if self._trim:
             raw = raw.removeprefix("\n").removesuffix("\n")
-        key, string = tag.found["argument"], tag.found.groupdict().get("string")
+        key, string = tag.match["argument"], tag.match.groupdict().get("string")
         if string == "true":
             return key, Typed(raw, True)
         if string == "false":

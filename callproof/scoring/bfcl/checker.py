@@ -104,7 +104,7 @@ def _same(value: Any, got: Any, schema: dict[str, Any], item: type | None) -> bo
         return False
     if item is dict:
         return all(_same_object(left, right, schema["items"]) for left, right in zip(value, got, strict=True))
-    return [_plain(each) for each in value] == [_plain(each) for each in got]
+    return [_plain(entry) for entry in value] == [_plain(entry) for entry in got]
 
 
 def _same_object(value: Any, got: Any, schema: dict[str, Any]) -> bool:
@@ -118,7 +118,7 @@ def _same_object(value: Any, got: Any, schema: dict[str, Any]) -> bool:
 
 def _items_fit(value: Any, got: list[Any], item: type) -> bool:
     """Whether the items of a list have the declared type, or that of the accepted list's first item."""
-    return not isinstance(value, list) or all(type(each) in (item, _first_type(value)) for each in got)
+    return not isinstance(value, list) or all(type(entry) in (item, _first_type(value)) for entry in got)
 
 
 def _first_type(values: Iterable[Any]) -> type | None:
@@ -179,10 +179,10 @@ def _parameters(catalog: Catalog, name: str) -> dict[str, Any]:
 
 
 def _object(schema: Any, keyword: str) -> dict[str, Any]:
-    found = schema.get(keyword) if isinstance(schema, dict) else None
-    return found if isinstance(found, dict) else {}
+    part = schema.get(keyword) if isinstance(schema, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _list(schema: dict[str, Any], keyword: str) -> list[Any]:
-    found = schema.get(keyword)
-    return found if isinstance(found, list) else []
+    part = schema.get(keyword)
+    return part if isinstance(part, list) else []
