@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from callproof.console import with_verb
-from callproof.errors import exit_with
+from callproof.errors import UserError, exit_with
 
 VERBS = ("train", "serve", "evaluate", "bench")
 
@@ -24,13 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns its exit code.
 
     Raises:
-        UserError: an unknown verb, or what the verb raises.
+        UserError: no verb or an unknown one, or what the verb raises.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
         return 0
-    verb = with_verb("callproof", words, VERBS, "--help")[0]
+    if words[0].startswith("-"):
+        raise UserError(f"callproof {words[0]}", "is no verb", f"begin with one of: {', '.join(VERBS)}")
+    verb = with_verb("callproof", words, VERBS, VERBS[0])[0]
     return import_module(f"{package_of(verb)}.cli").main(words[1:])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from callproof.errors import EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE
+from callproof.errors import EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
 
 from .command_line import Parser, with_verb
 
@@ -62,6 +62,9 @@ class Verb:
         words = with_verb(self._program, sys.argv[1:] if argv is None else argv, tuple(self.commands), self.default)
         args = self.parser().parse_args(words)
         args.words = words
+        if getattr(args, "overrides", None) and not args.config:
+            where = f"{self._program} {args.command}: {' '.join(args.overrides)}"
+            raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
         return self.commands[args.command].act(args)
 
     def parser(self) -> ArgumentParser:

@@ -54,3 +54,29 @@ def test_an_unknown_verb_is_one_line_that_names_the_nearest() -> None:
     done = callproof("evalute")
     expected = "error: callproof evalute: unknown verb; did you mean 'evaluate'? verbs: train, serve, evaluate, bench\n"
     assert (done.returncode, done.stderr) == (2, expected)
+
+
+@pytest.mark.parametrize("word", ["--frob", "--version"])
+def test_an_option_in_place_of_a_verb_is_one_line(word: str) -> None:
+    done = callproof(word)
+    expected = f"error: callproof {word}: is no verb; begin with one of: train, serve, evaluate, bench\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "gate", "a", "b", "gate.min_sessions=3"],
+        ["evaluate", "gate", "a", "b", "stray"],
+        ["train", "infer", "--prompt", "x", "eval.max_tokens=3"],
+        ["serve", "--adapter", "a=/nowhere", "serve.port=3"],
+        ["bench", "compare", "a.json", "b.json", "eval.max_tokens=3"],
+    ],
+)
+def test_words_that_set_keys_of_no_configuration_are_refused(words: list[str]) -> None:
+    done = callproof(*words)
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"{words[-1]}: sets keys of a configuration, and none is given; add --config, or leave it out\n"
+    )
+    assert done.stderr.count("\n") == 1
