@@ -79,6 +79,20 @@ def skip_space(text: str, position: int) -> int:
     return match.end() if match else position
 
 
+def after_comma(text: str, position: int, closing: str) -> int:
+    """Where the next item of a list begins, behind its comma; or the position of the closing mark.
+
+    Raises:
+        RefusedJSON: neither stands there.
+    """
+    position = skip_space(text, position)
+    if text.startswith(",", position):
+        return skip_space(text, position + 1)
+    if text.startswith(closing, position):
+        return position
+    raise RefusedJSON("bad_syntax", f"expected a comma or {closing}", position)
+
+
 def writable(text: str) -> str:
     """`text` with surrogate pairs joined and lone surrogates replaced, so that UTF-8 can hold it."""
     try:

@@ -203,7 +203,7 @@ def _completion(response: Any) -> Completion:
         raise _NoTurn(f"the request failed: {json.dumps(response['error'], ensure_ascii=False)[:100]}")
     if "choices" not in response and "role" in response:
         response = {"choices": [{"message": response}]}
-    return Completion.of_body(json.dumps(_modern(response)).encode())
+    return Completion.of_body(json.dumps(response).encode())
 
 
 def _of_list(response: list[Any]) -> Completion:
@@ -220,17 +220,6 @@ def _streamed(chunks: Iterator[str]) -> Completion:
     for chunk in chunks:
         stream.add(chunk.encode())
     return stream.completion()
-
-
-def _modern(response: dict[str, Any]) -> dict[str, Any]:
-    """The completion with the older `function_call` written as `tool_calls`."""
-    choices = response.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = _mapping(choice, "message")
-    if not message.get("function_call") or message.get("tool_calls"):
-        return response
-    calls = [{"type": "function", "function": message["function_call"]}]
-    return {**response, "choices": [{**choice, "message": {**message, "tool_calls": calls}}]}
 
 
 def _parsed(answer: Completion, tools: Tools) -> ParsedAnswer:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callproof.calls.calls import ToolCall
-from callproof.calls.strict_json import MAX_DEPTH, MAX_DIGITS, RefusedJSON, skip_space
+from callproof.calls.strict_json import MAX_DEPTH, MAX_DIGITS, RefusedJSON, after_comma, skip_space
 
 from .format import ReadCall, Tools
 from .tagged import Content
@@ -68,7 +68,7 @@ class _Values:
             if key in values:
                 raise RefusedJSON("duplicate_key", f"{key} twice", position)
             values[key], position = self._value(skip_space(self._text, position), depth)
-            position = self._comma(position, "}")
+            position = after_comma(self._text, position, "}")
         return values, position + 1
 
     def _list(self, position: int, depth: int) -> tuple[list[Any], int]:
@@ -77,7 +77,7 @@ class _Values:
         while not self._text.startswith("]", position):
             value, position = self._value(position, depth)
             values.append(value)
-            position = self._comma(position, "]")
+            position = after_comma(self._text, position, "]")
         return values, position + 1
 
     def _value(self, position: int, depth: int) -> tuple[Any, int]:
@@ -111,14 +111,6 @@ class _Values:
         if not self._text.startswith(":", position):
             raise RefusedJSON("bad_syntax", "expected :", position)
         return key, position + 1
-
-    def _comma(self, position: int, closing: str) -> int:
-        position = skip_space(self._text, position)
-        if self._text.startswith(",", position):
-            return skip_space(self._text, position + 1)
-        if self._text.startswith(closing, position):
-            return position
-        raise RefusedJSON("bad_syntax", f"expected a comma or {closing}", position)
 
 
 def _bare(text: str, end: int) -> Any:

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from callproof.calls.calls import ToolCall
-from callproof.calls.strict_json import MAX_DEPTH, MAX_DIGITS, MalformedReason, RefusedJSON, skip_space, writable
+from callproof.calls.strict_json import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MalformedReason,
+    RefusedJSON,
+    after_comma,
+    skip_space,
+    writable,
+)
 
 from .format import Block, Blocks, ReadCall, Reader, Tools
 from .tagged import Content
@@ -110,7 +118,7 @@ class _Literals:
             if calls and self._text.startswith(closing, position):
                 return calls, position + len(closing)
             calls.append(self.call(position))
-            position = self._comma(calls[-1].end, closing)
+            position = after_comma(self._text, calls[-1].end, closing)
 
     def call(self, position: int) -> ReadCall:
         name, position = self._name(position, "(")
@@ -121,7 +129,7 @@ class _Literals:
             if key in arguments:
                 raise RefusedJSON("duplicate_key", f"{key} twice", position)
             arguments[key], position = self.value(skip_space(self._text, position), 1)
-            position = self._comma(position, ")")
+            position = after_comma(self._text, position, ")")
         return ReadCall(ToolCall.model_construct(name=name, arguments=arguments), position + 1)
 
     def value(self, position: int, depth: int) -> tuple[Any, int]:
@@ -147,7 +155,7 @@ class _Literals:
         while not self._text.startswith("]", position):
             value, position = self.value(position, depth)
             values.append(value)
-            position = self._comma(position, "]")
+            position = after_comma(self._text, position, "]")
         return values, position + 1
 
     def _dict(self, position: int, depth: int) -> tuple[dict[str, Any], int]:
@@ -163,7 +171,7 @@ class _Literals:
             if not self._text.startswith(":", position):
                 raise RefusedJSON("bad_syntax", "expected :", position)
             values[key], position = self.value(skip_space(self._text, position + 1), depth)
-            position = self._comma(position, "}")
+            position = after_comma(self._text, position, "}")
         return values, position + 1
 
     def _string(self, position: int, quote: str, depth: int) -> tuple[str, int]:
@@ -203,15 +211,6 @@ class _Literals:
         if not match or not self._text.startswith(mark, after):
             raise RefusedJSON("bad_arguments" if mark == "=" else "bad_syntax", f"expected a name and {mark}", position)
         return match[0], after + 1
-
-    def _comma(self, position: int, closing: str) -> int:
-        """The position after a comma, or of the closing mark."""
-        position = skip_space(self._text, position)
-        if self._text.startswith(",", position):
-            return skip_space(self._text, position + 1)
-        if self._text.startswith(closing, position):
-            return position
-        raise RefusedJSON("bad_syntax", f"expected a comma or {closing}", position)
 
 
 def _unescaped(body: str, position: int) -> str:

@@ -180,7 +180,7 @@ _TAGGED = [
                 r"(?:functions\.)?(?P<name>[^\s<>:]{1,256}):\d{1,9}\s{0,2}<\|tool_call_argument_begin\|>\s{0,2}"
             ),
         ),
-        render=lambda calls: around(
+        render=around(
             "<|tool_calls_section_begin|>",
             lambda calls: "".join(
                 f"<|tool_call_begin|>functions.{call.name}:{number}<|tool_call_argument_begin|>"
@@ -188,7 +188,7 @@ _TAGGED = [
                 for number, call in enumerate(calls)
             ),
             "<|tool_calls_section_end|>",
-        )(calls),
+        ),
         openings=("<|tool_call_begin|>",),
         special_tags=(
             "<|tool_calls_section_begin|>",
