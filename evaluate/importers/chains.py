@@ -2,7 +2,7 @@
 
 A line that names its session belongs to that one. Others belong together where the messages of one begin with the
 conversation of another, or where both name one trace, which may be of a single request. The system prompt does not
-count, since it often holds a clock; nor do ids of calls, which clients rewrite.
+count, since it often holds a clock; nor do ids of calls and thinking, which clients rewrite or leave out.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from callproof.calls import Completion
+from callproof.calls import Completion, without_think
 from callproof.turns import digest
 
 Message = Mapping[str, Any]
@@ -79,10 +79,10 @@ def _plain(message: Message) -> dict[str, Any]:
     content = message.get("content") or ""
     if isinstance(content, list):
         content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    calls = message.get("tool_calls") or ()
+    calls = message.get("tool_calls") or [message.get("function_call")]
     return {
         "role": message.get("role"),
-        "content": str(content).strip(),
+        "content": (without_think(str(content)) or "").strip(),
         "calls": [_call(call) for call in calls if isinstance(call, dict)],
     }
 

@@ -185,6 +185,19 @@ def test_a_trace_that_is_new_for_each_request_does_not_tear_a_conversation_apart
     assert [turn.session_id for turn in turns] == ["a", "a"]
 
 
+def test_a_history_may_leave_out_thinking_and_hold_the_older_form_of_a_call(imported) -> None:
+    first = {"request": REQUEST, "response": of(LEGACY, "function_call")}
+    result = {"role": "function", "name": "get_weather", "content": "{}"}
+    thought = {
+        "request": {**REQUEST, "messages": [SYSTEM, USER, LEGACY, result]},
+        "response": text("<think>?</think>Dry."),
+    }
+    said, thanks = {"role": "assistant", "content": "Dry."}, {"role": "user", "content": "Thanks"}
+    system = {"role": "system", "content": "It is 11:00."}
+    last = {"request": {**REQUEST, "messages": [system, USER, LEGACY, result, said, thanks]}, "response": text("Bye.")}
+    assert len({turn.session_id for turn in imported(first, thought, last)[0]}) == 1
+
+
 def test_the_system_text_of_a_request_comes_first(imported) -> None:
     turns, _ = imported({"request": {"system": "Be short.", "messages": [USER], "tools": TOOLS}, "response": ANSWER})
     assert [message["role"] for message in turns[0].messages] == ["system", "user"]
