@@ -185,17 +185,23 @@ def test_a_trace_that_is_new_for_each_request_does_not_tear_a_conversation_apart
     assert [turn.session_id for turn in turns] == ["a", "a"]
 
 
-def test_a_history_may_leave_out_thinking_and_hold_the_older_form_of_a_call(imported) -> None:
-    first = {"request": REQUEST, "response": of(LEGACY, "function_call")}
-    result = {"role": "function", "name": "get_weather", "content": "{}"}
-    thought = {
-        "request": {**REQUEST, "messages": [SYSTEM, USER, LEGACY, result]},
-        "response": text("<think>?</think>Dry."),
-    }
-    said, thanks = {"role": "assistant", "content": "Dry."}, {"role": "user", "content": "Thanks"}
-    system = {"role": "system", "content": "It is 11:00."}
-    last = {"request": {**REQUEST, "messages": [system, USER, LEGACY, result, said, thanks]}, "response": text("Bye.")}
-    assert len({turn.session_id for turn in imported(first, thought, last)[0]}) == 1
+SAID = {"role": "assistant", "content": "Dry."}
+RESULT = {"role": "function", "name": "get_weather", "content": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "history"),
+    [
+        (of(LEGACY, "function_call"), [LEGACY, RESULT]),
+        (RESPONSE, [LEGACY, RESULT]),
+        (text("<think>Rain?</think>Dry."), [SAID, USER]),
+        (text("Dry."), [{**SAID, "content": "<think>Rain?</think>\n\nDry."}, USER]),
+    ],
+)
+def test_a_history_may_hold_the_older_form_of_a_call_and_leave_thinking_out(imported, answer, history) -> None:
+    first, second = grown("10:00", USER), grown("10:01", USER, *history)
+    turns, _ = imported({**first, "response": answer}, second)
+    assert turns[0].session_id == turns[1].session_id
 
 
 def test_the_system_text_of_a_request_comes_first(imported) -> None:
