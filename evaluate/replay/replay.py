@@ -18,7 +18,7 @@ from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome, judge
 from callproof.turns import catalog_of
 
-from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, readable_format, write_turns
+from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, text_format, write_turns
 from .fleet import Fleet
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
@@ -101,7 +101,7 @@ class _Asking:
 
     def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
         self._plan, self._fleet, self._servers = plan, fleet, servers
-        self._format = readable_format(plan.format)
+        self._format = text_format(plan.format)
         self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()

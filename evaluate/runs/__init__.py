@@ -16,7 +16,7 @@ from .run import (
     outcome_line,
     read_as,
     read_outcomes,
-    readable_format,
+    text_format,
     write_turns,
 )
 
@@ -38,6 +38,6 @@ __all__ = [
     "outcome_line",
     "read_as",
     "read_outcomes",
-    "readable_format",
+    "text_format",
     "write_turns",
 ]

@@ -133,8 +133,8 @@ def check_format(name: str, where: str) -> None:
         raise UserError(where, problem, f"use --channel served, or one of: {known}")
 
 
-def readable_format(name: str) -> str:
-    """The format itself; `hermes` if it cannot be read here, so that only calls left in served text are looked for."""
+def text_format(name: str) -> str:
+    """The format to look for in text: the named one, or hermes where that cannot be read here (served channel only)."""
     return name if name in FORMATS else "hermes"
 
 

@@ -17,7 +17,7 @@ from callproof.scoring import Answer, Channel, MatchProfile, judge
 from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn, catalog_of
 
-from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, readable_format
+from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, text_format
 from .answers import SavedAnswer, SavedAnswers
 from .formats import detected_format
 from .gold import BAD_GOLD, BadGold, gold_problems, unjudged_gold
@@ -233,7 +233,7 @@ def score_answers(
         outcomes = files.enter_context(replacing(run.outcomes_path))
         writer = _Writer(outcomes, None if in_place else files.enter_context(replacing(run.turns_path)), scored)
         format, readings = _readings(turns_path, answers, format, channel, profile, scored)
-        judge_all = _Judge(answers.models, channel, profile, readable_format(format), bad_gold, readings)
+        judge_all = _Judge(answers.models, channel, profile, text_format(format), bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
         for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
