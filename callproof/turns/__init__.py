@@ -6,15 +6,15 @@ from .prompt import Conversation, conversation, session_time, template_messages,
 from .turn_catalog import catalog_of
 from .turns import (
     GoldCall,
+    GoldLint,
     Turn,
     TurnPrompt,
     check_gold,
     digest,
     eval_sessions,
     eval_turns,
-    gold_problems,
+    lint_gold,
     read_turns,
-    unjudged_gold,
 )
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Conversation",
     "Domain",
     "GoldCall",
+    "GoldLint",
     "ServedTemplate",
     "Turn",
     "TurnPrompt",
@@ -34,12 +35,11 @@ __all__ = [
     "digest",
     "eval_sessions",
     "eval_turns",
-    "gold_problems",
+    "lint_gold",
     "read_turns",
     "readable_format",
     "session_time",
     "split_sessions",
     "template_messages",
-    "unjudged_gold",
     "wire_messages",
 ]

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
 from callproof.calls import ToolCall
-from callproof.catalog import Catalog, Validity
+from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.console import say_once
 from callproof.errors import UserError
@@ -140,31 +140,31 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     return [turn for session in eval_sessions(config, read) for turn in session.turns]
 
 
-def gold_problems(session: Session, catalog: Catalog) -> Iterator[str]:
-    """Every reason why the catalog rejects a recorded call of the session, as `message 3: call of ...`."""
-    for place, validity in _validities(session, catalog):
-        yield from (f"{place} is rejected: {problem}" for problem in validity.problems)
+class GoldLint(NamedTuple):
+    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each."""
+
+    problems: list[str]
+    unjudged: list[str]
 
 
-def unjudged_gold(session: Session, catalog: Catalog) -> Iterator[str]:
-    """The recorded calls of a session that the catalog cannot judge, and why."""
-    for place, validity in _validities(session, catalog):
-        if validity.unjudged:
-            yield f"{place} is not checked: {validity.unjudged}"
+def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
+    """The lint of a session's recorded calls, in lines such as `message 3: call of 'find' is rejected: ...`."""
+    lint = GoldLint([], [])
+    for index, message in enumerate(session.messages):
+        for call in message.tool_calls:
+            place, validity = f"message {index}: call of {call.name!r}", catalog.validity(call)
+            lint.problems.extend(f"{place} is rejected: {problem}" for problem in validity.problems)
+            lint.unjudged.extend([f"{place} is not checked: {validity.unjudged}"] if validity.unjudged else [])
+    return lint
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
     """Raise a UserError for the first recorded call that its catalog rejects; name on stderr those it cannot judge."""
-    for problem in gold_problems(session, catalog):
-        raise UserError(where, problem, "correct the call or the schema")
-    for line in unjudged_gold(session, catalog):
+    lint = lint_gold(session, catalog)
+    if lint.problems:
+        raise UserError(where, lint.problems[0], "correct the call or the schema")
+    for line in lint.unjudged:
         say_once(f"{where}: {line}")
-
-
-def _validities(session: Session, catalog: Catalog) -> Iterator[tuple[str, Validity]]:
-    for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
-            yield f"message {index}: call of {call.name!r}", catalog.validity(call)
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

@@ -10,7 +10,7 @@ from callproof.errors import UserError
 from callproof.records import read_jsonl, replacing
 from callproof.turns import Turn, catalog_of
 
-from ..saved import BAD_GOLD, gold_problems, unjudged_gold
+from ..saved import BAD_GOLD, lint_gold
 
 
 class Imported(NamedTuple):
@@ -89,7 +89,7 @@ def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
         catalog = catalog_of(turn)
-        problems, lines = gold_problems(turn, catalog), unjudged_gold(turn, catalog)
+        problems, lines = lint_gold(turn, catalog)
         gold_where = item.gold_where or item.where
         result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in (*problems, *lines)]
         result.bad_turns += bool(problems)

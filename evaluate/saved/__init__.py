@@ -1,11 +1,10 @@
 """Scoring answers that were saved elsewhere, without an endpoint."""
 
-from .gold import BAD_GOLD, gold_problems, unjudged_gold
+from .gold import BAD_GOLD, lint_gold
 from .score import score_answers
 
 __all__ = [
     "BAD_GOLD",
-    "gold_problems",
+    "lint_gold",
     "score_answers",
-    "unjudged_gold",
 ]

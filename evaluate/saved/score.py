@@ -20,7 +20,7 @@ from callproof.turns import Turn, catalog_of
 from ..runs import Identifier, Identity, Run, RunInfo, check_format, choose_model, now, outcome_line, text_format
 from .answers import SavedAnswer, SavedAnswers
 from .formats import detected_format
-from .gold import BAD_GOLD, BadGold, gold_problems, unjudged_gold
+from .gold import BAD_GOLD, BadGold, lint_gold
 from .readings import bfcl_readings
 
 _BYTES_AT_ONCE = 2**21
@@ -129,12 +129,11 @@ def _read(form: type[_Form], line: bytes, where: str) -> _Form:
 
 def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
     """Whether the turn's own catalog refuses its gold; adds the problems to `scored`, or raises a UserError."""
-    problems = gold_problems(turn, catalog)
+    problems, unjudged = lint_gold(turn, catalog)
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
-    lines = (*problems, *unjudged_gold(turn, catalog))
-    scored.bad_gold += [f"{where}: {turn.turn_id}: {line}" for line in lines]
+    scored.bad_gold += [f"{where}: {turn.turn_id}: {line}" for line in (*problems, *unjudged)]
     scored.bad_turns += bool(problems)
     return bool(problems)
 

@@ -17,7 +17,7 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session
-from callproof.turns import NO_TOOLS, Conversation, Domain, gold_problems, split_sessions, unjudged_gold
+from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions
 
 from ..rows.data import LeftOut, encode_session, encode_sessions
 from ..rows.encode import Encoder, Row
@@ -194,8 +194,9 @@ class _SplitCount:
             catalog = self._domain.catalog(session, where)
             self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
             self.ids.append(session.session_id)
-            self._rejected += [f"{where}: {problem}" for problem in gold_problems(session, catalog)]
-            for line in unjudged_gold(session, catalog):
+            lint = lint_gold(session, catalog)
+            self._rejected += [f"{where}: {problem}" for problem in lint.problems]
+            for line in lint.unjudged:
                 say(f"{where}: {line}")
             self._count(session)
             if self._encoder:
