@@ -58,6 +58,9 @@ def test_words_that_set_keys_may_stand_before_and_after_options(workplace: Path)
 def test_a_third_file_is_refused_rather_than_ignored(workplace: Path) -> None:
     done = bench(workplace, "compare", "a.json", "b.json", "c.json")
     assert done.returncode == 2
+    assert "c.json: sets keys of a configuration, and none is given" in done.stderr
+    done = bench(workplace, "compare", "a.json", "b.json", "c.json", "--config", "cars.yaml")
+    assert done.returncode == 2
     assert "c.json: is for live sides" in done.stderr
 
 
