@@ -218,7 +218,8 @@ def _shapes(calls: Sequence[ToolCall]) -> Iterator[tuple[dict[str, Any], dict[st
             }
             for number, call in enumerate(calls)
         ]
-        question, answer = (_parts(_QUESTION), []) if in_parts else (_QUESTION, content)
+        empty_part = _parts("") if content is None else []
+        question, answer = (_parts(_QUESTION), empty_part) if in_parts else (_QUESTION, content)
         yield (
             {"role": "user", "content": question},
             {"role": "assistant", "content": answer, "tool_calls": tool_calls},
