@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from callproof.config import RunConfig, check_adapter_folder, check_trained_on, highest_rank
+from callproof.config import RunConfig, check_adapter_folder, highest_rank
 from callproof.errors import UserError
 from callproof.records import Record
 
 
 class Adapter(Record):
-    """An adapter that vLLM accepts. `rank` is the largest rank of its layers."""
+    """An adapter that vLLM accepts. `rank` is the largest rank of its layers, `notes` are lines for the user."""
 
     name: str
     path: Path
     rank: int
+    notes: tuple[str, ...] = ()
 
 
 def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = None) -> Adapter:
@@ -24,6 +25,5 @@ def check_adapter(config_path: Path, config: RunConfig, folder: Path | None = No
     folder, model = folder or config.adapter_dir, config.model
     if not folder.is_dir():
         raise UserError(folder, "there is no adapter", f"train it: callproof train --config {config_path}")
-    settings = check_adapter_folder(folder, model.base_model)
-    check_trained_on(folder, settings, model.base_model, model.revision, config_path)
-    return Adapter(name=config.name, path=folder, rank=highest_rank(settings))
+    settings, notes = check_adapter_folder(folder, model.base_model, model.revision, config_path)
+    return Adapter(name=config.name, path=folder, rank=highest_rank(settings), notes=notes)

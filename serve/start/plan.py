@@ -97,7 +97,7 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
             **_engine(model.revision, serve, device),
         },
         runtime_loads=runtime_loads,
-        warnings=(parser.warning,) if parser.warning else (),
+        warnings=(*filter(None, [parser.warning]), *(note for adapter in adapters for note in adapter.notes)),
     )
 
 

@@ -35,7 +35,8 @@ def test_an_output_folder_is_served_as_its_manifest_says_under_any_name() -> Non
     plan = plan_of("other=outputs/cars", max_model_len=1234)
     assert [(adapter.name, adapter.path) for adapter in plan.adapters] == [("other", Path("outputs/cars/adapter"))]
     assert (plan.options["tool-call-parser"], plan.options["max-model-len"]) == ("xlam", 1234)
-    assert len(plan.warnings) == 1
+    assert len(plan.warnings) == 2
+    assert "not compared with the base" in plan.warnings[1]
 
 
 def test_a_bare_adapter_folder_is_served_on_the_base_that_is_written_in_it() -> None:
