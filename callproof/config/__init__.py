@@ -2,6 +2,7 @@
 
 from .origins import resolve
 from .run_config import (
+    FOLDER_PATTERN,
     NAME_PATTERN,
     EvalConfig,
     GateConfig,
@@ -20,6 +21,7 @@ from .servable import (
     adapter_modules,
     allowed_rank,
     base_model_type,
+    base_modules,
     check_adapter_folder,
     check_trained_on,
     highest_rank,
@@ -30,6 +32,7 @@ from .servable import (
 )
 
 __all__ = [
+    "FOLDER_PATTERN",
     "MEND",
     "NAME_PATTERN",
     "EvalConfig",
@@ -44,6 +47,7 @@ __all__ = [
     "adapter_modules",
     "allowed_rank",
     "base_model_type",
+    "base_modules",
     "check_adapter_folder",
     "check_trained_on",
     "highest_rank",

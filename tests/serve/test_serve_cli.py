@@ -70,6 +70,7 @@ def test_every_platform_is_written_at_once_and_nothing_is_started(tmp_path: Path
     assert "r.yaml: Ray prefixes adapters with the name of the base" in done.stderr
     assert all((tmp_path / file).read_text().startswith("# ") for file in files.values())
     assert not (tmp_path / "outputs/serve").exists()
+    assert str(tmp_path / "outputs/a/adapter") in (tmp_path / "v.yaml").read_text()
 
 
 def test_a_store_that_is_missing_leaves_no_file_behind(tmp_path: Path) -> None:
