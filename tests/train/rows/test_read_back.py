@@ -99,6 +99,13 @@ def test_calls_with_ids_in_mistrals_list_are_supervised_with_their_ids() -> None
     assert answer == " It is booked.</s>"
 
 
+def test_a_call_is_said_name_first_also_where_the_servers_history_has_its_arguments_first() -> None:
+    rows = Encoder(template_tokenizer("mistral", read_text(MISTRAL))).rows(talk(FIRST))
+    assert '[TOOL_CALLS] [{"name": "book_room", "arguments": {' in rows[0].text
+    assert '[TOOL_CALLS] [{"arguments": {' in rows[1].text
+    assert '"name": "book_room", "id": "call00000"}]</s>[TOOL_RESULTS]' in rows[1].text
+
+
 @pytest.mark.parametrize("special", [True, False])
 def test_a_tag_that_only_its_token_marks_special_is_kept_where_answers_are_decoded(special: bool) -> None:
     from tokenizers import AddedToken
