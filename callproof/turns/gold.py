@@ -1,0 +1,74 @@
+"""The lint of gold, before it is scored against or learnt: the catalog must accept every call that is right."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from callproof.calls import ToolCall
+from callproof.catalog import Catalog, Tool
+from callproof.console import say_once
+from callproof.errors import UserError
+from callproof.sessions import GoldCall, Session
+
+
+class GoldLint(NamedTuple):
+    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each."""
+
+    problems: list[str]
+    unjudged: list[str]
+
+
+def lint_call(call: GoldCall, catalog: Catalog) -> GoldLint:
+    """What a catalog says of a gold call, with each of its accepted values; no line stands there twice."""
+    validity, tool = catalog.validity(call), catalog.by_name.get(call.name)
+    problems = [
+        *validity.problems,
+        *_problems_of_others(call, catalog),
+        *(_unknown_arguments(call, tool) if tool else ()),
+    ]
+    return GoldLint(list(dict.fromkeys(problems)), [validity.unjudged] if validity.unjudged else [])
+
+
+def _problems_of_others(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """The problems that the `any_of` values of a call cause, and that leaving out an optional argument does."""
+    for name, values in call.any_of.items():
+        for value in values:
+            yield from catalog.problems(ToolCall(name=call.name, arguments={**call.arguments, name: value}))
+    for name in call.optional:
+        rest = {key: value for key, value in call.arguments.items() if key != name}
+        yield from catalog.problems(ToolCall(name=call.name, arguments=rest))
+
+
+def _unknown_arguments(call: GoldCall, tool: Tool) -> Iterator[str]:
+    """What is accepted of arguments that the tool has not: a slip of the pen, which would accept nothing."""
+    declared = (tool.parameters or {}).get("properties")
+    if isinstance(declared, dict):
+        for name in dict.fromkeys((*call.optional, *call.ignore)):
+            if name not in declared and name not in call.arguments:
+                yield f"{name}: accepted, but the tool has no such argument"
+
+
+def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
+    """The lint of a session's recorded calls and of the alternatives to them, in lines such as
+    `message 3: call of 'find' is rejected: ...`."""
+    lint = GoldLint([], [])
+    for index, message in enumerate(session.messages):
+        _add(lint, f"message {index}", message.gold, catalog)
+        for number, answer in enumerate(message.alternatives, start=1):
+            _add(lint, f"message {index}, alternative {number}", answer, catalog)
+    return lint
+
+
+def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:
+    for call in calls:
+        problems, unjudged = lint_call(call, catalog)
+        lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
+        lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
+
+
+def check_gold(session: Session, catalog: Catalog, where: str) -> None:
+    """Raise a UserError for the first gold call that its catalog rejects; name on stderr those it cannot judge."""
+    lint = lint_gold(session, catalog)
+    if lint.problems:
+        raise UserError(where, lint.problems[0], "correct the call or the schema")
+    for line in lint.unjudged:
+        say_once(f"{where}: {line}")
