@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from callproof.calls import ToolCall
-from callproof.catalog import Catalog, Tool
+from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.sessions import GoldCall, Session
@@ -19,32 +19,28 @@ class GoldLint(NamedTuple):
 
 def lint_call(call: GoldCall, catalog: Catalog) -> GoldLint:
     """What a catalog says of a gold call, with each of its accepted values; no line stands there twice."""
-    validity, tool = catalog.validity(call), catalog.by_name.get(call.name)
-    problems = [
-        *validity.problems,
-        *_problems_of_others(call, catalog),
-        *(_unknown_arguments(call, tool) if tool else ()),
-    ]
-    return GoldLint(list(dict.fromkeys(problems)), [validity.unjudged] if validity.unjudged else [])
+    validity = catalog.validity(call)
+    problems = dict.fromkeys((*validity.problems, *_problems_of_others(call, catalog)))
+    return GoldLint(list(problems), [validity.unjudged] if validity.unjudged else [])
 
 
 def _problems_of_others(call: GoldCall, catalog: Catalog) -> Iterator[str]:
-    """The problems that the `any_of` values of a call cause, and that leaving out an optional argument does."""
+    """The problems that the `any_of` values of a call cause."""
     for name, values in call.any_of.items():
         for value in values:
             yield from catalog.problems(ToolCall(name=call.name, arguments={**call.arguments, name: value}))
+
+
+def _slips(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """What a person accepts though no right call can have it: an argument left out that the tool needs, or one that it
+    does not know."""
     for name in call.optional:
         rest = {key: value for key, value in call.arguments.items() if key != name}
         yield from catalog.problems(ToolCall(name=call.name, arguments=rest))
-
-
-def _unknown_arguments(call: GoldCall, tool: Tool) -> Iterator[str]:
-    """What is accepted of arguments that the tool has not: a slip of the pen, which would accept nothing."""
-    declared = (tool.parameters or {}).get("properties")
-    if isinstance(declared, dict):
-        for name in dict.fromkeys((*call.optional, *call.ignore)):
-            if name not in declared and name not in call.arguments:
-                yield f"{name}: accepted, but the tool has no such argument"
+    declared = catalog.parameters.get(call.name, {}).get("properties")
+    for name in call.ignore if isinstance(declared, dict) else ():
+        if name not in declared and name not in call.arguments:
+            yield f"{name}: accepted, but the tool has no such argument"
 
 
 def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
@@ -61,6 +57,7 @@ def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
 def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:
     for call in calls:
         problems, unjudged = lint_call(call, catalog)
+        problems = dict.fromkeys((*problems, *_slips(call, catalog)))
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
 

@@ -54,10 +54,10 @@ def _lines_below(summary: Summary) -> Iterator[str]:
 
 
 def alternatives_line(alternatives: Mapping[int, int]) -> str:
-    """`where several answers are right: 12 times the recorded one, 3 times alternative 1`."""
-    words = ("the recorded one" if number == 0 else f"alternative {number}" for number in alternatives)
-    counts = (f"{count} times {name}" for name, count in zip(words, alternatives.values(), strict=True))
-    return f"where several answers are right: {', '.join(counts)}"
+    """`where several answers are right: the recorded one in 12 answers, alternative 1 in 3`."""
+    names = {number: f"alternative {number}" if number else "the recorded one" for number in alternatives}
+    first, *others = (f"{names[number]} in {count}" for number, count in alternatives.items())
+    return f"where several answers are right: {', '.join((f'{first} answers', *others))}"
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":
