@@ -38,9 +38,9 @@ def _slips(call: GoldCall, catalog: Catalog) -> Iterator[str]:
         rest = {key: value for key, value in call.arguments.items() if key != name}
         yield from catalog.problems(ToolCall(name=call.name, arguments=rest))
     declared = catalog.parameters.get(call.name, {}).get("properties")
-    for name in call.ignore if isinstance(declared, dict) else ():
-        if name not in declared and name not in call.arguments:
-            yield f"{name}: accepted, but the tool has no such argument"
+    if isinstance(declared, dict):
+        unknown = (name for name in call.ignore if name not in declared and name not in call.arguments)
+        yield from (f"{name}: accepted, but the tool has no such argument" for name in unknown)
 
 
 def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
