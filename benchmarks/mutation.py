@@ -31,7 +31,9 @@ TESTS = {
     "evaluate/gate": tuple(f"tests/evaluate/gate/test_{name}.py" for name in _GATE),
 }
 SKIPPED_TESTS = "not (depth or fast or second or linear_time or memory or speed)"
-PACKAGES = "aiohttp jsonschema numpy openai pandas pydantic pytest rich.table yaml".split()
+PACKAGES = (
+    "aiohttp anyio.pytest_plugin hypothesis jsonschema numpy openai pandas pydantic pytest rich.table yaml".split()
+)
 LIMIT_S = 120
 _COMPARISONS = {
     "Lt": "<=", "LtE": "<", "Gt": ">=", "GtE": ">", "Eq": "!=", "NotEq": "==", "Is": "is not", "IsNot": "is",
@@ -139,9 +141,12 @@ def run_tests(tests: tuple[str, ...]) -> int:
 
 @contextlib.contextmanager
 def changed(mutant: Mutant) -> Iterator[bool]:
-    """The mutant in place of its file while the block runs; False where it is no Python."""
+    """The mutant in place of its file while the block runs; False where it is no Python.
+
+    The file gets its time back, so that its compiled form stays good, which is not written while files are changed.
+    """
     path = ROOT / mutant.file
-    whole = path.read_bytes()
+    whole, times = path.read_bytes(), path.stat()
     new = whole[: mutant.start] + mutant.new.encode() + whole[mutant.end :]
     try:
         compile(new, mutant.file, "exec")
@@ -153,6 +158,7 @@ def changed(mutant: Mutant) -> Iterator[bool]:
         yield True
     finally:
         path.write_bytes(whole)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def main() -> None:
@@ -165,7 +171,6 @@ def main() -> None:
     args = parser.parse_args()
     print(f"seed {args.seed}, {args.sample} mutants a room", file=sys.stderr)
     results = dict(map(json.loads, args.out.read_text().splitlines())) if args.out.exists() else {}
-    sys.dont_write_bytecode = True
     for package in PACKAGES:
         importlib.import_module(package)
     os.chdir(ROOT)
@@ -184,6 +189,7 @@ def try_room(room: str, args: argparse.Namespace, results: dict[str, bool | None
     print(f"{room}: {len(untried)} untried of {len(chosen)} sampled of {len(every)}", file=sys.stderr)
     if untried and time.monotonic() < stop and run_tests(TESTS[room]):
         sys.exit(f"error: {room}: its tests fail without any change; mend them first")
+    sys.dont_write_bytecode = True
     for mutant in untried:
         if time.monotonic() > stop:
             return
