@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-_GATE = ("gate_reasons", "noise", "gate", "gate_exit_codes")
+_GATE = ("gate_reasons", "noise", "gate")
 TESTS = {
     "bench/figures": ("tests/bench/figures",),
     "callproof/scoring": ("tests/callproof/scoring",),

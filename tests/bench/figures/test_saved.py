@@ -50,6 +50,7 @@ def test_a_request_of_unknown_schedule_is_not_late() -> None:
     [
         ((10, 30), {"p50_ms": 20.0, "p99_ms": 29.8, "max_ms": 30.0, "lags": True}),
         ((20, 20), {"p50_ms": 20.0, "p99_ms": 20.0, "max_ms": 20.0, "lags": False}),
+        ((0, 0.112), {"p50_ms": 0.056, "p99_ms": 0.111, "max_ms": 0.112, "lags": False}),
         ((0, 20), {"p50_ms": 10.0, "p99_ms": 19.8, "max_ms": 20.0, "lags": False}),
     ],
 )
