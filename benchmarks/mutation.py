@@ -26,7 +26,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 _GATE = ("gate_reasons", "noise", "gate")
 TESTS = {
-    "bench/figures": ("tests/bench/figures",),
+    "bench/figures": ("tests/bench/figures", "tests/bench/load/test_slo.py"),
     "callproof/scoring": ("tests/callproof/scoring",),
     "evaluate/gate": tuple(f"tests/evaluate/gate/test_{name}.py" for name in _GATE),
 }
