@@ -155,6 +155,8 @@ MATRIX: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "mistral: an object": ("mistral", '[TOOL_CALLS]{"name": "find"}', ["bad_syntax"]),
     "mistral: an empty list": ("mistral", "[TOOL_CALLS] []", ["invalid_json"]),
+    "mistral: an id": ("mistral", '[TOOL_CALLS] [{"name": "find", "id": "call00000"}]', [("find", {})]),
+    "mistral: no id": ("mistral", '[TOOL_CALLS] [{"name": "find", "id": {"n": 3}}]', ["extra_key"]),
     "mistral: a key too many": ("mistral", '[TOOL_CALLS] [{"name": "find", "n": 3}]', ["extra_key"]),
     "mistral: text behind": ("mistral", '[TOOL_CALLS] [{"name": "find", "arguments": {}}] So.', [("find", {})]),
     "llama: parameters": ("llama3_json", '{"name": "find", "parameters": {"n": 3}}', [("find", {"n": 3})]),
