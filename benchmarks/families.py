@@ -7,7 +7,9 @@ notation: models/tiny with the tokens and the chat template of the family, 45 or
 calls among invented tools. It never sees the domain of the training, three tools of a travel agency. Training, server,
 evaluation and the check of parity are those of the command line. The table goes to stderr, and one line of JSON to
 stdout. Exit code 1 where a family misses what is wanted of it: tool F1 in training above `WANTED_F1`, channels that
-agree on `WANTED_AGREEMENT` of the answers, and every prompt of the server that of the training.
+agree on `WANTED_AGREEMENT` of the answers without a malformed call, and every prompt of the server that of the
+training. A cut call, or one with a key twice, is malformed here, and vLLM's parsers make something of it: such answers
+are listed apart.
 """
 
 import argparse
@@ -307,6 +309,8 @@ class Result:
     base_f1: float | None = None
     answers: int = 0
     agreement: float = 0.0
+    malformed: list[str] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
     turns: int = 0
     parity: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -357,9 +361,24 @@ def add_training(result: Result, config: Path) -> None:
 def add_run(result: Result, run: Path) -> None:
     """How far the channels of the adapter agree, and how good the base was before."""
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    rate = metrics["disagreement"][result.family]
-    result.answers, result.agreement = rate["n"], 1 - rate["value"]
+    raw, server = (channel(run, result.family, name) for name in ("raw", "served"))
+    result.malformed = sorted(turn for turn, calls in raw.items() if any("reason" in call for call in calls))
+    whole = raw.keys() - result.malformed
+    result.differing = sorted(turn for turn in whole if calls_of(raw[turn]) != calls_of(server[turn]))
+    result.answers, result.agreement = len(raw), 1 - len(result.differing) / len(whole)
     result.base_f1 = metrics["models"][f"{result.family}-base"]["metrics"]["name_f1"]["value"]
+
+
+def channel(run: Path, model: str, name: str) -> dict[str, list[dict[str, Any]]]:
+    """Turn -> the calls of a model's answer in one channel; malformed ones have a reason."""
+    lines = (run / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    outcomes = (outcome for outcome in map(json.loads, lines) if outcome["model"] == model)
+    return {outcome["turn_id"]: outcome["calls"] for outcome in outcomes if outcome["channel"] == name}
+
+
+def calls_of(calls: list[dict[str, Any]]) -> list[str]:
+    """The calls in no particular order."""
+    return sorted(json.dumps([call["name"], call["arguments"]], sort_keys=True) for call in calls if "name" in call)
 
 
 def verb(*words: object, codes: tuple[int, ...] = (0,)) -> None:
@@ -375,7 +394,7 @@ def table(results: list[Result]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for one in results:
         base = f"{one.base_steps}, {0 if one.base_f1 is None else one.base_f1:.2f}"
-        agreement = f"{one.agreement:.1%} of {one.answers}"
+        agreement = f"{one.agreement:.1%} of {one.answers - len(one.malformed)}, {len(one.malformed)} malformed"
         spent = " + ".join(f"{part} {seconds:.0f}" for part, seconds in one.seconds.items())
         yield (
             f"| `{one.template}` | `{one.format}` | {base} | {one.steps} | {one.tool_f1:.2f} | "

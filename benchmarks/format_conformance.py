@@ -104,6 +104,12 @@ class Vllm:
         _, _, read = self._class(self._tokenizer, request.tools).parse(text, request, True, self._encode(text))
         return [_call(one.name, one.arguments) for one in read or []]
 
+    def keeps(self, text: str, call: ToolCall) -> bool:
+        """Whether the text stays as it is where the request says `tool_choice: none`."""
+        request = request_of(call, "none")
+        _, content, _ = self._class(self._tokenizer, request.tools).parse(text, request, True, self._encode(text))
+        return content == text
+
     def streamed(self, text: str, call: ToolCall, cuts: Sequence[int] | None) -> Any:
         """What the deltas add up to; `cuts`: token numbers at which the text is cut, None for every one."""
         request, deltas, parts = request_of(call), Deltas(), pieces(self.letters(text), cuts)
@@ -142,11 +148,12 @@ def pieces(letters: Sequence[list[int]], cuts: Sequence[int] | None) -> list[lis
     return [[*chain.from_iterable(letters[begin:end])] for begin, end in pairwise(bounds)]
 
 
-def request_of(call: ToolCall) -> Any:
+def request_of(call: ToolCall, tool_choice: str = "auto") -> Any:
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
     messages: Any = [{"role": "user", "content": "?"}]
-    return ChatCompletionRequest(messages=messages, tools=tools_of([call]), model="m")  # pyright: ignore[reportArgumentType]
+    values: Any = {"messages": messages, "tools": tools_of([call]), "tool_choice": tool_choice, "model": "m"}
+    return ChatCompletionRequest(**values)
 
 
 def _call(name: str | None, arguments: str | None) -> Any:
@@ -190,19 +197,21 @@ class Differences:
 def compare(name: str, made: Sequence[ToolCall], splits: int | None) -> dict[str, Any]:
     """How often both sides read the call, and where they differ."""
     side = Vllm(name)
-    differences, cuts = Differences(), 0
+    differences, cuts, kept = Differences(), 0, 0
     for number, call in enumerate(made):
         text = render([call], name)
         schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools_of([call])}
         ours = [[one.name, one.arguments] for one in parse(text, name, schemas) if isinstance(one, ToolCall)]
         differences.add("ours", text, ours, call)
+        kept += _tried(side.keeps, text, call) is True
         differences.add("whole", text, _tried(side.whole, text, call), call)
         differences.add("streamed", text, _tried(side.streamed, text, call, None), call)
         positions = range(1, len(side.letters(text))) if splits is None or number < splits else ()
         for cut in positions:
             differences.add("in_two", text, _tried(side.streamed, text, call, [cut]), call, cut)
         cuts += len(positions)
-    return {"calls": len(made), "cuts": cuts, "equal": differences.counts, "differences": differences.report()}
+    counts = {"calls": len(made), "cuts": cuts, "kept": kept}
+    return {**counts, "equal": differences.counts, "differences": differences.report()}
 
 
 def _kind(read: Any, call: ToolCall) -> str:

@@ -16,8 +16,11 @@ from callproof.endpoint import Reply
 
 
 def first_call_s(reply: Reply, catalog: Catalog, format: str = "hermes") -> float | None:
-    """Seconds from `reply.sent` to the event that completes the first valid call; None without one."""
-    if reply.answer.error is not None or not reply.chunk_texts:
+    """Seconds from `reply.sent` to the event that completes the first valid call; None without one.
+
+    None too where the server's parser takes calls out of what it streams, so that no event completes one.
+    """
+    if reply.answer.error is not None or not reply.chunk_texts or reply.from_tokens:
         return None
     text = reply.answer.text
     calls = calls_with_ends(text, reply.answer.finish_reason, format, catalog.parameters)

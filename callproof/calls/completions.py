@@ -26,7 +26,8 @@ class NoCompletion(Exception):
 class Completion:
     """The choice of index 0 of a chat completion.
 
-    `thinking` and `refusal` are what the server sends apart from the text; empty if it sends none.
+    `thinking` and `refusal` are what the server sends apart from the text; empty if it sends none. `tokens` are the ids
+    of what the model wrote, without the token that ended it; None where the server does not tell them.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Completion:
     tool_calls: tuple[dict[str, Any], ...] | None
     thinking: str = ""
     refusal: str = ""
+    tokens: tuple[int, ...] | None = None
 
     @classmethod
     def of_body(cls, body: bytes) -> "Completion":
@@ -54,7 +56,9 @@ class Completion:
             raise NoCompletion("the answer has no message")
         text, thinking, refusal = _content(message)
         calls = _list_of_objects(message.get("tool_calls")) or _older_call(message)
-        return cls(text, _finish_reason(choice), _usage(value), tuple(calls) or None, thinking, refusal)
+        ids, reason = _token_ids(choice), _finish_reason(choice)
+        tokens = None if ids is None else _unended(ids, reason, choice)
+        return cls(text, reason, _usage(value), tuple(calls) or None, thinking, refusal, tokens)
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ class StreamedCompletion:
     _done: bool = False
     _finish_reason: str | None = None
     _usage: dict[str, Any] | None = None
+    _tokens: tuple[int, ...] | None = None
+    _last: dict[str, Any] = field(default_factory=dict)
 
     def add(self, data: bytes) -> bool:
         """Take the data of one event; returns whether it carried a choice. Raises NoCompletion."""
@@ -93,7 +99,10 @@ class StreamedCompletion:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             raise NoCompletion("a streamed choice has no delta")
-        self._finish_reason = _finish_reason(choice) or self._finish_reason
+        if _finish_reason(choice):
+            self._finish_reason, self._last = _finish_reason(choice), choice
+        ids = _token_ids(choice)
+        self._tokens = self._tokens if ids is None else (*(self._tokens or ()), *ids)
         text, *beside = _content(delta)
         self.texts.append(text)
         self._beside.append((beside[0], beside[1]))
@@ -135,7 +144,9 @@ class StreamedCompletion:
             raise NoCompletion("the stream had no choices")
         calls = tuple(call for _, call in sorted(self._calls, key=lambda numbered: numbered[0]))
         thinking, refusal = map("".join, zip(*self._beside, strict=True))
-        return Completion("".join(self.texts), self._finish_reason, self._usage, calls or None, thinking, refusal)
+        tokens = None if self._tokens is None else _unended(self._tokens, self._finish_reason, self._last)
+        text = "".join(self.texts)
+        return Completion(text, self._finish_reason, self._usage, calls or None, thinking, refusal, tokens)
 
 
 def may_succeed_later(status: int) -> bool:
@@ -248,6 +259,17 @@ def _thinking(value: Any) -> str:
 def _finish_reason(choice: dict[str, Any]) -> str | None:
     reason = choice.get("finish_reason")
     return reason if isinstance(reason, str) else None
+
+
+def _token_ids(choice: dict[str, Any]) -> tuple[int, ...] | None:
+    ids = choice.get("token_ids")
+    return tuple(ids) if isinstance(ids, list) and all(type(token) is int for token in ids) else None
+
+
+def _unended(ids: tuple[int, ...], finish_reason: str | None, choice: dict[str, Any]) -> tuple[int, ...]:
+    """The ids without the token that ended the answer, which is no part of its text; a stop text ends with none."""
+    ended = finish_reason == "stop" and not isinstance(choice.get("stop_reason"), str)
+    return ids[:-1] if ended else ids
 
 
 def _usage(value: dict[str, Any]) -> dict[str, Any] | None:

@@ -8,6 +8,9 @@ from callproof.turns import HERMES, CallFormat, Turn
 TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
 KEEP_TAGS = "skip_special_tokens"
 """The key of vLLM that keeps special tokens in a text; other servers ignore it, or refuse what they do not know."""
+TOKEN_IDS = "return_token_ids"
+"""The key of vLLM that asks for the ids of the answer's tokens, from which `raw_text` is made."""
+BEYOND_OPENAI = (KEEP_TAGS, TOKEN_IDS)
 
 
 def request(
@@ -25,7 +28,8 @@ def request(
 
     The turn's tools go with it. The `tool_choice` of the channel (`TOOL_CHOICE`) makes vLLM return the model's text
     unparsed, or the calls that its own parser reads from it. Where the tokenizer marks the tags of calls special, vLLM
-    leaves them out of a raw text unless the request asks for them; its own parsers do that themselves.
+    leaves them out of a raw text unless the request asks for them; its own parsers do that themselves. Several of these
+    take calls out of the text whatever `tool_choice` says, so a raw request asks for the token ids too.
 
     Args:
         format: in which the model writes calls.
@@ -41,8 +45,8 @@ def request(
         payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
     if turn.template_kwargs:
         payload["chat_template_kwargs"] = turn.template_kwargs
-    if channel == "raw" and format.special_tags:
-        payload[KEEP_TAGS] = False
+    if channel == "raw":
+        payload |= {TOKEN_IDS: True} | ({KEEP_TAGS: False} if format.special_tags else {})
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload
@@ -54,6 +58,6 @@ def without_keep_tags(root: str) -> str:
     return f"{root} refuses {KEEP_TAGS}, so it is left out: {lost}"
 
 
-def refuses_keep_tags(status: int | None, message: str) -> bool:
-    """Whether an error of a server says that it does not know `KEEP_TAGS`."""
-    return status in (400, 422) and KEEP_TAGS in message
+def refused_keys(payload: dict[str, Any], status: int | None, message: str) -> set[str]:
+    """The keys of vLLM in a payload that a server says it does not know."""
+    return {key for key in BEYOND_OPENAI if key in payload and key in message} if status in (400, 422) else set()

@@ -12,8 +12,8 @@ import contextlib
 import difflib
 import email.utils
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ from callproof.errors import UserError
 from callproof.scoring import Answer
 
 from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
-from .chat_request import KEEP_TAGS, refuses_keep_tags, without_keep_tags
+from .chat_request import KEEP_TAGS, TOKEN_IDS, refused_keys, without_keep_tags
 from .wire import MAX_BODY, Oversized, Redirected, Wire
 
 MAX_PAUSE_S = 30.0
@@ -44,6 +44,7 @@ class Reply:
     at `chunk_times[-1]`. `again`: there is no answer, but another attempt may bring one, after the `pause_s` seconds
     that the server asked for. `pieces`: how many chunks carried a piece of the answer; those that only give the role or
     the finish reason do not. `waited_s`: how long the request waited in this process for a free slot, before `sent`.
+    `from_tokens`: the text is that of the token ids, not what the server's parsers left of it.
     """
 
     answer: Answer
@@ -56,6 +57,7 @@ class Reply:
     chunk_texts: tuple[str, ...] = ()
     pieces: int = 0
     waited_s: float = 0.0
+    from_tokens: bool = False
 
 
 class _Failure(Exception):
@@ -105,6 +107,7 @@ class Endpoint:
         self._wire = Wire(self.root, timeout_s, self.authorization, max_body)
         self._slots = asyncio.Semaphore(limit)
         self.warnings: list[str] = []
+        self._refused: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self._wire.__aenter__()
@@ -174,8 +177,21 @@ class Endpoint:
         Raises:
             NoAnswer: no answer, a status other than 200, or a body that is not a JSON object.
         """
+        async with self._slots:
+            return await self._object(path, payload)
+
+    async def text_of(self, tokens: Sequence[int], model: str) -> str:
+        """The text of token ids, special tokens included, by vLLM's POST /detokenize; raises NoAnswer."""
+        if not tokens:
+            return ""
+        text = (await self._object("/detokenize", {"model": model, "tokens": tokens})).get("prompt")
+        if not isinstance(text, str):
+            raise NoAnswer(f"{self.root}/detokenize: the answer holds no text")
+        return text
+
+    async def _object(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
         try:
-            async with self._slots, await self._send(self.root + path, payload) as response:
+            async with await self._send(self.root + path, payload) as response:
                 if response.status != 200:
                     raise await self._refusal(response)
                 value = load_json(await self._wire.read(response))
@@ -193,7 +209,10 @@ class Endpoint:
         return None if version is None else str(version)
 
     async def chat(self, payload: dict[str, Any]) -> Reply:
-        """POST /v1/chat/completions, read in one piece; a failed request is a reply with `answer.error`."""
+        """POST /v1/chat/completions, read in one piece; a failed request is a reply with `answer.error`.
+
+        Where the payload asks for token ids and the server tells them, their text is the answer's.
+        """
         return await self._ask(payload, self._read_whole)
 
     async def stream(self, payload: dict[str, Any]) -> Reply:
@@ -203,18 +222,22 @@ class Endpoint:
     async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
         chunks: list[_Chunk] = []
         called = time.perf_counter()
-        again, pause_s = False, 0.0
+        again, pause_s, from_tokens = False, 0.0, False
         async with self._slots:
             sent = time.perf_counter()
             try:
-                try:
-                    status, completion = await self._post(self._known(payload), read, chunks)
-                except _Failure as failure:
-                    if not self._learns(payload, failure):
-                        raise
+                while True:
+                    known = self._known(payload)
+                    try:
+                        status, completion = await self._post(known, read, chunks)
+                        break
+                    except _Failure as failure:
+                        if not self._learns(known, failure):
+                            raise
                     sent = time.perf_counter()
-                    status, completion = await self._post(self._known(payload), read, chunks)
                 finished = time.perf_counter()
+                if from_tokens := TOKEN_IDS in known and completion.tokens is not None:
+                    completion = await self._of_tokens(completion, payload["model"])
                 answer = Answer.of(completion, finished - sent)
             except _Failure as failure:
                 finished = time.perf_counter()
@@ -231,20 +254,32 @@ class Endpoint:
             chunk_texts=tuple(text for _, text, _ in chunks),
             pieces=sum(piece for _, _, piece in chunks),
             waited_s=sent - called,
+            from_tokens=from_tokens,
         )
 
+    def leave_out(self, key: str) -> None:
+        """Send no request with this key from now on."""
+        self._refused.add(key)
+
     def _known(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The payload without the key that the server refuses."""
-        return {key: value for key, value in payload.items() if key != KEEP_TAGS} if self.warnings else payload
+        """The payload without the keys that the server refuses."""
+        return {key: value for key, value in payload.items() if key not in self._refused} if self._refused else payload
 
     def _learns(self, payload: dict[str, Any], failure: _Failure) -> bool:
-        """Whether the server refuses a request for the key that keeps special tokens; says so the first time."""
-        if KEEP_TAGS not in payload or not refuses_keep_tags(failure.status, str(failure)):
-            return False
-        if not self.warnings:
+        """Whether the server refuses a request for keys that only vLLM knows; says once what is lost."""
+        refused = refused_keys(payload, failure.status, str(failure))
+        if KEEP_TAGS in refused - self._refused:
             self.warnings.append(without_keep_tags(self.root))
             say_once(f"warning: {self.warnings[0]}")
-        return True
+        self._refused |= refused
+        return bool(refused)
+
+    async def _of_tokens(self, completion: Completion, model: str) -> Completion:
+        """The completion with the text of its tokens, thinking included."""
+        try:
+            return replace(completion, text=await self.text_of(completion.tokens or (), model), thinking="")
+        except NoAnswer as error:
+            raise _Failure(str(error), None, again=True) from None
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
         status = None

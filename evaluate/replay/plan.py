@@ -96,12 +96,13 @@ class Plan:
     def info(self, servers: Sequence[Server]) -> RunInfo:
         """The content of run.json at the start of the run."""
         settings = self.config.eval
+        raw_text = "tokens" if {server.raw_text for server in servers} == {"tokens"} else "content"
         shows = [server.catalog_in_prompt for server in servers]
         return RunInfo(
             run_id=self.run.path.name,
             name=self.config.name,
             models=self.models,
-            identity=identify(self.turns, self.sampling, settings.channel, self.format),
+            identity=identify(self.turns, self.sampling, settings.channel, self.format, raw_text),
             turns=len(self.turns),
             sessions=len({turn.session_id for turn in self.turns}),
             config=self.config.model_dump(mode="json"),

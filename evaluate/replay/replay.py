@@ -23,7 +23,7 @@ from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, text_format, wr
 from .fleet import Fleet
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
-from .server import Server, leaves_tools_out, look, probe_turn
+from .server import Server, leaves_tools_out, look, probe_turn, tells_no_tokens
 from .stop import Stop, Stopped
 
 
@@ -53,7 +53,9 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
     """Make one run; raises what `ask_all` raises."""
-    servers = [await look(endpoint, probe_turn(plan.turns), plan.models[0]) for endpoint in fleet.endpoints]
+    raw_format = plan.format if "raw" in plan.channels else None
+    probe = probe_turn(plan.turns), plan.models[0], raw_format
+    servers = [await look(endpoint, *probe) for endpoint in fleet.endpoints]
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
@@ -192,12 +194,13 @@ class _Asking:
             question.repeat,
             format=self._format,
         )
+        server = self._servers[home]
+        self._warn(tells_no_tokens(server, reply.from_tokens, outcome))
         if turn.turn_id == self._probe:
-            self._check_prompt(outcome, self._servers[home])
+            self._warn(leaves_tools_out(server, outcome))
         return outcome, home
 
-    def _check_prompt(self, outcome: Outcome, server: Server) -> None:
-        warning = leaves_tools_out(server, outcome)
+    def _warn(self, warning: str | None) -> None:
         if warning and warning not in self._warnings:
             say(f"warning: {warning}")
             self._warnings.append(warning)

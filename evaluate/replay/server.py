@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from callproof.endpoint import Endpoint, prompt_tokens, shows_catalog
+from callproof.endpoint import Endpoint, RawText, prompt_tokens, raw_text_of, shows_catalog
 from callproof.records import Record
 from callproof.scoring import Outcome
 from callproof.turns import Turn, digest
@@ -16,6 +16,7 @@ class Server(Record):
         prompt_hash: of the prompt tokens of one turn; it changes with the template and the tokenizer.
         catalog_in_prompt: whether those tokens hold the turn's tools.
         bare_tokens: the number of prompt tokens without tools.
+        raw_text: what the text of a raw answer is made from.
     """
 
     url: str
@@ -24,10 +25,18 @@ class Server(Record):
     prompt_hash: str | None = None
     catalog_in_prompt: bool | None = None
     bare_tokens: int | None = None
+    raw_text: RawText = "content"
 
 
-async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
-    """Ask an endpoint for its version, template and the prompt of one turn; nothing is generated."""
+async def look(endpoint: Endpoint, turn: Turn, model: str, raw_format: str | None) -> Server:
+    """Ask an endpoint for its version, template and the prompt of one turn; nothing is generated.
+
+    Args:
+        raw_format: in which the model writes calls; None where the raw channel is not asked.
+
+    Raises:
+        UserError: the raw text cannot be had.
+    """
     template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
     prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
     bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
@@ -38,6 +47,7 @@ async def look(endpoint: Endpoint, turn: Turn, model: str) -> Server:
         prompt_hash=digest(prompt) if prompt else None,
         catalog_in_prompt=await shows_catalog(endpoint, turn, model, prompt, bare),
         bare_tokens=len(bare) if turn.tools and bare else None,
+        raw_text=await raw_text_of(endpoint, model, prompt[:1] or [0], raw_format) if raw_format else "content",
     )
 
 
@@ -56,6 +66,7 @@ def server_warnings(servers: Sequence[Server]) -> list[str]:
     for what, values in (
         ("versions", {server.version for server in servers}),
         ("prompts", {server.prompt_hash for server in servers}),
+        ("raw texts", {server.raw_text for server in servers}),
     ):
         if len(values) > 1:
             warnings.append(f"the endpoints differ in their {what}: {', '.join(sorted(map(str, values)))}")
@@ -69,3 +80,10 @@ def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
         return None
     flag = "--exclude-tools-when-tool-choice-none"
     return f"{server.url}: with tool_choice none the prompt does not hold the tools: start the server without {flag}"
+
+
+def tells_no_tokens(server: Server, from_tokens: bool, outcome: Outcome) -> str | None:
+    """A warning if a raw answer came without its token ids, though the server can read them; otherwise None."""
+    if outcome.channel != "raw" or server.raw_text == "content" or from_tokens or outcome.answer.error is not None:
+        return None
+    return f"{server.url}: answers without token ids: the raw text is what the server's parser leaves of it"

@@ -30,6 +30,7 @@ from pydantic_core import to_json
 
 from callproof.calls.formats import FORMATS
 from callproof.config import FOLDER_PATTERN
+from callproof.endpoint import RawText
 from callproof.errors import UserError
 from callproof.records import (
     MAX_NUMBER,
@@ -61,6 +62,9 @@ class Identity(Record):
     channel: Channels
     match: MatchProfile = "strict"
     format: str = Field(default="hermes", description="how calls are written; see callproof.calls.formats")
+    raw_text: RawText = Field(
+        default="content", description="what raw answers are read from: their tokens, or the content that came"
+    )
 
     @property
     def main_channel(self) -> Channel:
@@ -158,7 +162,12 @@ class Identifier:
             self._digests[name] |= digests
 
     def identity(
-        self, sampling: dict[str, Any], channel: Channels, format: str = "hermes", match: MatchProfile = "strict"
+        self,
+        sampling: dict[str, Any],
+        channel: Channels,
+        format: str = "hermes",
+        match: MatchProfile = "strict",
+        raw_text: RawText = "content",
     ) -> Identity:
         turns, catalog, prompt = (digest(sorted(self._digests[name])) for name in ("turns", "catalog", "prompt"))
         return Identity(
@@ -170,6 +179,7 @@ class Identifier:
             channel=channel,
             match=match,
             format=format,
+            raw_text=raw_text,
         )
 
 
@@ -179,12 +189,18 @@ def _shared_digest(written: bytes) -> str:
     return digest(json.loads(written))
 
 
-def identify(turns: Iterable[Turn], sampling: dict[str, Any], channel: Channels, format: str = "hermes") -> Identity:
+def identify(
+    turns: Iterable[Turn],
+    sampling: dict[str, Any],
+    channel: Channels,
+    format: str = "hermes",
+    raw_text: RawText = "content",
+) -> Identity:
     """The identity of a run over `turns`."""
     identifier = Identifier()
     for turn in turns:
         identifier.add(turn)
-    return identifier.identity(sampling, channel, format)
+    return identifier.identity(sampling, channel, format, raw_text=raw_text)
 
 
 class Run:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
 from callproof.config import RunConfig
-from callproof.endpoint import Endpoint, request
+from callproof.endpoint import TOKEN_IDS, Endpoint, NoAnswer, is_taken_out, request
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn, catalog_of, eval_turns
 
@@ -117,8 +117,17 @@ class Subject:
         return parse_served(answer.tool_calls or (), answer.text, answer.finish_reason, *how)
 
     async def whole(self, payload: dict[str, Any]) -> Completion:
+        """The answer to a request; where it asks for token ids and the server can read them, with their text."""
         try:
-            return Completion.of_body(await self.post_chat(payload))
+            completion = Completion.of_body(await self.post_chat(payload))
+            if TOKEN_IDS not in payload or completion.tokens is None:
+                return completion
+            text = await self.endpoint.text_of(completion.tokens, payload["model"])
+            return replace(completion, text=text, thinking="")
+        except NoAnswer as error:
+            if is_taken_out(self.format.name):
+                raise Refused(f"the raw text cannot be had: {error}") from None
+            return completion
         except NoCompletion as error:
             raise Refused(f"{payload['model']}: {error}") from None
 

@@ -5,15 +5,23 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from callproof.calls import NoCompletion, StreamedCompletion, writable
+from callproof.calls import Completion, NoCompletion, StreamedCompletion, writable
 from callproof.config import RunConfig
 from callproof.console import say_once
-from callproof.endpoint import KEEP_TAGS, Endpoint, api_key_from, refuses_keep_tags, without_keep_tags
+from callproof.endpoint import (
+    BEYOND_OPENAI,
+    KEEP_TAGS,
+    Endpoint,
+    NoAnswer,
+    api_key_from,
+    refused_keys,
+    without_keep_tags,
+)
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-BEYOND_OPENAI = (KEEP_TAGS, "chat_template_kwargs")
+UNKNOWN_TO_OPENAI = (*BEYOND_OPENAI, "chat_template_kwargs")
 """Keys of a request that vLLM takes and the openai package does not know."""
 
 
@@ -27,11 +35,13 @@ class Said:
     def __init__(self) -> None:
         self._streamed = StreamedCompletion()
         self._finish_reason: str | None = None
+        self._raw: str | None = None
         self.problem: str | None = None
 
     @property
     def text(self) -> str:
-        return writable("".join(self._streamed.texts))
+        """What was streamed; after the end, the text of the answer's tokens where the server tells them."""
+        return writable("".join(self._streamed.texts) if self._raw is None else self._raw)
 
     @property
     def finish_reason(self) -> str | None:
@@ -42,12 +52,17 @@ class Said:
         """Take the next event; returns whether it carried a choice. Raises NoCompletion."""
         return self._streamed.add_value(event)
 
-    def end(self) -> None:
+    def end(self) -> Completion:
         """Check the answer after its last event; raises NoCompletion if the stream broke off."""
         completion = self._streamed.completion()
         self._finish_reason = completion.finish_reason
         if completion.tool_calls:
             raise NoCompletion("the server parsed calls itself though tool_choice is 'none'; they are not read")
+        return completion
+
+    def replace(self, text: str) -> None:
+        """Take the raw text in place of what was streamed."""
+        self._raw = text
 
 
 class Answerer:
@@ -58,15 +73,18 @@ class Answerer:
     """
 
     def __init__(self, url: str, config: RunConfig) -> None:
+        self._url, self._key = url, api_key_from(config.eval.api_key_env)
         self._timeout_s, self._max_body = config.eval.timeout_s, config.eval.max_body
-        key = api_key_from(config.eval.api_key_env)
-        self._endpoint = Endpoint(url, api_key=key, timeout_s=self._timeout_s, max_body=self._max_body)
+        self._endpoint = self._connect()
         self._client: AsyncOpenAI | None = None
-        self._refuses = False
+        self._refused: set[str] = set()
 
     @property
     def root(self) -> str:
         return self._endpoint.root
+
+    def _connect(self) -> Endpoint:
+        return Endpoint(self._url, api_key=self._key, timeout_s=self._timeout_s, max_body=self._max_body)
 
     async def close(self) -> None:
         """Close the client's connections, if any were opened."""
@@ -75,7 +93,7 @@ class Answerer:
 
     async def models(self) -> list[str]:
         """The served names; raises a UserError as `Endpoint.models` does."""
-        async with self._endpoint as endpoint:
+        async with self._connect() as endpoint:
             return [card["id"] for card in await endpoint.models()]
 
     async def ask(self, payload: dict[str, Any], said: Said) -> AsyncIterator[None]:
@@ -87,35 +105,45 @@ class Answerer:
                 async for event in events:
                     if said.add(event):
                         yield
-            said.end()
+            await self._end(said, payload["model"])
         except TimeoutError:
             said.problem = f"the answer had not ended after {self._timeout_s:g} s (eval.timeout_s)"
-        except (NoCompletion, OpenAIError, ValueError) as error:
+        except (NoCompletion, NoAnswer, OpenAIError, ValueError) as error:
             cause = error.__cause__ if isinstance(error, APIError) else None
             problem = " ".join(f"{error} {cause or ''}".split())[:400]
             said.problem = self._endpoint.safe(problem)
 
-    async def _events(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        from openai import APIStatusError, BaseModel, Omit
+    async def _end(self, said: Said, model: str) -> None:
+        """Where the server tells token ids, take their text: its parsers may take calls out of what they stream."""
+        tokens = said.end().tokens
+        if tokens is not None:
+            async with self._connect() as endpoint:
+                said.replace(await endpoint.text_of(tokens, model))
 
-        if self._refuses:
-            payload = {key: value for key, value in payload.items() if key != KEEP_TAGS}
-        headers = {"Authorization": self._endpoint.authorization or Omit()}
-        beyond = {key: value for key, value in payload.items() if key in BEYOND_OPENAI}
-        known = {key: value for key, value in payload.items() if key not in BEYOND_OPENAI}
-        create = self._open().chat.completions.create
-        try:
-            stream = await create(**known, extra_body=beyond, extra_headers=headers)
-        except APIStatusError as error:
-            if KEEP_TAGS not in beyond or not refuses_keep_tags(error.status_code, str(error)):
-                raise
-            self._refuses = True
-            say_once(f"warning: {without_keep_tags(self.root)}")
-            del beyond[KEEP_TAGS]
-            stream = await create(**known, extra_body=beyond, extra_headers=headers)
-        async with stream as chunks:
+    async def _events(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        from openai import BaseModel
+
+        async with await self._begin(payload) as chunks:
             async for chunk in chunks:
                 yield chunk.to_dict(mode="json", warnings=False) if isinstance(chunk, BaseModel) else chunk
+
+    async def _begin(self, payload: dict[str, Any]) -> Any:
+        """The stream of an answer; keys that the server refuses are left out from then on."""
+        from openai import APIStatusError, Omit
+
+        headers = {"Authorization": self._endpoint.authorization or Omit()}
+        known = {key: value for key, value in payload.items() if key not in UNKNOWN_TO_OPENAI}
+        while True:
+            beyond = {key: payload[key] for key in UNKNOWN_TO_OPENAI if key in payload and key not in self._refused}
+            try:
+                return await self._open().chat.completions.create(**known, extra_body=beyond, extra_headers=headers)
+            except APIStatusError as error:
+                refused = refused_keys(beyond, error.status_code, str(error))
+                if not refused:
+                    raise
+                if KEEP_TAGS in refused:
+                    say_once(f"warning: {without_keep_tags(self.root)}")
+                self._refused |= refused
 
     def _open(self) -> "AsyncOpenAI":
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient

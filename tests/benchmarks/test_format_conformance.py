@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from callproof.calls.formats import FORMATS
+from callproof.endpoint import TAKEN_OUT
 
 pytest.importorskip("vllm")
 
@@ -44,3 +45,4 @@ def test_vllm_reads_what_a_format_renders_whole_and_in_every_split(name: str) ->
     assert result["cuts"] > 0
     assert set(result["differences"]) <= DIFFERS.get(name, set())
     assert result["equal"]["ours"] == 6
+    assert result["kept"] == (0 if name in TAKEN_OUT - {"mistral"} else 6)

@@ -24,10 +24,12 @@ class Script:
     before the first byte, and before each chunk of text. Faults: `status` other than 200; `body` sent as it is;
     `drop` closes the connection without an answer; `drop_after` closes it after that many streamed chunks (or half of
     a whole body); `garbage` is sent in place of HTTP; `hang` never answers. Where token ids are asked for, they are the
-    bytes of the text, each with `logprob`; None: they are not told.
+    bytes of `raw` (default: the text) and, unless the answer was cut, one more that ends it, each with `logprob`; None:
+    they are not told.
     """
 
     text: str = ""
+    raw: str | None = None
     chunks: tuple[str, ...] | None = None
     finish_reason: str | None = "stop"
     tool_calls: tuple[dict[str, Any], ...] | None = None
@@ -251,18 +253,29 @@ def _message(script: Script) -> dict[str, Any]:
     return {"role": "assistant", "content": script.text or "".join(script.chunks or ()), "tool_calls": calls}
 
 
+def _tokens(script: Script) -> list[int]:
+    """The bytes of what the model wrote, and one that ends it unless it was cut."""
+    written = script.raw if script.raw is not None else script.text or "".join(script.chunks or ())
+    return [*written.encode(errors="surrogatepass"), *([0] if script.finish_reason == "stop" else [])]
+
+
 def _completion(payload: dict[str, Any], script: Script) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "message": _message(script), "finish_reason": script.finish_reason}
     if payload.get("return_token_ids") and script.logprob is not None:
-        tokens = list(choice["message"]["content"].encode())
+        tokens = _tokens(script)
         content = [{"token": chr(token), "logprob": script.logprob} for token in tokens]
         choice |= {"token_ids": tokens, "logprobs": {"content": content}}
     head = {"id": "fake", "object": "chat.completion", "model": payload["model"]}
     return {**head, "choices": [choice], "usage": script.counted}
 
 
-def _chunk(payload: dict[str, Any], delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+def _chunk(
+    payload: dict[str, Any],
+    delta: dict[str, Any],
+    finish_reason: str | None = None,
+    tokens: list[int] | None = None,
+) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason} | ({"token_ids": tokens} if tokens else {})
     head = {"id": "fake", "object": "chat.completion.chunk", "model": payload["model"]}
     return json.dumps({**head, "choices": [choice]}).encode()
 
@@ -274,7 +287,8 @@ async def _events(payload: dict[str, Any], script: Script) -> AsyncIterator[tupl
     for number, piece in enumerate(script.pieces, start=1):
         await asyncio.sleep(script.chunk_delay_s)
         last = number == len(script.pieces) and not script.tool_calls
-        yield number, _chunk(payload, {"content": piece}, script.finish_reason if last else None)
+        tokens = _tokens(script) if last and payload.get("return_token_ids") else None
+        yield number, _chunk(payload, {"content": piece}, script.finish_reason if last else None, tokens)
     for index, call in enumerate(script.tool_calls or ()):
         delta = {"tool_calls": [{"index": index, **call}]}
         yield number + 1 + index, _chunk(payload, delta, script.finish_reason)

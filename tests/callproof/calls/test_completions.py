@@ -153,3 +153,24 @@ def test_an_error_that_is_null_is_none() -> None:
     assert (
         Completion.of_body(json.dumps({"error": None, "choices": [{"message": {"content": "x"}}]}).encode()).text == "x"
     )
+
+
+@pytest.mark.parametrize(
+    ("ending", "tokens"),
+    [
+        ({"finish_reason": "stop"}, (5, 6)),
+        ({"finish_reason": "stop", "stop_reason": 7}, (5, 6)),
+        ({"finish_reason": "stop", "stop_reason": "END"}, (5, 6, 7)),
+        ({"finish_reason": "length"}, (5, 6, 7)),
+        ({"finish_reason": "stop", "token_ids": "567"}, None),
+    ],
+)
+def test_the_token_that_ends_an_answer_is_none_of_its_tokens(ending: dict[str, Any], tokens: Any) -> None:
+    whole = {"message": {"content": "x"}, "token_ids": [5, 6, 7], **ending}
+    assert Completion.of_value({"choices": [whole]}).tokens == tokens
+    streamed = StreamedCompletion()
+    if tokens is not None:
+        streamed.add_value({"choices": [{"index": 0, "delta": {"content": "x"}, "token_ids": [5, 6]}]})
+    last = {"index": 0, "delta": {}, "token_ids": [7], **ending}
+    streamed.add_value({"choices": [last]})
+    assert streamed.completion().tokens == tokens

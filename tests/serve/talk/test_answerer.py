@@ -56,3 +56,17 @@ def test_a_conversation_is_not_sent_where_an_answer_points() -> None:
         with FakeEndpoint(faults=[Script(status=307, headers=place, body=b"")]) as fake:
             assert problem(fake.url)
         assert other.requests == []
+
+
+def test_a_call_that_the_server_takes_out_of_the_stream_is_there_in_the_end() -> None:
+    async def ask(url: str) -> str:
+        config = RunConfig.model_validate({"name": "a", "data": {"domain": Path("d")}})
+        answerer, said = Answerer(url, config), Said()
+        async for _ in answerer.ask({**PAYLOAD, "return_token_ids": True}, said):
+            assert said.text in ("", "Well. ")
+        await answerer.close()
+        assert said.problem is None
+        return said.text
+
+    with FakeEndpoint(Script("Well. ", raw="Well. <tool_call>{}</tool_call>")) as fake:
+        assert asyncio.run(ask(fake.url)) == "Well. <tool_call>{}</tool_call>"
