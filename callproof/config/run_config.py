@@ -27,18 +27,31 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 Split = Literal["train", "eval"]
 
+Source = Annotated[str, Field(min_length=1)]
+Sources = Source | Annotated[tuple[Source, ...], Field(min_length=1)]
+
 
 class DataConfig(Record):
     """Where sessions, system prompt and catalog lie; see docs/data.md.
 
-    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
-    `hf:owner/name[:split]` is a Hugging Face dataset.
+    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`,
+    or a list of such; `hf:owner/name[/config][:split]` is a Hugging Face dataset, `s3://` and `https://` are read where
+    fsspec is installed.
     """
 
     domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
-    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
-    eval: str | None = Field(
-        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
+    train: Sources = Field(default="sessions/train.jsonl", description="training sessions: one source, or a list")
+    eval: Sources | None = Field(
+        default=None, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
+    )
+    form: str | None = Field(
+        default=None,
+        min_length=1,
+        description="form of all records, see docs/data.md; default: the first that fits each",
+    )
+    supervise: Literal["all", "last", "response"] = Field(
+        default="all",
+        description="assistant turns that are learned: all, the last, or the response to the user's last message",
     )
     eval_share: float = Field(
         default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
@@ -74,11 +87,16 @@ class DataConfig(Record):
             raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
         return self
 
-    def source(self, split: Split) -> str:
-        """Where the sessions of a split come from, as a path or `hf:...`."""
+    def sources(self, split: Split) -> tuple[str, ...]:
+        """Where the sessions of a split come from, as paths, URLs or `hf:...`."""
         shared = self.eval is None and self.eval_share > 0
         sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        return sessions if sessions.startswith(("hf:", "./")) else str(self.domain / sessions)
+        listed = (sessions,) if isinstance(sessions, str) else sessions
+        return tuple(one if one.startswith(("hf:", "./")) or "://" in one else str(self.domain / one) for one in listed)
+
+    def source(self, split: Split) -> str:
+        """The sources of a split as one text; of a single one, its path."""
+        return ", ".join(self.sources(split))
 
 
 class PromptConfig(Record):

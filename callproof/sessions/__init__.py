@@ -1,21 +1,22 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
-from .forms import KEYS
+from .forms import FORMS, form_named
+from .reading.text_calls import text_beside
 from .sessions import Message, Session, read_sessions, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
-from .talk import text_beside
 from .user_module import module_sessions
 
 __all__ = [
     "ALIKE",
-    "KEYS",
+    "FORMS",
     "Alike",
     "Corpus",
     "Found",
     "Message",
     "Reader",
     "Session",
+    "form_named",
     "is_dataset",
     "module_sessions",
     "read_records",

@@ -13,7 +13,7 @@
 domain (see `callproof.turns.domain`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,29 +24,35 @@ from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
-from .forms import own_form
-from .sources import Reader, read_records
+from .forms import Form, ReadRecord, form_named, own_form
+from .reading.faults import Tally, faults_of
+from .sources import Found, Reader, read_records
+from .told import Told
 
 
 class Message(Record):
     """One message. Only the assistant's has `tool_calls` and `thinking`, only a tool's `name` (the tool that answered).
 
+    `train`: false for a message of the assistant that is context only: it is not learned, and it is no gold.
+
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
     """
 
-    role: Literal["user", "assistant", "tool"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)
+    train: bool = True
 
 
 class Session(Record):
     """A conversation in order; roles are checked on construction.
 
-    `system` and `tools` are those that the session was recorded with; None: those of its domain.
+    `system` and `tools` are those that the session was recorded with; None: those of its domain. `metadata` is what its
+    record held beside the conversation.
     """
 
     session_id: str = Field(min_length=1)
@@ -54,6 +60,7 @@ class Session(Record):
     tags: tuple[str, ...] = ()
     system: str | None = None
     tools: Catalog | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _roles(self) -> "Session":
@@ -67,8 +74,8 @@ class Session(Record):
                 open_calls -= 1
             else:
                 open_calls = len(message.tool_calls)
-        if self.messages[0].role != "user":
-            raise ValueError(f"messages.0: expected the user to begin, got role {self.messages[0].role!r}")
+        if all(message.role != "user" for message in self.messages):
+            raise ValueError("messages: expected a message of the user, got none")
         return self
 
     @property
@@ -81,6 +88,7 @@ class Session(Record):
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
+        value |= {"metadata": self.metadata} if self.metadata else {}
         return {**value, "messages": _messages(self.messages)}
 
 
@@ -99,18 +107,68 @@ def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     return written
 
 
-def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
-    """(place, session) of each record of a source, streamed; the place is `path:line`.
+def read_sessions(
+    sources: Path | str | Sequence[str], read: Reader = read_records, form: str | None = None
+) -> Iterator[tuple[str, Session]]:
+    """(place, session) of each record of one source or several, streamed; the place is `path:line`.
+
+    Which forms the records have, which of their keys are kept as metadata and which are not read is said on stderr once
+    a source is read to its end.
 
     Args:
-        source: a file, a folder or a glob.
+        sources: files, folders or globs.
         read: what finds the records; training also reads Hugging Face datasets.
+        form: the name of the one that all records have; None: each has the first that fits.
 
     Raises:
-        UserError: unreadable or empty source, malformed line, or a session id that occurred before (`path:line`).
+        UserError: unreadable or empty source, malformed records (all kinds of mistakes, with their first places), or a
+            session id that occurred before (`path:line`).
     """
-    records = read(str(source))
-    yield from unique((where, to_session(value, where, name)) for where, name, value in records)
+    forced = form_named(form) if form else None
+    several = [str(sources)] if isinstance(sources, Path | str) else list(sources)
+    yield from unique(pair for source in several for pair in _read(source, read, forced, len(several) > 1))
+
+
+def _read(source: str, read: Reader, form: Form | None, named: bool) -> Iterator[tuple[str, Session]]:
+    """The sessions of one source; `named`: ids of sessions that bring none hold the source."""
+    told = Told(source)
+    records = read(source)
+    for where, name, value in records:
+        try:
+            record, session = _session(value, where, f"{source}/{name}" if named else name, form)
+        except UserError as error:
+            raise _all_mistakes(error, where, records, form) from None
+        told.add(record)
+        yield where, session
+    told.say()
+
+
+def _all_mistakes(error: UserError, where: str, records: Iterator[Found], form: Form | None) -> UserError:
+    """One error for the mistakes of a record and of all that follow in its source."""
+    tally = Tally(faults_of(error, where))
+    try:
+        for later, name, value in records:
+            try:
+                _session(value, later, name, form)
+            except UserError as another:
+                tally.add(faults_of(another, later))
+    except UserError as another:
+        tally.add(faults_of(another, ""))
+    return tally.error()
+
+
+def _session(value: dict[str, Any] | UserError, where: str, name: str, form: Form | None) -> tuple[ReadRecord, Session]:
+    if isinstance(value, UserError):
+        raise value
+    refuse_half_characters(value, where)
+    try:
+        writable_value(value, 2 * MAX_DEPTH)
+        record = own_form(value, where, name, form)
+        return record, Session.model_validate(record.fields)
+    except RefusedJSON:
+        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see docs/data.md for the forms") from None
 
 
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
@@ -121,9 +179,9 @@ def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Sessi
     """
     seen: dict[str, str] = {}
     for where, session in sessions:
-        first = seen.setdefault(session.session_id, where)
-        if first != where:
+        if first := seen.get(session.session_id):
             raise UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it")
+        seen[session.session_id] = where
         yield where, session
 
 
@@ -133,11 +191,4 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
     Raises:
         UserError: see `callproof.sessions.forms.own_form`.
     """
-    refuse_half_characters(record, where)
-    try:
-        writable_value(record, 2 * MAX_DEPTH)
-        return Session.model_validate(own_form(record, where, name))
-    except RefusedJSON:
-        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
-    except ValidationError as error:
-        raise UserError(where, explain(error), "see docs/data.md for the forms") from None
+    return _session(record, where, name, None)[1]

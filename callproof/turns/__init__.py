@@ -1,7 +1,7 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
 from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
-from .domain import NO_TOOLS, Domain, split_sessions
+from .domain import NO_TOOLS, Domain, split_sessions, supervised
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
 from .turn_catalog import catalog_of
 from .turns import (
@@ -40,6 +40,7 @@ __all__ = [
     "readable_format",
     "session_time",
     "split_sessions",
+    "supervised",
     "template_messages",
     "wire_messages",
 ]

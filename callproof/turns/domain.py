@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
@@ -97,6 +98,18 @@ def without_thinking(session: Session) -> Session:
     return session.model_copy(update={"messages": messages})
 
 
+def supervised(session: Session, supervise: Literal["all", "last", "response"]) -> Session:
+    """The session with those of its answers that `data.supervise` leaves out made context."""
+    answers = [number for number, message in enumerate(session.messages) if message.role == "assistant"]
+    asked = [number for number, message in enumerate(session.messages) if message.role == "user"]
+    first = {"all": 0, "last": answers[-1] if answers else 0, "response": asked[-1] if asked else 0}[supervise]
+    messages = tuple(
+        message.model_copy(update={"train": False}) if message.role == "assistant" and number < first else message
+        for number, message in enumerate(session.messages)
+    )
+    return session.model_copy(update={"messages": messages})
+
+
 def _unthought(message: Message) -> str:
     rest = without_think(message.content)
     return message.content if rest is None or rest == message.content else rest.strip()
@@ -108,7 +121,7 @@ def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterato
     if data.load_module and (split == "train" or shared):
         sessions = module_sessions(config, data.load_module)
     else:
-        sessions = read_sessions(data.source(split), read)
+        sessions = read_sessions(data.sources(split), read, data.form)
     if not shared:
         yield from sessions
         return

@@ -89,6 +89,8 @@ def session_turns(session: Session, whole: Conversation, config: RunConfig) -> I
     starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
     for index, start in zip(answers, starts, strict=True):
         message = session.messages[index]
+        if not message.train:
+            continue
         replies_to_user = session.messages[index - 1].role == "user"
         if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls):
             continue
@@ -151,7 +153,7 @@ def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
     """The lint of a session's recorded calls, in lines such as `message 3: call of 'find' is rejected: ...`."""
     lint = GoldLint([], [])
     for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
+        for call in message.tool_calls if message.train else ():
             place, validity = f"message {index}: call of {call.name!r}", catalog.validity(call)
             lint.problems.extend(f"{place} is rejected: {problem}" for problem in validity.problems)
             lint.unjudged.extend([f"{place} is not checked: {validity.unjudged}"] if validity.unjudged else [])

@@ -39,7 +39,9 @@ def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
             if config.data.unrenderable == "error":
                 raise error.at(config.data.source("eval"), session.session_id) from None
             continue
-        positions = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+        positions = [
+            index for index, message in enumerate(session.messages) if message.role == "assistant" and message.train
+        ]
         prompt_at = dict(zip(positions, prompts, strict=True))
         for turn in held_out.turns:
             yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))

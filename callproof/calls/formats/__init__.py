@@ -2,6 +2,7 @@
 
 from .foreign import mark_foreign
 from .format import Block, Format, ReadCall, Thinking, Tools
+from .python_calls import literal_at
 from .registry import FORMATS
 from .templates import CallTurn, TemplateRefusal, format_of_template, render_call_turn, render_chat, tools_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "Thinking",
     "Tools",
     "format_of_template",
+    "literal_at",
     "mark_foreign",
     "render_call_turn",
     "render_chat",

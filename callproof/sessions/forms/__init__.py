@@ -1,5 +1,6 @@
 """The forms that records may have, one registry for all: own_form."""
 
-from .registry import FORMS, KEYS, own_form
+from .form import Form
+from .registry import FORMS, NAMES, ReadRecord, form_named, own_form
 
-__all__ = ["FORMS", "KEYS", "own_form"]
+__all__ = ["FORMS", "NAMES", "Form", "ReadRecord", "form_named", "own_form"]

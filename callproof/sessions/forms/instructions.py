@@ -1,22 +1,25 @@
 """A question or an instruction, and its response."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..talk import kind, refuse
-from .form import Form, Placed
+from ..reading.refusal import kind, refuse
+from .form import Form, Placed, Record, has
+from .single_turn import history_pair
 
 
-def _instruction(record: dict[str, Any], where: str) -> Iterator[Placed]:
+def _instruction(record: Record, where: str) -> Iterator[Placed]:
+    for number, pair in enumerate(record.get("history") or ()):
+        yield from history_pair(pair, f"history.{number}", where)
     answer = "response" if "response" in record else "output"
     yield from _question_and_answer(record, where, ("instruction", "context", "input"), answer)
 
 
-def _question(record: dict[str, Any], where: str) -> Iterator[Placed]:
-    yield from _question_and_answer(record, where, ("context", "input"), "response")
+def _question(record: Record, where: str) -> Iterator[Placed]:
+    answer = "response" if record.get("response") is not None else "output"
+    yield from _question_and_answer(record, where, ("context", "input"), answer)
 
 
-def _question_and_answer(record: dict[str, Any], where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
+def _question_and_answer(record: Record, where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
     """A user message that joins the texts under `parts` with empty lines, then the assistant message under `answer`."""
     texts: list[str] = []
     for key in parts:
@@ -33,8 +36,16 @@ def _question_and_answer(record: dict[str, Any], where: str, parts: tuple[str, .
     yield answer, {"role": "assistant", "content": record[answer]}
 
 
+def _is_instruction(record: Record) -> bool:
+    return has("instruction", "response")(record) or has("instruction", "output")(record)
+
+
+def _is_question(record: Record) -> bool:
+    return has("input", "response")(record) or has("input", "output")(record)
+
+
 FORMS = (
-    Form(("instruction", "response"), ("input", "context"), _instruction),
-    Form(("instruction", "output"), ("input", "context"), _instruction),
-    Form(("input", "response"), ("context",), _question),
-)
+    Form("instruction", "instructions", ("instruction", "input", "context", "output", "response", "history"),
+         _is_instruction, _instruction),
+    Form("question", "questions", ("input", "context", "response", "output"), _is_question, _question),
+)  # fmt: skip

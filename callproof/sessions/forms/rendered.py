@@ -1,38 +1,53 @@
-"""Rendered text in ChatML."""
+"""Text of a whole conversation: ChatML, and the transcripts of Glaive."""
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from ..talk import kind, refuse
-from .form import Form, Placed
-from .sharegpt import results
+from ..reading.refusal import kind, refuse
+from .form import Form, Placed, Record, has
 
-_CHATML = re.compile(r"\s*<\|im_start\|>([a-z]+)\n((?:(?!<\|im_start\|>|<\|im_end\|>).)*)<\|im_end\|>", re.DOTALL)
+_CHATML = re.compile(r"\s*<\|im_start\|>([a-z_]+)\n((?:(?!<\|im_start\|>|<\|im_end\|>).)*)<\|im_end\|>", re.DOTALL)
+_SPEAKER = re.compile(r"(?:\A|(?<=\n))[ \t]*(USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM):[ \t]*")
+_GLAIVE = {"USER": "user", "ASSISTANT": "assistant", "FUNCTION RESPONSE": "tool", "SYSTEM": "system"}
+_END = "<|endoftext|>"
 
 
-def _rendered(record: dict[str, Any], where: str) -> Iterator[Placed]:
+def _rendered(record: Record, where: str) -> Iterator[Placed]:
     text = record["text"]
     if not isinstance(text, str):
         refuse(f"{where}: text", f"expected text, got {kind(text)}")
     at = number = 0
-    while at < len(text.rstrip()):
+    end = len(text.removesuffix(_END).rstrip())
+    while at < end:
         turn = _CHATML.match(text, at)
         if not turn:
             excerpt = text[at : at + 60]
             problem = f"expected a turn in ChatML, <|im_start|>role ... <|im_end|>, at character {at}, got {excerpt!r}"
             refuse(f"{where}: text", problem, "give the messages instead: rendered text of another template is lost")
         at = turn.end()
-        yield from ((f"text: turn {number}", message) for message in _turn(turn[1], turn[2], where, number))
+        yield f"text: turn {number}", {"role": turn[1], "content": turn[2]}
         number += 1
 
 
-def _turn(role: str, content: str, where: str, number: int) -> Iterator[dict[str, Any]]:
-    """The messages of one ChatML turn; Qwen's templates write tool results into a turn of the user."""
-    if role == "tool" or (role == "user" and content.lstrip().startswith("<tool_response>")):
-        yield from results(content, f"{where}: text: turn {number}")
-    else:
-        yield {"role": role, "content": content}
+def _glaive(record: Record, where: str) -> Iterator[Placed]:
+    """A transcript in which each speaker begins a line."""
+    chat = record["chat"]
+    if isinstance(system := record.get("system"), str):
+        yield "system", {"role": "system", "content": system.strip().removeprefix("SYSTEM:").strip()}
+    if not isinstance(chat, str):
+        refuse(f"{where}: chat", f"expected text, got {kind(chat)}")
+    marks = list(_SPEAKER.finditer(chat))
+    if not marks or chat[: marks[0].start()].strip():
+        refuse(
+            f"{where}: chat", f"expected USER: at its beginning, got {chat[:60]!r}", "see docs/data.md for the forms"
+        )
+    stops = [*(mark.start() for mark in marks[1:]), len(chat)]
+    for number, (mark, stop) in enumerate(zip(marks, stops, strict=True)):
+        said = chat[mark.end() : stop].strip().removesuffix(_END).strip()
+        yield f"chat: turn {number}", {"role": _GLAIVE[mark[1]], "content": said}
 
 
-FORMS = (Form(("text",), (), _rendered),)
+FORMS = (
+    Form("glaive", "Glaive transcripts", ("chat", "system"), has("chat"), _glaive),
+    Form("chatml", "text in ChatML", ("text",), has("text"), _rendered),
+)

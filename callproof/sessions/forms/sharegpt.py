@@ -1,60 +1,61 @@
-"""`conversations` of entries with a speaker and a value, as ShareGPT and Hermes write them."""
+"""`conversations` of entries with a speaker and a value, as ShareGPT and those after it write them."""
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..talk import kind, refuse
-from .form import Form, Placed, listed
+from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed
+from ..reading.refusal import kind, refuse
+from .form import Form, Placed, Record, entries, has, placed
 
-_FROM = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
-_FROM_TOOL = ("tool", "observation")
-_RESULT = re.compile(r"\s*<tool_response>((?:(?!</?tool_response>).)*)</tool_response>", re.DOTALL)
+_SPEAKERS = ("system", "human", "user", "gpt", "assistant", "tool", "developer", *RESULT_ROLES, *CALL_ROLES)
 
 
-def _conversations(record: dict[str, Any], where: str) -> Iterator[Placed]:
-    for number, entry in enumerate(listed(record["conversations"], f"{where}: conversations")):
-        place = f"conversations.{number}"
+def _conversations(record: Record, where: str) -> Iterator[Placed]:
+    for place, entry in placed(listed(record["conversations"], f"{where}: conversations"), "conversations"):
         if not isinstance(entry, dict):
             refuse(f"{where}: {place}", f"expected an object, got {kind(entry)}")
-        for key, value in entry.items():
-            if key not in ("from", "value") and value is not None:
-                refuse(f"{where}: {place}.{key}", "unknown key", "keys of an entry: from, value")
-        speaker, value = entry.get("from"), entry.get("value")
-        if not isinstance(value, str):
-            refuse(f"{where}: {place}.value", f"expected text, got {kind(value)}")
-        if speaker in _FROM_TOOL:
-            yield from ((place, result) for result in results(value, f"{where}: {place}"))
-        elif speaker in _FROM:
-            yield place, {"role": _FROM[speaker], "content": value}
-        else:
-            known = ", ".join((*_FROM, *_FROM_TOOL))
-            refuse(f"{where}: {place}.from", f"expected {known}, got {speaker!r}"[:200])
+        if "from" in entry and entry["from"] not in (*_SPEAKERS, "chatgpt", "ai", "model", "prompter"):
+            refuse(f"{where}: {place}.from", f"expected {', '.join(_SPEAKERS)}, got {entry['from']!r}"[:300])
+        yield place, entry
 
 
-def results(value: str, place: str) -> Iterator[dict[str, Any]]:
-    """The tool results of a text: one for each `<tool_response>` block, or the text as it is where there is none."""
-    if "<tool_response>" not in value:
-        yield {"role": "tool", "content": value}
-        return
-    at = 0
-    while at < len(value.rstrip()):
-        block = _RESULT.match(value, at)
-        if not block:
-            refuse(place, "text beside or inside its <tool_response> blocks", "close each block with </tool_response>")
-        at = block.end()
-        yield {"role": "tool", "content": block[1].strip(), **_tool_name(block[1])}
+def _pairs(record: Record, where: str) -> Iterator[Placed]:
+    """ms-swift's `conversation`: a list of what the human and the assistant said in turn."""
+    for place, entry in placed(listed(record["conversation"], f"{where}: conversation"), "conversation"):
+        if not isinstance(entry, dict):
+            refuse(f"{where}: {place}", f"expected an object, got {kind(entry)}")
+        if not isinstance(entry.get("human"), str):
+            yield place, entry
+            continue
+        if unknown := [key for key in entry if key not in ("human", "assistant")]:
+            refuse(f"{where}: {place}.{unknown[0]}", "unknown key", "keys of an entry: human, assistant")
+        yield f"{place}.human", {"role": "user", "content": entry["human"]}
+        yield f"{place}.assistant", {"role": "assistant", "content": entry.get("assistant")}
 
 
-def _tool_name(result: str) -> dict[str, str]:
-    """The tool that a Hermes result names, `{"name": ..., "content": ...}`."""
-    try:
-        value = json.loads(result)
-    except (ValueError, RecursionError):
-        return {}
-    name = value.get("name") if isinstance(value, dict) and "content" in value else None
-    return {"name": name} if isinstance(name, str) else {}
+def _speaks(*speakers: str) -> Any:
+    def fits(record: Record) -> bool:
+        talk = entries(record, "conversations")
+        return any(entry.get("from", entry.get("role")) in speakers for entry in talk)
+
+    return fits
 
 
-FORMS = (Form(("conversations",), (), _conversations),)
+def _is_toolace(record: Record) -> bool:
+    system = record.get("system")
+    return bool(entries(record, "conversations")) and isinstance(system, str) and "you can invoke" in system
+
+
+def _is_hermes(record: Record) -> bool:
+    texts = [entry.get("value", entry.get("content")) for entry in entries(record, "conversations")]
+    return any(isinstance(text, str) and ("<tools>" in text or "<tool_call>" in text) for text in texts)
+
+
+FORMS = (
+    Form("llamafactory", "LLaMA-Factory ShareGPT", ("conversations",), _speaks("function_call", "observation"),
+         _conversations),
+    Form("toolace", "ToolACE", ("conversations",), _is_toolace, _conversations),
+    Form("hermes", "Hermes function calling", ("conversations",), _is_hermes, _conversations),
+    Form("sharegpt", "ShareGPT", ("conversations",), has("conversations"), _conversations),
+    Form("sharegpt_pairs", "ms-swift ShareGPT", ("conversation",), has("conversation"), _pairs),
+)  # fmt: skip

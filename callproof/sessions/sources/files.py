@@ -1,37 +1,48 @@
-"""Where records come from: files, folders and globs, streamed; nothing reads a whole file.
+"""Where records come from: files, folders, globs and URLs, streamed; nothing reads a whole file.
 
-- A file holds one JSON object a line, or one JSON array of objects, which begins with `[`.
-- A folder stands for its `*.jsonl` and `*.json` files at any depth, in the order of their paths, hidden ones left out.
+- JSON, in every way to write several objects into a file (`json_text`); CSV, TSV and Parquet (`tables`); each of them
+  but Parquet also packed by gzip, bzip2 or xz.
+- A folder stands for all such files at any depth, in the order of their paths; how many others it holds is said.
 - A glob pattern (`*`, `?`, `[abc]`, and `**` for any depth) stands for the files that it names, in the same order.
-- `hf:owner/name[:split]` and a folder that `datasets` has saved are Hugging Face datasets; see `train.rows.hub_data`.
-
-JSON is read under the rules for calls: no key twice, no NaN, no number beyond a float. A byte order mark is skipped.
+- A URL (`s3://`, `https://`) is read where fsspec is installed (`remote`).
+- `hf:owner/name[/config][:split]` and a folder that `datasets` has saved are Hugging Face datasets; see
+  `train.rows.hub_data`.
 """
 
-import codecs
-import json
+import bz2
+import gzip
+import lzma
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from glob import glob, has_magic
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from callproof.calls import DECODER
+from callproof.console import say_once
 from callproof.errors import UserError
-from callproof.records import malformed, utf8
 
-MAX_RECORD = 8 * 2**20
-"""The longest record, in bytes: about two million tokens, more than any model's context."""
+from .json_text import json_values
+from .remote import is_remote, open_remote, remote_files
+from .tables import csv_rows, parquet_rows
 
-_CHUNK = 2**16
 _SAVED_DATASET = ("state.json", "dataset_info.json", "dataset_dict.json")
+_JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_PACKED: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
+_PARQUET = b"PAR1"
+_NAMED = 5
 
 
 class Found(NamedTuple):
-    """A record, its place (`path:line`), and the id that its session gets if it has none of its own."""
+    """A record, its place (`path:line`), and the id that its session gets if it has none of its own.
+
+    Of a line that holds none, `value` is the error to raise.
+    """
 
     where: str
     name: str
-    value: dict[str, Any]
+    value: dict[str, Any] | UserError
 
 
 Reader = Callable[[str], Iterator[Found]]
@@ -43,26 +54,28 @@ def is_dataset(source: str) -> bool:
 
 
 def read_records(source: str) -> Iterator[Found]:
-    """The records of a file, a folder or a glob.
+    """The records of a file, a folder, a glob or a URL.
 
     Raises:
-        UserError: nothing there, an empty file, text that is not UTF-8, malformed JSON, no object, or a record over
-            `MAX_RECORD` (`path:line`).
+        UserError: nothing there, an empty file, text that is not UTF-8, a record over `MAX_RECORD` (`path:line`), or a
+            package that is not installed.
     """
     for path, name in find_files(source):
-        empty = True
+        last = again = 0
         for line, value in _read(path):
-            empty = False
-            if not isinstance(value, dict):
+            again = again + 1 if line == last else 0
+            place = f"{line}.{again}" if again else f"{line}"
+            last = line
+            if not isinstance(value, dict | UserError):
                 problem = f"expected a JSON object, got {type(value).__name__}"
-                raise UserError(f"{path}:{line}", problem, "write one object a record")
-            yield Found(f"{path}:{line}", f"{name}:{line}", value)
-        if empty:
+                value = UserError(f"{path}:{line}", problem, "write one object a record")
+            yield Found(f"{path}:{line}", f"{name}:{place}", value)
+        if not last:
             raise UserError(path, "is empty, holds no sessions", "give one JSON object a line")
 
 
-def find_files(source: str) -> list[tuple[Path, str]]:
-    """The files of a source, each with its name inside the source.
+def find_files(source: str) -> list[tuple[str, str]]:
+    """The paths or URLs of a source, each with its name inside the source.
 
     Raises:
         UserError: there is none, or the source is a Hugging Face dataset.
@@ -70,131 +83,65 @@ def find_files(source: str) -> list[tuple[Path, str]]:
     if is_dataset(source):
         mend = f"write it as JSON lines: callproof train convert {source} --out sessions.jsonl"
         raise UserError(source, "is a Hugging Face dataset, which training alone can read", mend)
+    if is_remote(source):
+        urls = remote_files(source)
+        readable = [(url, url.rsplit("/", 1)[-1]) for url in urls if len(urls) == 1 or _kind(url)]
+        return _some(readable, source, [url for url in urls[1:] if not _kind(url)])
     path = Path(source)
     if path.is_dir():
-        inside = sorted(file for kind in ("*.jsonl", "*.json") for file in path.rglob(kind) if file.is_file())
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
         named = [(file, file.relative_to(path)) for file in inside]
-        files = [(file, str(name)) for file, name in named if not any(part.startswith(".") for part in name.parts)]
-    elif has_magic(source) and not path.exists():
-        files = [(Path(file), Path(file).name) for file in sorted(glob(source, recursive=True))]
-        files = [(file, name) for file, name in files if file.is_file()]
-    else:
-        return [(path, path.name)]
+        shown = [(file, name) for file, name in named if not any(part.startswith(".") for part in name.parts)]
+        files = [(str(file), str(name)) for file, name in shown if _kind(str(file))]
+        return _some(files, source, [str(name) for file, name in shown if not _kind(str(file))])
+    if has_magic(source) and not path.exists():
+        files = [(file, Path(file).name) for file in sorted(glob(source, recursive=True)) if Path(file).is_file()]
+        return _some(files, source, [])
+    return [(source, path.name)]
+
+
+def _some(files: list[tuple[str, str]], source: str, left_out: list[str]) -> list[tuple[str, str]]:
+    """Files, once those that are left out are said; raises a UserError where there are none."""
     if not files:
-        raise UserError(source, "holds no *.jsonl or *.json file", "check the path")
+        raise UserError(source, "holds no file of records (JSON, CSV, TSV or Parquet)", "check the path")
+    if count := len(left_out):
+        names = ", ".join(left_out[:_NAMED]) + ", ..." * (count > _NAMED)
+        say_once(f"{source}: {count} file{'s' * (count > 1)} not read: {names}")
     return files
 
 
-def _read(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line, JSON value) of each record of a file."""
+def _kind(path: str) -> str | None:
+    """The suffix that tells how a file is read; None where none does."""
+    suffixes = [suffix.lower() for suffix in Path(path.split("?")[0]).suffixes]
+    last = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in _PACKED else suffixes[-1] if suffixes else ""
+    return last if last in (*_JSON, *_TABLES, ".parquet") else None
+
+
+def _read(path: str) -> Iterator[tuple[int, Any]]:
+    """(line, record) of each record of a file."""
+    with _opened(path) as raw:
+        begins = raw.peek(8)
+        if begins.startswith(_PARQUET):
+            yield from parquet_rows(raw, path)
+            return
+        packed = next((suffix for magic, suffix in _MAGIC.items() if begins.startswith(magic)), None)
+        file = _PACKED[packed](raw) if packed else raw
+        kind = _kind(path)
+        try:
+            yield from csv_rows(file, path, _TABLES[kind]) if kind in _TABLES else json_values(file, path)
+        except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise UserError(path, f"is cut off or damaged ({error})", "pack it again") from None
+
+
+def _opened(path: str) -> AbstractContextManager[Any]:
+    return open_remote(path) if is_remote(path) else _open_here(path)
+
+
+@contextmanager
+def _open_here(path: str) -> Iterator[Any]:
     try:
-        file = path.open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115 (an error inside the block is not one of opening)
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
     with file:
-        if file.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
-            file.read(len(codecs.BOM_UTF8))
-        begins = file.peek(_CHUNK).lstrip()
-        yield from _Array(file, path).items() if begins.startswith(b"[") else _lines(file, path)
-
-
-def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, Any]]:
-    number = 0
-    while line := file.readline(MAX_RECORD + 1):
-        number += 1
-        where = f"{path}:{number}"
-        if len(line) > MAX_RECORD:
-            raise _too_long(where)
-        if b"\0" in line:
-            raise UserError(where, "holds NUL bytes, is no text", "save the file as UTF-8")
-        if line.strip():
-            try:
-                yield number, DECODER.decode(utf8(line, where))
-            except (ValueError, RecursionError) as error:
-                raise malformed(where, error) from None
-
-
-def _too_long(where: str) -> UserError:
-    return UserError(where, f"a record of more than {MAX_RECORD:,} bytes", "split the session, or write one a line")
-
-
-class _Array:
-    """Reads the items of a JSON array one at a time, with only a moving window of the file in memory."""
-
-    def __init__(self, file: IO[bytes], path: Path) -> None:
-        self._file, self._path = file, path
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._text, self._at, self._line = "", 0, 1
-        self._ended = False
-
-    def items(self) -> Iterator[tuple[int, Any]]:
-        self._take("[")
-        if self._next() == "]":
-            self._take("]")
-        else:
-            yield from self._values()
-        if self._next():
-            raise self._wrong("text after the array", self._at)
-
-    def _values(self) -> Iterator[tuple[int, Any]]:
-        mark = ","
-        while mark == ",":
-            self._next()
-            line = self._line
-            yield line, self._value()
-            mark = self._take(",]")
-
-    def _next(self) -> str:
-        """Skip white space and return the next character without consuming it; empty at the end of the file."""
-        while True:
-            while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
-                self._move(self._at + 1)
-            if self._at < len(self._text) or not self._more():
-                return self._text[self._at : self._at + 1]
-
-    def _take(self, marks: str) -> str:
-        character = self._next()
-        if not character or character not in marks:
-            raise self._wrong(f"expected {' or '.join(marks)}, got {character or 'the end of the file'}", self._at)
-        self._move(self._at + 1)
-        return character
-
-    def _value(self) -> Any:
-        while True:
-            try:
-                value, end = DECODER.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                if self._is_final(error) or not self._more():
-                    raise self._wrong(error.msg, error.pos) from None
-            except (ValueError, RecursionError) as error:
-                raise malformed(f"{self._path}:{self._line}", error) from None
-            else:
-                self._move(end)
-                return value
-
-    def _is_final(self, error: json.JSONDecodeError) -> bool:
-        """Whether reading more text would not help: the error is not at the window's end, nor an unfinished string."""
-        return error.pos < len(self._text) - 32 and not error.msg.startswith("Unterminated string")
-
-    def _more(self) -> bool:
-        """Read on, at least doubling the window, so that the total work stays linear; False at the end of the file."""
-        if self._ended:
-            return False
-        self._text, self._at = self._text[self._at :], 0
-        if len(self._text) > MAX_RECORD:
-            raise _too_long(f"{self._path}:{self._line}")
-        chunk = self._file.read(max(_CHUNK, len(self._text)))
-        self._ended = not chunk
-        try:
-            self._text += self._decoder.decode(chunk, final=self._ended)
-        except UnicodeDecodeError:
-            raise UserError(f"{self._path}:{self._line}", "is not UTF-8", "save the file as UTF-8") from None
-        return True
-
-    def _move(self, end: int) -> None:
-        self._line += self._text.count("\n", self._at, end)
-        self._at = end
-
-    def _wrong(self, problem: str, position: int) -> UserError:
-        line = self._line + self._text.count("\n", self._at, position)
-        return UserError(f"{self._path}:{line}", f"malformed JSON ({problem})", "write a JSON array of objects")
+        yield file

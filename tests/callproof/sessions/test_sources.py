@@ -12,8 +12,18 @@ from callproof.sessions import read_records
 ROWS = [{"n": number, "text": "é" * 50} for number in range(2000)]
 
 
+def records(source: object) -> list[dict]:
+    """The records of a source; the first line that holds none is raised."""
+    values = []
+    for found in read_records(str(source)):
+        if isinstance(found.value, UserError):
+            raise found.value
+        values.append(found.value)
+    return values
+
+
 def numbers(source: object) -> list[int]:
-    return [found.value["n"] for found in read_records(str(source))]
+    return [record["n"] for record in records(source)]
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2])
@@ -80,7 +90,7 @@ def test_a_malformed_array_is_named_with_its_line(tmp_path: Path, text: str, pro
     path = tmp_path / "rows.json"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        list(read_records(str(path)))
+        records(path)
     assert f"{path}{problem}" in str(caught.value)
 
 
@@ -104,5 +114,5 @@ def test_a_hugging_face_dataset_is_left_to_training(tmp_path: Path, monkeypatch,
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no \*.jsonl or \*.json file"):
+    with pytest.raises(UserError, match=r"holds no file of records"):
         list(read_records(str(tmp_path)))
