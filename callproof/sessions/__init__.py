@@ -1,7 +1,7 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
 from .forms import FORMS, form_named
-from .reading.text_calls import text_beside
+from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, read_sessions, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
@@ -16,6 +16,7 @@ __all__ = [
     "Message",
     "Reader",
     "Session",
+    "calls_in_text",
     "form_named",
     "is_dataset",
     "module_sessions",

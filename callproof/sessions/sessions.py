@@ -135,12 +135,18 @@ def _read(source: str, read: Reader, form: Form | None, named: bool) -> Iterator
     records = read(source)
     for where, name, value in records:
         try:
-            record, session = _session(value, where, f"{source}/{name}" if named else name, form)
+            record, session = _session(value, where, _named(source, name) if named else name, form)
         except UserError as error:
             raise _all_mistakes(error, where, records, form) from None
         told.add(record)
         yield where, session
     told.say()
+
+
+def _named(source: str, name: str) -> str:
+    """The name of a record among those of several sources."""
+    file = source.rsplit("/", 1)[-1]
+    return f"{source}{name[len(file) :]}" if name.startswith(f"{file}:") else f"{source}/{name}"
 
 
 def _all_mistakes(error: UserError, where: str, records: Iterator[Found], form: Form | None) -> UserError:

@@ -19,7 +19,7 @@ from callproof.config import RunConfig
 from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
-from callproof.sessions import Reader, Session, read_records
+from callproof.sessions import Reader, Session, calls_in_text, read_records
 
 from .domain import Domain, split_sessions
 from .prompt import Conversation, Tools
@@ -153,11 +153,22 @@ def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
     """The lint of a session's recorded calls, in lines such as `message 3: call of 'find' is rejected: ...`."""
     lint = GoldLint([], [])
     for index, message in enumerate(session.messages):
+        if message.role == "assistant" and message.train and session.tools is None:
+            lint.problems.extend(_unread_calls(index, message.content, catalog))
         for call in message.tool_calls if message.train else ():
             place, validity = f"message {index}: call of {call.name!r}", catalog.validity(call)
             lint.problems.extend(f"{place} is rejected: {problem}" for problem in validity.problems)
             lint.unjudged.extend([f"{place} is not checked: {validity.unjudged}"] if validity.unjudged else [])
     return lint
+
+
+def _unread_calls(index: int, content: str, catalog: Catalog) -> list[str]:
+    """A line on the calls that a text holds, as its domain's tools tell, and that were not read as such."""
+    try:
+        calls = calls_in_text(f"message {index}", content, catalog.parameters).calls
+    except UserError as error:
+        return [f"message {index}: its text holds {error.args[1]}"]
+    return [f"message {index}: its text calls {calls[0].name!r}, which was not read as a call"] if calls else []
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:

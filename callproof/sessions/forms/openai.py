@@ -54,7 +54,8 @@ def _responses(record: Record, where: str) -> Iterator[Placed]:
 def _completion(record: Record, where: str) -> Iterator[Placed]:
     """A prompt and its completion, as lists of messages or as texts."""
     yield from _prompt(record, where)
-    yield from answer_of(record["completion"], "completion", where)
+    key = "completion" if record.get("completion") is not None else "response"
+    yield from answer_of(record[key], key, where)
 
 
 def _chosen(record: Record, where: str) -> Iterator[Placed]:
@@ -90,6 +91,10 @@ def _is_responses(record: Record) -> bool:
     if not isinstance(output, list) or not output or not isinstance(asked, str | list):
         return False
     return any(isinstance(item, dict) and item.get("type") in ("message", *_ITEMS) for item in output)
+
+
+def _is_completion(record: Record) -> bool:
+    return has("prompt", "completion")(record) or has("prompt", "response")(record)
 
 
 def _has_roles(*roles: str) -> Any:
@@ -134,5 +139,5 @@ FORMS = (
     Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),
     Form("tau_bench", "tau-bench trajectories", ("traj",), has("traj"), _trajectory),
     Form("trl_preference", "TRL preference pairs", ("prompt", "chosen"), has("chosen", "rejected"), _chosen),
-    Form("trl_completion", "prompt and completion", ("prompt", "completion"), has("prompt", "completion"), _completion),
+    Form("trl_completion", "prompt and completion", ("prompt", "completion", "response"), _is_completion, _completion),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import MalformedCall, ParsedAnswer, RefusedJSON, ToolCall, Tools, parse_answer, without_think
 from callproof.calls.formats import FORMATS
+from callproof.errors import UserError
 
 from .loose import loose_at, loose_value
 from .recorded_calls import recorded_call
@@ -31,7 +32,7 @@ _BLOCKS = {
     "tool_call": re.compile(r"<tool_call>\s*(?P<calls>[\[{].*?)\s*</tool_call>", re.DOTALL),
     "function": re.compile(r"<function=(?P<name>[^<>\s]{1,256})>\s*(?P<calls>\{.*?\})\s*</function>", re.DOTALL),
     "react": re.compile(
-        r"^Action:[ \t]*(?P<name>\S{1,256})[ \t]*\nAction Input:\s*(?P<calls>\{.*?\})\s*(?=\Z|\nObservation:)",
+        r"^Action:[ \t]*(?P<name>\S{1,256})[ \t]*\nAction Input:\s*(?P<calls>\{.*?\})\s*\Z",
         re.DOTALL | re.MULTILINE,
     ),
     "json": re.compile(r"\A\s*(?P<calls>[\[{].*[\]}])\s*\Z", re.DOTALL),
@@ -104,9 +105,11 @@ def _read(place: str, text: str, tools: Tools) -> TextCalls:
     if calls := _good(answer):
         return TextCalls(text_beside(text, answer, "hermes", tools), calls)
     readers: list[Callable[[], TextCalls | None]] = [
-        lambda: _by_format(text, answer.foreign, tools),
         lambda: _by_blocks(text, tools),
+        lambda: _by_format(text, answer.foreign, tools),
         lambda: _by_format(text, "pythonic", tools),
+        lambda: _by_format(f"[{text.strip()}]", "pythonic", tools),
+        lambda: _by_format(re.sub(r"</?function_calls>", "", text), "minimax_m2", tools),
         lambda: _by_format(text, "llama3_json", tools),
     ]
     for reader in readers:
@@ -140,7 +143,7 @@ def _by_blocks(text: str, tools: Tools) -> TextCalls | None:
         matches = list(block.finditer(rest))
         try:
             calls = [call for match in matches for call in _of_block(match.groupdict())]
-        except (RefusedJSON, ValueError):
+        except (RefusedJSON, ValueError, UserError):
             continue
         left = _strip_ends(block.sub("", rest))
         if calls and not parse_answer(left, None, "hermes", tools).calls:
@@ -158,6 +161,8 @@ def _of_block(groups: Mapping[str, str | None]) -> Iterator[ToolCall]:
         value = loose_value(text)
     except RefusedJSON:
         value = _with_quoted_arguments(text)
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list) and not value.get("content"):
+        value = value["tool_calls"]
     for call in value if isinstance(value, list) else [value]:
         if not isinstance(call, dict) or not isinstance(call.get("name", call.get("function")), str | dict):
             raise ValueError("no call")
