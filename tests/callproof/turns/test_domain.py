@@ -13,7 +13,7 @@ from callproof.endpoint import request, tokenize_request
 from callproof.errors import UserError
 from callproof.scoring import Answer, judge
 from callproof.sessions import to_session
-from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, template_messages
+from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, supervised, template_messages
 from callproof.turns.domain import held_out
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -224,8 +224,10 @@ def test_the_response_is_all_that_follows_the_last_message_of_the_user() -> None
 
 
 def test_a_text_that_calls_a_tool_of_the_domain_is_a_mistake(make: Make) -> None:
-    config = make({"id": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "now()"}]})
-    with pytest.raises(UserError, match=r":1: message 1: its text calls 'now', which was not read as a call"):
+    config = make(
+        {"id": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "find()"}]}
+    )
+    with pytest.raises(UserError, match=r":1: message 1: its text calls 'find', which was not read as a call"):
         eval_turns(config)
 
 
