@@ -99,7 +99,7 @@ def run_format(args: Namespace) -> int:
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
-        for _, session in read_sessions(args.source, read_records):
+        for _, session in read_sessions(args.source, read_records, args.form):
             file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
             count += 1
     last_line({"out": str(args.out), "sessions": count})

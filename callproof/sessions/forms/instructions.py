@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from ..reading.refusal import kind, refuse
 from .form import Form, Placed, Record, has
-from .single_turn import history_pair
+from .single_turn import history
 
 
 def _instruction(record: Record, where: str) -> Iterator[Placed]:
-    for number, pair in enumerate(record.get("history") or ()):
-        yield from history_pair(pair, f"history.{number}", where)
+    yield from history(record, where)
     answer = "response" if "response" in record else "output"
     yield from _question_and_answer(record, where, ("instruction", "context", "input"), answer)
 

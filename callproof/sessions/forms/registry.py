@@ -17,6 +17,7 @@ from callproof.errors import UserError
 
 from ..reading.dialects import Plain, joined, plain_messages
 from ..reading.faults import BadRecord, faults_of
+from ..reading.loose import as_json
 from ..reading.refusal import refuse
 from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools
@@ -84,16 +85,16 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         raise BadRecord(talk.faults)
     if not talk.messages:
         refuse(f"{where}: {form.keys[0]}", "expected at least one message of the user, got none")
-    kept = {key: value for key, value in record.items() if key not in (*form.keys, *BESIDE) and value is not None}
+    beside = {key: value for key, value in record.items() if key not in (*form.keys, *BESIDE) and value is not None}
     fields = {
         "session_id": session_id,
         "tags": record.get("tags") or (),
         "system": reader.system,
         "tools": reader.tools,
         "messages": talk.messages,
-        "metadata": {**_metadata(record), **kept},
+        "metadata": as_json({**_metadata(record), **beside}),
     }
-    return ReadRecord(form.title, fields, tuple(kept), reader.unread)
+    return ReadRecord(form.title, fields, tuple(beside), reader.unread)
 
 
 class _Reader:

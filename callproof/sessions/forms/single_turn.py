@@ -20,24 +20,28 @@ def _when2call_test(record: Record, where: str) -> Iterator[Placed]:
     """A question and, of its answers, the one that is correct."""
     yield "question", {"role": "user", "content": _text(record, "question", where)}
     answers, correct = record["answers"], record["correct_answer"]
-    if not isinstance(answers, dict) or not isinstance(answers.get(correct), str):
+    if not isinstance(correct, str) or not isinstance(answers, dict) or not isinstance(answers.get(correct), str):
         refuse(f"{where}: answers", f"expected a text under {correct!r}, the correct answer"[:200])
     yield f"answers.{correct}", {"role": "assistant", "content": answers[correct]}
 
 
 def _query(record: Record, where: str) -> Iterator[Placed]:
-    for number, pair in enumerate(record.get("history") or ()):
-        yield from history_pair(pair, f"history.{number}", where)
+    yield from history(record, where)
     yield "query", {"role": "user", "content": _text(record, "query", where)}
     yield "response", {"role": "assistant", "content": _text(record, "response", where)}
 
 
-def history_pair(pair: Any, path: str, where: str) -> Iterator[Placed]:
-    """An earlier question and its answer, written as a pair of texts.
+def history(record: Record, where: str) -> Iterator[Placed]:
+    """Earlier questions and their answers, written as pairs of texts under `history`.
 
     Raises:
-        UserError: it is none.
+        UserError: they are none.
     """
+    for number, pair in enumerate(listed(record.get("history") or [], f"{where}: history")):
+        yield from _pair(pair, f"history.{number}", where)
+
+
+def _pair(pair: Any, path: str, where: str) -> Iterator[Placed]:
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
         refuse(f"{where}: {path}", "expected a pair of texts, what was asked and what was answered")
     yield f"{path}.0", {"role": "user", "content": pair[0]}

@@ -114,7 +114,7 @@ def _renamed(message: dict[str, Any]) -> dict[str, Any]:
         message = {**message, "content": message["value"]}
         del message["value"]
     role = message.get("role")
-    return {**message, "role": _SPEAKERS[role]} if isinstance(role, str) and role in _SPEAKERS else message
+    return {**message, "role": _SPEAKERS.get(role.lower(), role.lower())} if isinstance(role, str) else message
 
 
 def _of_role(place: str, message: dict[str, Any], where: str) -> Iterator[Plain]:
@@ -139,6 +139,8 @@ def _of_role(place: str, message: dict[str, Any], where: str) -> Iterator[Plain]
 def _newer(message: dict[str, Any], place: str) -> dict[str, Any]:
     """A message without OpenAI's older `function_call`, and with a refusal as its text."""
     call, refusal = message.get("function_call"), message.get("refusal")
+    if isinstance(calls := message.get("tool_calls"), str) and calls:
+        message = {**message, "tool_calls": listed(calls, f"{place}.tool_calls")}
     if call:
         if message.get("tool_calls"):
             refuse(place, "calls in function_call and in tool_calls", "keep one of them")

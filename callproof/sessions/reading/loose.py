@@ -54,3 +54,14 @@ def loose_at(text: str, begin: int) -> tuple[Any, int]:
             return literal_at(text, begin)
         except RefusedJSON:
             raise error from None
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON has it: what JSON has not, such as a time, becomes text, and no number becomes nothing."""
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, float) and value != value:
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 from callproof.errors import UserError
 
+from ..reading.loose import as_json
+
 _ROWS = 64
 """Rows of Parquet that are held at a time."""
 
@@ -69,7 +71,7 @@ def parquet_rows(file: Any, path: str) -> Iterator[tuple[int, Any]]:
         for batch in table.iter_batches(batch_size=_ROWS):
             for row in batch.to_pylist():
                 number += 1
-                yield number, {key: _plain(value) for key, value in row.items()}
+                yield number, {key: as_json(value) for key, value in row.items()}
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(path, f"cannot be read as Parquet ({reason})", "write it again") from None
@@ -102,14 +104,3 @@ def _refuse(field: Any, source: str, path: str) -> None:
         raise UserError(source, problem, "store it as JSON text, or with the feature type Json")
     for inner in kind:
         _refuse(inner, source, f"{path}.{inner.name}")
-
-
-def _plain(value: Any) -> Any:
-    """A value of a row as JSON has it: times and bytes become text, no number becomes nothing."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, float) and value != value:
-        return None
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,6 +1,7 @@
 """What records hold in other words: notations of calls, results, tools, masks; and nothing is lost in silence."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ def test_what_looks_like_a_call_and_cannot_be_read_is_refused(text: str) -> None
 def test_arguments_are_kept_under_every_name(key: str, wrap: Any, value: Any) -> None:
     call = wrap({"name": "look", key: value})
     assert lines(talk({"role": "assistant", "tool_calls": [call]})) == ["user: q", CALLED]
+
+
+def test_calls_may_be_json_text() -> None:
+    calls = json.dumps([{"name": "look", "arguments": {"x": 1}}])
+    assert lines(talk({"role": "Assistant", "tool_calls": calls})) == ["user: q", CALLED]
+
+
+def test_what_json_has_not_is_text_in_the_metadata() -> None:
+    session = to_session(talk(said("a"), at=date(2026, 5, 4), score=float("nan")), "log:1", "log:1")
+    assert session.metadata == {"at": "2026-05-04", "score": None}
 
 
 def test_arguments_that_differ_or_hide_are_refused() -> None:
