@@ -4,11 +4,11 @@ from collections import Counter
 
 from callproof.console import say_once
 
-from .forms import ReadRecord
+from .forms import OWN, ReadRecord
 
 
 class Told:
-    """Counts over the records of a source."""
+    """Counts over the records of a source; that all are in callproof's own form is nothing to tell."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -26,7 +26,7 @@ class Told:
 
     def say(self) -> None:
         """Say the counts on stderr, each line once."""
-        if self._forms:
+        if self._forms.keys() - {OWN}:
             say_once(f"{self._source}: read as: {_counts(self._forms, 'session')}")
         if self._kept:
             say_once(f"{self._source}: keys kept in metadata: {_counts(self._kept)}")

@@ -9,6 +9,9 @@ from ..reading.refusal import kind, refuse
 from ..talk import MASKS
 from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
 
+OWN = "callproof's own form"
+"""The title of the form that needs no telling."""
+
 ANSWERS = ("response", "output", "completion", "choices", "answer")
 _ITEMS = ("function_call", "function_call_output", "reasoning")
 
@@ -135,7 +138,7 @@ FORMS = (
     Form("langchain", "LangChain messages", ("messages",), lambda record: any(
         is_langchain(entry) for entry in entries(record, "messages")), _messages),
     Form("openai_finetuning", "OpenAI fine-tuning", ("messages", "functions"), _is_fine_tuning, _messages),
-    Form("callproof", "callproof's own form", ("messages",), has("session_id", "messages"), _messages),
+    Form("callproof", OWN, ("messages",), has("session_id", "messages"), _messages),
     Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),
     Form("tau_bench", "tau-bench trajectories", ("traj",), has("traj"), _trajectory),
     Form("trl_preference", "TRL preference pairs", ("prompt", "chosen"), has("chosen", "rejected"), _chosen),
