@@ -1,7 +1,9 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
+from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
 from .forms import KEYS
-from .sessions import Message, Session, read_sessions, to_session
+from .logs import LOG_KEYS, Exchange, NoGold, gold_answer, read_exchange
+from .sessions import Message, Session, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
 from .talk import text_beside
@@ -10,14 +12,25 @@ from .user_module import module_sessions
 __all__ = [
     "ALIKE",
     "KEYS",
+    "LOG_KEYS",
+    "Account",
     "Alike",
+    "Chains",
     "Corpus",
+    "Exchange",
     "Found",
+    "Link",
     "Message",
+    "NoGold",
     "Reader",
     "Session",
+    "Told",
+    "beginnings",
+    "gold_answer",
     "is_dataset",
+    "merged_sessions",
     "module_sessions",
+    "read_exchange",
     "read_records",
     "read_sessions",
     "shingles",

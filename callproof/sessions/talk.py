@@ -28,7 +28,7 @@ _THINKING = ("thinking", "reasoning", "reasoning_content")
 _KEYS = {
     "system": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "tool_calls", *_THINKING),
+    "assistant": ("role", "content", "name", "tool_calls", "train", *_THINKING),
     "tool": ("role", "content", "name", "tool_call_id"),
 }
 _CALL_KEYS = ("id", "type", "index", "function", "name", "arguments")
@@ -137,6 +137,8 @@ class Talk:
         self._open = list(range(len(calls)))
         thinking = _thinking(place, message)
         more = {"thinking": thinking} if thinking else {}
+        if message.get("train") is not None:
+            more["train"] = message["train"]
         self._keep("assistant", content, message, **more, **({"tool_calls": calls} if calls else {}))
 
     def _recorded_calls(self, place: str, recorded: Any) -> list[ToolCall]:
