@@ -1,6 +1,7 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
-from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
+from .base_files import ServedTemplate, chat_template
+from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
 from .domain import NO_TOOLS, Domain, held_out, split_sessions
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
@@ -18,6 +19,7 @@ from .turns import (
 )
 
 __all__ = [
+    "HERMES",
     "NO_TOOLS",
     "CallFormat",
     "Conversation",
@@ -37,6 +39,7 @@ __all__ = [
     "eval_turns",
     "held_out",
     "lint_gold",
+    "prefills_thinking",
     "read_turns",
     "readable_format",
     "session_time",
