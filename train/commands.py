@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
-from callproof.console import last_line
+from callproof.console import last_line, say
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import read_text, replacing
 from callproof.sessions import read_sessions
@@ -104,6 +104,37 @@ def run_convert(args: Namespace) -> int:
             count += 1
     last_line({"out": str(args.out), "sessions": count})
     return EXIT_PASS
+
+
+def run_import(args: Namespace) -> int:
+    from .imports.configuration import is_folder
+    from .imports.domain import CONFIG, NOTHING_HELD_OUT, import_domain
+
+    made = import_domain(
+        args.sources, args.out, args.eval_share, args.base, force=args.force, session_key=args.session_key
+    )
+    for sentence in made.sentences(", ".join(args.sources)):
+        say(sentence)
+    path = args.out / CONFIG
+    spoiled = _verdict(path, is_folder(args.base)) if made.sessions["eval"] else [NOTHING_HELD_OUT]
+    for problem in spoiled:
+        say(problem)
+    last_line({"out": str(args.out), "config": str(path), **made.summary(), "spoiled": spoiled})
+    return EXIT_REGRESSION if spoiled else EXIT_PASS
+
+
+def _verdict(path: Path, with_base: bool) -> list[str]:
+    """What `check` finds that would spoil the training; tokens are counted where the base lies here."""
+    from rich.console import Console
+
+    from .before.check import check, make_encoder
+    from .before.preview import print_report
+
+    config = load(path)
+    prepare_libraries(config)
+    report = check(config, make_encoder(config) if with_base else f"run callproof train check --config {path}").report
+    print_report(report, Console(stderr=True))
+    return report.spoiled
 
 
 def run_prepare(args: Namespace) -> int:

@@ -46,6 +46,11 @@ class DataConfig(Record):
     eval_share: float = Field(
         default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
     )
+    session_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="dotted path in a record, such as metadata.trace_id: records of one value are one conversation",
+    )
     load_module: str | None = Field(
         default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
     )

@@ -1,8 +1,10 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
 from .acceptance import Acceptance, GoldCall
+from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
 from .forms import KEYS
-from .sessions import Message, Session, read_sessions, to_session
+from .logs import LOG_KEYS, Exchange, NoGold, gold_answer, read_exchange
+from .sessions import Message, Session, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
 from .talk import text_beside
@@ -11,16 +13,27 @@ from .user_module import module_sessions
 __all__ = [
     "ALIKE",
     "KEYS",
+    "LOG_KEYS",
     "Acceptance",
+    "Account",
     "Alike",
+    "Chains",
     "Corpus",
+    "Exchange",
     "Found",
     "GoldCall",
+    "Link",
     "Message",
+    "NoGold",
     "Reader",
     "Session",
+    "Told",
+    "beginnings",
+    "gold_answer",
     "is_dataset",
+    "merged_sessions",
     "module_sessions",
+    "read_exchange",
     "read_records",
     "read_sessions",
     "shingles",

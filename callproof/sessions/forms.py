@@ -1,9 +1,10 @@
 """Records of every accepted form, read as the one of callproof (docs/data.md shows an example of each).
 
+Requests that were logged become the form of messages before, in `callproof.sessions.logs`.
+
 | form | keys |
 |---|---|
 | messages | `messages` in OpenAI's form; callproof's own has a `session_id` too |
-| agent session | `request` with `messages`, `system`, `tools`; `response`, the message of the assistant that followed |
 | ShareGPT, Hermes | `conversations` of `{"from": "system|human|gpt|tool", "value"}` |
 | instruction | `instruction`, perhaps `input` and `context`, and `response` or `output` |
 | question | `input`, perhaps `context` (text or a list of texts), and `response` |
@@ -27,11 +28,10 @@ from callproof.console import say_once
 from .talk import Talk, kind, refuse
 
 IDS = ("session_id", "instance_id", "task_id", "id")
-BESIDE = (*IDS, "tags", "system", "tools", "metadata")
+BESIDE = (*IDS, "conversation", "tags", "system", "tools", "metadata")
 
 _FROM = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _FROM_TOOL = ("tool", "observation")
-_RESPONSE_METADATA = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
 _CHATML = re.compile(r"\s*<\|im_start\|>([a-z]+)\n((?:(?!<\|im_start\|>|<\|im_end\|>).)*)<\|im_end\|>", re.DOTALL)
 _RESULT = re.compile(r"\s*<tool_response>((?:(?!</?tool_response>).)*)</tool_response>", re.DOTALL)
 
@@ -66,9 +66,10 @@ def own_form(record: dict[str, Any], where: str, name: str) -> dict[str, Any]:
         talk.add(place, message)
     if not talk.messages:
         refuse(f"{where}: {form.needs[0]}", "expected at least one message of the user, got none")
-    system, tools = _system_and_tools(talk.system, _recorded_tools(record), where)
+    system, tools = _system_and_tools(talk.system, record.get("tools"), where)
     return {
         "session_id": _id(record, where, name),
+        "conversation": record.get("conversation"),
         "tags": record.get("tags") or (),
         "system": system,
         "tools": tools,
@@ -81,7 +82,7 @@ def _form(record: dict[str, Any], where: str) -> Form:
     keys = {key for key, value in record.items() if value is not None}
     form = next((form for form in FORMS if keys.issuperset(form.needs)), None)
     if form is None:
-        known = "; ".join(", ".join(form.needs) for form in FORMS)
+        known = "; ".join([", ".join(form.needs) for form in FORMS] + ["request, response"])
         listed = ", ".join(map(repr, list(record)[:8])) or "none"
         refuse(where, f"a record of no known form, its keys are {listed}"[:300], f"known forms, by keys: {known}")
     valid = (*form.needs, *form.may, *BESIDE)
@@ -100,13 +101,6 @@ def _id(record: dict[str, Any], where: str, name: str) -> str:
         if value is not None:
             return str(value)
     return name
-
-
-def _recorded_tools(record: dict[str, Any]) -> Any:
-    """The `tools` of the record or, where that has none, of its request; None if neither has any."""
-    request = record.get("request")
-    inside = request.get("tools") if isinstance(request, dict) else None
-    return record.get("tools") if inside is None else inside
 
 
 def _system_and_tools(system: str | None, tools: Any, where: str) -> tuple[str | None, Catalog | None]:
@@ -154,23 +148,6 @@ def _list(value: Any, place: str) -> list[Any]:
 def _messages(record: dict[str, Any], where: str) -> Iterator[Placed]:
     for number, message in enumerate(_list(record["messages"], f"{where}: messages")):
         yield f"messages.{number}", message
-
-
-def _agent_session(record: dict[str, Any], where: str) -> Iterator[Placed]:
-    """The messages of a request and of its response; other keys of the request (model, temperature) are ignored."""
-    request, response = record["request"], record["response"]
-    if not isinstance(request, dict):
-        refuse(f"{where}: request", f"expected an object, got {kind(request)}")
-    if request.get("system") is not None:
-        yield "request.system", {"role": "system", "content": request["system"]}
-    for number, message in enumerate(_list(request.get("messages"), f"{where}: request.messages")):
-        yield f"request.messages.{number}", message
-    if not isinstance(response, dict) or response.get("role", "assistant") != "assistant":
-        refuse(f"{where}: response", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
-    if not response.get("content") and not response.get("tool_calls"):
-        refuse(f"{where}: response", "expected content or tool_calls, got neither")
-    message = {key: value for key, value in response.items() if key not in _RESPONSE_METADATA}
-    yield "response", {"role": "assistant", **message}
 
 
 def _conversations(record: dict[str, Any], where: str) -> Iterator[Placed]:
@@ -268,7 +245,6 @@ def _turn(role: str, content: str, where: str, number: int) -> Iterator[dict[str
 
 
 FORMS = (
-    Form(("request", "response"), (), _agent_session),
     Form(("messages",), (), _messages),
     Form(("conversations",), (), _conversations),
     Form(("instruction", "response"), ("input", "context"), _instruction),

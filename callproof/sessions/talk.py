@@ -32,7 +32,7 @@ _THINKING = ("thinking", "reasoning", "reasoning_content")
 _KEYS = {
     "system": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *_THINKING),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", "train", *_THINKING),
     "tool": ("role", "content", "name", "tool_call_id"),
 }
 _CALL_KEYS = ("id", "type", "index", "function", "name", "arguments", *KEYS)
@@ -141,13 +141,16 @@ class Talk:
             calls, acceptances = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
         thinking = _thinking(place, message)
-        more = {
+        more: dict[str, Any] = {
             "thinking": thinking,
             "tool_calls": calls,
             "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
             "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
         }
-        self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
+        if message.get("train") is not None:
+            more["train"] = message["train"]
+        kept = {key: value for key, value in more.items() if value or key == "train"}
+        self._keep("assistant", content, message, **kept)
 
     def _recorded_calls(self, place: str, recorded: Any) -> tuple[list[ToolCall], list[Acceptance]]:
         calls, acceptances = _calls(place, recorded)

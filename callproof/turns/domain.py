@@ -6,7 +6,7 @@ take the place of the domain's, so each file is read when the first session need
 
 The sessions of a split come from `data.train` and `data.eval`, or from the user's module
 (`callproof.sessions.user_module`). Without `data.eval`, `data.eval_share` takes that share of the training sessions for
-evaluation: a session's id alone decides, so that a session stays on its side when others are added.
+evaluation: the name of its conversation alone decides, so that a session stays on its side when others are added.
 """
 
 import hashlib
@@ -108,14 +108,14 @@ def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterato
     if data.load_module and (split == "train" or shared):
         sessions = module_sessions(config, data.load_module)
     else:
-        sessions = read_sessions(data.source(split), read)
+        sessions = read_sessions(data.source(split), read, data.session_key)
     if not shared:
         yield from sessions
         return
     empty, count = True, 0
     for where, session in sessions:
         count += 1
-        if held_out(session.session_id, data.eval_share) == (split == "eval"):
+        if held_out(session.group, data.eval_share) == (split == "eval"):
             empty = False
             yield where, session
     if empty:
@@ -123,7 +123,7 @@ def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterato
         raise UserError(data.source(split), problem, "give more sessions, or data.eval")
 
 
-def held_out(session_id: str, share: float) -> bool:
-    """Whether a session belongs to evaluation when a `share` (0 to 1) of all sessions does."""
-    number = hashlib.sha256(f"eval_share:{session_id}".encode()).digest()[:8]
+def held_out(conversation: str, share: float) -> bool:
+    """Whether a conversation belongs to evaluation when a `share` (0 to 1) of all does."""
+    number = hashlib.sha256(f"eval_share:{conversation}".encode()).digest()[:8]
     return int.from_bytes(number) < share * 2**64

@@ -2,8 +2,9 @@
 
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
 Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
-spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions, and
-by splits of which nothing is left.
+spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions or
+of one conversation with them (one goes on where the other ends, or both name it), and by splits of which nothing is
+left.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from callproof.config import RunConfig, Split
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
-from callproof.sessions import Alike, Corpus, Session
+from callproof.sessions import Alike, Corpus, Session, Told
 from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions
 
 from ..rows.data import LeftOut, encode_session, encode_sessions
@@ -45,7 +46,7 @@ class Dropped(Record):
 
 
 class Pair(Record):
-    """Two sessions that are near-duplicates; `similarity` is 0 to 1."""
+    """Two sessions that are near-duplicates, or one conversation; `similarity` is 0 to 1, and 1 for the latter."""
 
     session_id: str
     like: str
@@ -126,7 +127,7 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         splits={name: split.report() for name, split in splits.items()},
         never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
         duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
-        leaks=_pairs(held_out.leaks_into(train), ids["eval"], ids["train"]),
+        leaks=_leaks(held_out.leaks_into(train), *(splits[split] for split in ("eval", "train"))),
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)
@@ -170,6 +171,14 @@ def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[
     )
 
 
+def _leaks(likenesses: list[Alike], held_out: "_SplitCount", train: "_SplitCount") -> tuple[Pair, ...]:
+    """The eval sessions that are like one of training, or of one conversation with it."""
+    shared = held_out.told.shared_with(train.told)
+    alike = [pair for pair in likenesses if pair.number not in shared]
+    likenesses = sorted([*alike, *(Alike(number, other, 1.0) for number, other in shared.items())])
+    return _pairs(likenesses, held_out.ids, train.ids)
+
+
 class _SplitCount:
     """The figures of one split, counted while its sessions are read."""
 
@@ -185,6 +194,7 @@ class _SplitCount:
         self.calls: Counter[str] = Counter()
         self.tools: dict[str, None] = {}
         self.ids: list[str] = []
+        self.told = Told()
         self.examples: list[Example] = []
 
     def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
@@ -194,6 +204,7 @@ class _SplitCount:
             catalog = self._domain.catalog(session, where)
             self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
             self.ids.append(session.session_id)
+            self.told.add(session)
             lint = lint_gold(session, catalog)
             self._rejected += [f"{where}: {problem}" for problem in lint.problems]
             for line in lint.unjudged:
@@ -205,7 +216,7 @@ class _SplitCount:
 
     def _count(self, session: Session) -> None:
         for message in session.messages:
-            if message.role == "assistant":
+            if message.role == "assistant" and message.train:
                 parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
                 self._responses[" and ".join(parts) or "empty"] += 1
                 self.calls.update(call.name for call in message.tool_calls)

@@ -99,8 +99,9 @@ class Encoder:
         self._refuse_ends(messages)
         turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
         spoken = [self._spoken(conversation, messages, index) for index in turns]
-        rows = self._rows(conversation, messages, spoken)
-        self._read_back(conversation, spoken, rows)
+        learnt = [turn for number, turn in enumerate(spoken) if number not in conversation.unlearnt]
+        rows = self._rows(conversation, messages, spoken, learnt)
+        self._read_back(conversation, learnt, rows)
         return rows
 
     def prompt(self, question: Conversation | Turn) -> str:
@@ -119,16 +120,18 @@ class Encoder:
         known, whole = (self.tokenizer.decode(ids, **options) for ids in (context, [*context, *tokens]))
         return whole.removeprefix(known) if whole.startswith(known) else self.tokenizer.decode(tokens, **options)
 
-    def _rows(self, conversation: Conversation, messages: Messages, spoken: list[Spoken]) -> list[Row]:
+    def _rows(
+        self, conversation: Conversation, messages: Messages, spoken: list[Spoken], learnt: list[Spoken]
+    ) -> list[Row]:
         whole = self.template.render(_answered(messages), conversation.tools, conversation.template_kwargs)
         if spoken and spoken[-1].text.startswith(whole):
             whole = spoken[-1].text
         if all(whole.startswith(turn.text) for turn in spoken):
-            spans = [(len(turn.prompt), len(turn.text)) for turn in spoken]
+            spans = [(len(turn.prompt), len(turn.text)) for turn in learnt]
             if row := self._row(whole, spans):
                 return [row]
         return [
-            self._row(turn.text, [(len(turn.prompt), len(turn.text))]) or self._in_two_parts(turn) for turn in spoken
+            self._row(turn.text, [(len(turn.prompt), len(turn.text))]) or self._in_two_parts(turn) for turn in learnt
         ]
 
     def _spoken(self, conversation: Conversation, messages: Messages, index: int) -> Spoken:

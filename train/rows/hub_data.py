@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.errors import UserError
-from callproof.sessions import KEYS, Found, is_dataset, sources
+from callproof.sessions import KEYS, LOG_KEYS, Found, is_dataset, sources
 
 _FREE = ("arguments", "parameters", "input_schema")
 """Fields whose keys differ from row to row."""
@@ -29,8 +29,8 @@ def read_records(source: str) -> Iterator[Found]:
     dataset = _open(source)
     _refuse_unified(dataset.features, source)
     name = source.rstrip("/").rsplit("/", 1)[-1]
-    known = [column for column in dataset.column_names if column in KEYS]
-    if left_out := [column for column in dataset.column_names if column not in KEYS]:
+    known = [column for column in dataset.column_names if column in (*KEYS, *LOG_KEYS)]
+    if left_out := [column for column in dataset.column_names if column not in known]:
         print(f"{source}: columns left out: {', '.join(left_out)}", file=sys.stderr)
     for number, row in enumerate(dataset.select_columns(known)):
         yield Found(f"{source}[{number}]", f"{name}:{number}", row)
