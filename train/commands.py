@@ -14,7 +14,7 @@ from callproof.sessions import read_sessions
 from .before.gpus import find_gpu
 from .before.preflight import check_token
 from .loop.processes import is_main_process
-from .loop.run import check_data, prepare_libraries, quiet_libraries, run
+from .loop.run import check_data, check_extra, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
 
 EXAMPLES = 2
@@ -38,6 +38,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
+    check_extra(config)
     from .before.check import rows_of_splits
     from .before.memory import estimate
 
@@ -66,6 +67,7 @@ def run_check(args: Namespace) -> int:
     pattern = [f"data.train={args.pattern}"] if args.pattern else []
     config = load(args.config, [*args.overrides, *pattern])
     prepare_libraries(config)
+    check_extra(config)
     encoder, console = make_encoder(config), Console(stderr=True)
     wanted = (0 if args.stats else EXAMPLES) if args.num_examples is None else args.num_examples
     found = check(config, encoder, wanted, not args.no_catalog)

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from callproof.records import Record
 
+from .extra import check_extra
 from .origins import resolve, sections_of
 from .servable import REFUSED_KEYS
 
@@ -26,6 +27,19 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 Split = Literal["train", "eval"]
+
+Schedule = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "cosine_with_min_lr",
+    "warmup_stable_decay",
+]
+Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
 
 
 class DataConfig(Record):
@@ -56,8 +70,8 @@ class DataConfig(Record):
         default="error",
         description="sessions that the chat template cannot write, such as several calls a turn: refuse, or leave out",
     )
-    max_context_length: int = Field(
-        default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
+    max_context_length: int | None = Field(
+        default=4096, gt=0, description="tokens; longer training rows are dropped; null: as many as the base has"
     )
 
     @property
@@ -114,7 +128,13 @@ class ModelConfig(Record):
     base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
     name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
     revision: str | None = Field(default=None, description="hub revision")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="weights while training; float16 needs CUDA"
+    )
+    attn_implementation: Attention | None = Field(default=None, description="while training; default: the model's own")
+    trust_remote_code: bool = Field(
+        default=False, description="run the code in the base's folder or repository; read from the YAML file alone"
+    )
     chat_template: Literal["hermes"] | Path | None = Field(
         default=None, description=".jinja file, or hermes, which is bundled; default: the tokenizer's own"
     )
@@ -185,7 +205,7 @@ class TrainConfig(Record):
     per_device_train_batch_size: int = Field(default=8, ge=1)
     gradient_accumulation_steps: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(default="linear")
+    lr_scheduler_type: Schedule = Field(default="linear")
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)
     adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="decay of the squared gradients' mean")
     weight_decay: float = Field(default=0.0, ge=0)
@@ -201,8 +221,14 @@ class TrainConfig(Record):
         ge=0,
         description="steps between checkpoints, 0: none; default: a third of the run, or what the best step needs",
     )
+    save_strategy: Literal["steps", "epoch"] = Field(
+        default="steps", description="epoch: a checkpoint at the end of each epoch, not every save_steps"
+    )
     save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
     eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")
+    eval_strategy: Literal["steps", "epoch"] = Field(
+        default="steps", description="epoch: evaluate at the end of each epoch, not every eval_steps"
+    )
     per_device_eval_batch_size: int = Field(default=8, ge=1)
     metric_for_best_model: Literal["eval_tool_f1", "eval_turn_exact", "eval_perplexity"] | None = Field(
         default=None, description="the evaluation with the best one becomes the adapter; default: the last step does"
@@ -216,6 +242,28 @@ class TrainConfig(Record):
     push_to_hub: bool = Field(default=False, description="upload the adapter with its model card in the end")
     hub_model_id: str | None = Field(default=None, description="repository on the hub, such as owner/name")
     hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
+    extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description="further fields of TRL's SFTConfig, such as optim or neftune_noise_alpha, by their own names",
+    )
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there are evaluations while training."""
+        return self.eval_strategy == "epoch" or self.eval_steps > 0
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "TrainConfig":
+        for strategy, steps in (("eval_strategy", self.eval_steps), ("save_strategy", self.save_steps)):
+            if getattr(self, strategy) == "epoch" and steps:
+                raise ValueError(f"{strategy} epoch takes no {strategy.split('_')[0]}_steps, but they are {steps}")
+        return self
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        check_extra(extra, cls.model_fields)
+        return extra
 
 
 class ServeConfig(Record):

@@ -20,6 +20,7 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
         check_data(config)
     check_machine(config)
     prepare_libraries(config)
+    check_extra(config)
     from .sft import train_adapter
 
     manifest = train_adapter(config, resume)
@@ -41,6 +42,14 @@ def check_data(config: RunConfig) -> dict[str, int]:
         tools.update(catalog.by_name)
         count += 1
     return {"train_sessions": count, "eval_turns": len(eval_turns(config, read_records)), "tools": len(tools)}
+
+
+def check_extra(config: RunConfig) -> None:
+    """Check `train.extra` against the installed TRL, which is imported only where there is something to check."""
+    if config.train.extra:
+        from . import arguments
+
+        arguments.check_extra(config)
 
 
 def prepare_libraries(config: RunConfig) -> None:

@@ -80,7 +80,7 @@ def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .trainer import make_trainer
 
     settings = config.train
-    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.eval_steps else []
+    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.evaluates else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
     return make_trainer(config, encoder, data["train"].rows, evaluator)
