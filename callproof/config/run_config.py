@@ -125,6 +125,8 @@ class PromptConfig(Record):
 class ModelConfig(Record):
     """The base model."""
 
+    YAML_ONLY: ClassVar[tuple[str, ...]] = ("trust_remote_code",)
+
     base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
     name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
     revision: str | None = Field(default=None, description="hub revision")

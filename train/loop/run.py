@@ -53,8 +53,10 @@ def check_extra(config: RunConfig) -> None:
 
 
 def prepare_libraries(config: RunConfig) -> None:
-    """Set the environment of what is imported later; an adapter that goes to the hub needs the network."""
-    quiet_libraries(config.model.base_model, hub=config.train.push_to_hub)
+    """Set the environment of what is imported later; sessions and adapters on the hub need the network."""
+    sources = (config.data.source("train"), config.data.source("eval"))
+    on_hub = any(source.startswith("hf:") for source in sources)
+    quiet_libraries(config.model.base_model, hub=config.train.push_to_hub or on_hub)
 
 
 def quiet_libraries(base_model: str, hub: bool = False) -> None:

@@ -14,7 +14,7 @@ from callproof.sessions import Session
 from callproof.turns import Conversation, Domain, check_gold, split_sessions
 
 from .encode import Encoder, Row
-from .hub_data import read_records
+from .hub_data import gated, is_gated, read_records
 from .template import Unrenderable
 
 
@@ -174,9 +174,8 @@ def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
 def _not_loaded(name: str, error: Exception) -> UserError:
     """The one line for a base that transformers cannot load: a gated one, one that brings code, or anything else."""
     text = str(error).strip()
-    if "gated repo" in text or "restricted" in text.lower() or type(error).__name__ == "GatedRepoError":
-        mend = f"accept its terms on https://huggingface.co/{name}, then: hf auth login, or set HF_TOKEN"
-        return UserError(name, "is a gated model, and this account or token may not read it", mend)
+    if is_gated(error):
+        return gated(name, f"https://huggingface.co/{name}")
     if "trust_remote_code" in text:
         mend = "read that code, then set model.trust_remote_code: true in the YAML file"
         return UserError(name, "runs code of its own, which is not trusted", mend)
