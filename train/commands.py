@@ -101,8 +101,10 @@ def run_format(args: Namespace) -> int:
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
-        for _, session in read_sessions(args.source, read_records):
-            file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+        records = (record.value for record in read_records(args.source)) if args.as_is else None
+        sessions = (session.record() for _, session in read_sessions(args.source, read_records))
+        for record in records or sessions:
+            file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
             count += 1
     last_line({"out": str(args.out), "sessions": count})
     return EXIT_PASS

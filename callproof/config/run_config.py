@@ -15,13 +15,16 @@ from callproof.records import Record
 
 from .extra import check_extra
 from .origins import resolve, sections_of
-from .servable import REFUSED_KEYS
+from .servable import REFUSED_KEYS, without_unused
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Names that are used as folder names must match it."""
 
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
+
+BUILTIN_PREAMBLE = Path(__file__).with_name("assets") / "preamble.md"
+"""When to call a tool, in three sentences."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -58,7 +61,16 @@ class DataConfig(Record):
         default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
     )
     load_module: str | None = Field(
-        default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
+        default=None, min_length=1, description="module whose build_sessions(config, split) gives the sessions"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="for that module: config.data.options")
+    system_prompt: Literal["none"] | Path | None = Field(
+        default=None, description="file; default: system_prompt.md of the domain; none: sessions without one get none"
+    )
+    tools: Path | None = Field(default=None, description="file; default: tools.json of the domain")
+    text: Literal["chatml", "as_is"] = Field(
+        default="chatml",
+        description="a column `text`: ChatML that is read into messages, or any text, all of whose tokens are learned",
     )
     prepared: Path | None = Field(
         default=None, description="folder that `callproof train prepare` wrote; its rows are trained on as they are"
@@ -76,11 +88,14 @@ class DataConfig(Record):
 
     @property
     def tools_path(self) -> Path:
-        return self.domain / "tools.json"
+        return self.tools or self.domain / "tools.json"
 
     @property
-    def prompt_path(self) -> Path:
-        return self.domain / "system_prompt.md"
+    def prompt_path(self) -> Path | None:
+        """Where the domain's system prompt is; None where there is none."""
+        if self.system_prompt == "none":
+            return None
+        return self.system_prompt or self.domain / "system_prompt.md"
 
     @model_validator(mode="after")
     def _one_evaluation(self) -> "DataConfig":
@@ -98,7 +113,12 @@ class DataConfig(Record):
 class PromptConfig(Record):
     """How the system turn is assembled; see callproof.turns.prompt."""
 
-    preamble: Path | None = Field(default=None, description="text file, put before every system prompt")
+    preamble: Literal["builtin"] | Path | None = Field(
+        default=None, description="text file, put before every system prompt; builtin: a few sentences on tools"
+    )
+    question: Path | None = Field(
+        default=None, description=".jinja file that writes the user's message from instruction, input and context"
+    )
     catalog: Literal["tools", "text", "none"] = Field(
         default="tools",
         description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
@@ -111,6 +131,10 @@ class PromptConfig(Record):
         default_factory=dict,
         description="variables of the chat template, such as enable_thinking: false; requests carry them too",
     )
+
+    @property
+    def preamble_file(self) -> Path | None:
+        return BUILTIN_PREAMBLE if self.preamble == "builtin" else self.preamble
 
     @field_validator("timezone")
     @classmethod
@@ -170,6 +194,11 @@ class LoraConfig(Record):
     init: str = Field(default="default", description="default, gaussian or orthogonal")
     rank_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own rank")
     alpha_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own alpha")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unused_is_fine(cls, values: Any) -> Any:
+        return without_unused(values) if isinstance(values, dict) else values
 
     @property
     def peft_settings(self) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
-from .forms import KEYS
+from .forms import IDS, KEYS
 from .sessions import Message, Session, read_sessions, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
 from .talk import text_beside
-from .user_module import module_sessions
+from .user_module import builds_eval, module_sessions
 
 __all__ = [
     "ALIKE",
+    "IDS",
     "KEYS",
     "Alike",
     "Corpus",
@@ -16,6 +17,7 @@ __all__ = [
     "Message",
     "Reader",
     "Session",
+    "builds_eval",
     "is_dataset",
     "module_sessions",
     "read_records",

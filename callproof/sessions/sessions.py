@@ -25,6 +25,7 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
 from .forms import own_form
+from .question import asked
 from .sources import Reader, read_records
 
 
@@ -99,18 +100,24 @@ def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     return written
 
 
-def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
+def read_sessions(
+    source: Path | str, read: Reader = read_records, question: Path | None = None
+) -> Iterator[tuple[str, Session]]:
     """(place, session) of each record of a source, streamed; the place is `path:line`.
 
     Args:
         source: a file, a folder or a glob.
-        read: what finds the records; training also reads Hugging Face datasets.
+        read: what finds the records; training reads Hugging Face datasets by itself.
+        question: template of the user's message, see `callproof.sessions.question`.
 
     Raises:
         UserError: unreadable or empty source, malformed line, or a session id that occurred before (`path:line`).
     """
     records = read(str(source))
-    yield from unique((where, to_session(value, where, name)) for where, name, value in records)
+    yield from unique(
+        (where, to_session(asked(value, where, question) if question else value, where, name))
+        for where, name, value in records
+    )
 
 
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:

@@ -1,7 +1,7 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
 from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
-from .domain import NO_TOOLS, Domain, split_sessions
+from .domain import NO_TOOLS, Domain, held_out, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
 from .turn_catalog import catalog_of
 from .turns import (
@@ -35,6 +35,7 @@ __all__ = [
     "digest",
     "eval_sessions",
     "eval_turns",
+    "held_out",
     "lint_gold",
     "read_turns",
     "readable_format",

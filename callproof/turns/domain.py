@@ -19,7 +19,7 @@ from callproof.catalog import Catalog, read_catalog
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 from callproof.records import read_text
-from callproof.sessions import Message, Reader, Session, module_sessions, read_records, read_sessions
+from callproof.sessions import Message, Reader, Session, builds_eval, module_sessions, read_records, read_sessions
 
 from .prompt import Conversation, conversation
 
@@ -53,8 +53,9 @@ class Domain:
         Raises:
             UserError: a file that it needs is missing or malformed.
         """
-        if session.system is None and not self._data.prompt_path.exists():
-            raise _missing(self._data.prompt_path, "system prompt", session, where)
+        path = self._data.prompt_path
+        if session.system is None and path and not path.exists():
+            raise _missing(path, "system prompt", session, where)
         template = self._template if session.system is None else ""
         return conversation(session, template, self.catalog(session, where), self._prompt, self._preamble)
 
@@ -64,11 +65,11 @@ class Domain:
 
     @cached_property
     def _template(self) -> str:
-        return read_text(self._data.prompt_path)
+        return read_text(self._data.prompt_path) if self._data.prompt_path else ""
 
     @cached_property
     def _preamble(self) -> str:
-        return read_text(self._prompt.preamble) if self._prompt.preamble else ""
+        return read_text(self._prompt.preamble_file) if self._prompt.preamble_file else ""
 
 
 def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
@@ -82,6 +83,9 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
     """
+    if config.data.text == "as_is":
+        problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
+        raise UserError(config.data.source(split), problem, "evaluate with a configuration of sessions")
     for where, session in _recorded_sessions(config, split, read):
         yield where, without_thinking(session) if config.data.thinking == "drop" else session
 
@@ -105,10 +109,10 @@ def _unthought(message: Message) -> str:
 def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
     data = config.data
     shared = data.eval is None and data.eval_share > 0
-    if data.load_module and (split == "train" or shared):
-        sessions = module_sessions(config, data.load_module)
+    if data.load_module and (split == "train" or shared or (data.eval is None and builds_eval(data.load_module))):
+        sessions = module_sessions(config, data.load_module, "train" if shared else split)
     else:
-        sessions = read_sessions(data.source(split), read)
+        sessions = read_sessions(data.source(split), read, config.prompt.question)
     if not shared:
         yield from sessions
         return

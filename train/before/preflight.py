@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from callproof.config import RunConfig, base_model_type, check_adapter_folder, check_trained_on, problems
+from callproof.config import LossWeights, RunConfig, base_model_type, check_adapter_folder, check_trained_on, problems
 from callproof.errors import UserError
 from callproof.turns import eval_turns
 
@@ -15,6 +15,9 @@ def check_settings(config: RunConfig) -> None:
     """Raise a UserError where the settings cannot make an adapter that vLLM serves, or contradict each other."""
     _check_lora(config)
     _check_evaluation(config)
+    if config.data.text == "as_is" and config.train.loss_weights != LossWeights():
+        problem = "weighs calls, names and text, which are not told apart in texts of data.text: as_is"
+        raise UserError("train.loss_weights", problem, "leave it out")
     if config.model.dtype == "float16" and config.train.bf16 is True:
         raise UserError("train.bf16", "is true, but model.dtype is float16", "leave one of the two out")
     if config.train.push_to_hub and not config.train.hub_model_id:
@@ -90,6 +93,10 @@ def _check_evaluation(config: RunConfig) -> None:
         evaluated = "epoch" if by_epoch else train.eval_steps
         problem = f"the best step must have a checkpoint, but they come every {saved}, evaluations every {evaluated}"
         raise UserError(where, problem, "leave train.save_steps and train.save_strategy out")
+    if train.metric_for_best_model == "eval_perplexity":
+        return
+    if config.data.text == "as_is":
+        raise UserError(where, "texts of data.text: as_is have no turns to be answered", "choose eval_perplexity")
     turns = eval_turns(config, read_records)
     if train.metric_for_best_model == "eval_tool_f1" and not any(turn.gold for turn in turns):
         raise UserError(where, "no eval turn has a gold call, so tool F1 is undefined", "choose eval_turn_exact")

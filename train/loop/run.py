@@ -9,6 +9,7 @@ from callproof.turns import Domain, check_gold, eval_turns, split_sessions
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
+from ..rows.texts import split_texts
 from .processes import is_main_process
 
 
@@ -34,6 +35,8 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
 def check_data(config: RunConfig) -> dict[str, int]:
     """Check the settings and read everything that training will read; returns how much there is."""
     check_settings(config)
+    if config.data.text == "as_is":
+        return {"train_texts": sum(1 for _ in split_texts(config, "train"))}
     domain, count, tools = Domain(config), 0, set[str]()
     for where, session in split_sessions(config, "train", read_records):
         catalog = domain.catalog(session, where)

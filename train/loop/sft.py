@@ -61,7 +61,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
     _write(trainer, config, manifest)
     if trainer.is_world_process_zero():
-        if not config.data.prepared:
+        if not config.data.prepared and config.data.text != "as_is":
             write_eval_prompts(config, encoder)
         checkpoints.finish()
     if trainer.accelerator.num_processes > 1:
@@ -80,7 +80,8 @@ def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .trainer import make_trainer
 
     settings = config.train
-    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.evaluates else []
+    asked = settings.evaluates and config.data.text != "as_is"
+    turns = _renderable(config, encoder, eval_turns(config, read_records)) if asked else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
     return make_trainer(config, encoder, data["train"].rows, evaluator)

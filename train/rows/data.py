@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from callproof.turns import Conversation, Domain, check_gold, split_sessions
 from .encode import Encoder, Row
 from .hub_data import gated, is_gated, read_records
 from .template import Unrenderable
+from .texts import split_texts, text_row
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     Raises:
         UserError: bad file or line, gold calls that the catalog rejects, or nothing left to train on.
     """
+    if config.data.text == "as_is":
+        return _encode_texts(split, config, encoder, limit)
     domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
@@ -79,6 +83,22 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
         mend = "give sessions, or raise data.max_context_length"
         raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
+
+
+def _encode_texts(split: Split, config: RunConfig, encoder: Encoder, limit: int | None) -> Rows:
+    rows: list[Row] = []
+    dropped: list[str] = []
+    texts = counted(islice(split_texts(config, split), limit), f"encoding {config.data.source(split)}", "texts")
+    for _, name, record in texts:
+        row = text_row(encoder, record["text"])
+        if len(row.input_ids) > context_length(config):
+            dropped.append(name)
+        else:
+            rows.append(row)
+    if not rows:
+        problem = f"all {len(dropped)} texts are over {context_length(config)} tokens"
+        raise UserError(config.data.source(split), problem, "raise data.max_context_length")
+    return Rows(rows, len(rows) + len(dropped), dropped)
 
 
 def encode_session(

@@ -28,12 +28,11 @@ def read_records(source: str) -> Iterator[Found]:
         return
     dataset = _open(source)
     _refuse_unified(dataset.features, source)
-    name = source.rstrip("/").rsplit("/", 1)[-1]
     known = [column for column in dataset.column_names if column in KEYS]
     if left_out := [column for column in dataset.column_names if column not in KEYS]:
         print(f"{source}: columns left out: {', '.join(left_out)}", file=sys.stderr)
     for number, row in enumerate(dataset.select_columns(known)):
-        yield Found(f"{source}[{number}]", f"{name}:{number}", row)
+        yield sources.dataset_record(source, number, row)
     if not len(dataset):
         raise UserError(source, "is empty, holds no sessions", "give another split")
 
