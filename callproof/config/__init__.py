@@ -1,6 +1,6 @@
 """The YAML file of a run: its sections and limits, the source of each value, and the adapters that vLLM can serve."""
 
-from .origins import resolve
+from .origins import resolve, resolve_values
 from .run_config import (
     NAME_PATTERN,
     EvalConfig,
@@ -48,6 +48,7 @@ __all__ = [
     "load_gate",
     "problems",
     "resolve",
+    "resolve_values",
     "same_model",
     "template_sha256",
 ]

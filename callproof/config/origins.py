@@ -38,6 +38,7 @@ PREFIX = "LLM_"
 DOTENV = Path(".env")
 DEFAULT = "default"
 COMMAND_LINE = "command line"
+ARGUMENT = "argument"
 DOTENV_NAMES = {"MODEL_ID": ("model", "base_model")}
 """Names without LLM_ that count in `.env`, and the key that each sets."""
 _COMMENT_COLUMN = 60
@@ -104,6 +105,29 @@ def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Re
     for setting in (*_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
         _refuse_outside_yaml(model, setting)
         layers.put(setting)
+    return _resolved(model, layers, path)
+
+
+def resolve_values(
+    model: type[Model], values: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Resolved[Model]:
+    """The configuration of nested values, with further ones on top, as Python code gives them; no other source counts.
+
+    A mapping of `overrides` for a section changes single keys; a name may be dotted, or have `__` in place of dots.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    layers = _Layers(model)
+    for setting in _settings(model, (), dict(values), lambda _: ARGUMENT):
+        layers.put(setting)
+    for name, value in (overrides or {}).items():
+        for setting in _settings(model, tuple(name.replace("__", ".").split(".")), value, lambda _: ARGUMENT):
+            layers.put(setting)
+    return _resolved(model, layers, ARGUMENT)
+
+
+def _resolved(model: type[Model], layers: "_Layers", path: object) -> Resolved[Model]:
     try:
         config = model.model_validate(layers.tree)
     except ValidationError as error:
@@ -295,7 +319,7 @@ def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
     return next((sources[key[:size]] for size in range(len(key), 0, -1) if key[:size] in sources), None)
 
 
-def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: Path) -> UserError:
+def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: object) -> UserError:
     errors = error.errors(include_url=False)
     unknown = [tuple(map(str, problem["loc"])) for problem in errors if problem["type"] == "extra_forbidden"]
     if len(unknown) > 1:
@@ -314,13 +338,13 @@ def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Ke
     return UserError(where, f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value")
 
 
-def _place(key: Key, sources: Mapping[Key, str], path: Path) -> object:
+def _place(key: Key, sources: Mapping[Key, str], path: object) -> object:
     """The source that set a key, one around it or one below it; the file where none did."""
     below = (source for leaf, source in sources.items() if leaf[: len(key)] == key)
     return _source_of(key, sources) or next(below, path)
 
 
-def _unknown_keys(model: type[BaseModel], keys: list[Key], sources: Mapping[Key, str], path: Path) -> UserError:
+def _unknown_keys(model: type[BaseModel], keys: list[Key], sources: Mapping[Key, str], path: object) -> UserError:
     """One line for all unknown keys, each with its place, and a near name or the reason why there is none."""
     told = []
     for key in keys:
