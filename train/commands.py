@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
+from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
 from callproof.console import last_line
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import read_text, replacing
@@ -107,6 +107,20 @@ def run_convert(args: Namespace) -> int:
             file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
             count += 1
     last_line({"out": str(args.out), "sessions": count})
+    return EXIT_PASS
+
+
+def run_migrate(args: Namespace) -> int:
+    from .migrate import as_table, as_yaml, migrate, nested
+
+    if args.out.exists() and not args.force:
+        raise UserError(args.out, "exists", "give another --out, or --force")
+    system, draft = migrate(args.old, args.data)
+    check_extra(resolve_values(RunConfig, nested(draft)).config)
+    with replacing(args.out) as file:
+        file.write(as_yaml(system, draft).encode())
+    print(as_table(draft), file=sys.stderr)
+    last_line({"out": str(args.out), "system": system, "keys": len(draft.moves)})
     return EXIT_PASS
 
 

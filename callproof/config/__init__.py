@@ -1,5 +1,6 @@
 """The YAML file of a run: its sections and limits, the source of each value, and the adapters that vLLM can serve."""
 
+from .extra import OURS
 from .origins import resolve, resolve_values
 from .run_config import (
     NAME_PATTERN,
@@ -30,6 +31,7 @@ from .servable import (
 __all__ = [
     "MEND",
     "NAME_PATTERN",
+    "OURS",
     "EvalConfig",
     "GateConfig",
     "LossWeights",

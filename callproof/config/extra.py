@@ -12,7 +12,6 @@ _EVALUATION = "evaluation is callproof's own, of generated answers and token-wei
 _CHECKPOINTS = "--resume goes on from whole checkpoints under <output_dir>/checkpoints"
 
 OURS = {
-    **dict.fromkeys(("warmup_steps", "warmup_ratio"), "set train.warmup_ratio"),
     **dict.fromkeys(("fp16", "fp16_full_eval", "bf16_full_eval"), "set model.dtype and train.bf16"),
     **dict.fromkeys(("load_best_model_at_end", "greater_is_better"), "set train.metric_for_best_model"),
     **dict.fromkeys(("max_length", "max_seq_length"), "set data.max_context_length"),

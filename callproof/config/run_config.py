@@ -67,7 +67,9 @@ class DataConfig(Record):
     system_prompt: Literal["none"] | Path | None = Field(
         default=None, description="file; default: system_prompt.md of the domain; none: sessions without one get none"
     )
-    tools: Path | None = Field(default=None, description="file; default: tools.json of the domain")
+    tools: Literal["none"] | Path | None = Field(
+        default=None, description="file, or none; default: tools.json of the domain"
+    )
     text: Literal["chatml", "as_is"] = Field(
         default="chatml",
         description="a column `text`: ChatML that is read into messages, or any text, all of whose tokens are learned",
@@ -87,8 +89,8 @@ class DataConfig(Record):
     )
 
     @property
-    def tools_path(self) -> Path:
-        return self.tools or self.domain / "tools.json"
+    def tools_path(self) -> Path | None:
+        return None if self.tools == "none" else self.tools or self.domain / "tools.json"
 
     @property
     def prompt_path(self) -> Path | None:

@@ -41,10 +41,10 @@ class Domain:
         if session.tools is not None:
             return session.tools
         path = self._data.tools_path
-        if not path.exists():
-            if self._prompt.catalog == "none" and not session.calls_tools:
+        if path is None or not path.exists():
+            if (path is None or self._prompt.catalog == "none") and not session.calls_tools:
                 return NO_TOOLS
-            raise _missing(path, "tools", session, where)
+            raise _missing(path or "data.tools: none", "tools", session, where)
         return self._catalog
 
     def conversation(self, session: Session, where: str) -> Conversation:
@@ -61,7 +61,7 @@ class Domain:
 
     @cached_property
     def _catalog(self) -> Catalog:
-        return read_catalog(self._data.tools_path)
+        return read_catalog(self._data.tools_path or self._data.domain)
 
     @cached_property
     def _template(self) -> str:
@@ -72,7 +72,7 @@ class Domain:
         return read_text(self._prompt.preamble_file) if self._prompt.preamble_file else ""
 
 
-def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
+def _missing(path: Path | str, what: str, session: Session, where: str) -> UserError:
     problem = f"cannot be read (no such file), but session {session.session_id!r} ({where}) brings no {what} of its own"
     return UserError(path, problem, f"write the file, or give the session its {what}")
 
