@@ -49,11 +49,14 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     encoder = load_encoder(config.model)
     tokenizer = encoder.tokenizer
     data = _read(config, encoder)
-    trainer = _trainer(config, encoder, data)
-    checkpoint, state = _begin(trainer, checkpoints, state, resume)
-    with contextlib.redirect_stdout(sys.stderr):
-        trainer.run(checkpoint)
-    loss = trainer.evaluator.loss(trainer)
+    from .out_of_memory import one_line
+
+    with one_line(config):
+        trainer = _trainer(config, encoder, data)
+        checkpoint, state = _begin(trainer, checkpoints, state, resume)
+        with contextlib.redirect_stdout(sys.stderr):
+            trainer.run(checkpoint)
+        loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
     figures["format"] = encoder.format_of(config.prompt.catalog)
     figures["seconds"] = round(time.perf_counter() - begun, 1)
