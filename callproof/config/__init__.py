@@ -3,6 +3,7 @@
 from .extra import OURS
 from .origins import resolve, resolve_values
 from .run_config import (
+    FOLDER_PATTERN,
     NAME_PATTERN,
     EvalConfig,
     GateConfig,
@@ -18,17 +19,21 @@ from .run_config import (
 )
 from .servable import (
     MEND,
+    adapter_modules,
     allowed_rank,
     base_model_type,
+    base_modules,
     check_adapter_folder,
     check_trained_on,
     highest_rank,
+    linear_modules,
     problems,
     same_model,
     template_sha256,
 )
 
 __all__ = [
+    "FOLDER_PATTERN",
     "MEND",
     "NAME_PATTERN",
     "OURS",
@@ -41,11 +46,14 @@ __all__ = [
     "ServeConfig",
     "Split",
     "TrainConfig",
+    "adapter_modules",
     "allowed_rank",
     "base_model_type",
+    "base_modules",
     "check_adapter_folder",
     "check_trained_on",
     "highest_rank",
+    "linear_modules",
     "load",
     "load_gate",
     "problems",

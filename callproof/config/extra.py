@@ -5,7 +5,21 @@ itself, before training (`train.loop.arguments`).
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
+
+Schedule = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "cosine_with_min_lr",
+    "warmup_stable_decay",
+]
+Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
+"""Names that transformers knows."""
 
 _ROWS = "rows are encoded, masked and packed by callproof; see section data"
 _EVALUATION = "evaluation is callproof's own, of generated answers and token-weighted loss"

@@ -13,11 +13,14 @@ from pydantic import Field, field_validator, model_validator
 
 from callproof.records import Record
 
-from .extra import check_extra
+from .extra import Attention, Schedule, check_extra
 from .origins import resolve, sections_of
 from .servable import REFUSED_KEYS, without_unused
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+NAME_PATTERN = rf"^{_PART}(/{_PART})?$"
+"""Of adapters: a name, or `owner/name` as the hub has it."""
+FOLDER_PATTERN = rf"^{_PART}$"
 """Names that are used as folder names must match it."""
 
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
@@ -30,19 +33,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 Split = Literal["train", "eval"]
-
-Schedule = Literal[
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "polynomial",
-    "constant",
-    "constant_with_warmup",
-    "inverse_sqrt",
-    "cosine_with_min_lr",
-    "warmup_stable_decay",
-]
-Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
 
 
 class DataConfig(Record):
