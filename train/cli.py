@@ -26,6 +26,7 @@ _EXAMPLES = """\
   callproof train format --config configs/car_sales.yaml          how its chat template writes calls, and who reads them
   callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
   callproof train import logs/*.jsonl --out datasets/hotel        sessions, tools and a configuration, made of logs
+  callproof train migrate old.yaml .env --out configs/x.yaml       what became what, and what was dropped
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
@@ -79,6 +80,15 @@ def _format(parser: argparse.ArgumentParser) -> None:
 def _convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--as-is", action="store_true", help="the records in their own form, not read as sessions")
+
+
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("old", type=Path, nargs="+", metavar="OLD", help="YAML, JSON or .env files of one run of another system")
+    add("--out", type=Path, required=True, metavar="YAML", help="file to write")
+    add("--data", metavar="SOURCE", help="the training sessions, where the old files do not name them")
+    add("--force", action="store_true", help="replace a file that is there")
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +167,7 @@ VERB = Verb(
         "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
         "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
         "import": Command("make a domain and a configuration out of logs", _import, _act("import")),
+        "migrate": Command("translate a configuration of another system", _migrate, _act("migrate")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),

@@ -2,16 +2,18 @@
 
 from .acceptance import Acceptance, GoldCall
 from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
-from .forms import KEYS
+from .forms import IDS, KEYS
 from .logs import LOG_KEYS, Exchange, NoGold, gold_answer, read_exchange
+from .question import asked
 from .sessions import Message, Session, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
 from .talk import text_beside
-from .user_module import module_sessions
+from .user_module import builds_eval, module_sessions
 
 __all__ = [
     "ALIKE",
+    "IDS",
     "KEYS",
     "LOG_KEYS",
     "Acceptance",
@@ -28,7 +30,9 @@ __all__ = [
     "Reader",
     "Session",
     "Told",
+    "asked",
     "beginnings",
+    "builds_eval",
     "gold_answer",
     "is_dataset",
     "merged_sessions",

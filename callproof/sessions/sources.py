@@ -3,14 +3,22 @@
 - A file holds one JSON object a line, or one JSON array of objects, which begins with `[`.
 - A folder stands for its `*.jsonl` and `*.json` files at any depth, in the order of their paths, hidden ones left out.
 - A glob pattern (`*`, `?`, `[abc]`, and `**` for any depth) stands for the files that it names, in the same order.
-- `hf:owner/name[:split]` and a folder that `datasets` has saved are Hugging Face datasets; see `train.rows.hub_data`.
+- `hf:owner/name[:split]` and a folder that `datasets` has saved are Hugging Face datasets, which
+  `train.rows.hub_data` reads; where its library is not imported, `callproof train convert` reads them in a process.
 
 JSON is read under the rules for calls: no key twice, no NaN, no number beyond a float. A byte order mark is skipped.
 """
 
+import atexit
 import codecs
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -49,6 +57,9 @@ def read_records(source: str) -> Iterator[Found]:
         UserError: nothing there, an empty file, text that is not UTF-8, malformed JSON, no object, or a record over
             `MAX_RECORD` (`path:line`).
     """
+    if is_dataset(source):
+        yield from _of_dataset(source)
+        return
     for path, name in find_files(source):
         empty = True
         for line, value in _read(path):
@@ -61,15 +72,38 @@ def read_records(source: str) -> Iterator[Found]:
             raise UserError(path, "is empty, holds no sessions", "give one JSON object a line")
 
 
+def dataset_record(source: str, number: int, value: dict[str, Any]) -> Found:
+    """Row `number` (from 0) of a Hugging Face dataset."""
+    return Found(f"{source}[{number}]", f"{source.rstrip('/').rsplit('/', 1)[-1]}:{number}", value)
+
+
+def _of_dataset(source: str) -> Iterator[Found]:
+    """The rows of a dataset, which `callproof train convert`, in a process of its own, writes as JSON lines."""
+    for number, (_, value) in enumerate(_read(_exported(source))):
+        yield dataset_record(source, number, value)
+
+
+@cache
+def _exported(source: str) -> Path:
+    """A file that is kept until this process ends, since eval turns are read more than once."""
+    folder = Path(tempfile.mkdtemp(prefix="callproof-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+    words = ["train", "convert", source, "--as-is", "--out", str(folder / "records.jsonl")]
+    done = subprocess.run([sys.executable, "-m", "callproof", *words], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("error: ")
+        raise UserError(source, f"cannot be read by callproof train convert ({reason})", "correct data.eval")
+    return folder / "records.jsonl"
+
+
 def find_files(source: str) -> list[tuple[Path, str]]:
     """The files of a source, each with its name inside the source.
 
     Raises:
-        UserError: there is none, or the source is a Hugging Face dataset.
+        UserError: there is none.
     """
-    if is_dataset(source):
-        mend = f"write it as JSON lines: callproof train convert {source} --out sessions.jsonl"
-        raise UserError(source, "is a Hugging Face dataset, which training alone can read", mend)
     path = Path(source)
     if path.is_dir():
         inside = sorted(file for kind in ("*.jsonl", "*.json") for file in path.rglob(kind) if file.is_file())

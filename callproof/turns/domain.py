@@ -19,7 +19,16 @@ from callproof.catalog import Catalog, read_catalog
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 from callproof.records import read_text
-from callproof.sessions import Message, Reader, Session, module_sessions, read_records, read_sessions
+from callproof.sessions import (
+    Message,
+    Reader,
+    Session,
+    asked,
+    builds_eval,
+    module_sessions,
+    read_records,
+    read_sessions,
+)
 
 from .prompt import Conversation, conversation
 
@@ -41,10 +50,10 @@ class Domain:
         if session.tools is not None:
             return session.tools
         path = self._data.tools_path
-        if not path.exists():
-            if self._prompt.catalog == "none" and not session.calls_tools:
+        if path is None or not path.exists():
+            if (path is None or self._prompt.catalog == "none") and not session.calls_tools:
                 return NO_TOOLS
-            raise _missing(path, "tools", session, where)
+            raise _missing(path or "data.tools: none", "tools", session, where)
         return self._catalog
 
     def conversation(self, session: Session, where: str) -> Conversation:
@@ -53,25 +62,26 @@ class Domain:
         Raises:
             UserError: a file that it needs is missing or malformed.
         """
-        if session.system is None and not self._data.prompt_path.exists():
-            raise _missing(self._data.prompt_path, "system prompt", session, where)
+        path = self._data.prompt_path
+        if session.system is None and path and not path.exists():
+            raise _missing(path, "system prompt", session, where)
         template = self._template if session.system is None else ""
         return conversation(session, template, self.catalog(session, where), self._prompt, self._preamble)
 
     @cached_property
     def _catalog(self) -> Catalog:
-        return read_catalog(self._data.tools_path)
+        return read_catalog(self._data.tools_path or self._data.domain)
 
     @cached_property
     def _template(self) -> str:
-        return read_text(self._data.prompt_path)
+        return read_text(self._data.prompt_path) if self._data.prompt_path else ""
 
     @cached_property
     def _preamble(self) -> str:
-        return read_text(self._prompt.preamble) if self._prompt.preamble else ""
+        return read_text(self._prompt.preamble_file) if self._prompt.preamble_file else ""
 
 
-def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
+def _missing(path: Path | str, what: str, session: Session, where: str) -> UserError:
     problem = f"cannot be read (no such file), but session {session.session_id!r} ({where}) brings no {what} of its own"
     return UserError(path, problem, f"write the file, or give the session its {what}")
 
@@ -82,6 +92,9 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
     """
+    if config.data.text == "as_is":
+        problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
+        raise UserError(config.data.source(split), problem, "evaluate with a configuration of sessions")
     for where, session in _recorded_sessions(config, split, read):
         yield where, without_thinking(session) if config.data.thinking == "drop" else session
 
@@ -102,13 +115,20 @@ def _unthought(message: Message) -> str:
     return message.content if rest is None or rest == message.content else rest.strip()
 
 
+def _asking(read: Reader, question: Path | None) -> Reader:
+    """A reader of records in which the template `question`, if there is one, has written the user's message."""
+    if question is None:
+        return read
+    return lambda source: (found._replace(value=asked(found.value, found.where, question)) for found in read(source))
+
+
 def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
     data = config.data
     shared = data.eval is None and data.eval_share > 0
-    if data.load_module and (split == "train" or shared):
-        sessions = module_sessions(config, data.load_module)
+    if data.load_module and (split == "train" or shared or (data.eval is None and builds_eval(data.load_module))):
+        sessions = module_sessions(config, data.load_module, "train" if shared else split)
     else:
-        sessions = read_sessions(data.source(split), read, data.session_key)
+        sessions = read_sessions(data.source(split), _asking(read, config.prompt.question), data.session_key)
     if not shared:
         yield from sessions
         return

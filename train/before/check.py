@@ -20,10 +20,11 @@ from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session, Told
 from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions
 
-from ..rows.data import LeftOut, encode_session, encode_sessions
+from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
+from ..rows.texts import split_texts, text_row
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
 _PERCENTILES = (50, 90, 99, 100)
@@ -199,6 +200,9 @@ class _SplitCount:
 
     def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
         """The messages of each session, once it is counted."""
+        if self._config.data.text == "as_is":
+            yield from self._texts(show)
+            return
         sessions = split_sessions(self._config, self._split, read_records)
         for where, session in counted(sessions, f"reading {self._path}", "sessions"):
             catalog = self._domain.catalog(session, where)
@@ -213,6 +217,24 @@ class _SplitCount:
             if self._encoder:
                 self._encode(self._encoder, session, where, show)
             yield session.model_dump()["messages"]
+
+    def _texts(self, show: int) -> Iterator[list[dict[str, Any]]]:
+        for where, name, record in counted(split_texts(self._config, self._split), f"reading {self._path}", "texts"):
+            self.ids.append(name)
+            self._responses["text"] += 1
+            row = text_row(self._encoder, record["text"]) if self._encoder else None
+            if row and len(row.input_ids) > (limit := context_length(self._config)):
+                reason = f"{len(row.input_ids)} tokens, over data.max_context_length {limit}"
+                self._dropped.append(Dropped(session_id=name, reason=reason))
+            elif row:
+                self._keep([row], name, where, show)
+            yield [{"role": "assistant", "content": record["text"]}]
+
+    def _keep(self, rows: list[Row], name: str, where: str, show: int) -> None:
+        self._lengths += [len(row.input_ids) for row in rows]
+        self._supervised += sum(row.supervised for row in rows)
+        room = show - len(self.examples)
+        self.examples += [Example(name, where, row) for row in rows][: max(room, 0)]
 
     def _count(self, session: Session) -> None:
         for message in session.messages:
@@ -229,10 +251,7 @@ class _SplitCount:
         if isinstance(rows, LeftOut):
             self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
-        self._lengths += [len(row.input_ids) for row in rows]
-        self._supervised += sum(row.supervised for row in rows)
-        room = show - len(self.examples)
-        self.examples += [Example(session.session_id, where, row) for row in rows][: max(room, 0)]
+        self._keep(rows, session.session_id, where, show)
 
     def _without_catalog(self, whole: Conversation, session: Session, where: str) -> Conversation:
         """The conversation as the model would see it without its tools; calls are still read by their schemas."""
