@@ -7,6 +7,7 @@ from callproof.console import Act, Command, Verb, add_config, add_overrides, cou
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
+from .imports.configuration import BASE
 
 _MANUAL = """Train a LoRA adapter on recorded tool-calling sessions.
 
@@ -24,6 +25,8 @@ _EXAMPLES = """\
   callproof train check --config configs/car_sales.yaml --html preview.html       look at the data before training
   callproof train format --config configs/car_sales.yaml          how its chat template writes calls, and who reads them
   callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
+  callproof train import logs/*.jsonl --out datasets/hotel        sessions, tools and a configuration, made of logs
+  callproof train migrate old.yaml .env --out configs/x.yaml       what became what, and what was dropped
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
@@ -32,8 +35,8 @@ _EXAMPLES = """\
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
 _EXITS = {
-    EXIT_REGRESSION: "`check` found what would spoil the training, --dry-run that it does not fit, `merge` that the\n"
-    "       merged model differs from base and adapter, `synth --check` a file that is out of date"
+    EXIT_REGRESSION: "`check` or `import` found what would spoil the training, --dry-run that it does not fit,\n"
+    "       `merge` that the merged model differs from base and adapter, `synth --check` a file that is out of date"
 }
 
 
@@ -78,6 +81,25 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
     parser.add_argument("--form", help="form that all records have; default: the first that fits each")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--as-is", action="store_true", help="the records in their own form, not read as sessions")
+
+
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("old", type=Path, nargs="+", metavar="OLD", help="YAML, JSON or .env files of one run of another system")
+    add("--out", type=Path, required=True, metavar="YAML", help="file to write")
+    add("--data", metavar="SOURCE", help="the training sessions, where the old files do not name them")
+    add("--force", action="store_true", help="replace a file that is there")
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sources", nargs="+", metavar="LOGS", help="files, folders, globs or hf:owner/name[:split], see docs/data.md")
+    add("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
+    add("--eval-share", type=number(0), default=0.2, metavar="SHARE", help="of the conversations (default %(default)s)")
+    add("--base", default=BASE, metavar="MODEL", help="folder or hub id for the configuration (default %(default)s)")
+    add("--session-key", metavar="PATH", help="key of a record that names its conversation, such as metadata.trace_id")
+    add("--force", action="store_true", help="write into a folder that is not empty")
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +167,8 @@ VERB = Verb(
         "check": Command("statistics, faults and a preview of the data, train nothing", _check, _act("check")),
         "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
         "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
+        "import": Command("make a domain and a configuration out of logs", _import, _act("import")),
+        "migrate": Command("translate a configuration of another system", _migrate, _act("migrate")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),

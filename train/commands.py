@@ -5,8 +5,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
-from callproof.console import last_line
+from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
+from callproof.console import last_line, say
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import read_text, replacing
 from callproof.sessions import read_sessions
@@ -14,7 +14,7 @@ from callproof.sessions import read_sessions
 from .before.gpus import find_gpu
 from .before.preflight import check_token
 from .loop.processes import is_main_process
-from .loop.run import check_data, prepare_libraries, quiet_libraries, run
+from .loop.run import check_data, check_extra, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
 
 EXAMPLES = 2
@@ -38,6 +38,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
+    check_extra(config)
     from .before.check import rows_of_splits
     from .before.memory import estimate
 
@@ -66,6 +67,7 @@ def run_check(args: Namespace) -> int:
     pattern = [f"data.train={args.pattern}"] if args.pattern else []
     config = load(args.config, [*args.overrides, *pattern])
     prepare_libraries(config)
+    check_extra(config)
     encoder, console = make_encoder(config), Console(stderr=True)
     wanted = (0 if args.stats else EXAMPLES) if args.num_examples is None else args.num_examples
     found = check(config, encoder, wanted, not args.no_catalog)
@@ -99,10 +101,57 @@ def run_format(args: Namespace) -> int:
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
-        for _, session in read_sessions(args.source, read_records, args.form):
-            file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+        records = (record.record for record in read_records(args.source)) if args.as_is else None
+        sessions = (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
+        for record in records or sessions:
+            file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
             count += 1
     last_line({"out": str(args.out), "sessions": count})
+    return EXIT_PASS
+
+
+def run_import(args: Namespace) -> int:
+    from .imports.configuration import is_folder
+    from .imports.domain import CONFIG, NOTHING_HELD_OUT, import_domain
+
+    made = import_domain(
+        args.sources, args.out, args.eval_share, args.base, force=args.force, session_key=args.session_key
+    )
+    for sentence in made.sentences(", ".join(args.sources)):
+        say(sentence)
+    path = args.out / CONFIG
+    spoiled = _verdict(path, is_folder(args.base)) if made.sessions["eval"] else [NOTHING_HELD_OUT]
+    for problem in spoiled:
+        say(problem)
+    last_line({"out": str(args.out), "config": str(path), **made.summary(), "spoiled": spoiled})
+    return EXIT_REGRESSION if spoiled else EXIT_PASS
+
+
+def _verdict(path: Path, with_base: bool) -> list[str]:
+    """What `check` finds that would spoil the training; tokens are counted where the base lies here."""
+    from rich.console import Console
+
+    from .before.check import check, make_encoder
+    from .before.preview import print_report
+
+    config = load(path)
+    prepare_libraries(config)
+    report = check(config, make_encoder(config) if with_base else f"run callproof train check --config {path}").report
+    print_report(report, Console(stderr=True))
+    return report.spoiled
+
+
+def run_migrate(args: Namespace) -> int:
+    from .migrate import as_table, as_yaml, migrate, nested
+
+    if args.out.exists() and not args.force:
+        raise UserError(args.out, "exists", "give another --out, or --force")
+    system, draft = migrate(args.old, args.data)
+    check_extra(resolve_values(RunConfig, nested(draft)).config)
+    with replacing(args.out) as file:
+        file.write(as_yaml(system, draft).encode())
+    print(as_table(draft), file=sys.stderr)
+    last_line({"out": str(args.out), "system": system, "keys": len(draft.moves)})
     return EXIT_PASS
 
 

@@ -6,15 +6,14 @@
       {"role": "tool", "name": "search_vehicles", "content": "{\\"vehicles\\": []}"},
       {"role": "assistant", "content": "Sorry, none at the moment."}]}
 
-`read_sessions` reads them from files, folders and globs (`callproof.sessions.sources`), in all forms that
-`callproof.sessions.forms` lists. A call may be written in OpenAI's form, `{"id", "type": "function", "function":
-{"name", "arguments"}}`, with its arguments as an object or as JSON text. What a message may be is said in
+`callproof.sessions.conversations` reads them from files, folders and globs (`callproof.sessions.sources`), in all
+forms that `callproof.sessions.forms` lists. A call may be written in OpenAI's form, `{"id", "type": "function",
+"function": {"name", "arguments"}}`, with its arguments as an object or as JSON text. What a message may be is said in
 `callproof.sessions.talk`. The system prompt and the catalog come from the session if it brings them, and else from the
 domain (see `callproof.turns.domain`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -24,35 +23,52 @@ from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
-from .forms import Form, ReadRecord, form_named, own_form
-from .reading.faults import Tally, faults_of
-from .sources import Found, Reader, read_records
-from .told import Told
+from .acceptance import Acceptance, GoldCall
+from .forms import Form, ReadRecord, is_no_log, own_form
+from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
 
 class Message(Record):
     """One message. Only the assistant's has `tool_calls` and `thinking`, only a tool's `name` (the tool that answered).
 
-    `train`: false for a message of the assistant that is context only: it is not learned, and it is no gold.
+    `acceptances`, of each call, and `alternatives`: what is as right as the recorded calls, see
+    `callproof.sessions.acceptance`; without them, nothing is.
 
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
+
+    `train`: false for a message of the assistant that is context only: training does not learn it, and evaluation does
+    not ask for it.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    acceptances: tuple[Acceptance, ...] = ()
+    alternatives: tuple[tuple[GoldCall, ...], ...] = ()
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)
     train: bool = True
+
+    def said(self) -> dict[str, Any]:
+        """What tells this message from others."""
+        calls = [{"name": call.name, "arguments": call.arguments} for call in self.tool_calls]
+        return {"role": self.role, "content": self.content, "thinking": self.thinking, "tool_calls": calls}
+
+    @property
+    def gold(self) -> tuple[GoldCall, ...]:
+        """The recorded calls, each with what is accepted in its place."""
+        acceptances = self.acceptances or (None,) * len(self.tool_calls)
+        return tuple(GoldCall.of(*pair) for pair in zip(self.tool_calls, acceptances, strict=True))
 
 
 class Session(Record):
     """A conversation in order; roles are checked on construction.
 
-    `system` and `tools` are those that the session was recorded with; None: those of its domain. `metadata` is what its
-    record held beside the conversation.
+    `system` and `tools` are those that the session was recorded with; None: those of its domain. `conversation` names
+    what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `metadata`
+    is what its record held beside the conversation.
     """
 
     session_id: str = Field(min_length=1)
@@ -61,6 +77,7 @@ class Session(Record):
     system: str | None = None
     tools: Catalog | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    conversation: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _roles(self) -> "Session":
@@ -68,6 +85,10 @@ class Session(Record):
         for number, message in enumerate(self.messages):
             if message.tool_calls and message.role != "assistant":
                 raise ValueError(f"messages.{number}: only the assistant calls tools, got role {message.role!r}")
+            if message.acceptances and len(message.acceptances) != len(message.tool_calls):
+                raise ValueError(f"messages.{number}: expected an acceptance for each of its calls")
+            if message.alternatives and message.role != "assistant":
+                raise ValueError(f"messages.{number}: only the assistant has alternatives, got role {message.role!r}")
             if message.role == "tool":
                 if not open_calls:
                     raise ValueError(f"messages.{number}: a tool result without a call before it")
@@ -82,99 +103,60 @@ class Session(Record):
     def calls_tools(self) -> bool:
         return any(message.tool_calls for message in self.messages)
 
+    @property
+    def group(self) -> str:
+        """The name of its conversation."""
+        return self.conversation or self.session_id
+
+    def learnt_at(self, answers: Collection[int]) -> "Session":
+        """The session with only some of the assistant's messages to learn; those are counted from 0."""
+        spoken = [number for number, message in enumerate(self.messages) if message.role == "assistant"]
+        left_out = {number for at, number in enumerate(spoken) if at not in answers}
+        messages = tuple(
+            message.model_copy(update={"train": False}) if number in left_out else message
+            for number, message in enumerate(self.messages)
+        )
+        return self.model_copy(update={"messages": messages})
+
     def record(self) -> dict[str, Any]:
         """The session in callproof's own form, from which it is read back."""
         value: dict[str, Any] = {"session_id": self.session_id}
+        value |= {} if self.conversation is None else {"conversation": self.conversation}
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
         value |= {"metadata": self.metadata} if self.metadata else {}
         return {**value, "messages": _messages(self.messages)}
 
+    @property
+    def trained(self) -> "Session":
+        """What training learns of it: without acceptances and alternatives."""
+        bare = {"acceptances": (), "alternatives": ()}
+        return self.model_copy(update={"messages": tuple(each.model_copy(update=bare) for each in self.messages)})
+
 
 def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as they are read; results that come in another order name their call by its number."""
     written: list[dict[str, Any]] = []
     for message in messages:
-        value = message.model_dump(mode="json", exclude_defaults=True, exclude={"answers"})
+        left_out = {"answers", "acceptances", "alternatives"}
+        value = message.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
         if message.role != "assistant":
             value["content"] = message.content
         for number, call in enumerate(value.get("tool_calls", ())):
             call["id"] = str(number)
+            call |= message.acceptances[number].written() if message.acceptances else {}
+        if message.alternatives:
+            value["alternatives"] = [list(map(_written, answer)) for answer in message.alternatives]
         if message.answers is not None:
             value["tool_call_id"] = str(message.answers)
         written.append(value)
     return written
 
 
-def read_sessions(
-    sources: Path | str | Sequence[str], read: Reader = read_records, form: str | None = None
-) -> Iterator[tuple[str, Session]]:
-    """(place, session) of each record of one source or several, streamed; the place is `path:line`.
-
-    Which forms the records have, which of their keys are kept as metadata and which are not read is said on stderr once
-    a source is read to its end.
-
-    Args:
-        sources: files, folders or globs.
-        read: what finds the records; training also reads Hugging Face datasets.
-        form: the name of the one that all records have; None: each has the first that fits.
-
-    Raises:
-        UserError: unreadable or empty source, malformed records (all kinds of mistakes, with their first places), or a
-            session id that occurred before (`path:line`).
-    """
-    forced = form_named(form) if form else None
-    several = [str(sources)] if isinstance(sources, Path | str) else list(sources)
-    yield from unique(pair for source in several for pair in _read(source, read, forced, len(several) > 1))
-
-
-def _read(source: str, read: Reader, form: Form | None, named: bool) -> Iterator[tuple[str, Session]]:
-    """The sessions of one source; `named`: ids of sessions that bring none hold the source."""
-    told = Told(source)
-    records = read(source)
-    for where, name, value in records:
-        try:
-            record, session = _session(value, where, _named(source, name) if named else name, form)
-        except UserError as error:
-            raise _all_mistakes(error, where, records, form) from None
-        told.add(record)
-        yield where, session
-    told.say()
-
-
-def _named(source: str, name: str) -> str:
-    """The name of a record among those of several sources."""
-    file = source.rsplit("/", 1)[-1]
-    return f"{source}{name[len(file) :]}" if name.startswith(f"{file}:") else f"{source}/{name}"
-
-
-def _all_mistakes(error: UserError, where: str, records: Iterator[Found], form: Form | None) -> UserError:
-    """One error for the mistakes of a record and of all that follow in its source."""
-    tally = Tally(faults_of(error, where))
-    try:
-        for later, name, value in records:
-            try:
-                _session(value, later, name, form)
-            except UserError as another:
-                tally.add(faults_of(another, later))
-    except UserError as another:
-        tally.add(faults_of(another, ""))
-    return tally.error()
-
-
-def _session(value: dict[str, Any] | UserError, where: str, name: str, form: Form | None) -> tuple[ReadRecord, Session]:
-    if isinstance(value, UserError):
-        raise value
-    refuse_half_characters(value, where)
-    try:
-        writable_value(value, 2 * MAX_DEPTH)
-        record = own_form(value, where, name, form)
-        return record, Session.model_validate(record.fields)
-    except RefusedJSON:
-        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
-    except ValidationError as error:
-        raise UserError(where, explain(error), "see docs/data.md for the forms") from None
+def _written(call: GoldCall) -> dict[str, Any]:
+    plain = call.model_dump(mode="json", include={"name", "arguments"}, exclude_defaults=True)
+    return {**plain, **call.written()}
 
 
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
@@ -195,6 +177,39 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
     """The session that a record of any form holds; `name` is its id if it brings none.
 
     Raises:
+        UserError: see `callproof.sessions.forms.own_form`; a line of a log that holds no gold.
+    """
+    if not is_logged(record):
+        return read_record(record, where, name)[1]
+    try:
+        exchange = read_exchange(record)
+        gold_answer(exchange)
+    except NoGold as error:
+        raise UserError(where, str(error), "leave the line out") from None
+    return read_record(plain_record(record, exchange), where, name)[1]
+
+
+def is_logged(record: dict[str, Any]) -> bool:
+    """Whether a record is a line of a log of requests."""
+    return is_exchange(record) and not is_no_log(record)
+
+
+def read_record(record: dict[str, Any], where: str, name: str, form: Form | None = None) -> tuple[ReadRecord, Session]:
+    """What a record that is no line of a log says, and its session.
+
+    Args:
+        record, where, name: as of `to_session`.
+        form: the one that it must have; None: the first that fits.
+
+    Raises:
         UserError: see `callproof.sessions.forms.own_form`.
     """
-    return _session(record, where, name, None)[1]
+    refuse_half_characters(record, where)
+    try:
+        writable_value(record, 2 * MAX_DEPTH)
+        read = own_form(record, where, name, form)
+        return read, Session.model_validate(read.fields)
+    except RefusedJSON:
+        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see docs/data.md for the forms") from None

@@ -9,6 +9,8 @@
   thinking inside `content` stays there.
 - Calls come from `tool_calls`, or from the assistant's text, in any notation that is known; both at once are refused,
   and so is what looks like a call and cannot be read: what a model is to learn must be well-formed.
+- What else is right than the recorded calls stands in `accept`, `optional` and `alternatives`, see
+  `callproof.sessions.acceptance`.
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
   unanswered call. Ids are looked at only where the calls have some. `<tool_response>` blocks are results also in a
   message of the user.
@@ -21,6 +23,7 @@ from typing import Any
 from callproof.calls import ToolCall, Tools
 from callproof.errors import UserError
 
+from .acceptance import Acceptance, GoldCall, read_acceptance
 from .reading import results
 from .reading.faults import BadRecord, Fault, faults_of
 from .reading.recorded_calls import recorded_call
@@ -40,7 +43,7 @@ _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
 _KEYS = {
     "system": ("role", "content", "name", *MASKS),
     "user": ("role", "content", "name", *MASKS),
-    "assistant": ("role", "content", "name", "tool_calls", *_THINKING, *MASKS),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *_THINKING, *MASKS),
     "tool": ("role", "content", "name", "tool_call_id", "is_error", *MASKS),
 }
 
@@ -131,7 +134,7 @@ class Talk:
         faults: list[Fault] = []
         path = place.removeprefix(self._where).removeprefix(": ")
         for key, value in message.items():
-            if key in _KEYS[role] or key in _SILENT or value in (None, [], {}, ""):
+            if key in _KEYS[role] or key in _SILENT or value in (None, [], ""):
                 continue
             if key == "tool_calls":
                 refuse(place, f"only the assistant calls tools, got role {role!r}")
@@ -167,31 +170,35 @@ class Talk:
     def _add_answer(self, place: str, message: dict[str, Any], content: str) -> None:
         self._calls, self._open = [], []
         trained = _is_trained(place, message) and any(entry["role"] == "user" for entry in self.messages)
+        acceptances: list[Acceptance] = []
         content, calls = calls_in_text(place, content, self.tools)
         self._calls = [(None, call.name) for call in calls]
         if recorded := message.get("tool_calls"):
             if calls:
                 refuse(place, "calls in its text and in tool_calls", "keep one of them")
-            calls = self._recorded_calls(f"{place}.tool_calls", recorded)
+            calls, acceptances = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
         if trained and not content.strip() and not calls:
             refuse(place, "an answer without text and without calls", "leave it out, or give it weight: 0")
         thinking = _thinking(place, message)
-        more = {"thinking": thinking, "tool_calls": calls}
         self._lost = False
+        more: dict[str, Any] = {
+            "thinking": thinking,
+            "tool_calls": calls,
+            "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
+            "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
+        }
         self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
         self.messages[-1] |= {} if trained else {"train": False}
 
-    def _recorded_calls(self, place: str, recorded: Any) -> list[ToolCall]:
-        if not isinstance(recorded, list):
-            refuse(place, f"expected a list of calls, got {kind(recorded)}")
-        calls = [recorded_call(f"{place}.{number}", call) for number, call in enumerate(recorded)]
+    def _recorded_calls(self, place: str, recorded: Any) -> tuple[list[ToolCall], list[Acceptance]]:
+        calls, acceptances = _calls(place, recorded)
         ids = [call.get("id") for call in recorded]
         for number, call_id in enumerate(ids):
             if call_id is not None and call_id in ids[:number]:
                 refuse(f"{place}.{number}.id", f"{call_id!r} is already the id of a call before it", "number the calls")
         self._calls = [(call_id, call.name) for call_id, call in zip(ids, calls, strict=True)]
-        return calls
+        return calls, acceptances
 
     def _add_result(self, place: str, message: dict[str, Any], content: str) -> None:
         if content.lstrip().startswith(results.OPENING):
@@ -263,3 +270,23 @@ def _thinking(place: str, message: dict[str, Any]) -> str:
     if len(set(texts.values())) > 1:
         refuse(place, f"its thinking differs in {' and '.join(texts)}", "keep one of them")
     return next(iter(texts.values()), "")
+
+
+def _alternatives(place: str, written: Any) -> list[list[GoldCall]]:
+    """The further right answers of a message; null and an empty list are none."""
+    if not isinstance(written, list | None):
+        refuse(place, f"expected a list of answers, each a list of calls, got {kind(written)}")
+    answers: list[list[GoldCall]] = []
+    for number, answer in enumerate(written or ()):
+        calls, acceptances = _calls(f"{place}.{number}", answer)
+        answers.append([GoldCall.of(*pair) for pair in zip(calls, acceptances, strict=True)])
+    return answers
+
+
+def _calls(place: str, written: Any) -> tuple[list[ToolCall], list[Acceptance]]:
+    """The calls of a list, and what is accepted in the place of each."""
+    if not isinstance(written, list):
+        refuse(place, f"expected a list of calls, got {kind(written)}")
+    calls = [recorded_call(f"{place}.{number}", call) for number, call in enumerate(written)]
+    places = enumerate(zip(written, calls, strict=True))
+    return calls, [read_acceptance(f"{place}.{number}", *pair) for number, pair in places]

@@ -39,7 +39,7 @@ class Conversation(Record):
 
     `unsent_tools`: the tools that calls are checked against, where `prompt.catalog` keeps them out of the request.
     `calls_in_text`: calls are text of the assistant, as `prompt.catalog: text` has it. `template_kwargs`: see
-    `PromptConfig`. `context_only`: which of the assistant's messages, from 0, are neither learned nor gold.
+    `PromptConfig`. `unlearnt`: which messages of the assistant training does not learn, counted from 0.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -47,7 +47,7 @@ class Conversation(Record):
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
     calls_in_text: bool = False
     template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
-    context_only: tuple[int, ...] = Field(default=(), exclude_if=lambda numbers: not numbers)
+    unlearnt: tuple[int, ...] = Field(default=(), exclude_if=lambda numbers: not numbers)
 
 
 def _generator(session_id: str, purpose: str) -> random.Random:
@@ -173,7 +173,6 @@ def conversation(
     text = "\n\n".join(filter(None, parts))
     system = [{"role": "system", "content": text}] if text else []
     spoken = text_messages(session.messages) if config.catalog == "text" else wire_messages(session.messages)
-    answers = [message for message in session.messages if message.role == "assistant"]
     sent = config.catalog == "tools"
     return Conversation(
         messages=(*system, *spoken),
@@ -181,8 +180,13 @@ def conversation(
         unsent_tools=None if sent else tools,
         calls_in_text=config.catalog == "text",
         template_kwargs=config.template_kwargs,
-        context_only=tuple(number for number, message in enumerate(answers) if not message.train),
+        unlearnt=_unlearnt(session.messages),
     )
+
+
+def _unlearnt(messages: tuple[Message, ...]) -> tuple[int, ...]:
+    spoken = (message for message in messages if message.role == "assistant")
+    return tuple(number for number, message in enumerate(spoken) if not message.train)
 
 
 def _ordered(catalog: Catalog, session_id: str, config: PromptConfig) -> list[Tool]:

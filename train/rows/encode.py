@@ -98,7 +98,7 @@ class Encoder:
         messages = template_messages(conversation.messages)
         self._refuse_ends(messages)
         answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
-        turns = [index for number, index in enumerate(answers) if number not in conversation.context_only]
+        turns = [index for number, index in enumerate(answers) if number not in conversation.unlearnt]
         spoken = [self._spoken(conversation, messages, index) for index in turns]
         rows = self._rows(conversation, messages, spoken) if spoken else []
         self._read_back(conversation, spoken, rows)

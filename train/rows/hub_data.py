@@ -24,9 +24,8 @@ def read_records(source: str) -> Iterator[Found]:
         return
     dataset = _open(source)
     sources.refuse_structs(dataset.features.arrow_schema, source)
-    name = source.rstrip("/").rsplit("/", 1)[-1]
     for number, row in enumerate(dataset):
-        yield Found(f"{source}[{number}]", f"{name}:{number}", row)
+        yield sources.dataset_record(source, number, row)
     if not len(dataset):
         raise UserError(source, "is empty, holds no sessions", "give another split")
 
@@ -37,14 +36,17 @@ def _open(source: str) -> Any:
     from datasets.exceptions import DatasetsError
 
     disable_progress_bars()
+    name, _, split = source.removeprefix("hf:").partition(":")
     try:
         if source.startswith("hf:"):
-            name, _, split = source.removeprefix("hf:").partition(":")
             owner, *rest = name.split("/", 2)
             config = rest[1] if len(rest) > 1 else None
-            return load_dataset("/".join((owner, *rest[:1])), config, split=split or "train")
+            name = "/".join((owner, *rest[:1]))
+            return load_dataset(name, config, split=split or "train")
         dataset = load_from_disk(source)
     except (OSError, ValueError, DatasetsError) as error:
+        if is_gated(error):
+            raise gated(source, f"https://huggingface.co/datasets/{name}") from None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             source, f"cannot be loaded ({reason})", "write hf:owner/name/config:split, or a folder"
@@ -53,3 +55,16 @@ def _open(source: str) -> Any:
         folders = ", ".join(str(Path(source) / str(split)) for split in dataset)
         raise UserError(source, "holds several splits", f"name one: {folders}")
     return dataset
+
+
+def is_gated(error: BaseException) -> bool:
+    """Whether the hub refused to give something out before its terms are accepted."""
+    text = str(error).lower()
+    kinds = (type(cause).__name__ for cause in (error, error.__cause__) if cause is not None)
+    return "GatedRepoError" in kinds or any(words in text for words in ("gated repo", "gated dataset"))
+
+
+def gated(name: str, page: str) -> UserError:
+    """The line that says how to be let in."""
+    mend = f"accept its terms on {page}, then run: hf auth login, or set HF_TOKEN"
+    return UserError(name, "is gated, and this token, or none, may not read it", mend)

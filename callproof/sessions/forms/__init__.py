@@ -2,6 +2,6 @@
 
 from .form import Form
 from .openai import OWN
-from .registry import FORMS, NAMES, ReadRecord, form_named, own_form
+from .registry import FORMS, IDS, NAMES, ReadRecord, form_named, is_no_log, own_form
 
-__all__ = ["FORMS", "NAMES", "OWN", "Form", "ReadRecord", "form_named", "own_form"]
+__all__ = ["FORMS", "IDS", "NAMES", "OWN", "Form", "ReadRecord", "form_named", "is_no_log", "own_form"]

@@ -61,6 +61,14 @@ def _asked(inputs: Any, path: str, where: str) -> Iterator[Placed]:
     yield from placed(listed(messages, f"{where}: {path}"), path)
 
 
+def is_agent_session(record: Record) -> bool:
+    """Whether a response is a message that no API for chat completions writes: in parts, as Anthropic's, or no role."""
+    response = record.get("response")
+    if not isinstance(record.get("request"), dict) or not isinstance(response, dict) or "choices" in response:
+        return False
+    return isinstance(response.get("content"), list) or ("role" not in response and bool(response.get("tool_calls")))
+
+
 def _is_langfuse(record: Record) -> bool:
     asked = record.get("input")
     return record.get("output") is not None and (is_talk(asked) or (isinstance(asked, dict) and "messages" in asked))

@@ -27,7 +27,7 @@ from .form import Form, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
 TOOLS = ("tools", "functions", "available_tools")
-BESIDE = (*IDS, "tags", "system", *TOOLS, "metadata")
+BESIDE = (*IDS, "conversation", "tags", "system", *TOOLS, "metadata")
 
 FORMS = (
     *openai.FORMS,
@@ -54,6 +54,13 @@ class ReadRecord(NamedTuple):
     fields: dict[str, Any]
     kept: tuple[str, ...]
     unread: tuple[str, ...]
+
+
+def is_no_log(record: Record) -> bool:
+    """Whether a record that looks like a logged request is of a form that is none."""
+    record = decoded(record)
+    forms = (NAMES["openai_preference"], NAMES["openai_responses"])
+    return any(form.fits(record) for form in forms) or logs.is_agent_session(record)
 
 
 def form_named(name: str) -> Form:
@@ -88,6 +95,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
     beside = {key: value for key, value in record.items() if key not in (*form.keys, *BESIDE) and value is not None}
     fields = {
         "session_id": session_id,
+        "conversation": record.get("conversation") if isinstance(record.get("conversation"), str) else None,
         "tags": record.get("tags") or (),
         "system": reader.system,
         "tools": reader.tools,

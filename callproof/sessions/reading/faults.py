@@ -62,6 +62,9 @@ class Tally:
         self.counts: dict[tuple[str, str], int] = {}
         self.add(faults)
 
+    def __bool__(self) -> bool:
+        return bool(self.first)
+
     def add(self, faults: Iterable[Fault]) -> None:
         """Take more mistakes; of the kinds beyond a thousand only the number is kept."""
         for fault in faults:

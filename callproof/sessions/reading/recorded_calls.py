@@ -12,7 +12,20 @@ from .refusal import kind, refuse
 ARGUMENTS = ("arguments", "args", "parameters", "input", "kwargs")
 """Under which names calls carry their arguments."""
 
-CALL_KEYS = ("id", "type", "index", "function", "name", "tool_call_id", "call_id", "status", "caller", *ARGUMENTS)
+CALL_KEYS = (
+    "id",
+    "type",
+    "index",
+    "function",
+    "name",
+    "tool_call_id",
+    "call_id",
+    "status",
+    "caller",
+    "accept",
+    "optional",
+    *ARGUMENTS,
+)
 _CALL_TYPES = ("function", "tool_call", "tool_use", "function_call", None)
 
 
@@ -27,7 +40,11 @@ def recorded_call(place: str, value: Any) -> ToolCall:
     unknown = [key for key in value if key not in CALL_KEYS and value[key] is not None]
     inner = value.get("function")
     function = inner if isinstance(inner, dict) else value
-    unknown += [f"function.{key}" for key in function if function is not value and key not in ("name", *ARGUMENTS)]
+    unknown += [
+        f"function.{key}"
+        for key in function
+        if function is not value and key not in ("name", "accept", "optional", *ARGUMENTS)
+    ]
     if unknown:
         refuse(f"{place}.{unknown[0]}", "unknown key", f"keys of a call: {', '.join(CALL_KEYS)}")
     if value.get("type") not in _CALL_TYPES:

@@ -5,8 +5,8 @@
 - A folder stands for all such files at any depth, in the order of their paths; how many others it holds is said.
 - A glob pattern (`*`, `?`, `[abc]`, and `**` for any depth) stands for the files that it names, in the same order.
 - A URL (`s3://`, `https://`) is read where fsspec is installed (`remote`).
-- `hf:owner/name[/config][:split]` and a folder that `datasets` has saved are Hugging Face datasets; see
-  `train.rows.hub_data`.
+- `hf:owner/name[/config][:split]` and a folder that `datasets` has saved are Hugging Face datasets, which
+  `train.rows.hub_data` reads; where its library is not imported, another process does (`datasets`).
 """
 
 import bz2
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 from callproof.console import say_once
 from callproof.errors import UserError
 
+from .datasets import exported, is_dataset
 from .json_text import json_values
 from .remote import is_remote, open_remote, remote_files
 from .tables import csv_rows, parquet_rows
 
-_SAVED_DATASET = ("state.json", "dataset_info.json", "dataset_dict.json")
 _JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
 _TABLES = {".csv": ",", ".tsv": "\t"}
 _PACKED: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -44,13 +44,20 @@ class Found(NamedTuple):
     name: str
     value: dict[str, Any] | UserError
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The value; raises it where it is the error."""
+        if isinstance(self.value, UserError):
+            raise self.value
+        return self.value
+
 
 Reader = Callable[[str], Iterator[Found]]
 
 
-def is_dataset(source: str) -> bool:
-    """Whether a source is a Hugging Face dataset, on the hub or on disk."""
-    return source.startswith("hf:") or any((Path(source) / name).is_file() for name in _SAVED_DATASET)
+def dataset_record(source: str, number: int, value: dict[str, Any] | UserError) -> Found:
+    """Row `number` (from 0) of a Hugging Face dataset."""
+    return Found(f"{source}[{number}]", f"{source.rstrip('/').rsplit('/', 1)[-1]}:{number}", value)
 
 
 def read_records(source: str) -> Iterator[Found]:
@@ -60,6 +67,10 @@ def read_records(source: str) -> Iterator[Found]:
         UserError: nothing there, an empty file, text that is not UTF-8, a record over `MAX_RECORD` (`path:line`), or a
             package that is not installed.
     """
+    if is_dataset(source):
+        for number, (_, row) in enumerate(_read(str(exported(source)))):
+            yield dataset_record(source, number, row)
+        return
     for path, name in find_files(source):
         last = again = 0
         for line, value in _read(path):
@@ -78,11 +89,8 @@ def find_files(source: str) -> list[tuple[str, str]]:
     """The paths or URLs of a source, each with its name inside the source.
 
     Raises:
-        UserError: there is none, or the source is a Hugging Face dataset.
+        UserError: there is none.
     """
-    if is_dataset(source):
-        mend = f"write it as JSON lines: callproof train convert {source} --out sessions.jsonl"
-        raise UserError(source, "is a Hugging Face dataset, which training alone can read", mend)
     if is_remote(source):
         urls = remote_files(source)
         readable = [(url, url.rsplit("/", 1)[-1]) for url in urls if len(urls) == 1 or _kind(url)]

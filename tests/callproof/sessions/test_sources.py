@@ -106,13 +106,25 @@ def test_an_error_early_in_a_large_array_is_found_without_reading_on(tmp_path: P
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("source", ["hf:owner/name", "saved"])
-def test_a_hugging_face_dataset_is_left_to_training(tmp_path: Path, monkeypatch, source: str) -> None:
+def test_a_hugging_face_dataset_that_cannot_be_had_is_one_line(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "state.json").write_text("{}")
-    with pytest.raises(UserError, match=f"callproof train convert {source} --out"):
-        list(read_records(source))
+    with pytest.raises(UserError, match="saved: cannot be read by callproof train convert") as caught:
+        list(read_sessions("saved"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_saved_dataset_is_read_as_training_reads_it(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    from train.rows import hub_data
+
+    rows = [{"input": "a", "response": "b", "context": ["c", "d"]}, {"input": "e", "response": "f", "context": None}]
+    datasets.Dataset.from_list(rows).save_to_disk(str(tmp_path / "saved"))
+    here = list(read_sessions(tmp_path / "saved"))
+    assert here == list(read_sessions(tmp_path / "saved", hub_data.read_records))
+    assert [where for where, _ in here] == [f"{tmp_path}/saved[0]", f"{tmp_path}/saved[1]"]
+    assert here[0][1].messages[0].content == "c\n\nd\n\na"
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path) -> None:

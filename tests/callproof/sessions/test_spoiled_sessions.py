@@ -109,12 +109,6 @@ SPOILED: dict[str, tuple[bytes, str]] = {
         b'{"system": "<tools>[{</tools>", "messages": [{"role": "user", "content": "x"}]}',
         ":2: tools: malformed JSON",
     ),
-    "no response": (b'{"request": {"messages": []}, "response": {"content": ""}}', ":2: response: expected content"),
-    "a request that is text": (b'{"request": "x", "response": {"content": "y"}}', ":2: request: expected an object"),
-    "a response that is text": (
-        b'{"request": {"messages": [{"role": "user", "content": "x"}]}, "response": "y"}',
-        ":2: response: expected a message of the assistant",
-    ),
     "context of a wrong type": (b'{"input": "a", "context": [1], "response": "b"}', ":2: context: expected text or a"),
     "an empty response": (b'{"instruction": "a", "response": " "}', ":2: response: expected text that is not empty"),
     "text that is no ChatML": (b'{"text": "### Human: hi"}', ":2: text: expected a turn in ChatML"),

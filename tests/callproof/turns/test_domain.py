@@ -285,3 +285,53 @@ def test_ids_of_calls_are_nine_letters_and_digits(make: Make) -> None:
     ((where, session),) = split_sessions(config, "train")
     ids = [call["id"] for call in Domain(config).conversation(session, where).messages[2]["tool_calls"]]
     assert ids == ["call00000", "call00001"]
+
+
+def test_the_builtin_preamble_tells_when_to_call(make: Make) -> None:
+    system, _ = shown(make({"messages": TALK}, prompt={"preamble": "builtin"}))
+    assert system is not None
+    assert system.startswith("You have tools. Call one when")
+
+
+def test_prompt_and_tools_may_lie_anywhere_and_the_prompt_may_be_none(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "sys.md").write_text("Elsewhere.\n")
+    (tmp_path / "calls.json").write_text(json.dumps([OTHER]))
+    data = {"system_prompt": str(tmp_path / "sys.md"), "tools": str(tmp_path / "calls.json")}
+    talk = [TALK[0], TALK[-1]]
+    assert shown(make({"messages": talk}, files=(), data=data, prompt={"date_line": False})) == ("Elsewhere.", ["now"])
+    plain = make(
+        {"messages": talk}, files=(), data={"system_prompt": "none"}, prompt={"date_line": False, "catalog": "none"}
+    )
+    (tmp_path / "tools.json").unlink(missing_ok=True)
+    assert shown(plain) == (None, [])
+
+
+QUESTION = "Read:{% for text in context %} [{{ text }}]{% endfor %}\nThen: {{ input }}"
+
+
+def test_a_question_is_written_by_the_file_of_prompt_question(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "q.jinja").write_text(QUESTION)
+    prompt = {"question": str(tmp_path / "q.jinja")}
+    record = {"id": "a", "input": "why?", "context": ["x", "y"], "response": "So."}
+    ((_, session),) = split_sessions(make(record, prompt=prompt), "train")
+    assert session.messages[0].content == "Read: [x] [y]\nThen: why?"
+    assert (session.session_id, session.messages[1].content) == ("a", "So.")
+    with pytest.raises(UserError, match=r"has no question for prompt\.question to write"):
+        list(split_sessions(make({"messages": TALK}, prompt=prompt), "train"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{% for %}", "q.jinja:1: is no Jinja template"),
+        ("{{ question }}", "q.jinja: cannot be written for"),
+        ("{{ input.__class__.__mro__ }}", "q.jinja: cannot be written for"),
+        (" ", "q.jinja: writes nothing for"),
+    ],
+)
+def test_a_wrong_question_file_is_one_line(make: Make, tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "q.jinja").write_text(text)
+    config = make({"input": "a", "response": "b"}, prompt={"question": str(tmp_path / "q.jinja")})
+    with pytest.raises(UserError) as caught:
+        list(split_sessions(config, "train"))
+    assert named in str(caught.value)

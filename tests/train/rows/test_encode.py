@@ -58,6 +58,16 @@ def test_supervised_tokens_are_exactly_the_assistant_turns_with_their_end(tokeni
             assert calls == [{"name": call.name, "arguments": call.arguments} for call in message.tool_calls]
 
 
+def test_answers_that_are_not_to_be_learnt_are_history_without_a_label(tokenizer, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    domain = Domain(load("configs/car_sales.yaml"))
+    where, session = next(split_sessions(load("configs/car_sales.yaml"), "eval"))
+    (whole,) = Encoder(tokenizer).rows(domain.conversation(session, where))
+    (last,) = Encoder(tokenizer).rows(domain.conversation(session.learnt_at({1}), where))
+    assert last.input_ids == whole.input_ids
+    assert spoken(last, tokenizer) == spoken(whole, tokenizer)[1:2]
+
+
 def test_a_row_is_the_whole_rendering_token_by_token(tokenizer) -> None:
     talk = lesson(random.Random(5), FULL)
     (row,) = Encoder(tokenizer).rows(talk)
