@@ -61,7 +61,7 @@ def imported(floor: str) -> set[str]:
 def declared() -> dict[str, set[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return {"": _names(project["dependencies"]), "train": _names(extras["train"])}
+    return {"": _names(project["dependencies"]), "train": _names([*extras["train"], *extras["service"]])}
 
 
 def _names(requirements: list[str]) -> set[str]:

@@ -209,6 +209,12 @@ def run_base(args: Namespace) -> int:
     return EXIT_PASS
 
 
+def run_service(args: Namespace) -> int:
+    from .service.command import serve
+
+    return serve(args)
+
+
 def run_synth(args: Namespace) -> int:
     from .synth.write import synthesise
 
