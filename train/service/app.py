@@ -33,6 +33,7 @@ def make_app(service: Service) -> Any:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.jobs.remove_stale()
+        service.runner.look()
         watch = threading.Thread(target=service.runner.watch, daemon=True)
         watch.start()
         yield

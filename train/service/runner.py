@@ -19,7 +19,6 @@ from .slot import Held, Holder, Slot
 
 GRACE_S = 10.0
 """Between TERM and KILL of a training that is cancelled."""
-TRAINING = "Training..."
 KEY_VARIABLE = "CALLPROOF_SERVICE_KEY"
 
 _TICK_S = 0.25
@@ -48,30 +47,27 @@ class Runner:
     def watch(self) -> None:
         """Settle jobs that end and start those that wait, until `stop`."""
         while not self._stop.wait(_TICK_S):
-            try:
-                with self._lock:
-                    if any(job.record.end is None for job in self.jobs.newest_first()) and (held := self._slot.take()):
-                        self._advance(held)
-            except (OSError, UserError) as error:
-                say(f"{self.jobs.folder}: {error}")
+            self.look()
+
+    def look(self) -> None:
+        """Settle what has ended, and start the oldest job that waits, where the slot is free."""
+        try:
+            with self._lock:
+                if any(job.record.end is None for job in self.jobs.newest_first()) and (held := self._slot.take()):
+                    self._advance(held)
+        except (OSError, UserError) as error:
+            say(f"{self.jobs.folder}: {error}")
 
     def stop(self) -> None:
         """End `watch`; a training that is running goes on."""
         self._stop.set()
 
     def state(self, job: Job) -> tuple[JobState, str]:
-        """The state of a job now, and a line about it."""
-        for _ in range(2):  # a job that begins between the two looks of the first round is seen in the second
-            holder = self._slot.holder()
-            job = self.jobs.get(job.id) or job
-            if holder and holder.job == job.id:
-                return "training", TRAINING
-            if job.record.end is not None:
-                return job.record.end.state, job.record.end.message
-            if _waits(job):
-                return "queued", "Waiting for the training before it"
-        ending = job.ending()
-        return ("training", TRAINING) if ending.state == "completed" else (ending.state, ending.message)
+        """The state of a job now, and a line about it; a training that has died trains until it is settled."""
+        record = (self.jobs.get(job.id) or job).record
+        if record.end is not None:
+            return record.end.state, record.end.message
+        return ("training", "Training...") if record.started else ("queued", "Waiting for the training before it")
 
     def training(self) -> Job | None:
         """The job that trains now."""
@@ -113,18 +109,20 @@ class Runner:
     def cancel(self, job: Job) -> None:
         """End a job that waits or trains, with every process of it."""
         with self._lock:
-            job = (self.jobs.get(job.id) or job).changed(cancelled=True)
+            job = self.jobs.get(job.id) or job
+            end = None if job.record.started else Ending(state="cancelled", message="Cancelled before it began")
+            job = job.changed(cancelled=True, end=job.record.end or end)
         begun, signalled = time.monotonic(), None
-        while (holder := self._slot.holder()) and holder.job == job.id:
+        while (now := self.jobs.get(job.id)) and now.record.end is None and time.monotonic() - begun < 2 * GRACE_S:
+            holder = self._slot.holder()
             number = signal.SIGTERM if time.monotonic() - begun < GRACE_S else signal.SIGKILL
-            if holder.group and signalled != number:
+            if holder and holder.job == job.id and holder.group and signalled != number:
                 signalled = number
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(holder.group, number)
+            elif holder is None:
+                self.look()
             time.sleep(0.05)
-        with self._lock:
-            if held := self._slot.take():
-                self._advance(held)
 
     def _waiting(self) -> int:
         return sum(_waits(job) for job in self.jobs.newest_first())
@@ -134,7 +132,7 @@ class Runner:
         try:
             oldest_first = list(self.jobs.newest_first())[::-1]
             for job in oldest_first:
-                if job.record.end is None and (job.record.started or job.record.cancelled):
+                if job.record.end is None and job.record.started:
                     self._settle(job)
             for job in oldest_first:
                 if _waits(job) and self._start(job, held):
@@ -154,6 +152,9 @@ class Runner:
 
     def _start(self, job: Job, held: Held) -> bool:
         """Start a job in a process group of its own, which holds the slot from then on; returns whether it began."""
+        job = self.jobs.get(job.id) or job
+        if not _waits(job):  # it was cancelled meanwhile
+            return False
         held.name(Holder(job.id))
         job = job.changed(started=True)
         command = [sys.executable, "-P", "-m", _TRAIN, "run", "--config", str(job.config), "--resume"]
@@ -178,7 +179,7 @@ class Runner:
 
 
 def _waits(job: Job) -> bool:
-    return not (job.record.started or job.record.cancelled or job.record.end)
+    return not (job.record.started or job.record.end)
 
 
 def _environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_CONFIG, MAX_HEADERS = 2**20, 8 * 2**10
+MAX_CONFIG = 2**20
 _DRAIN = 64 * 2**20
 """How much is still read, and thrown away, of a body over the limit, so that the client reads the answer."""
 _CONFIG_TYPES = ("application/json", "text/plain", "")
@@ -51,7 +51,7 @@ class Upload:
         self._path, self._limit = file, limit
         self._parts: list[str] = []
         self._part = _Part({})
-        self._header, self._header_bytes = [bytearray(), bytearray()], 0
+        self._header = [bytearray(), bytearray()]
         self._ended = False
         self._out: IO[bytes] | None = None
 
@@ -82,8 +82,8 @@ class Upload:
     def _callbacks(self) -> "MultipartCallbacks":
         return {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
-            "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
             "on_header_end": self._end_header,
             "on_headers_finished": self._end_headers,
             "on_part_data": lambda data, start, end: self._add(data[start:end]),
@@ -91,16 +91,10 @@ class Upload:
         }
 
     def _begin(self) -> None:
-        self._part, self._header_bytes = _Part({}), 0
+        self._part = _Part({})
 
     def _end(self) -> None:
         self._ended = True
-
-    def _add_header(self, place: int, data: bytes) -> None:
-        self._header_bytes += len(data)
-        if self._header_bytes > MAX_HEADERS:
-            raise BadUpload(f"a part has more than {MAX_HEADERS:,} bytes of headers")
-        self._header[place] += data
 
     def _end_header(self) -> None:
         name, value = (text.decode("utf-8", "replace") for text in self._header)
