@@ -29,6 +29,7 @@ _EXAMPLES = """\
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
   callproof train service --base-path models      uploads over HTTP, see docs/service.md
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
@@ -46,7 +47,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--resume", action="store_true", help="go on from the newest checkpoint of an interrupted run")
     add("--dry-run", action="store_true", help="check everything and estimate memory, train nothing")
-    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}")
+    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}; of --job sky: its name there")
+    add("--job", choices=("k8s", "ray", "sky"), help="print this training as a Kubernetes, Ray or SkyPilot job instead")
+    add("--nodes", type=positive, default=1, metavar="N", help="of --job: machines (%(default)s)")
+    add("--gpus", type=positive, default=1, metavar="N", help="of --job: GPUs on each (%(default)s)")
+    add("--store", metavar="PLACE", help="of --job: data and outputs: pvc://claim, /shared/folder, or s3://bucket")
+    add("--image", help="of --job k8s: container image with callproof in it")
     _of_config(parser)
 
 
