@@ -182,6 +182,7 @@ _FORM: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["config", "file"],
+                    "additionalProperties": False,
                     "properties": {"config": _CONFIG, "file": {"type": "string", "format": "binary"}},
                 },
                 "encoding": {"config": {"contentType": "application/json"}},

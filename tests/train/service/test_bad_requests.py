@@ -182,6 +182,8 @@ FORMS: list[tuple[tuple[Part, ...], str]] = [
     ((CONFIG,), "expected the parts config and file, got no file"),
     ((FILE,), "expected the parts config and file, got no config"),
     ((CONFIG, FILE, FILE), "the part file is given twice"),
+    ((CONFIG, FILE, Part("\U0008f75a\x9d", b"x")), "expected the parts config and file, got"),
+    ((CONFIG, Part("file", SKY, "\U0008f75a.exe")), "file: expected an uploaded file"),
     ((CONFIG, CONFIG, FILE), "the part config is given twice"),
     ((CONFIG, FILE, Part("more", b"x")), 'expected the parts config and file, got "more"'),
     ((Part("config", b"{}", kind="text/html"), FILE), "config: expected application/json"),

@@ -69,7 +69,7 @@ class Upload:
                 async for chunk in body:
                     parser.write(chunk)
             parser.finalize()
-        except FormParserError as error:
+        except (FormParserError, UnicodeError) as error:
             raise BadUpload(f"malformed multipart/form-data ({error})") from None
         except TooLarge:
             await _drain(body)
@@ -97,7 +97,7 @@ class Upload:
         self._ended = True
 
     def _end_header(self) -> None:
-        name, value = (text.decode("utf-8", "replace") for text in self._header)
+        name, value = (text.decode("latin-1") for text in self._header)
         self._part.headers[name.lower()] = value
         self._header = [bytearray(), bytearray()]
 
