@@ -15,6 +15,7 @@ A client picks an adapter by `model`. docs/serving.md has the rules behind each 
 _EXAMPLES = """\
   callproof serve --config configs/car_sales.yaml --config configs/insurance.yaml
   callproof serve --adapter cars=outputs/car_sales --adapter cover=outputs/insurance --max-model-len 2048
+  callproof serve --adapter cars=downloads/cars-4bit --base Qwen/Qwen3-4B-Instruct-2507   # trained on a copy of it
   callproof serve --config configs/car_sales.yaml serve.max_num_seqs=8
   callproof serve --config configs/car_sales.yaml --print       # the vLLM command line instead
   callproof serve --config configs/qwen3-4b.yaml --device gpu --compose docker-compose.yml
@@ -43,6 +44,7 @@ VLLM_API_KEY (clients: CALLPROOF_API_KEY first), never from options or files.
 def _start(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--adapter", action="append", default=[], metavar="NAME=PLACE", help="output folder, adapter folder or hub id")
+    add("--base", metavar="BASE", help="folder or hub id to serve on, whatever base an adapter names")
     add("--host", help="overrides serve.host")
     add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")

@@ -34,11 +34,12 @@ from .start import (
     shell_line,
     start_command,
     vllm_yaml,
+    with_absolute_paths,
 )
 from .talk import Answerer
 
 PLATFORMS: dict[str, Callable[[Plan, Path, str | None], Output]] = {
-    "write": lambda plan, file, _: Output(text=f"# {_how_to(plan, file)}\n{vllm_yaml(plan)}"),
+    "write": lambda plan, file, _: Output(text=f"# {_how_to(plan, file)}\n{vllm_yaml(with_absolute_paths(plan))}"),
     "compose": lambda plan, file, _: compose(plan, file),
     "kserve": lambda plan, _, store: kserve(plan, store),
     "ray": lambda plan, _, store: ray(plan, store),
@@ -57,7 +58,7 @@ def run_start(args: Namespace) -> int:
         raise UserError(f"--device {args.device}", f"the vLLM installed here is for {device}", "leave it out")
     sources = [*(of_config(path, args.overrides) for path in args.config), *map(of_option, args.adapter)]
     overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
-    plan = make_plan(sources, device, runtime_loads=args.runtime_loads, **overrides)
+    plan = make_plan(sources, device, base=args.base, runtime_loads=args.runtime_loads, **overrides)
     for warning in plan.warnings:
         say(warning)
     if not starts:

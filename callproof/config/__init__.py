@@ -2,6 +2,7 @@
 
 from .origins import resolve
 from .run_config import (
+    FOLDER_PATTERN,
     NAME_PATTERN,
     EvalConfig,
     GateConfig,
@@ -17,17 +18,21 @@ from .run_config import (
 )
 from .servable import (
     MEND,
+    adapter_modules,
     allowed_rank,
     base_model_type,
+    base_modules,
     check_adapter_folder,
     check_trained_on,
     highest_rank,
+    linear_modules,
     problems,
     same_model,
     template_sha256,
 )
 
 __all__ = [
+    "FOLDER_PATTERN",
     "MEND",
     "NAME_PATTERN",
     "EvalConfig",
@@ -39,11 +44,14 @@ __all__ = [
     "ServeConfig",
     "Split",
     "TrainConfig",
+    "adapter_modules",
     "allowed_rank",
     "base_model_type",
+    "base_modules",
     "check_adapter_folder",
     "check_trained_on",
     "highest_rank",
+    "linear_modules",
     "load",
     "load_gate",
     "problems",

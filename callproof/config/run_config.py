@@ -16,7 +16,10 @@ from callproof.records import Record
 from .origins import resolve, sections_of
 from .servable import REFUSED_KEYS
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+NAME_PATTERN = rf"^{_PART}(/{_PART})?$"
+"""Of adapters: a name, or `owner/name` as the hub has it."""
+FOLDER_PATTERN = rf"^{_PART}$"
 """Names that are used as folder names must match it."""
 
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"

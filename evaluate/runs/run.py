@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
 from callproof.calls.formats import FORMATS
-from callproof.config import NAME_PATTERN
+from callproof.config import FOLDER_PATTERN
 from callproof.errors import UserError
 from callproof.records import (
     MAX_NUMBER,
@@ -121,7 +121,7 @@ def now() -> str:
 
 def check_folder_name(option: str, name: str) -> None:
     """Raise a UserError if `name`, the value of `option`, cannot be the name of a folder."""
-    if not re.fullmatch(NAME_PATTERN, name):
+    if not re.fullmatch(FOLDER_PATTERN, name):
         raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
 
 

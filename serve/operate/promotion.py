@@ -19,6 +19,7 @@ again. The lock belongs to one server process; vLLM itself refuses runtime loadi
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -107,7 +108,7 @@ async def promote(promotion: Promotion, name: str, version: Version, say: Say) -
     """
     key = api_key_from(promotion.config.eval.api_key_env)
     async with Endpoint(promotion.endpoint, api_key=key) as endpoint, _candidate(endpoint, version):
-        run = promotion.runs / f"promote-{version.name.replace('@', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        run = promotion.runs / f"promote-{re.sub('[@/]', '-', version.name)}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         known = [name] if await _path_of(endpoint, name) else []
         for step, passes in (("doctor", _diagnose), ("evaluate", _evaluate), ("gate", _gate)):
             say(f"{version.name}: {step}")

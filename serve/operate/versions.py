@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import Record
 
@@ -29,7 +30,8 @@ def publish(name: str, place: str, versions: Path) -> Version:
         UserError: there is no adapter at `place`, vLLM refuses it, or it cannot be copied.
     """
     source = of_option(f"{name}={place}")
-    check_adapter(source.where, source.config, source.folder)
+    for note in check_adapter(source.where, source.config, source.folder).notes:
+        say_once(note)
     files = [source.folder / file for file in ADAPTER_FILES if (source.folder / file).is_file()]
     full = f"{name}@{_digest(files)}"
     target = versions.resolve() / full

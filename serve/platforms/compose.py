@@ -34,7 +34,17 @@ def compose(plan: Plan, file: Path) -> Output:
         "services": {"vllm": {**_service(plan, needs_hub), "volumes": volumes}},
         **({"volumes": {"huggingface": {}}} if needs_hub else {}),
     }
-    return output([document], _notes(plan), f"docker compose -f {file.name} up --wait   # {API_KEY} asks for a key")
+    how = f"docker compose -f {file.name} up --wait   # {API_KEY} asks for a key"
+    return output([_escaped(document)], _notes(plan), how)
+
+
+def _escaped(value: Any) -> Any:
+    """The same document for Compose, which takes `$` in any text for a variable."""
+    if isinstance(value, dict):
+        return {key: _escaped(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_escaped(entry) for entry in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 def _notes(plan: Plan) -> list[str]:
@@ -51,7 +61,7 @@ def _service(plan: Plan, needs_hub: bool) -> dict[str, Any]:
     return {
         "image": IMAGES[plan.device],
         "entrypoint": ["vllm", "serve"],
-        "command": [word.replace("$", "$$") for word in _words(plan)],
+        "command": _words(plan),
         "environment": {**container_environment(plan), **secrets},
         "ports": [f"{host}:{plan.port}:{PORT}"],
         "healthcheck": {

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from callproof.errors import UserError
 from callproof.records import read_text
 
 from ..start import API_KEY, Plan, flags
@@ -21,6 +22,8 @@ OF_THE_CONTROLLER = (
 )
 TEMPLATE_FOLDER, TEMPLATE_FILE = "/etc/callproof", "chat_template.jinja"
 START_S = 1800
+ROUTED_ADAPTERS = 7
+"""A rule of an HTTPRoute has at most eight matches (Gateway API), one of which is the base."""
 
 
 def kserve(plan: Plan, store_uri: str | None) -> Output:
@@ -42,6 +45,7 @@ def kserve(plan: Plan, store_uri: str | None) -> Output:
     if template := plan.options.get("chat-template"):
         documents.append(_template(name, Path(template)))
     documents.append(_service(plan, name, place))
+    notes += _routing_notes(plan)
     notes.append(f"host and port {plan.host}:{plan.port} are not in this file: the gateway decides the address")
     notes.append(f"to require an API key, create the Secret vllm-api-key with the key {API_KEY}")
     return output(documents, notes, "kubectl apply -f FILE")
@@ -67,12 +71,33 @@ def _base_uri(plan: Plan, place: Store | None) -> str:
     return f"hf://{plan.base}" + (f":{plan.revision}" if plan.revision else "")
 
 
+def _adapter_labels(plan: Plan) -> dict[str, str]:
+    """Adapter -> its name in the cluster; raises a UserError where two of them become one."""
+    labels: dict[str, str] = {}
+    for adapter in plan.adapters:
+        label = _label(adapter.name)
+        if twin := next((name for name, other in labels.items() if other == label), None):
+            raise UserError(adapter.name, f"and {twin} are both {label!r} in Kubernetes", "rename one of them")
+        labels[adapter.name] = label
+    return labels
+
+
+def _routing_notes(plan: Plan) -> list[str]:
+    labels = _adapter_labels(plan)
+    notes = [f"clients ask for {label!r}, not {name!r}" for name, label in labels.items() if label != name]
+    if len(plan.adapters) > ROUTED_ADAPTERS:
+        limit = f"a route of the gateway takes {ROUTED_ADAPTERS + 1} matches, the base and {ROUTED_ADAPTERS} adapters"
+        notes.append(f"{limit}: {len(plan.adapters)} adapters need a second route, written by hand")
+    return notes
+
+
 def _lora(plan: Plan, place: Store | None) -> dict[str, Any]:
+    labels = _adapter_labels(plan)
     uris = {name: f"hf://{hub_id}" for name, hub_id in plan.hub_ids.items()}
     if place:
         uris = {adapter.name: place.place(adapter.name) for adapter in plan.adapters} | uris
     return {
-        "adapters": [{"name": adapter.name, "uri": uris[adapter.name]} for adapter in plan.adapters],
+        "adapters": [{"name": labels[adapter.name], "uri": uris[adapter.name]} for adapter in plan.adapters],
         "maxRank": plan.options["max-lora-rank"],
         "maxAdapters": plan.options["max-loras"],
         "maxCpuAdapters": plan.options["max-cpu-loras"],

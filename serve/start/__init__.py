@@ -3,7 +3,7 @@
 from .adapter_sources import ADAPTER_FILES, of_config, of_option
 from .adapters import check_adapter
 from .lifetime import run_server
-from .plan import Device, Plan, lora_modules, make_plan
+from .plan import Device, Plan, lora_modules, make_plan, with_absolute_paths
 from .process import Server, check_port
 from .vllm_command import (
     API_KEY,
@@ -42,4 +42,5 @@ __all__ = [
     "shell_line",
     "start_command",
     "vllm_yaml",
+    "with_absolute_paths",
 ]

@@ -8,7 +8,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Source:
         manifest: the file that training wrote about the adapter, if there is one.
         facts: for an adapter without a configuration, the settings that are known of it (by key, such as
             `model.base_model`). The server must agree with them; all other settings are free.
+        trained_on: the base that it names, where another one is to be served in its place.
     """
 
     where: Path
@@ -43,10 +44,21 @@ class Source:
     hub_id: str | None = None
     manifest: Path | None = None
     facts: dict[str, str | None] | None = field(default=None)
+    trained_on: str | None = None
 
     @property
     def name(self) -> str:
         return self.config.name
+
+
+def on_base(source: Source, base: str) -> Source:
+    """The same adapter, to be served on a base of another name."""
+    model = source.config.model.model_copy(update={"base_model": base, "revision": None})
+    facts = None if source.facts is None else {**source.facts, "model.base_model": base}
+    if facts:
+        facts.pop("model.revision", None)
+    config = source.config.model_copy(update={"model": model})
+    return replace(source, config=config, facts=facts, trained_on=source.config.model.base_model)
 
 
 def of_config(path: Path, overrides: Sequence[str] = ()) -> Source:

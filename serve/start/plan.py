@@ -10,10 +10,11 @@ from pydantic import Field
 from callproof.config import ServeConfig, allowed_rank, template_sha256
 from callproof.errors import UserError
 from callproof.records import Record, read_object
-from callproof.turns import chat_template
+from callproof.turns import ServedTemplate, chat_template
 
-from .adapter_sources import Source
+from .adapter_sources import Source, on_base
 from .adapters import Adapter, check_adapter
+from .elsewhere import compared
 from .parsers import KEYS, check_parser, tool_call_parser
 
 Device = Literal["cpu", "gpu"]
@@ -55,12 +56,15 @@ class Plan(Record):
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int = 0, **overrides: Any) -> Plan:
+def make_plan(
+    sources: Sequence[Source], device: Device, *, base: str | None = None, runtime_loads: int = 0, **overrides: Any
+) -> Plan:
     """Check the sources against each other and against vLLM's limits, and plan the server.
 
     Args:
         sources: the adapters; the `serve` section of the first one is used.
         device: what the server will run on.
+        base: folder or hub id to serve them on, whatever base they name; they are compared with it.
         runtime_loads: how many more adapters may be loaded while the server runs; each takes a slot.
         overrides: fields of `ServeConfig` from the command line; None leaves the configuration's value.
 
@@ -69,6 +73,7 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
             was trained with another chat template.
     """
     settings = {key: value for key, value in overrides.items() if value is not None}
+    sources = [on_base(source, base) for source in sources] if base else sources
     lead = sources[0]
     for other in sources[1:]:
         _agree(lead, other, settings)
@@ -76,9 +81,10 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
     _check_base(lead)
     serve = lead.config.serve.model_copy(update=settings)
     _check_length(lead, serve.max_model_len)
-    adapters = tuple(check_adapter(source.where, source.config, source.folder) for source in sources)
+    adapters = tuple(check_adapter(s.where, s.config, s.folder, s.trained_on) for s in sources)
+    served = chat_template(lead.config.model)
     for source in sources:
-        _check_template(source, lead)
+        _check_template(source, lead, served)
     parser, model = tool_call_parser(sources), lead.config.model
     if serve.reasoning_parser:
         check_parser("reasoning", serve.reasoning_parser, lead.where)
@@ -97,8 +103,23 @@ def make_plan(sources: Sequence[Source], device: Device, *, runtime_loads: int =
             **_engine(model.revision, serve, device),
         },
         runtime_loads=runtime_loads,
-        warnings=(parser.warning,) if parser.warning else (),
+        warnings=(
+            *filter(None, [parser.warning]),
+            *(note for adapter in adapters for note in adapter.notes),
+            *(compared(source, served) for source in sources if source.trained_on),
+        ),
     )
+
+
+def with_absolute_paths(plan: Plan) -> Plan:
+    """The same plan for a file that may be used from any folder."""
+    adapters = tuple(adapter.model_copy(update={"path": adapter.path.absolute()}) for adapter in plan.adapters)
+    modules = lora_modules({adapter.name: str(adapter.path) for adapter in adapters}, plan.served_name)
+    options = {**plan.options, "lora-modules": modules}
+    if template := options.get("chat-template"):
+        options["chat-template"] = str(Path(template).absolute())
+    base = str(Path(plan.base).absolute()) if plan.base_is_local else plan.base
+    return plan.model_copy(update={"base": base, "adapters": adapters, "options": options})
 
 
 def lora_modules(paths: Mapping[str, str], served_name: str) -> list[str]:
@@ -214,9 +235,8 @@ def _check_length(lead: Source, wanted: int) -> None:
         raise UserError(lead.where, problem, f"set at most {positions}, or give --max-model-len")
 
 
-def _check_template(source: Source, lead: Source) -> None:
+def _check_template(source: Source, lead: Source, served: ServedTemplate | None) -> None:
     """Refuse an adapter whose manifest names another chat template (by its hash) than the one to be served."""
-    served = chat_template(lead.config.model)
     if source.manifest is None or served is None:
         return
     where, text = served

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from adapter_files import write_adapter
 from programs import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,12 +51,7 @@ def write_model(folder: Path) -> None:
     write_config(
         folder, "name: a\ndata: {domain: d}\nmodel: {base_model: owner/base}\nserve: {tool_call_parser: hermes}\n"
     )
-    adapter = folder / "outputs/a/adapter"
-    adapter.mkdir(parents=True)
-    settings = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}
-    (adapter / "adapter_config.json").write_text(json.dumps(settings))
-    header = json.dumps({"q_proj.lora_A.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    (adapter / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    write_adapter(folder / "outputs/a/adapter", base_model_name_or_path=None)
 
 
 @pytest.mark.parametrize("verb", ["start", "doctor", "chat", "ui", "list", "load", "unload", "promote"])
@@ -74,12 +70,14 @@ def test_every_platform_is_written_at_once_and_nothing_is_started(tmp_path: Path
     assert "r.yaml: Ray prefixes adapters with the name of the base" in done.stderr
     assert all((tmp_path / file).read_text().startswith("# ") for file in files.values())
     assert not (tmp_path / "outputs/serve").exists()
+    assert str(tmp_path / "outputs/a/adapter") in (tmp_path / "v.yaml").read_text()
 
 
 def test_a_store_that_is_missing_leaves_no_file_behind(tmp_path: Path) -> None:
     write_model(tmp_path)
     done = serve(tmp_path, "--config", "a.yaml", "--compose", "c.yml", "--ray", "r.yaml")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 2)
+    assert "not compared with the base" in done.stderr
     assert not (tmp_path / "c.yml").exists()
 
 

@@ -29,7 +29,7 @@ def publish(config: RunConfig, run: Path | None = None, dry: bool = False) -> di
     if not repo_id:
         raise UserError("train.hub_model_id", "says no repository", "set it, such as owner/name")
     manifest = read_manifest(config)
-    check_adapter_folder(folder, config.model.base_model)
+    check_adapter_folder(folder, config.model.base_model, config.model.revision)
     write_card(folder, config, manifest, _metrics(run, config.name) if run else None)
     files = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     commit = None if dry else _upload(folder, repo_id, config.train.hub_private_repo)

@@ -1,8 +1,9 @@
 """Checks before anything slow begins: settings that contradict each other, and what the machine lacks."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
-from callproof.config import RunConfig, base_model_type, check_adapter_folder, check_trained_on, problems
+from callproof.config import RunConfig, adapter_modules, base_model_type, check_adapter_folder, linear_modules, problems
 from callproof.errors import UserError
 from callproof.turns import eval_turns
 
@@ -61,14 +62,22 @@ def _check_start(config: RunConfig, settings: dict[str, object]) -> None:
     assert folder is not None
     if not folder.is_dir():
         raise UserError("model.lora_path", f"there is no folder {folder}", "correct the path")
-    saved = check_adapter_folder(folder, model.base_model)
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise UserError(folder, "holds no adapter_model.safetensors", "save the adapter again with PEFT")
-    check_trained_on(folder, saved, model.base_model, model.revision, "the configuration")
+    saved, _ = check_adapter_folder(folder, model.base_model, model.revision, "the configuration")
+    _check_targets(config, folder)
     for key in ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern"):
         if (saved.get(key) or False) != (settings[key] or False):
             problem = f"its {key} is {saved.get(key)!r}, but section lora makes it {settings[key]!r}"
             raise UserError(folder, problem, "give section lora the adapter's own settings")
+
+
+def _check_targets(config: RunConfig, folder: Path) -> None:
+    """Refuse targets that the adapter does not have: training would go on with its own."""
+    targets, model = config.lora.target_modules, config.model
+    named = linear_modules(model.base_model, model.revision) if isinstance(targets, str) else targets
+    held, wanted = (sorted({name.rsplit(".", 1)[-1] for name in names}) for names in (adapter_modules(folder), named))
+    if wanted and held != wanted:
+        problem = f"it holds {', '.join(held)}, but lora.target_modules means {', '.join(wanted)}"
+        raise UserError(folder, problem, "give lora.target_modules the adapter's own modules")
 
 
 def _check_evaluation(config: RunConfig) -> None:

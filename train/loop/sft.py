@@ -148,7 +148,8 @@ def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
         return
     with replacing_folder(config.adapter_dir) as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(folder), state_dict=weights)
-        check_adapter_folder(folder, config.model.base_model)
+        for note in check_adapter_folder(folder, config.model.base_model, config.model.revision).notes:
+            say(note.replace(str(folder), str(config.adapter_dir)))
         if config.train.check_with_vllm:
             ask_vllm(folder, manifest["serve"]["rank"])
         write_card(folder, config, manifest)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import adapter_files
 import pytest
 import yaml
+from adapter_files import Q_PROJ, lora
 from fake_endpoint import Script
 from fake_vllm import FakeVLLM, hammered, weights_answer
 from programs import run_program
@@ -22,19 +24,14 @@ ROOT = Path(__file__).resolve().parents[3]
 BAD_ALPHA = 99
 
 
-def write_adapter(folder: Path, alpha: int = 16, weights: bytes = b"\0" * 4) -> Path:
-    folder.mkdir(parents=True)
-    settings = {"peft_type": "LORA", "r": 8, "lora_alpha": alpha, "target_modules": ["q_proj"]}
-    (folder / "adapter_config.json").write_text(json.dumps({**settings, "base_model_name_or_path": "models/tiny"}))
-    header = json.dumps({"q_proj.lora_A.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    (folder / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + weights)
-    return folder
+def write_adapter(folder: Path, alpha: int = 16, value: float = 0.01) -> Path:
+    return adapter_files.write_adapter(folder, lora(Q_PROJ, widths=(256, 256), value=value), lora_alpha=alpha)
 
 
 def test_a_version_is_named_by_what_is_in_it_and_lies_in_a_place_of_its_own(tmp_path: Path) -> None:
     one = publish("cars", str(write_adapter(tmp_path / "one")), tmp_path / "versions")
     same = publish("cars", str(write_adapter(tmp_path / "same")), tmp_path / "versions")
-    other = publish("cars", str(write_adapter(tmp_path / "other", weights=b"\1" * 4)), tmp_path / "versions")
+    other = publish("cars", str(write_adapter(tmp_path / "other", value=0.02)), tmp_path / "versions")
     assert one == same
     assert one.name != other.name
     assert one.path == tmp_path / "versions" / one.name

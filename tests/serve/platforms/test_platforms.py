@@ -201,3 +201,28 @@ def test_no_text_holds_the_api_key(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of()
     texts = (compose(plan, Path("c.yml")), kserve(plan, "s3://b/x"), ray(plan, "s3://b/x"))
     assert not [text for text in texts if "sesame-93" in text.text]
+
+
+def test_kserve_renames_what_kubernetes_refuses_and_tells_what_one_route_holds() -> None:
+    names = ["owner/Cars_v2", *(f"a{number}" for number in range(7))]
+    for number, name in enumerate(names):
+        write_adapter(name, folder=Path(f"lora{number}"))
+    plan = make_plan([of_option(f"{name}=lora{number}") for number, name in enumerate(names)], "gpu")
+    written = kserve(plan, "s3://bucket/x")
+    assert yaml.safe_load(written.text)["spec"]["model"]["lora"]["adapters"][0]["name"] == "owner-cars-v2"
+    assert "clients ask for 'owner-cars-v2', not 'owner/Cars_v2'" in written.notes
+    assert any("8 adapters need a second route" in note for note in written.notes)
+
+
+def test_two_names_that_become_one_in_kubernetes_are_refused() -> None:
+    for number, name in enumerate(("a_b", "a.b")):
+        write_adapter(name, folder=Path(f"lora{number}"))
+    plan = make_plan([of_option("a_b=lora0"), of_option("a.b=lora1")], "gpu")
+    with pytest.raises(UserError, match="are both 'a-b' in Kubernetes"):
+        kserve(plan, "s3://bucket/x")
+
+
+def test_a_dollar_in_any_path_is_no_variable_of_compose() -> None:
+    write_adapter("cars", folder=Path("lo$ra"))
+    document = yaml.safe_load(compose(make_plan([of_option("cars=lo$ra")], "cpu"), Path("c.yml")).text)
+    assert "./lo$$ra" in [volume["source"] for volume in document["services"]["vllm"]["volumes"]]

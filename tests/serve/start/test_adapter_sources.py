@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from adapter_files import Q_PROJ, safetensors
 from workplace import TEMPLATE, write_adapter, write_config
 from workplace import workplace as workplace
 
@@ -35,7 +37,8 @@ def test_an_output_folder_is_served_as_its_manifest_says_under_any_name() -> Non
     plan = plan_of("other=outputs/cars", max_model_len=1234)
     assert [(adapter.name, adapter.path) for adapter in plan.adapters] == [("other", Path("outputs/cars/adapter"))]
     assert (plan.options["tool-call-parser"], plan.options["max-model-len"]) == ("xlam", 1234)
-    assert len(plan.warnings) == 1
+    assert len(plan.warnings) == 2
+    assert "not compared with the base" in plan.warnings[1]
 
 
 def test_a_bare_adapter_folder_is_served_on_the_base_that_is_written_in_it() -> None:
@@ -86,7 +89,7 @@ def test_a_manifest_of_another_chat_template_is_refused_with_the_mend(in_tokeniz
 MISTAKES = {
     "no place": ("cars", "expected NAME=FOLDER"),
     "no name": ("=outputs/cars", "expected NAME=FOLDER"),
-    "a name with a slash": ("a/b=outputs/cars", "expected NAME=FOLDER"),
+    "a name with two slashes": ("a/b/c=outputs/cars", "expected NAME=FOLDER"),
     "no such folder": ("cars=outputs/nowhere", "there is no folder outputs/nowhere"),
     "an absolute path": ("cars=/nowhere", "there is no folder /nowhere"),
     "an empty folder": ("cars=models", "holds neither manifest.json nor adapter_config.json"),
@@ -171,3 +174,64 @@ def test_an_open_server_without_a_key_is_a_warning_and_a_closed_one_is_none() ->
     assert len(check_environment(plan_of("cars=lora", host="0.0.0.0"), off)) == 1
     assert check_environment(plan_of("cars=lora", host="0.0.0.0"), {"VLLM_API_KEY": "k"}) == []
     assert check_environment(plan_of("cars=lora"), off) == []
+
+
+def elsewhere(folder: str = "lora", **files: str) -> None:
+    """An adapter of a quantised copy, and the base with weights that it is to be served on."""
+    write_adapter("cars", folder=Path(folder), base_model_name_or_path="unsloth/tiny-bnb-4bit")
+    base = {f"{Q_PROJ}.weight": np.ones((4, 4), "<f4")}
+    Path("models/tiny/model.safetensors").write_bytes(safetensors(base))
+    Path("models/tiny/tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
+    for name, text in files.items():
+        (Path(folder) / name.replace("__", ".")).write_text(text)
+
+
+def test_an_adapter_of_a_base_of_another_name_is_refused_unless_the_base_is_named() -> None:
+    elsewhere()
+    with pytest.raises(UserError, match="unsloth/tiny-bnb-4bit is not on this machine"):
+        plan_of("cars=lora")
+    plan = plan_of("cars=lora", base="models/tiny")
+    assert plan.base == "models/tiny"
+    assert plan.warnings[-1] == (
+        "cars: trained on 'unsloth/tiny-bnb-4bit', served on 'models/tiny' as --base says: its matrices have the "
+        "base's modules and shapes; vocabulary not recorded with it, chat template not recorded with it"
+    )
+
+
+def test_what_lies_beside_the_adapter_is_compared_with_the_base() -> None:
+    vocabulary = {"model": {"vocab": [["a", -1.0]]}, "added_tokens": [{"content": "b", "id": 1}]}
+    elsewhere(tokenizer__json=json.dumps(vocabulary), chat_template__jinja=TEMPLATE)
+    plan = plan_of("cars=lora", base="models/tiny")
+    assert plan.warnings[-1].endswith("vocabulary equal (2 tokens), chat template equal")
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"tokenizer__json": '{"model": {"vocab": {"a": 0, "c": 1}}}'}, r"has another vocabulary .*such as 'b'"),
+        ({"tokenizer__json": '{"model": {}}'}, "holds no vocabulary"),
+        ({"chat_template__jinja": "{{ messages }}"}, "is another chat template than models/tiny/chat_template.jinja"),
+    ],
+)
+def test_another_vocabulary_or_template_is_refused(files: dict[str, str], problem: str) -> None:
+    elsewhere(**files)
+    with pytest.raises(UserError, match=problem):
+        plan_of("cars=lora", base="models/tiny")
+
+
+def test_a_base_of_another_width_is_refused() -> None:
+    elsewhere()
+    Path("models/tiny/model.safetensors").write_bytes(safetensors({f"{Q_PROJ}.weight": np.ones((8, 8), "<f4")}))
+    with pytest.raises(UserError, match="is 4 x 4 in the adapter and 8 x 8 in the base"):
+        plan_of("cars=lora", base="models/tiny")
+
+
+def test_a_base_that_cannot_be_compared_is_refused() -> None:
+    elsewhere()
+    with pytest.raises(UserError, match="--base owner/model: nothing of it on this machine"):
+        plan_of("cars=lora", base="owner/model")
+
+
+def test_names_may_have_an_owner() -> None:
+    write_adapter("cars", folder=Path("lora"))
+    assert plan_of("owner/cars=lora").adapters[0].name == "owner/cars"

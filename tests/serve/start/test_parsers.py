@@ -69,7 +69,7 @@ def test_a_name_that_the_template_does_not_write_is_said_and_kept() -> None:
     write_adapter("cars")
     plan = make_plan([write_config("cars", serve={"tool_call_parser": "mistral"})], "cpu")
     assert plan.options["tool-call-parser"] == "mistral"
-    (warning,) = plan.warnings
+    warning, _ = plan.warnings
     assert "mistral" in warning
     assert "hermes" in warning
 

@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
-from workplace import TEMPLATE, TENSORS, safetensors, write_adapter, write_config
+from adapter_files import PREFIX, Q_PROJ, lora, safetensors
+from workplace import TEMPLATE, write_adapter, write_config
 from workplace import workplace as workplace
 
 from callproof.errors import UserError
@@ -254,7 +256,10 @@ def test_a_broken_adapter_config_is_one_line(text: str) -> None:
         make_plan([write_config("cars")], "cpu")
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff" * 100, safetensors()[:-1], safetensors() + b"x", safetensors()[:40]])
+WHOLE = safetensors(lora(Q_PROJ))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 100, WHOLE[:-1], WHOLE + b"x", WHOLE[:40]])
 def test_broken_weights_are_found(data: bytes) -> None:
     write_adapter("cars", tensors=data)
     with pytest.raises(UserError, match="no whole safetensors file"):
@@ -262,16 +267,18 @@ def test_broken_weights_are_found(data: bytes) -> None:
 
 
 def test_weights_that_are_no_lora_matrices_are_refused() -> None:
-    write_adapter("cars", tensors=safetensors(("model.layers.0.q_proj.lora_magnitude_vector",)))
+    write_adapter("cars", tensors=safetensors({f"{PREFIX}{Q_PROJ}.lora_magnitude_vector": np.ones(4, "<f4")}))
     with pytest.raises(UserError, match="no LoRA matrix"):
         make_plan([write_config("cars")], "cpu")
 
 
 def test_embedding_matrices_are_refused_on_bases_that_cannot_take_them() -> None:
-    write_adapter("cars", tensors=safetensors((*TENSORS, "model.embed_tokens.lora_embedding_A")))
+    shapes = {"A": (12, 9), "B": (4, 12)}
+    embedding = {f"{PREFIX}model.embed_tokens.lora_embedding_{m}": np.ones(shapes[m], "<f4") for m in shapes}
+    write_adapter("cars", tensors=safetensors({**lora(Q_PROJ, rank=12), **embedding}))
     make_plan([write_config("cars")], "cpu")
     Path("models/tiny/config.json").write_text('{"model_type": "qwen2"}')
-    with pytest.raises(UserError, match="on a base of type qwen2"):
+    with pytest.raises(UserError, match="on embeddings of a base of type qwen2"):
         make_plan([write_config("cars")], "cpu")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_files import Q_PROJ, lora, write_adapter
 from conftest import ROOT
 from huggingface_hub import ModelCard
 
@@ -33,13 +34,8 @@ FIGURES = {
 
 def finished(config: RunConfig) -> None:
     """An adapter and a manifest as training leaves them, without training."""
-    import torch
-    from safetensors.torch import save_file
-
-    config.adapter_dir.mkdir(parents=True)
-    settings = {**config.lora.peft_settings, "peft_type": "LORA", "base_model_name_or_path": "models/tiny"}
-    (config.adapter_dir / "adapter_config.json").write_text(json.dumps(settings))
-    save_file({"x.q_proj.lora_A.weight": torch.zeros(1, 1)}, config.adapter_dir / "adapter_model.safetensors")
+    tensors = lora(Q_PROJ, rank=config.lora.r, widths=(256, 256))
+    write_adapter(config.adapter_dir, tensors, **config.lora.peft_settings)
     manifest = make_manifest(config, (ROOT / "models/tiny/chat_template.jinja").read_text(), None, {}, FIGURES)
     counts = {"sessions": 10, "supervised_tokens": 99}
     write_json(config.output_dir / "manifest.json", manifest | {"data": {"train": counts, "eval": counts}})

@@ -1,12 +1,12 @@
 """What cannot work is refused in a second, before a model is loaded."""
 
-import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_files import Q_PROJ, lora, write_adapter
 
 from callproof.config import load
 from callproof.errors import UserError
@@ -58,14 +58,15 @@ def test_what_vllm_refuses_has_no_key_and_the_reason_is_told(small_run: SmallRun
 
 
 def test_an_adapter_to_go_on_from_must_have_the_settings_of_the_section(small_run: SmallRun, tmp_path: Path) -> None:
-    saved = {"r": 8, "lora_alpha": 32, "target_modules": ["q_proj"], "base_model_name_or_path": "models/tiny"}
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "adapter_config.json").write_text(json.dumps(saved))
-    header = json.dumps({"x.lora_A.weight": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
-    (tmp_path / "old" / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    write_adapter(tmp_path / "old", lora(Q_PROJ, widths=(256, 256)), lora_alpha=32)
+    own = {"r": 8, "target_modules": ["q_proj"]}
     with pytest.raises(UserError, match="its r is 8, but section lora makes it 16"):
-        check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")})))
-    check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")}, lora={"r": 8})))
+        check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")}, lora={**own, "r": 16})))
+    for targets in ("all-linear", ["q_proj", "k_proj"]):
+        changed = load(small_run(model={"lora_path": str(tmp_path / "old")}, lora={**own, "target_modules": targets}))
+        with pytest.raises(UserError, match=r"it holds q_proj, but lora.target_modules means (down_proj.*|k_proj, q_)"):
+            check_settings(changed)
+    check_settings(load(small_run(model={"lora_path": str(tmp_path / "old")}, lora=own)))
     other = {"lora_path": str(tmp_path / "old"), "base_model": "owner/other"}
     with pytest.raises(UserError, match="trained on base 'models/tiny'"):
         check_settings(load(small_run(model=other, lora={"r": 8})))

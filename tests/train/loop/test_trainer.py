@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, run_verb
 
-from callproof.config import load, problems
+from callproof.config import check_adapter_folder, load, problems
 from train.before.servability import vllm_verdicts
 from train.loop.evaluation import Evaluator
 from train.loop.trainer import make_trainer, mean_loss
@@ -62,6 +62,13 @@ def test_training_goes_on_from_the_weights_of_another_adapter(small_run: SmallRu
     assert set(begun) == set(saved)
     assert all(begun[name].equal(saved[name]) for name in saved)
     assert all(p.requires_grad == ("lora_" in name) for name, p in trainer.model.named_parameters())
+
+
+def test_an_adapter_on_the_embedding_is_trained_and_passes_the_check_after_training(small_run: SmallRun) -> None:
+    path = small_run(lora={"target_modules": ["q_proj", "embed_tokens"]}, train={"max_steps": 1})
+    run_verb("train", "--config", path)
+    config = load(path)
+    assert check_adapter_folder(config.adapter_dir, config.model.base_model).notes == ()
 
 
 def test_two_processes_train_and_evaluate_as_one_and_one_of_them_speaks(small_run: SmallRun) -> None:

@@ -5,9 +5,8 @@ them here takes a second; vLLM itself stops with a traceback only after minutes 
 PEFT's `adapter_config.json`.
 """
 
-import contextlib
 import hashlib
-import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,13 @@ AGAIN = "save the adapter again with PEFT"
 
 def problems(settings: dict[str, Any], model_type: str | None = None) -> list[str]:
     """Why vLLM would refuse an adapter with these settings on a base of that type; empty where it would not."""
-    return [*_unsupported(settings), *_wrong_ranks(settings), *_embedding_targets(settings, model_type)]
+    return [
+        *_unsupported(settings),
+        *_wrong_ranks(settings),
+        *_wrong_alphas(settings),
+        *_wrong_patterns(settings),
+        *_embedding_targets(settings, model_type),
+    ]
 
 
 def highest_rank(settings: dict[str, Any]) -> int:
@@ -50,17 +55,16 @@ def allowed_rank(rank: int) -> int:
     return next(allowed for allowed in ALLOWED_RANKS if allowed >= rank)
 
 
-def check_adapter_folder(folder: Path, base_model: str) -> dict[str, Any]:
-    """The settings of an adapter that vLLM will accept on that base.
+def adapter_settings(folder: Path, base_model: str) -> dict[str, Any]:
+    """The settings of an adapter, which vLLM will accept on that base.
 
     Raises:
-        UserError: it is broken, or vLLM refuses it.
+        UserError: `adapter_config.json` is broken, or vLLM refuses what it says.
     """
     file = folder / "adapter_config.json"
-    settings, model_type = _read_settings(file), base_model_type(base_model)
-    for problem in problems(settings, model_type):
-        raise UserError(file, f"vLLM refuses this adapter: {problem}", MEND)
-    _check_weights(folder, model_type)
+    settings = _read_settings(file)
+    if reasons := problems(settings, base_model_type(base_model)):
+        raise UserError(file, f"vLLM refuses this adapter: {'; '.join(reasons)}", MEND)
     return settings
 
 
@@ -126,8 +130,31 @@ def _wrong_ranks(settings: dict[str, Any]) -> list[str]:
     return [f"rank {max(ranks)} is over {ALLOWED_RANKS[-1]}"] if max(ranks) > ALLOWED_RANKS[-1] else []
 
 
+def _wrong_alphas(settings: dict[str, Any]) -> list[str]:
+    pattern = settings.get("alpha_pattern") or {}
+    if not isinstance(pattern, dict):
+        return ["alpha_pattern is no object"]
+    alphas = [settings["lora_alpha"], *pattern.values()]
+    return [f"alpha {alpha!r} is no number" for alpha in alphas if type(alpha) not in (int, float)][:1]
+
+
+def _wrong_patterns(settings: dict[str, Any]) -> list[str]:
+    """Patterns of modules that are none; their values are looked at elsewhere."""
+    reasons: list[str] = []
+    for key in ("rank_pattern", "alpha_pattern"):
+        patterns = settings.get(key)
+        for pattern in patterns if isinstance(patterns, dict) else ():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                reasons.append(f"{key}: {pattern!r} is no pattern ({error})")
+    return reasons
+
+
 def _embedding_targets(settings: dict[str, Any], model_type: str | None) -> list[str]:
     targets = settings["target_modules"]
+    if not isinstance(targets, str | list | tuple | None) or not all(isinstance(name, str) for name in targets or ()):
+        return ["target_modules is neither text nor a list of texts"]
     named = [targets] if isinstance(targets, str) else targets or []
     embeddings = [name for name in named if name.rsplit(".", 1)[-1] in EMBEDDINGS]
     return (
@@ -140,32 +167,3 @@ def same_model(one: str, other: str) -> bool:
     return one.rstrip("/") == other.rstrip("/") or (
         Path(one).is_dir() and Path(other).is_dir() and Path(one).samefile(other)
     )
-
-
-def _check_weights(folder: Path, model_type: str | None) -> None:
-    file = folder / "adapter_model.safetensors"
-    if not file.is_file():
-        if any((folder / f"adapter_model.{ending}").is_file() for ending in ("bin", "pt")):
-            return
-        raise UserError(folder, "holds no adapter_model.safetensors", "train again, or copy the whole adapter folder")
-    names = _tensor_names(file)
-    strange = [name for name in names if "lora_A" not in name and "lora_B" not in name and "lora_emb" not in name]
-    if strange:
-        raise UserError(file, f"vLLM refuses this adapter: it holds {strange[0]!r}, no LoRA matrix", MEND)
-    embedding = [name for name in names if any(part in name for part in EMBEDDINGS)]
-    if embedding and model_type in NO_EMBEDDING_LORA:
-        problem = f"vLLM refuses this adapter: {embedding[0]!r} on a base of type {model_type}"
-        raise UserError(file, problem, MEND)
-
-
-def _tensor_names(file: Path) -> list[str]:
-    """Names in a safetensors header (8 bytes of length, JSON, data); also checks that the file is whole."""
-    size, header, end = file.stat().st_size, {}, -1
-    with file.open("rb") as stream, contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
-        length = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(min(length, size)))
-        header.pop("__metadata__", None)
-        end = 8 + length + max(tensor["data_offsets"][1] for tensor in header.values())
-    if end != size:
-        raise UserError(file, "is no whole safetensors file", "train again, or copy the adapter again")
-    return list(header)
