@@ -10,10 +10,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from .docs_page import HEADERS, docs_page
 from .guard import Guard
 from .jobs import Job
 from .request.flat import FlatConfig
@@ -40,10 +41,16 @@ def make_app(service: Service) -> Any:
         service.runner.stop()
         await run_in_threadpool(watch.join)
 
-    app = FastAPI(title="callproof train service", version="1", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="callproof train service", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _http_error)
     _add_training(app, service)
     _add_jobs(app, service)
+    html = docs_page(app)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(html, headers=HEADERS)
+
     return Guard(app, service.names, service.key)
 
 

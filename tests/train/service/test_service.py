@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from aiohttp.test_utils import unused_port
 from conftest import ROOT
 from service_client import QUICK, SKY, Service, group_of
 
@@ -52,7 +55,7 @@ def test_a_training_from_upload_to_adapter_as_every_service_on_the_folder_sees_i
         "total_epochs": 1,
         "model_path": str(base / "my_lora_model"),
     }
-    assert check_adapter_folder(base / "my_lora_model", str(base / "tiny"))["r"] == 8
+    check_adapter_folder(base / "my_lora_model", str(base / "tiny"))  # raises for what vLLM would not serve
     further = {**QUICK, "lora_path": "my_lora_model", "model_save_path": "further"}
     assert service.train({**further, "lora_rank": 16}).body["detail"] == [
         "config.lora_rank: the adapter of lora_path has 8, got 16"
@@ -155,6 +158,23 @@ def test_a_whole_configuration_trains_in_a_domain_under_the_base_path(start: Sta
     assert manifest["config"]["train"]["learning_rate"] == 1e-5
     assert manifest["data"]["train"]["sessions"] == 2
     assert wrong != data
+
+
+def test_the_older_server_s_command_starts_it_and_its_page_loads_nothing_from_elsewhere(base: Path) -> None:
+    script = "from callproof.__main__ import run_training_service; run_training_service()"
+    command = [sys.executable, "-c", script, "--base_path", str(base), "--port", str(unused_port())]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().removeprefix("ready ").strip()
+        with urlopen(f"{url}/docs") as response:
+            page = response.read().decode()
+        assert "POST" in page
+        assert "lora_modules_to_save" in page
+        assert not re.search(r"(src|href)=|https?:", page.replace("http://www.w3.org/2000/svg", ""))
+    finally:
+        server.terminate()
+        assert server.wait(timeout=30) == 0
 
 
 LIGHT = """
