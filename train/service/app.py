@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from .guard import Guard
 from .jobs import Job
 from .request.flat import FlatConfig
 from .request.order import BadOrder
-from .request.upload import BadUpload, TooLarge, Upload
+from .request.upload import BadUpload, TooLarge, Upload, drain
 from .runner import Busy
 from .views import JobView, Refusal, Service, Status
 
@@ -111,20 +111,29 @@ def _known(service: Service, job_id: str) -> Job:
 
 async def _train(service: Service, request: Request) -> JobView:
     """The steps of POST /train: room, upload, checks, start."""
+    body = request.stream()
     with _refusals():
-        await run_in_threadpool(service.runner.check_room)
-        limit = service.max_upload
-        if int(request.headers.get("content-length", 0)) > limit + _BESIDE:
-            raise TooLarge
-        folder = await run_in_threadpool(service.jobs.stage)
         try:
-            upload = Upload(folder / "data.jsonl", limit)
-            await upload.read(request.headers, request.stream())
-            job = await run_in_threadpool(service.take_in, folder, bytes(upload.config), upload.file_name)
-        except BaseException:
-            await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+            await run_in_threadpool(service.runner.check_room)
+            if int(request.headers.get("content-length", 0)) > service.max_upload + _BESIDE:
+                raise TooLarge
+            job = await _take_in(service, request, body)
+        except (Busy, TooLarge, BadUpload):
+            await drain(body)
             raise
         return await run_in_threadpool(service.view, job)
+
+
+async def _take_in(service: Service, request: Request, body: AsyncGenerator[bytes]) -> Job:
+    """Store what comes in a folder, and make it a job; a refused one leaves nothing."""
+    folder = await run_in_threadpool(service.jobs.stage)
+    try:
+        upload = Upload(folder / "data.jsonl", service.max_upload)
+        await upload.read(request.headers, body)
+        return await run_in_threadpool(service.take_in, folder, bytes(upload.config), upload.file_name)
+    except BaseException:
+        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -132,9 +132,11 @@ class Jobs:
             return None
 
     def newest_first(self) -> Iterator[Job]:
-        for folder in sorted(self.folder.iterdir(), reverse=True):
-            if job := self.get(folder.name):
-                yield job
+        return filter(None, map(self.get, reversed(self.ids())))
+
+    def ids(self) -> list[str]:
+        """The ids of all jobs, the oldest first."""
+        return sorted(path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name))
 
     def stage(self) -> Path:
         """A new folder for what a request brings; `enter` makes it a job."""

@@ -43,6 +43,7 @@ class Runner:
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stop = threading.Event()
+        self._over: set[str] = set()
 
     def watch(self) -> None:
         """Settle jobs that end and start those that wait, until `stop`."""
@@ -53,7 +54,7 @@ class Runner:
         """Settle what has ended, and start the oldest job that waits, where the slot is free."""
         try:
             with self._lock:
-                if any(job.record.end is None for job in self.jobs.newest_first()) and (held := self._slot.take()):
+                if self._open() and (held := self._slot.take()):
                     self._advance(held)
         except (OSError, UserError) as error:
             say(f"{self.jobs.folder}: {error}")
@@ -104,6 +105,7 @@ class Runner:
 
     def resume(self, job: Job) -> Job:
         """Let a job that failed or was cancelled go on from its newest checkpoint; raises Busy."""
+        self._over.discard(job.id)
         return self.submit(lambda: job.changed(started=False, cancelled=False, end=None))
 
     def cancel(self, job: Job) -> None:
@@ -125,14 +127,20 @@ class Runner:
             time.sleep(0.05)
 
     def _waiting(self) -> int:
-        return sum(_waits(job) for job in self.jobs.newest_first())
+        return sum(map(_waits, self._open()))
+
+    def _open(self) -> list[Job]:
+        """The jobs that are not over, the oldest first; of those that are, the file is not read again."""
+        jobs = [job for name in self.jobs.ids() if name not in self._over and (job := self.jobs.get(name))]
+        self._over.update(job.id for job in jobs if job.record.end)
+        return [job for job in jobs if not job.record.end]
 
     def _advance(self, held: Held) -> None:
         """Settle what has ended and start the oldest job that waits; the slot is given to it, or freed."""
         try:
-            oldest_first = list(self.jobs.newest_first())[::-1]
+            oldest_first = self._open()
             for job in oldest_first:
-                if job.record.end is None and job.record.started:
+                if job.record.started:
                     self._settle(job)
             for job in oldest_first:
                 if _waits(job) and self._start(job, held):

@@ -218,7 +218,7 @@ def test_a_form_that_ends_early_is_refused(service: Service) -> None:
     assert (answer.code, answer.body["detail"][0]) == (422, "the form is not complete: its last boundary is missing")
 
 
-@pytest.mark.parametrize("size", [LIMIT + 1, 5_000_000])
+@pytest.mark.parametrize("size", [LIMIT + 1, 5_000_000, 40_000_000])
 def test_a_file_over_the_limit_is_too_large(service: Service, size: int) -> None:
     assert "--max-upload" in told(service, QUICK, b"x" * size, code=413)
 

@@ -15,6 +15,8 @@ from callproof.turns import chat_template
 
 from .places import NotHere, base_model, folder_under
 
+MEASURED = 40
+"""Sessions of the upload whose loss the manifest gives."""
 OLD_MODULES = ["lm_head", "embed_token"]
 _QUESTION, _ANSWER = "What is asked?", "What is answered."
 _SAVED = {"lora_rank": "r", "lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout"}
@@ -86,6 +88,7 @@ def translate(flat: FlatConfig, base: Path, name: str) -> Translation:
             "per_device_train_batch_size": flat.batch_size,
             "learning_rate": flat.learning_rate,
         },
+        "eval": {"max_sessions": MEASURED},
     }
     return made
 

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from callproof.config import NAME_PATTERN
+from callproof.config import FOLDER_PATTERN
 
 MAX_NAME = 100
-_SEGMENT = re.compile(NAME_PATTERN.removesuffix("$"))
+_SEGMENT = re.compile(FOLDER_PATTERN)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_CONFIG = 2**20
 _DRAIN = 64 * 2**20
-"""How much is still read, and thrown away, of a body over the limit, so that the client reads the answer."""
+"""Bytes of a refused body that are still read."""
 _CONFIG_TYPES = ("application/json", "text/plain", "")
 _ENDINGS = (".jsonl", ".json")
 
@@ -71,9 +71,6 @@ class Upload:
             parser.finalize()
         except (FormParserError, UnicodeError) as error:
             raise BadUpload(f"malformed multipart/form-data ({error})") from None
-        except TooLarge:
-            await _drain(body)
-            raise
         if not self._ended:
             raise BadUpload("the form is not complete: its last boundary is missing")
         if missing := [name for name in ("config", "file") if name not in self._parts]:
@@ -147,7 +144,8 @@ def _quoted(text: str) -> str:
     return json.dumps(text[:100])
 
 
-async def _drain(body: AsyncIterator[bytes]) -> None:
+async def drain(body: AsyncIterator[bytes]) -> None:
+    """Read on and throw away, up to a limit: a client that is still sending would not see the answer."""
     size = 0
     async for chunk in body:
         size += len(chunk)
