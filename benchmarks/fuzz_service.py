@@ -3,7 +3,7 @@
     pip install schemathesis          # in an environment of its own: it is no dependency of callproof
     python benchmarks/fuzz_service.py --schemathesis /path/to/schemathesis --examples 200
 
-The service runs on a new folder that holds the embedded base. Exits with schemathesis's code, 0 where nothing was found.
+The service runs on a new folder that holds the embedded base. Exits with schemathesis's code: 0 where it found nothing.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -121,6 +122,17 @@ def test_a_cancelled_training_leaves_no_process(start: Start, base: Path) -> Non
     assert group_of(base) is None
     assert service.status()["status"] == "idle"
     assert service.ask("DELETE", f"/jobs/{running}").code == 409
+
+
+def test_of_many_uploads_at_once_to_two_services_one_is_taken(start: Start, base: Path) -> None:
+    services = [start(), start()] * 4
+    with ThreadPoolExecutor(len(services)) as pool:
+        answers = list(pool.map(lambda service: service.train(QUICK), services))
+    assert sorted(answer.code for answer in answers) == [202, *[409] * 7]
+    [job_id] = [answer.body["job_id"] for answer in answers if answer.code == 202]
+    assert {path.name for path in (base / ".jobs").iterdir()} == {"slot", job_id}
+    assert services[0].ask("DELETE", f"/jobs/{job_id}").body["status"] == "cancelled"
+    assert [service.status()["status"] for service in services[:2]] == ["idle", "idle"]
 
 
 def test_an_error_of_the_training_is_the_job_s_message(start: Start) -> None:
