@@ -1,10 +1,13 @@
 """What vLLM's own parser of each format makes of generated calls, whole and streamed, beside what callproof reads.
 
-    python -m benchmarks.format_conformance [--calls 200] [--splits 10] [--format NAME ...]
+    python -m benchmarks.format_conformance [--calls 200] [--splits N] [--format NAME ...]
 
 No model runs. Each call is rendered by callproof, read by both sides as a whole, and streamed to vLLM's parser token by
-token; the first `--splits` calls are also streamed in two parts, cut at every token. The tokenizer knows every tag as
-one token and all other text as bytes. The last line on stdout is JSON: format -> how many were equal, and examples.
+token and in two parts, cut at every token; `--splits`: only the first N calls in two parts. The tokenizer knows every
+tag as one token and all other text as bytes, so a cut at every token is one at every character; gpt-oss has its own
+vocabulary. vLLM's side is what its server calls: a whole answer, or one delta after another, the last of which ends the
+stream. All formats take some minutes on one core; `--format` runs some of them. The last line on stdout is JSON:
+format -> how many were equal, and how many differed in which way, with the shortest example of each.
 """
 
 import argparse
@@ -24,7 +27,6 @@ from hypothesis import strategies as st
 from callproof.calls import ToolCall, parse, render
 from callproof.calls.formats import FORMATS, tools_of
 
-UNREAD = {"openai": "its parser takes tokens of gpt-oss's own vocabulary"}
 WITHOUT = {"mistral": {"[ARGS]", "[CALL_ID]"}}  # the notation with a list belongs to tokenizers that lack them
 
 texts = st.sampled_from(["3", "true", "null", "2026-01-05", "it's", 'say "no"', "a\nb", "a < b", "x]", "é 日本", ""])
@@ -68,53 +70,83 @@ def tokenizer_of(name: str) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=inner)
 
 
+class Deltas:
+    """The calls that streamed deltas add up to."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._arguments: dict[int, str] = {}
+
+    def add(self, delta: Any) -> None:
+        for one in (delta.tool_calls if delta else None) or []:
+            name, arguments = (one.function.name, one.function.arguments) if one.function else (None, None)
+            self._names[one.index] = self._names.get(one.index, "") + (name or "")
+            self._arguments[one.index] = self._arguments.get(one.index, "") + (arguments or "")
+
+    def calls(self) -> list[Any]:
+        return [_call(self._names[index], self._arguments[index]) for index in sorted(self._names)]
+
+
 class Vllm:
-    """vLLM's parser of one format, made anew for each text."""
+    """What vLLM's server parses with: the parser of one format, made anew for each text."""
 
     def __init__(self, name: str) -> None:
-        from vllm.tool_parsers import ToolParserManager
+        from vllm.entrypoints.openai.parser.harmony_utils import get_encoding
+        from vllm.parser.parser_manager import ParserManager
 
-        self._class: Any = ToolParserManager.get_tool_parser(name)
+        harmony = name == "openai"
+        self._class: Any = ParserManager.get_parser(tool_parser_name=name, enable_auto_tools=True, is_harmony=harmony)
         self._tokenizer = tokenizer_of(name)
+        self._encoding = get_encoding() if harmony else None
 
     def whole(self, text: str, call: ToolCall) -> Any:
-        parser, request = self._parser(call)
-        read = parser.extract_tool_calls(text, request).tool_calls
-        return [_call(one.function.name, one.function.arguments) for one in read]
+        request = request_of(call)
+        _, _, read = self._class(self._tokenizer, request.tools).parse(text, request, True, self._encode(text))
+        return [_call(one.name, one.arguments) for one in read or []]
 
     def streamed(self, text: str, call: ToolCall, cuts: Sequence[int] | None) -> Any:
         """What the deltas add up to; `cuts`: token numbers at which the text is cut, None for every one."""
-        parser, request = self._parser(call)
-        names: dict[int, str] = {}
-        arguments: dict[int, str] = {}
-        before, ids = "", []
-        for piece in self.pieces(text, cuts):
-            now, added = before + self._tokenizer.decode(piece), [*ids, *piece]
-            delta = parser.extract_tool_calls_streaming(before, now, now[len(before) :], ids, added, piece, request)
-            before, ids = now, added
-            for one in (delta.tool_calls if delta else None) or []:
-                names[one.index] = names.get(one.index, "") + ((one.function and one.function.name) or "")
-                arguments[one.index] = arguments.get(one.index, "") + ((one.function and one.function.arguments) or "")
-        return [_call(names[index], arguments[index]) for index in sorted(names)]
+        request, deltas, parts = request_of(call), Deltas(), pieces(self.letters(text), cuts)
+        parser, ids, before = self._class(self._tokenizer, request.tools), [], ""
+        for number, piece in enumerate(parts, 1):
+            ids = [*ids, *piece]
+            now = self._decode(ids)
+            last = number == len(parts)
+            deltas.add(parser.parse_delta(now[len(before) :], piece, request, [], finished=last))
+            before = now
+        return deltas.calls()
 
-    def pieces(self, text: str, cuts: Sequence[int] | None) -> list[list[int]]:
-        """The tokens of a text in parts; the bytes of one character stay together."""
+    def letters(self, text: str) -> list[list[int]]:
+        """The tokens of a text; those that make one character together stay together."""
         letters: list[list[int]] = []
-        for token in self._tokenizer.encode(text, add_special_tokens=False):
-            if letters and "\ufffd" in self._tokenizer.decode(letters[-1]):
+        for token in self._encode(text):
+            if letters and "\ufffd" in self._decode(letters[-1]):
                 letters[-1].append(token)
             else:
                 letters.append([token])
-        edges = range(1, len(letters)) if cuts is None else [cut for cut in cuts if 0 < cut < len(letters)]
-        bounds = [0, *edges, len(letters)]
-        return [[*chain.from_iterable(letters[begin:end])] for begin, end in pairwise(bounds)]
+        return letters
 
-    def _parser(self, call: ToolCall) -> Any:
-        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    def _encode(self, text: str) -> list[int]:
+        if self._encoding:
+            return self._encoding.encode(text, allowed_special="all")
+        return self._tokenizer.encode(text, add_special_tokens=False)
 
-        messages: Any = [{"role": "user", "content": "?"}]
-        request = ChatCompletionRequest(messages=messages, tools=tools_of([call]), model="m")  # pyright: ignore[reportArgumentType]
-        return self._class(self._tokenizer, request.tools), request
+    def _decode(self, tokens: list[int]) -> str:
+        return (self._encoding or self._tokenizer).decode(tokens)
+
+
+def pieces(letters: Sequence[list[int]], cuts: Sequence[int] | None) -> list[list[int]]:
+    """The tokens of a text in parts."""
+    edges = range(1, len(letters)) if cuts is None else cuts
+    bounds = [0, *edges, len(letters)]
+    return [[*chain.from_iterable(letters[begin:end])] for begin, end in pairwise(bounds)]
+
+
+def request_of(call: ToolCall) -> Any:
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    messages: Any = [{"role": "user", "content": "?"}]
+    return ChatCompletionRequest(messages=messages, tools=tools_of([call]), model="m")  # pyright: ignore[reportArgumentType]
 
 
 def _call(name: str | None, arguments: str | None) -> Any:
@@ -131,30 +163,62 @@ def _tried(read: Any, *arguments: Any) -> Any:
         return f"{type(error).__name__}: {error}"[:120]
 
 
-def compare(name: str, made: Sequence[ToolCall], splits: int) -> dict[str, Any]:
-    """How often both sides read the call, and the first differences."""
-    vllm = Vllm(name)
-    counts = {"calls": len(made), "ours": 0, "whole": 0, "streamed": 0, "splits": 0, "splits_equal": 0}
-    examples: dict[str, list[Any]] = {"ours": [], "whole": [], "streamed": [], "splits": []}
+class Differences:
+    """How often each way of reading was equal, and how it differed elsewhere."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.kinds: dict[str, dict[str, list[Any]]] = {}
+
+    def add(self, way: str, text: str, read: Any, call: ToolCall, cut: int | None = None) -> None:
+        same = _same(read, [[call.name, call.arguments]])
+        self.counts[way] = self.counts.get(way, 0) + same
+        if not same:
+            self.kinds.setdefault(way, {}).setdefault(_kind(read, call), []).append([text, cut, read])
+
+    def report(self) -> dict[str, Any]:
+        """Of each kind how many there are, and the two shortest examples."""
+        return {
+            way: {
+                kind: {"count": len(rows), "examples": sorted(rows, key=lambda row: len(row[0]))[:2]}
+                for kind, rows in kinds.items()
+            }
+            for way, kinds in self.kinds.items()
+        }
+
+
+def compare(name: str, made: Sequence[ToolCall], splits: int | None) -> dict[str, Any]:
+    """How often both sides read the call, and where they differ."""
+    side = Vllm(name)
+    differences, cuts = Differences(), 0
     for number, call in enumerate(made):
         text = render([call], name)
         schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools_of([call])}
-        wanted = [[call.name, call.arguments]]
-        ways = {"ours": [[one.name, one.arguments] for one in parse(text, name, schemas) if isinstance(one, ToolCall)]}
-        ways["whole"] = _tried(vllm.whole, text, call)
-        ways["streamed"] = _tried(vllm.streamed, text, call, None)
-        for way, read in ways.items():
-            counts[way] += _same(read, wanted)
-            if not _same(read, wanted):
-                examples[way].append([text, read])
-        for cut in range(1, len(vllm.pieces(text, None))) if number < splits else ():
-            read = _tried(vllm.streamed, text, call, [cut])
-            counts["splits"] += 1
-            counts["splits_equal"] += _same(read, wanted)
-            if not _same(read, wanted):
-                examples["splits"].append([text, cut, read])
-    shortest = {way: sorted(rows, key=lambda row: len(row[0]))[:3] for way, rows in examples.items() if rows}
-    return {**counts, "examples": shortest}
+        ours = [[one.name, one.arguments] for one in parse(text, name, schemas) if isinstance(one, ToolCall)]
+        differences.add("ours", text, ours, call)
+        differences.add("whole", text, _tried(side.whole, text, call), call)
+        differences.add("streamed", text, _tried(side.streamed, text, call, None), call)
+        positions = range(1, len(side.letters(text))) if splits is None or number < splits else ()
+        for cut in positions:
+            differences.add("in_two", text, _tried(side.streamed, text, call, [cut]), call, cut)
+        cuts += len(positions)
+    return {"calls": len(made), "cuts": cuts, "equal": differences.counts, "differences": differences.report()}
+
+
+def _kind(read: Any, call: ToolCall) -> str:
+    """In which way a reading differs from the call."""
+    if isinstance(read, str):
+        return f"raises {read.partition(':')[0]}"
+    if len(read) != 1:
+        return f"{len(read)} calls"
+    name, arguments = read[0]
+    if name != call.name:
+        return "another name"
+    if isinstance(arguments, str):
+        return "arguments that are no JSON"
+    if isinstance(arguments, dict) and arguments.keys() != call.arguments.keys():
+        return "no arguments" if not arguments else "other keys"
+    return "other values"
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -169,16 +233,16 @@ def _same(one: Any, other: Any) -> bool:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--calls", type=int, default=200)
-    arguments.add_argument("--splits", type=int, default=10)
+    arguments.add_argument("--splits", type=int, help="calls that are streamed in two parts; default: all")
     arguments.add_argument("--format", nargs="*", choices=sorted(FORMATS))
     options = arguments.parse_args()
     logging.disable(logging.CRITICAL)
     made = generated(options.calls)
-    names = options.format or sorted({form.name for form in FORMATS.values()} - set(UNREAD))
+    names = options.format or sorted({form.name for form in FORMATS.values()})
     results = {}
     for name in names:
         results[name] = compare(name, made, options.splits)
-        print(name, {key: value for key, value in results[name].items() if key != "examples"}, file=sys.stderr)
+        print(name, results[name]["cuts"], results[name]["equal"], file=sys.stderr)
     print(json.dumps(results, ensure_ascii=False))
 
 

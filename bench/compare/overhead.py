@@ -24,7 +24,7 @@ from callproof.console import Steps, last_line, say
 from callproof.endpoint import Endpoint, require_models, without_credentials
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import write_json
-from callproof.turns import Turn, readable_format
+from callproof.turns import HERMES, CallFormat, Turn, readable_format
 
 from ..figures import figures, samples_of
 from ..load import Job, Level, make_jobs, run_level, salted, warm_up
@@ -79,7 +79,7 @@ class Overhead:
     requests: int
     concurrency: int
     number: int
-    format: str = "hermes"
+    format: CallFormat = HERMES
     blocks: list[Block] = field(default_factory=list)
     server_version: str | None = None
 

@@ -21,12 +21,12 @@ from callproof.config import EvalConfig
 from callproof.endpoint import Endpoint, request, tokenize_request
 from callproof.errors import UserError
 from callproof.records import replacing, write_json
-from callproof.turns import Turn
+from callproof.turns import HERMES, CallFormat, Turn
 
 Turns = Mapping[str, Sequence[Turn]]
 
 
-def export_aiperf(out: Path, turns: Turns, settings: EvalConfig, format: str = "hermes") -> int:
+def export_aiperf(out: Path, turns: Turns, settings: EvalConfig, format: CallFormat = HERMES) -> int:
     """Write inputs.json; returns the number of requests. The turns of a session stay together and in order.
 
     Raises:

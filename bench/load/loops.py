@@ -15,7 +15,7 @@ from typing import Any
 
 from callproof.config import EvalConfig
 from callproof.endpoint import Endpoint, Reply, request
-from callproof.turns import Turn
+from callproof.turns import HERMES, CallFormat, Turn
 
 from .mix import shared_out
 
@@ -26,7 +26,7 @@ class Job:
 
     Attributes:
         due_s: in an open loop, the seconds after the level began; otherwise None.
-        format: in which the model writes calls.
+        format: the name of the format in which the model writes calls.
     """
 
     model: str
@@ -77,7 +77,7 @@ def make_jobs(
     settings: EvalConfig,
     mix: Mapping[str, float] | None = None,
     seed: int = 0,
-    format: str = "hermes",
+    format: CallFormat = HERMES,
 ) -> list[Job]:
     """The first `requests` turns of each model, alternating between models, or in the shares of `mix`.
 
@@ -95,10 +95,10 @@ def make_jobs(
     return [next(rest[model]) for model in order]
 
 
-def _job(model: str, turn: Turn, settings: EvalConfig, format: str) -> Job:
+def _job(model: str, turn: Turn, settings: EvalConfig, format: CallFormat) -> Job:
     sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
     payload = request(turn, model, **sampling, stream=True, format=format)
-    return Job(model, turn, payload, format=format)
+    return Job(model, turn, payload, format=format.name)
 
 
 def _interleaved(turns: Sequence[Turn], width: int) -> Iterator[Turn]:

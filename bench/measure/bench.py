@@ -12,7 +12,7 @@ from callproof.config import EvalConfig
 from callproof.console import Steps, say
 from callproof.endpoint import Endpoint, require_models
 from callproof.errors import UserError
-from callproof.turns import Turn
+from callproof.turns import HERMES, CallFormat, Turn
 
 from ..load import Arrival, Job, Level, Slo, make_jobs, run_level, salted, scheduled, warm_up
 from .find_rate import HighestRate, find_rate
@@ -81,7 +81,7 @@ class Bench:
     concurrencies: list[int]
     requests: int
     options: Options = field(default_factory=Options)
-    format: str = "hermes"
+    format: CallFormat = HERMES
     levels: list[Level] = field(default_factory=list, init=False)
     server_version: str | None = field(default=None, init=False)
     max_loras: int | None = field(default=None, init=False)

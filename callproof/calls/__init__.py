@@ -9,6 +9,7 @@ from .completions import GAVE_UP, Completion, NoCompletion, StreamedCompletion, 
 from .formats import Tools
 from .strict_json import DECODER, MAX_DEPTH, RefusedJSON, decode, writable, writable_value
 from .tool_text import render_tools, split_tools
+from .undecided import undecided
 
 __all__ = [
     "DECODER",
@@ -32,6 +33,7 @@ __all__ = [
     "render",
     "render_tools",
     "split_tools",
+    "undecided",
     "without_think",
     "writable",
     "writable_value",

@@ -4,7 +4,8 @@ The parser never raises and never judges: it returns calls, and malformed calls 
 takes linear time on any input. Rules, in the order in which they apply:
 
 - Leading thinking is set apart; what is inside does not count. Unclosed, the answer is truncated. Where the template
-  writes the opening tag itself, only the closing one comes back, outside a call: what stands before it is thinking.
+  writes the opening tag itself (`prefilled`), only the closing one comes back, outside a call: what stands before it is
+  thinking. Cut off by the token limit before that tag and before any attempt, all of it is thinking.
 - Every opening of the format outside a string is an attempt; what its block must hold, the format says.
 - Cut off by the token limit (`finish_reason` "length") with a block open, that block is `truncated`, even if its call
   is complete. Otherwise a valid block that nothing closes is accepted and counted.
@@ -28,7 +29,11 @@ def parse(text: str, format: str = "hermes", tools: Tools | None = None) -> list
 
 
 def parse_answer(
-    text: str, finish_reason: str | None = None, format: str = "hermes", tools: Tools | None = None
+    text: str,
+    finish_reason: str | None = None,
+    format: str = "hermes",
+    tools: Tools | None = None,
+    prefilled: bool = False,
 ) -> ParsedAnswer:
     """Read an answer by the rules at the head of this module. No text makes it raise.
 
@@ -37,11 +42,13 @@ def parse_answer(
         finish_reason: as the server gave it; "length" means that the token limit cut the answer.
         format: a name of `FORMATS`.
         tools: name -> JSON Schema of the parameters, of the tools that the model was offered.
+        prefilled: whether the prompt ends inside thinking.
 
     Raises:
         KeyError: an unknown format.
     """
-    return _Answer(writable(text), finish_reason == "length", FORMATS[format], tools or {}).parsed()
+    cut = finish_reason == "length"
+    return _Answer(writable(text), cut, FORMATS[format], tools or {}, cut and prefilled).parsed()
 
 
 def parse_served(
@@ -50,6 +57,7 @@ def parse_served(
     finish_reason: str | None = None,
     format: str = "hermes",
     tools: Tools | None = None,
+    prefilled: bool = False,
 ) -> ParsedAnswer:
     """Read the calls that the server's own parser made, as a client gets them. Never raises.
 
@@ -57,9 +65,10 @@ def parse_served(
         tool_calls: OpenAI's form, `{"function": {"name", "arguments": JSON text}}`.
         text: the answer's content; a block that the server left in it is an attempt that failed.
         finish_reason: as the server gave it.
-        format, tools: as of `parse_answer`.
+        format, tools, prefilled: as of `parse_answer`.
     """
-    rest = parse_answer(text, None, format, tools)
+    in_thinking = prefilled and finish_reason == "length" and not tool_calls
+    rest = _Answer(writable(text), False, FORMATS[format], tools or {}, in_thinking).parsed()
     left = [MalformedCall(reason="left_in_text", text=_raw(call, format)) for call in rest.calls]
     calls = [*map(_served_call, tool_calls), *left]
     cut = finish_reason == "length" and bool(calls) and isinstance(calls[-1], MalformedCall)
@@ -136,11 +145,16 @@ def _in_call(blocks: list[Block], position: int) -> bool:
 
 
 class _Answer:
-    """One reading of an answer; `cut`: the token limit ended it."""
+    """One reading of an answer.
 
-    def __init__(self, text: str, cut: bool, format: Format, tools: Tools) -> None:
+    `cut`: the token limit ended it. `thought`: it began inside thinking, and where nothing ends that, all of it is.
+    """
+
+    def __init__(self, text: str, cut: bool, format: Format, tools: Tools, thought: bool = False) -> None:
         self._text, self._cut, self._format, self._tools = text, cut, format, tools
         self._split = _split(text, format, tools)
+        if thought and self._split.body == 0 and not self._blocks(text):
+            self._split = _Split(None, [(0, len(text))])
         self._shared: dict[tuple[MalformedReason, str], MalformedCall] = {}
 
     def parsed(self) -> ParsedAnswer:

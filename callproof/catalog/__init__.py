@@ -15,6 +15,7 @@ from .equality import (
     is_number,
     shown,
 )
+from .patterns import BadPattern, TooCostly, search
 
 __all__ = [
     "DIFFERENT",
@@ -22,9 +23,11 @@ __all__ = [
     "OMITTED",
     "RELAXED",
     "BadCatalog",
+    "BadPattern",
     "Catalog",
     "Difference",
     "Shape",
+    "TooCostly",
     "Tool",
     "Validity",
     "assign",
@@ -33,6 +36,7 @@ __all__ = [
     "effective",
     "is_number",
     "read_catalog",
+    "search",
     "shown",
     "usable_catalog",
 ]

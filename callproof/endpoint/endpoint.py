@@ -22,15 +22,14 @@ from pydantic_core import to_json
 from yarl import URL
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
-from callproof.calls.formats import FORMATS
+from callproof.console import say_once
 from callproof.errors import UserError
-from callproof.scoring import Answer, Channel
-from callproof.turns import Turn
+from callproof.scoring import Answer
 
 from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
+from .chat_request import KEEP_TAGS, refuses_keep_tags, without_keep_tags
 
 MAX_PAUSE_S = 30.0
-TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
 _JSON = {"Content-Type": "application/json"}
 KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
 PROBE_TIMEOUT_S = 10.0
@@ -83,6 +82,7 @@ class Endpoint:
     Attributes:
         root: the URL without `/v1` and credentials.
         authorization: the header's value, or None; a secret.
+        warnings: what the server does not take, a line each; such a key is left out from then on.
 
     Raises:
         UserError: `base_url` is no http or https URL, or the key cannot be sent.
@@ -98,6 +98,7 @@ class Endpoint:
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(limit)
         self._session: aiohttp.ClientSession | None = None
+        self.warnings: list[str] = []
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -208,7 +209,13 @@ class Endpoint:
         async with self._slots:
             sent = time.perf_counter()
             try:
-                status, completion = await self._post(payload, read, chunks)
+                try:
+                    status, completion = await self._post(self._known(payload), read, chunks)
+                except _Failure as failure:
+                    if not self._learns(payload, failure):
+                        raise
+                    sent = time.perf_counter()
+                    status, completion = await self._post(self._known(payload), read, chunks)
                 finished = time.perf_counter()
                 answer = Answer.of(completion, finished - sent)
             except _Failure as failure:
@@ -228,6 +235,19 @@ class Endpoint:
             waited_s=sent - called,
         )
 
+    def _known(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload without the key that the server refuses."""
+        return {key: value for key, value in payload.items() if key != KEEP_TAGS} if self.warnings else payload
+
+    def _learns(self, payload: dict[str, Any], failure: _Failure) -> bool:
+        """Whether the server refuses a request for the key that keeps special tokens; says so the first time."""
+        if KEEP_TAGS not in payload or not refuses_keep_tags(failure.status, str(failure)):
+            return False
+        if not self.warnings:
+            self.warnings.append(without_keep_tags(self.root))
+            say_once(f"warning: {self.warnings[0]}")
+        return True
+
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
         status = None
         try:
@@ -246,44 +266,6 @@ class Endpoint:
         for secret in filter(None, (self._key, self.authorization)):
             text = text.replace(secret, "***")
         return text
-
-
-def request(
-    turn: Turn,
-    model: str,
-    *,
-    max_tokens: int,
-    temperature: float,
-    seed: int = 0,
-    channel: Channel = "raw",
-    stream: bool = False,
-    format: str = "hermes",
-) -> dict[str, Any]:
-    """The body of a chat completion request, the same wherever an answer is asked for.
-
-    The turn's tools go with it. The `tool_choice` of the channel (`TOOL_CHOICE`) makes vLLM return the model's text
-    unparsed, or the calls that its own parser reads from it. A tokenizer may mark the tags of calls special, and vLLM
-    leaves special tokens out of a raw text unless the request asks for them; its own parsers do that themselves.
-
-    Args:
-        format: a name of `callproof.calls.formats.FORMATS`, in which the model writes calls.
-    """
-    payload: dict[str, Any] = {
-        "model": model,
-        "messages": list(turn.messages),
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "seed": seed,
-    }
-    if turn.tools:
-        payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
-    if turn.template_kwargs:
-        payload["chat_template_kwargs"] = turn.template_kwargs
-    if channel == "raw" and FORMATS[format].special_tags:
-        payload["skip_special_tokens"] = False
-    if stream:
-        payload |= {"stream": True, "stream_options": {"include_usage": True}}
-    return payload
 
 
 async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:

@@ -6,7 +6,8 @@ exclusive. A turn is exact if and only if its outcome is `ok`.
 - `infra_error`: no answer after retries, or one on which the server gave up (`finish_reason` "error" or "abort"); no
   other label. The turn counts: its gold calls are missed, it is not exact. It proves neither a call nor an abstention,
   so rates about the decision to call leave it out.
-- `truncated`: the token limit cut an open block, or the answer before any text or call, or thinking never ended.
+- `truncated`: the token limit cut an open block, or the answer before any text or call, or thinking never ended; where
+  the template opens the thinking itself (`Turn.prefilled_thinking`), the limit came before it ended.
 - `parse_error`: another malformed attempt; one in the notation of another format only where a call is expected, since
   elsewhere it is a `hallucinated_call` like any.
 - `unknown_tool`: a call of a tool that the turn's own catalog lacks. `schema_invalid`: arguments that it refuses.
@@ -221,7 +222,7 @@ def _find(
     if reading and answer.failure is None:
         parsed = reading(answer.text, answer.tool_calls, turn, catalog)
     else:
-        parsed = _parsed(answer, catalog, channel, format)
+        parsed = _parsed(turn, answer, catalog, channel, format)
     thoughts = parse_answer(answer.thinking, None, format, catalog.parameters)
     thought_calls = (*parsed.thought_calls, *thoughts.thought_calls, *thoughts.calls)
     calls = tuple(call for call in parsed.calls if isinstance(call, ToolCall))
@@ -234,13 +235,13 @@ def _find(
     return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, unjudged, compared, matching)
 
 
-def _parsed(answer: Answer, catalog: Catalog, channel: Channel, format: str) -> ParsedAnswer:
+def _parsed(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, format: str) -> ParsedAnswer:
     if answer.failure is not None:
         return parse_answer("")
+    how = format, catalog.parameters, turn.prefilled_thinking and not answer.thinking
     if channel == "served" or answer.tool_calls:
-        calls = answer.tool_calls or ()
-        return parse_served(calls, answer.text, answer.finish_reason, format, catalog.parameters)
-    return parse_answer(answer.text, answer.finish_reason, format, catalog.parameters)
+        return parse_served(answer.tool_calls or (), answer.text, answer.finish_reason, *how)
+    return parse_answer(answer.text, answer.finish_reason, *how)
 
 
 def _notation(parsed: ParsedAnswer, answer: Answer, format: str) -> str | None:

@@ -1,6 +1,7 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
-from .call_format import CallFormat, ServedTemplate, call_format, chat_template, readable_format
+from .base_files import ServedTemplate, chat_template
+from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
 from .domain import NO_TOOLS, Domain, split_sessions
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
 from .turn_catalog import catalog_of
@@ -18,6 +19,7 @@ from .turns import (
 )
 
 __all__ = [
+    "HERMES",
     "NO_TOOLS",
     "CallFormat",
     "Conversation",
@@ -36,6 +38,7 @@ __all__ = [
     "eval_sessions",
     "eval_turns",
     "lint_gold",
+    "prefills_thinking",
     "read_turns",
     "readable_format",
     "session_time",

@@ -1,36 +1,41 @@
-"""The chat template that a model is trained and served with, and the format of calls that follows from it.
+"""The format of calls that follows from the chat template that a model is trained and served with.
 
 The name of a format is vLLM's `--tool-call-parser` too, so one name configures serving, scoring and the display of
-answers. It is derived from the template unless `serve.tool_call_parser` names one.
+answers. It is derived from the template unless `serve.tool_call_parser` names one. What the checkpoint declares itself
+(`response_template` in its tokenizer_config.json) is a hint: it decides where several formats read what the template
+writes, and where the template cannot be tried; where it says something else than the template writes, that is said.
 """
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from callproof.calls import ToolCall, parse
-from callproof.calls.formats import FORMATS, TemplateRefusal, format_of_template, render_call_turn
+from callproof.calls.formats import (
+    FORMATS,
+    NO_KNOWN_FORMAT,
+    RENDERS_NO_CALL,
+    TemplateRefusal,
+    formats_of_template,
+    opens_thinking,
+    render_call_turn,
+)
 from callproof.config import ModelConfig, RunConfig
 from callproof.errors import UserError
-from callproof.records import read_object, read_text
+
+from .base_files import ServedTemplate, chat_template, response_template, special_tokens
+from .response_hint import declared_formats
 
 AUTO = "auto"
 IN_TEXT = "hermes"
 """The format of calls where the prompt shows the catalog as text."""
 OTHER_TEMPLATE = "set model.chat_template to hermes, or to a template that renders calls"
 _KEY = "serve.tool_call_parser"
+_DECLARES = "response_template in tokenizer_config.json declares"
 _PROBE = ToolCall(name="find_train", arguments={"town": "Bern", "seats": 2})
 _PROBE_TOOLS = {
     "find_train": {"type": "object", "properties": {"town": {"type": "string"}, "seats": {"type": "integer"}}}
 }
-
-
-class ServedTemplate(NamedTuple):
-    """A chat template and the file that holds it."""
-
-    file: Path
-    text: str
 
 
 class CallFormat(NamedTuple):
@@ -38,11 +43,18 @@ class CallFormat(NamedTuple):
 
     Attributes:
         name: of the format, as vLLM names its parser.
-        warning: a line for the user if the name was set and the chat template does not write that format.
+        warning: a line for the user if the name was set and the chat template does not write that format, or if the
+            checkpoint declares another one.
+        special_tags: whether the tokenizer marks tags of the format special, so that a server leaves them out of a text
+            unless it is told to keep them; true if the tokenizer is not on this machine.
     """
 
     name: str
     warning: str | None = None
+    special_tags: bool = True
+
+
+HERMES = CallFormat("hermes")
 
 
 def call_format(config: RunConfig, where: object = "the configuration") -> CallFormat:
@@ -57,97 +69,96 @@ def call_format(config: RunConfig, where: object = "the configuration") -> CallF
         UserError: the format is to be derived, but the template is not on this machine, renders no call, or writes
             calls in a format that callproof does not know.
     """
+    name, warning = _named(config, where)
+    return CallFormat(name, warning, _has_special_tags(name, config.model))
+
+
+def _named(config: RunConfig, where: object) -> tuple[str, str | None]:
+    """The name, and the warning."""
     name = config.serve.tool_call_parser
     if config.prompt.catalog == "text":
         return _in_text(name)
-    template = chat_template(config.model)
+    template, hint = chat_template(config.model), declared_formats(response_template(config.model))
     if name != AUTO:
-        return CallFormat(name, template and _disagreement(name, template))
+        return name, template and _disagreement(name, template)
     if template is None:
-        base = config.model.base_model
-        missing = "has no chat template" if Path(base).is_dir() else "is not on this machine"
-        mend = f"name the format, such as {_KEY}: hermes, or set model.chat_template, or download the base"
-        raise UserError(f"{where}: {_KEY}", f"is auto, but {base} {missing}", mend)
+        return _without_template(config, hint, where)
     derived = _derived(template.text)
     if isinstance(derived, TemplateRefusal):
-        raise UserError(template.file, str(derived), f"{OTHER_TEMPLATE}, or name the format in {_KEY}")
-    return CallFormat(derived)
+        return _despite(derived, template, hint)
+    if not hint and hint is not None:
+        return derived[0], f"{template.file} writes calls in the format {derived[0]}, but {_DECLARES} an unknown form"
+    agreed = [form for form in derived if hint and form in hint]
+    if hint and not agreed:
+        declared = " or ".join(hint)
+        return derived[0], f"{template.file} writes calls in the format {derived[0]}, but {_DECLARES} {declared}"
+    return (agreed or derived)[0], None
 
 
-def readable_format(config: RunConfig, where: object = "the configuration") -> str:
-    """The name of the format, for reading answers here.
+def readable_format(config: RunConfig, where: object = "the configuration") -> CallFormat:
+    """The format, for reading answers here.
 
     Raises:
         UserError: as `call_format`, or callproof cannot read the format.
     """
-    name = call_format(config, where).name
-    if name not in FORMATS:
-        problem = f"{name!r} is no format that callproof can read"
+    format = call_format(config, where)
+    if format.name not in FORMATS:
+        problem = f"{format.name!r} is no format that callproof can read"
         raise UserError(f"{where}: {_KEY}", problem, f"name one of: {', '.join(sorted(FORMATS))}")
-    return name
+    return format
 
 
-def chat_template(model: ModelConfig) -> ServedTemplate | None:
-    """The template that a server of this model uses when a request has tools; None if it is not on this machine.
-
-    That is `model.chat_template`, or else the base's own, from its folder or from the hub's cache on this machine.
+def prefills_thinking(config: RunConfig) -> bool:
+    """Whether the chat template ends the prompts of a configuration inside thinking; false if it is not here.
 
     Raises:
         UserError: a file is missing or malformed.
     """
-    if (file := model.template_file) is not None:
-        if not file.is_file():
-            raise UserError("model.chat_template", f"there is no file {file}", "correct the path")
-        return ServedTemplate(file, read_text(file))
-    find = _in_folder(Path(model.base_model)) if Path(model.base_model).is_dir() else _in_hub_cache(model)
-    for name in ("additional_chat_templates/tool_use.jinja", "chat_template.jinja"):
-        if file := find(name):
-            return ServedTemplate(file, read_text(file))
-    if file := find("tokenizer_config.json"):
-        text = _for_tools(read_object(file, "copy the base model again").get("chat_template"))
-        return ServedTemplate(file, text) if text is not None else None
-    return None
+    template = chat_template(config.model)
+    return template is not None and opens_thinking(template.text, **config.prompt.template_kwargs)
 
 
-def _in_folder(folder: Path) -> Callable[[str], Path | None]:
-    return lambda name: folder / name if (folder / name).is_file() else None
+def _has_special_tags(name: str, model: ModelConfig) -> bool:
+    if name not in FORMATS:
+        return True
+    form, special = FORMATS[name], special_tokens(model)
+    if special is None:
+        return bool(form.special_tags)
+    tags = {*form.special_tags, *form.wrappers, *form.openings}.difference(form.ends).union(*form.thoughts)
+    return not tags.isdisjoint(special)
 
 
-def _in_hub_cache(model: ModelConfig) -> Callable[[str], Path | None]:
-    """Looks files of a hub repository up without the network; finds none if huggingface_hub is not installed."""
-
-    def find(name: str) -> Path | None:
-        try:
-            from huggingface_hub import try_to_load_from_cache
-
-            path = try_to_load_from_cache(model.base_model, name, revision=model.revision)
-        except (ImportError, ValueError):  # a folder that is not there yet is no valid id
-            return None
-        return Path(path) if isinstance(path, str) else None
-
-    return find
+def _without_template(config: RunConfig, hint: list[str] | None, where: object) -> tuple[str, str | None]:
+    """What the checkpoint declares, where its template is not known."""
+    base = config.model.base_model
+    missing = "has no chat template" if Path(base).is_dir() else "is not on this machine"
+    if hint and len(hint) == 1:
+        return hint[0], f"{base} {missing}; {_DECLARES} {hint[0]}, and that is used"
+    mend = f"name the format, such as {_KEY}: hermes, or set model.chat_template, or download the base"
+    raise UserError(f"{where}: {_KEY}", f"is auto, but {base} {missing}", mend)
 
 
-def _for_tools(value: Any) -> str | None:
-    """The template for requests with tools, of one template or a list of named ones."""
-    if not isinstance(value, list):
-        return value if isinstance(value, str) else None
-    named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
-    return _for_tools(named.get("tool_use") or named.get("default"))
+def _despite(refusal: TemplateRefusal, template: ServedTemplate, hint: list[str] | None) -> tuple[str, str | None]:
+    """What the checkpoint declares, where its template cannot be tried; else a UserError."""
+    cannot_be_tried = not str(refusal).startswith((RENDERS_NO_CALL, NO_KNOWN_FORMAT))
+    if hint and len(hint) == 1 and cannot_be_tried:
+        return hint[0], f"{template.file} cannot be tried ({refusal}); {_DECLARES} {hint[0]}, and that is used"
+    said = f"; {_DECLARES} {' or '.join(hint) or 'an unknown form'}" if hint is not None else ""
+    raise UserError(template.file, f"{refusal}{said}", f"{OTHER_TEMPLATE}, or name the format in {_KEY}")
 
 
 @cache
-def _derived(template: str) -> str | TemplateRefusal:
+def _derived(template: str) -> list[str] | TemplateRefusal:
     try:
-        return format_of_template(template)
+        return formats_of_template(template)
     except TemplateRefusal as refusal:
         return refusal
 
 
-def _in_text(name: str) -> CallFormat:
+def _in_text(name: str) -> tuple[str, str | None]:
     if name in (AUTO, IN_TEXT):
-        return CallFormat(IN_TEXT)
-    return CallFormat(name, f"{_KEY} is {name}, but prompt.catalog: text writes calls in the format {IN_TEXT}")
+        return IN_TEXT, None
+    return name, f"{_KEY} is {name}, but prompt.catalog: text writes calls in the format {IN_TEXT}"
 
 
 def _disagreement(name: str, template: ServedTemplate) -> str | None:
@@ -157,7 +168,8 @@ def _disagreement(name: str, template: ServedTemplate) -> str | None:
     derived = _derived(template.text)
     if isinstance(derived, TemplateRefusal):
         return f"{_KEY} is {name}, but of {template.file}: {derived}; {OTHER_TEMPLATE}"
-    return f"{_KEY} is {name}, but {template.file} writes calls in the format {derived}: set {derived} or {AUTO}"
+    written = derived[0]
+    return f"{_KEY} is {name}, but {template.file} writes calls in the format {written}: set {written} or {AUTO}"
 
 
 @cache

@@ -120,7 +120,8 @@ def _reasoning(message: Message) -> dict[str, str]:
 def template_messages(messages: tuple[dict[str, Any], ...] | list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What vLLM hands to the chat template for wire messages.
 
-    Arguments of calls are decoded to an object, and thinking stands under both names that templates know.
+    Arguments of calls are decoded to an object, and thinking stands under both names that templates know. Arguments
+    stand before the name, which shows where a template writes the object as it is.
     """
     return [_template_message(message) for message in messages]
 
@@ -132,8 +133,8 @@ def _template_message(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(call: dict[str, Any]) -> dict[str, Any]:
-    function = call["function"]
-    return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
+    name, arguments = call["function"]["name"], json.loads(call["function"]["arguments"])
+    return {**call, "function": {"arguments": arguments, "name": name}}
 
 
 def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:

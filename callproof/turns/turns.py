@@ -21,6 +21,7 @@ from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
 from callproof.sessions import Reader, Session, read_records
 
+from .call_format import prefills_thinking
 from .domain import Domain, split_sessions
 from .prompt import Conversation, Tools
 
@@ -43,7 +44,8 @@ class Turn(Record):
     `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
     importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source. `unsent_tools`:
     the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it all the same.
-    `template_kwargs`: sent as `chat_template_kwargs`.
+    `template_kwargs`: sent as `chat_template_kwargs`. `prefilled_thinking`: the chat template ends the prompt inside
+    thinking, so an answer begins there.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -59,6 +61,7 @@ class Turn(Record):
     source_names: dict[str, str] = Field(default_factory=dict)
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
     template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
+    prefilled_thinking: bool = Field(default=False, exclude_if=lambda prefilled: not prefilled)
 
     @model_validator(mode="after")
     def _one_expectation(self) -> "Turn":
@@ -83,7 +86,9 @@ class TurnPrompt(Record):
     input_ids: tuple[int, ...]
 
 
-def session_turns(session: Session, whole: Conversation, config: RunConfig) -> Iterator[Turn]:
+def session_turns(
+    session: Session, whole: Conversation, config: RunConfig, prefilled_thinking: bool = False
+) -> Iterator[Turn]:
     """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get."""
     answers = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
     starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
@@ -102,6 +107,7 @@ def session_turns(session: Session, whole: Conversation, config: RunConfig) -> I
             tags=session.tags,
             unsent_tools=whole.unsent_tools,
             template_kwargs=whole.template_kwargs,
+            prefilled_thinking=prefilled_thinking,
         )
 
 
@@ -117,10 +123,11 @@ class AskedSession:
 def eval_sessions(config: RunConfig, read: Reader = read_records) -> Iterator[AskedSession]:
     """The eval sessions of a configuration, at most `eval.max_sessions`; raises as `eval_turns`."""
     domain, any_turns = Domain(config), False
+    prefilled = prefills_thinking(config)
     for where, session in islice(split_sessions(config, "eval", read), config.eval.max_sessions):
         check_gold(session, domain.catalog(session, where), where)
         whole = domain.conversation(session, where)
-        turns = tuple(session_turns(session, whole, config))
+        turns = tuple(session_turns(session, whole, config, prefilled))
         any_turns |= bool(turns)
         yield AskedSession(session, whole, turns)
     if not any_turns:

@@ -59,10 +59,11 @@ class Plan:
     @property
     def format(self) -> str:
         """The name of the format in which the models write calls."""
-        return self._calls.name
+        return self.calls.name
 
     @cached_property
-    def _calls(self) -> CallFormat:
+    def calls(self) -> CallFormat:
+        """How the models write calls."""
         return call_format(self.config)
 
     @property
@@ -118,8 +119,8 @@ class Plan:
 
     def _warnings(self) -> Iterator[str]:
         settings = self.config.eval
-        if self._calls.warning:
-            yield self._calls.warning
+        if self.calls.warning:
+            yield self.calls.warning
         if settings.repeats > 1 and settings.temperature == 0:
             yield "repeats at temperature 0 measure the noise of the server, not of the model; set eval.temperature"
 

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from callproof.console import Steps, say
 from callproof.endpoint import request
@@ -135,7 +136,8 @@ class _Asking:
         if stop.reason:
             raise Stopped(stop.reason)
         info = plan.run.info()
-        warnings = tuple(dict.fromkeys((*info.warnings, *self._warnings)))
+        refused = chain.from_iterable(endpoint.warnings for endpoint in self._fleet.endpoints)
+        warnings = tuple(dict.fromkeys((*info.warnings, *self._warnings, *refused)))
         plan.run.write_info(info.model_copy(update={"finished": now(), "warnings": warnings}))
 
     def _drop(self) -> None:
@@ -178,7 +180,7 @@ class _Asking:
             temperature=settings.temperature,
             seed=question.repeat,
             channel=question.channel,
-            format=self._format,
+            format=self._plan.calls,
         )
         reply, home = await self._fleet.chat(payload, home, stop.rest)
         outcome = judge(

@@ -145,7 +145,7 @@ class Identifier:
         self._digests: dict[str, set[str]] = {"turns": set(), "catalog": set(), "prompt": set()}
 
     def add(self, turn: Turn) -> None:
-        value = turn.model_dump(mode="json", exclude={"tools", "messages"})
+        value = turn.model_dump(mode="json", exclude={"tools", "messages", "prefilled_thinking"})
         system = [message for message in turn.messages if message.get("role") == "system"]
         value["messages"] = [message for message in turn.messages if message.get("role") != "system"]
         self._digests["turns"].add(digest(value))

@@ -9,7 +9,7 @@ from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, p
 from callproof.config import RunConfig
 from callproof.endpoint import Endpoint, request
 from callproof.scoring import Channel
-from callproof.turns import Turn, catalog_of, eval_turns
+from callproof.turns import HERMES, CallFormat, Turn, catalog_of, eval_turns
 
 TIMEOUT_S = 300.0
 MAX_TOKENS = 64
@@ -58,7 +58,7 @@ class Subject:
         turns: Sequence[Turn],
         max_model_len: int,
         max_tokens: int,
-        format: str = "hermes",
+        format: CallFormat = HERMES,
     ) -> None:
         self.endpoint, self.base, self.adapters, self.turns = endpoint, base, tuple(adapters), tuple(turns)
         self.max_model_len, self.max_tokens, self.format = max_model_len, max_tokens, format
@@ -111,9 +111,10 @@ class Subject:
     def parsed(self, turn: Turn, answer: Completion, channel: Channel = "raw") -> ParsedAnswer:
         """An answer to a turn as its text reads, or (`served`) as the server's parser read it."""
         tools = catalog_of(turn).parameters
+        how = self.format.name, tools, turn.prefilled_thinking and not answer.thinking
         if channel == "raw":
-            return parse_answer(answer.text, answer.finish_reason, self.format, tools)
-        return parse_served(answer.tool_calls or (), answer.text, answer.finish_reason, self.format, tools)
+            return parse_answer(answer.text, answer.finish_reason, *how)
+        return parse_served(answer.tool_calls or (), answer.text, answer.finish_reason, *how)
 
     async def whole(self, payload: dict[str, Any]) -> Completion:
         try:

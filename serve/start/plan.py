@@ -146,6 +146,11 @@ def _lora(adapters: tuple[Adapter, ...], served_name: str, device: Device, runti
 
 
 def _server(lead: Source, serve: ServeConfig, parser: str) -> dict[str, Any]:
+    """The options of the interface.
+
+    Training gives templates text as text. vLLM by itself would give it as a list of parts to templates that also take
+    pictures, and some write that differently: Gemma 4's puts a space behind it.
+    """
     model = lead.config.model
     template = {"chat-template": str(model.template_file)} if model.template_file else {}
     return {
@@ -156,6 +161,7 @@ def _server(lead: Source, serve: ServeConfig, parser: str) -> dict[str, Any]:
         "tool-call-parser": parser,
         **({"reasoning-parser": serve.reasoning_parser} if serve.reasoning_parser else {}),
         **template,
+        "chat-template-content-format": "string",
     }
 
 

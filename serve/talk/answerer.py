@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from callproof.calls import NoCompletion, StreamedCompletion, writable
 from callproof.config import RunConfig
-from callproof.endpoint import Endpoint, api_key_from
+from callproof.console import say_once
+from callproof.endpoint import KEEP_TAGS, Endpoint, api_key_from, refuses_keep_tags, without_keep_tags
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-BEYOND_OPENAI = ("skip_special_tokens", "chat_template_kwargs")
+BEYOND_OPENAI = (KEEP_TAGS, "chat_template_kwargs")
 """Keys of a request that vLLM takes and the openai package does not know."""
 
 
@@ -60,6 +61,7 @@ class Answerer:
         key = api_key_from(config.eval.api_key_env)
         self._endpoint = Endpoint(url, api_key=key, timeout_s=self._timeout_s)
         self._client: AsyncOpenAI | None = None
+        self._refuses = False
 
     @property
     def root(self) -> str:
@@ -91,13 +93,24 @@ class Answerer:
             said.problem = self._endpoint.safe(problem)
 
     async def _events(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        from openai import BaseModel, Omit
+        from openai import APIStatusError, BaseModel, Omit
 
+        if self._refuses:
+            payload = {key: value for key, value in payload.items() if key != KEEP_TAGS}
         headers = {"Authorization": self._endpoint.authorization or Omit()}
         beyond = {key: value for key, value in payload.items() if key in BEYOND_OPENAI}
         known = {key: value for key, value in payload.items() if key not in BEYOND_OPENAI}
         create = self._open().chat.completions.create
-        async with await create(**known, extra_body=beyond, extra_headers=headers) as chunks:
+        try:
+            stream = await create(**known, extra_body=beyond, extra_headers=headers)
+        except APIStatusError as error:
+            if KEEP_TAGS not in beyond or not refuses_keep_tags(error.status_code, str(error)):
+                raise
+            self._refuses = True
+            say_once(f"warning: {without_keep_tags(self.root)}")
+            del beyond[KEEP_TAGS]
+            stream = await create(**known, extra_body=beyond, extra_headers=headers)
+        async with stream as chunks:
             async for chunk in chunks:
                 yield chunk.to_dict(mode="json", warnings=False) if isinstance(chunk, BaseModel) else chunk
 

@@ -17,9 +17,9 @@ from callproof.endpoint import request
 from callproof.errors import UserError
 from callproof.records import replacing
 from callproof.sessions import Message, Session, read_sessions, text_beside, to_session
-from callproof.turns import Domain, Turn, readable_format
+from callproof.turns import Domain, Turn, prefills_thinking, readable_format
 
-from .reading import Judged, Reading, read_whole
+from .reading import Judged, Reading, read_forming, read_whole
 
 WHERE = "this conversation"
 
@@ -53,7 +53,7 @@ class Chat:
         self, config: RunConfig, session_id: str, system: str | None = None, messages: Iterable[Message] = ()
     ) -> None:
         self._domain, self._system, self.session_id = Domain(config), system, session_id
-        self.format = readable_format(config)
+        self.format, self._prefilled = readable_format(config), prefills_thinking(config)
         self._steps = [_Step(message) for message in messages]
         self._skipped: set[int] = set()
         probe = self._session((Message(role="user"),))
@@ -99,19 +99,27 @@ class Chat:
     def answer(self, text: str, finish_reason: str | None) -> Reading:
         """Add the model's answer; returns it with a verdict on each call."""
         text = writable(text)
-        reading = read_whole(text, self.catalog, finish_reason, self.format)
+        reading = self.reading(text, finish_reason)
         self._steps.append(_Step(self.answer_message(text, finish_reason), reading.calls))
         self._skipped = set()
         return reading
 
+    def reading(self, text: str, finish_reason: str | None) -> Reading:
+        """A complete answer as it is displayed."""
+        return read_whole(text, self.catalog, finish_reason, self.format.name, self._prefilled)
+
+    def reading_so_far(self, text: str) -> Reading:
+        """An answer as it is displayed while it streams."""
+        return read_forming(text, self.catalog, self.format.name, self._prefilled)
+
     def answer_message(self, text: str, finish_reason: str | None) -> Message:
         """The message that stores an answer in a session; see the head of this module."""
         tools = self.catalog.parameters
-        answer = parse_answer(text, finish_reason, self.format, tools)
+        answer = parse_answer(text, finish_reason, self.format.name, tools, self._prefilled)
         calls = tuple(call for call in answer.calls if isinstance(call, ToolCall))
         if not calls or len(calls) < answer.attempts or answer.truncated:
             return Message(role="assistant", content=text)
-        return Message(role="assistant", content=text_beside(text, answer, self.format, tools), tool_calls=calls)
+        return Message(role="assistant", content=text_beside(text, answer, self.format.name, tools), tool_calls=calls)
 
     def result(self, text: str) -> None:
         """Add a tool's result for the call that waits, or else for the first one that was skipped.
@@ -182,6 +190,7 @@ class Chat:
             gold=(),
             unsent_tools=whole.unsent_tools,
             template_kwargs=whole.template_kwargs,
+            prefilled_thinking=self._prefilled,
         )
         return request(turn, model, **sampling._asdict(), seed=seed, stream=True, format=self.format)
 

@@ -14,7 +14,6 @@ from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserErro
 from .answerer import Answerer, Said
 from .chat import Chat, Sampling, save
 from .chat_screen import AnswerView, Lines, Screen
-from .reading import read_forming
 
 HELP = """\
 /model NAME    continue with another served model; the conversation stays
@@ -186,4 +185,4 @@ class Conversing:
 
     async def _follow(self, payload: dict[str, Any], said: Said, view: AnswerView) -> None:
         async for _ in self._answerer.ask(payload, said):
-            view.update(read_forming(said.text, self._chat.catalog, self._chat.format))
+            view.update(self._chat.reading_so_far(said.text))

@@ -33,7 +33,7 @@ from callproof.sessions import Message
 
 from .answerer import Answerer, Said
 from .chat import Chat, Sampling
-from .reading import Reading, read_forming, read_whole
+from .reading import Reading
 
 HOST = "127.0.0.1"
 SHOWN_EVERY_S = 0.05
@@ -93,10 +93,10 @@ class Page:
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:
                 last_update = now
-                await _write(response, reading=read_forming(said.text, chat.catalog, chat.format))
+                await _write(response, reading=chat.reading_so_far(said.text))
         came = bool(said.text) or said.problem is None
         message = chat.answer_message(said.text, said.finish_reason).model_dump_json() if came else None
-        whole = read_whole(said.text, chat.catalog, said.finish_reason, chat.format)
+        whole = chat.reading(said.text, said.finish_reason)
         await _write(response, reading=whole, message=message, problem=said.problem)
         return response
 

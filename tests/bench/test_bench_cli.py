@@ -12,6 +12,8 @@ import yaml
 from bench_program import HERMES, bench, command, environment, right_for_even_cities, workplace
 from fake_endpoint import FakeEndpoint, Script
 
+from callproof.calls import ToolCall, render
+
 __all__ = ["workplace"]
 
 
@@ -31,6 +33,21 @@ def test_goodput_counts_exact_turns_only_and_the_file_holds_every_request(workpl
     assert "correct/s" in done.stdout
     assert saved["versions"]["server"] == "fake"
     assert not saved["partial"]
+
+
+@pytest.mark.parametrize(("parser", "exact"), [("qwen3_xml", 1.0), ("hermes", 0.0)])
+def test_answers_are_judged_in_the_format_that_the_model_writes(parser: str, exact: float, workplace: Path) -> None:
+    def in_xml(payload: dict[str, Any]) -> str:
+        city = payload["messages"][-1]["content"].removeprefix("Weather in ").removesuffix("?")
+        return render([ToolCall(name="weather", arguments={"city": city})], "qwen3_xml")
+
+    with FakeEndpoint(in_xml, models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "2"]
+        done = bench(workplace, *words, "--out", "b.json", f"serve.tool_call_parser={parser}")
+    assert done.returncode == 0, done.stderr
+    saved = json.loads((workplace / "b.json").read_text())
+    assert saved["parser"]["server"] == parser
+    assert saved["levels"][0]["overall"]["turn_exact"] == exact
 
 
 def test_a_model_replays_the_turns_of_the_configuration_of_its_name(workplace: Path) -> None:

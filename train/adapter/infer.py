@@ -73,11 +73,13 @@ def load_answering(source: SavedAdapter | ModelConfig) -> tuple[Any, Any]:
     return model.to("cuda" if on_gpu else "cpu").eval(), tokenizer
 
 
-def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, temperature: float) -> tuple[str, str]:
+def generate(
+    model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, temperature: float
+) -> tuple[str, str, str]:
     """Answer a conversation; the text is also streamed to stderr as it comes.
 
     Returns:
-        (text, finish reason "stop" or "length").
+        (text, finish reason "stop" or "length", name of the format of its calls).
 
     Raises:
         UserError: prompt and answer do not fit into the model's context.
@@ -91,7 +93,7 @@ def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, te
     if longest and size + max_tokens > longest:
         problem = f"{size} tokens and an answer of {max_tokens} are over the model's {longest}"
         raise UserError("--prompt", problem, "shorten the prompt, or lower --max-tokens")
-    ends = _ends(model, encoder)
+    ends, skip_special = _ends(model, encoder), not encoder.template.special_tags
     sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
     with torch.inference_mode():
         ids = model.generate(
@@ -99,11 +101,13 @@ def generate(model: Any, tokenizer: Any, talk: Conversation, max_tokens: int, te
             max_new_tokens=max_tokens,
             eos_token_id=ends,
             pad_token_id=tokenizer.pad_token_id,
-            streamer=_Stderr(tokenizer),
+            streamer=_Stderr(tokenizer, skip_special),
             **sampling,
         )[0, size:].tolist()
-    finish_reason = "stop" if ids and ids[-1] in ends else "length"
-    return tokenizer.decode(ids, skip_special_tokens=True), finish_reason
+    end = next((at for at, token in enumerate(ids) if token in ends), None)
+    said = encoder.decode(prompt["input_ids"][0].tolist(), ids[:end], skip_special_tokens=skip_special)
+    format = encoder.format_of("text" if talk.calls_in_text else "tools") or "hermes"
+    return said, "length" if end is None else "stop", format
 
 
 def _ends(model: Any, encoder: Encoder) -> list[int]:
@@ -114,16 +118,16 @@ def _ends(model: Any, encoder: Encoder) -> list[int]:
 
 
 class _Stderr(TextStreamer):
-    def __init__(self, tokenizer: Any) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    def __init__(self, tokenizer: Any, skip_special: bool) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=skip_special)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         print(text, file=sys.stderr, end="\n" if stream_end else "", flush=True)
 
 
-def judged(text: str, finish_reason: str, catalog: Catalog) -> dict[str, Any]:
+def judged(text: str, finish_reason: str, format: str, catalog: Catalog) -> dict[str, Any]:
     """The answer as JSON: its text, calls, malformed calls, and what the catalog finds wrong with the calls."""
-    parsed = parse_answer(text, finish_reason)
+    parsed = parse_answer(text, finish_reason, format, catalog.parameters)
     malformed = [call for call in parsed.calls if isinstance(call, MalformedCall)]
     calls = [call for call in parsed.calls if not isinstance(call, MalformedCall)]
     return {

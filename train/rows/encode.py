@@ -120,7 +120,7 @@ class Encoder:
         return whole.removeprefix(known) if whole.startswith(known) else self.tokenizer.decode(tokens, **options)
 
     def _rows(self, conversation: Conversation, messages: Messages, spoken: list[Spoken]) -> list[Row]:
-        whole = self.template.render(messages, conversation.tools, conversation.template_kwargs)
+        whole = self.template.render(_answered(messages), conversation.tools, conversation.template_kwargs)
         if spoken and spoken[-1].text.startswith(whole):
             whole = spoken[-1].text
         if all(whole.startswith(turn.text) for turn in spoken):
@@ -134,7 +134,8 @@ class Encoder:
     def _spoken(self, conversation: Conversation, messages: Messages, index: int) -> Spoken:
         tools, variables, template = conversation.tools, conversation.template_kwargs, self.template
         prompt = template.render(messages[:index], tools, variables, ask=True)
-        answered = template.render(messages[: index + 1], tools, variables)
+        said = _answered(messages[: index + 1])
+        answered = template.render(said, tools, variables)
         answer = after_prompt(prompt, answered, template.thoughts)
         if answer is None:
             answer = self._last_answer(conversation, messages[:index], prompt, answered)
@@ -144,7 +145,7 @@ class Encoder:
         if template.opening.strip():
             answer = answer.removeprefix(template.opening)  # DiffusionGemma begins anew after a tool's result
         if not any(end in answer for end in template.end_texts):
-            answer += self._borrowed_end(messages[: index + 1], tools, variables, answered)
+            answer += self._borrowed_end(said, tools, variables, answered)
         return Spoken(prompt, answer, index - _has_system(messages), conversation.messages[index])
 
     def _last_answer(self, talk: Conversation, before: Messages, prompt: str, answered: str) -> str | None:
@@ -254,6 +255,16 @@ def _after_thinking(prompt: str, answered: str, thinking: Thinking) -> str | Non
         return rest
     thought, _, body = rest.removeprefix(thinking.open).partition(thinking.close)
     return None if thought.strip() else body.lstrip("\n")
+
+
+def _answered(messages: Messages) -> Messages:
+    """The messages, the last of them as a model writes it: the name of a call before its arguments."""
+    *history, last = messages
+    calls = [
+        {**call, "function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]}}
+        for call in last.get("tool_calls") or ()
+    ]
+    return [*history, {**last, "tool_calls": calls} if calls else last]
 
 
 def _has_system(messages: Messages) -> bool:

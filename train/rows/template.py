@@ -162,7 +162,8 @@ class ChatTemplate:
     @cached_property
     def special_tags(self) -> bool:
         """Whether tags of the format are special tokens, which decoding leaves out unless it is told to keep them."""
-        return not self._tags.isdisjoint(self.tokenizer.all_special_tokens)
+        marked = (str(added) for added in self.tokenizer.added_tokens_decoder.values() if added.special)
+        return not self._tags.isdisjoint([*self.tokenizer.all_special_tokens, *marked])
 
     @property
     def _tags(self) -> set[str]:

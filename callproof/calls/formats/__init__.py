@@ -3,10 +3,25 @@
 from .foreign import mark_foreign
 from .format import Block, Format, ReadCall, Thinking, Tools
 from .registry import FORMATS
-from .templates import CallTurn, TemplateRefusal, format_of_template, render_call_turn, render_chat, tools_of
+from .templates import (
+    NO_KNOWN_FORMAT,
+    PROBE,
+    RENDERS_NO_CALL,
+    CallTurn,
+    TemplateRefusal,
+    format_of_template,
+    formats_of_template,
+    opens_thinking,
+    render_call_turn,
+    render_chat,
+    tools_of,
+)
 
 __all__ = [
     "FORMATS",
+    "NO_KNOWN_FORMAT",
+    "PROBE",
+    "RENDERS_NO_CALL",
     "Block",
     "CallTurn",
     "Format",
@@ -15,7 +30,9 @@ __all__ = [
     "Thinking",
     "Tools",
     "format_of_template",
+    "formats_of_template",
     "mark_foreign",
+    "opens_thinking",
     "render_call_turn",
     "render_chat",
     "tools_of",

@@ -18,15 +18,15 @@ from .registry import FORMATS
 _LOOK = 20_000
 _TRIES = 20
 _CALLS = 1000
-_FENCE = r"(?:```(?:json|python|tool_code|tool_call)?\s{0,9})?"
-_JSON = re.compile(
-    rf"{_FENCE}(?:\[\s{{0,40}})?\{{\s{{0,40}}\"(?:name|function|type|tool|tool_calls|arguments|parameters|id)\""
+FENCE = r"(?:```(?:json|python|tool_code|tool_call)?\s{0,9})?"
+JSON_CALL = re.compile(
+    rf"{FENCE}(?:\[\s{{0,40}})?\{{\s{{0,40}}\"(?:name|function|type|tool|tool_calls|arguments|parameters|id)\""
 )
 _NAMED = re.compile(r"[\[{\s]{1,80}\"name\"\s{0,9}:\s{0,9}\"([^\"\\]{1,256})\"")
-_PYTHON = re.compile(rf"\s*+{_FENCE}(\[?)\s{{0,9}}([^\s()\[\]{{}}<>'\"=,:`|]{{1,256}})\(")
-_NAME = r"([^\s()\[\]{}<>'\"=,:`|]{1,256})"
+PYTHON_CALL = re.compile(rf"\s*+{FENCE}(\[?)\s{{0,9}}([^\s()\[\]{{}}<>'\"=,:`|]{{1,256}})\(")
+NAME = r"([^\s()\[\]{}<>'\"=,:`|]{1,256})"
 _PYTHON_LATER = re.compile(
-    rf"\[\s{{0,9}}{_NAME}\(|(?:(?<=\n)|(?<![\s\S])){_NAME}\((?:\)|\s{{0,9}}[\w\-]{{1,64}}\s{{0,9}}=)"
+    rf"\[\s{{0,9}}{NAME}\(|(?:(?<=\n)|(?<![\s\S])){NAME}\((?:\)|\s{{0,9}}[\w\-]{{1,64}}\s{{0,9}}=)"
 )
 _REACT = re.compile(r"Action:[ \t]{0,9}\S{1,256}[ \t]{0,9}\nAction Input:")
 _OTHERS = {"<functioncall>": "functioncall", "<TOOLCALL>": "toolcall"}
@@ -45,7 +45,7 @@ def mark_foreign(text: str, blocks: list[Block], own: Format, tools: Tools) -> F
     Returns:
         The name of the format of the first foreign attempt (`json`, `react`, ... for notations without a reader).
     """
-    marks = [mark for mark in _marks(own.name) if mark in text]
+    marks = [mark for mark in marks_of(own.name) if mark in text]
     names: list[str] = []
     merged: list[Block] = []
     position = 0
@@ -129,11 +129,13 @@ def _calls_in(piece: str, name: str, tools: Tools) -> int:
 
 def _bare(text: str, tools: Tools) -> Foreign:
     """Attempts without any tag."""
-    if "(" in text and (blocks := _python(text, tools)):
-        return Foreign("pythonic", blocks)
-    blocks = _json(text, tools) if '"' in text else []
-    if blocks:
-        return Foreign("json", blocks)
+    python = _python(text, tools) if "(" in text else []
+    objects = _json(text, tools) if '"' in text else []
+    if python and not any(block.start < python[0].start < block.end for block in objects):
+        objects = [block for block in objects if block.start < python[0].start]
+        return Foreign("json" if objects else "pythonic", [*objects, *python])
+    if objects:
+        return Foreign("json", objects)
     if "Action Input:" in text and (match := _REACT.search(text)):
         return Foreign("react", [Block(match.start(), len(text), ("foreign_format",), False)])
     return Foreign(None, [])
@@ -141,7 +143,7 @@ def _bare(text: str, tools: Tools) -> Foreign:
 
 def _python(text: str, tools: Tools) -> list[Block]:
     """A Python call of a tool, in brackets or at the beginning of a line; without tools, a text of calls alone."""
-    match = _PYTHON.match(text)
+    match = PYTHON_CALL.match(text)
     if not match or (tools and match[2] not in tools):
         later = (one for one in islice(_PYTHON_LATER.finditer(text), _CALLS) if (one[1] or one[2]) in tools)
         return [Block(one.start(), len(text), ("foreign_format",), False) for one in islice(later, 1)]
@@ -157,7 +159,7 @@ def _python(text: str, tools: Tools) -> list[Block]:
 
 def _json(text: str, tools: Tools) -> list[Block]:
     blocks = Blocks(text)
-    match = _JSON.search(text)
+    match = JSON_CALL.search(text)
     while match:
         begin = min(place for mark in "[{" if (place := text.find(mark, match.start(), match.end())) >= 0)
         try:
@@ -169,7 +171,7 @@ def _json(text: str, tools: Tools) -> list[Block]:
         if count:
             blocks.add(match.start(), end, ("foreign_format",) * count, True)
             end += blocks.add_repeats(match.start(), end) * (end - match.start())
-        match = _JSON.search(text, end)
+        match = JSON_CALL.search(text, end)
     return blocks
 
 
@@ -196,7 +198,8 @@ def _others(own: str) -> Mapping[str, Format]:
 
 
 @cache
-def _marks(own: str) -> list[str]:
+def marks_of(own: str) -> list[str]:
+    """What opens a call in another notation than the format `own`."""
     owned = FORMATS[own].openings
     marks = {mark for form in _others(own).values() for mark in form.telling}
     return sorted(mark for mark in marks | set(_OTHERS) if mark not in owned)

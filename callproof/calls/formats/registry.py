@@ -236,7 +236,7 @@ _TAGGED = [
             r"\[TOOL_CALLS\]",
             "",
             either(
-                ("[", json_list()),
+                ("[", json_list(extra={"id": r"\w{1,64}"})),
                 ("", named_json(rf"(?P<name>{_NAME})(?:\[CALL_ID\]\w{{1,64}})?\[ARGS\]\s{{0,2}}")),
             ),
         ),

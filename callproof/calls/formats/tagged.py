@@ -71,8 +71,8 @@ def _items(content: Content, text: str, begin: int, tools: Tools) -> tuple[Seque
         return (error.reason,), max(begin, error.end)
 
 
-def json_object(keys: Sequence[str] = _FORM, extra: Mapping[str, Any] | None = None) -> Content:
-    """The content is one JSON object: `name`, and arguments under one of `keys`; `extra` keys may have one value."""
+def json_object(keys: Sequence[str] = _FORM, extra: Mapping[str, str] | None = None) -> Content:
+    """The content is one JSON object: `name`, and arguments under one of `keys`; see `call_of` for `extra`."""
 
     def content(text: str, begin: int, _: Tools) -> tuple[Sequence[ReadCall], int]:
         if not text.startswith("{", begin):
@@ -83,7 +83,7 @@ def json_object(keys: Sequence[str] = _FORM, extra: Mapping[str, Any] | None = N
     return content
 
 
-def json_list(keys: Sequence[str] = _FORM) -> Content:
+def json_list(keys: Sequence[str] = _FORM, extra: Mapping[str, str] | None = None) -> Content:
     """The content is a JSON list of such objects, at least one."""
 
     def content(text: str, begin: int, _: Tools) -> tuple[Sequence[ReadCall], int]:
@@ -93,7 +93,7 @@ def json_list(keys: Sequence[str] = _FORM) -> Content:
             if not text.startswith("," if calls else "[", position):
                 raise RefusedJSON("bad_syntax", "expected a list", position)
             value, end = decode_at(text, skip_space(text, position + 1))
-            calls.append(call_at(value, end, keys))
+            calls.append(call_at(value, end, keys, extra))
             position = skip_space(text, end)
         return calls, position + 1
 
@@ -150,8 +150,14 @@ def arguments_json(call: ToolCall) -> str:
     return json.dumps(call.arguments, ensure_ascii=False)
 
 
-def call_of(value: Any, end: int = 0, keys: Sequence[str] = _FORM, extra: Mapping[str, Any] | None = None) -> ReadCall:
+def call_of(value: Any, end: int = 0, keys: Sequence[str] = _FORM, extra: Mapping[str, str] | None = None) -> ReadCall:
     """The call that a JSON value makes; of OpenAI's own objects (`end` 0) further keys are left alone.
+
+    Args:
+        value: what was decoded.
+        end: where it ends in the text.
+        keys: under which arguments may stand.
+        extra: further key -> pattern of the texts that it may hold; bounded, for values may be long.
 
     Raises:
         RefusedJSON: no object, no name, a key that the format has not, or arguments that are no object.
@@ -162,7 +168,8 @@ def call_of(value: Any, end: int = 0, keys: Sequence[str] = _FORM, extra: Mappin
     if not isinstance(name, str) or not name:
         raise RefusedJSON("no_name", "no `name`")
     held = [key for key in keys if key in value]
-    known = {"name", *held[:1], *(key for key, item in (extra or {}).items() if value.get(key) == item)}
+    further = (key for key, pattern in (extra or {}).items() if re.fullmatch(pattern, str(value.get(key, ""))))
+    known = {"name", *held[:1], *further}
     if end and value.keys() - known:
         raise RefusedJSON("extra_key", f"keys beside `name` and `{keys[0]}`")
     arguments = value[held[0]] if held else {}
@@ -177,7 +184,7 @@ def call_of(value: Any, end: int = 0, keys: Sequence[str] = _FORM, extra: Mappin
     return ReadCall(ToolCall.model_construct(name=name, arguments=arguments), end, decoded)
 
 
-def call_at(value: Any, end: int, keys: Sequence[str] = _FORM, extra: Mapping[str, Any] | None = None) -> ReadCall:
+def call_at(value: Any, end: int, keys: Sequence[str] = _FORM, extra: Mapping[str, str] | None = None) -> ReadCall:
     """`call_of`; a refusal has read as far as the value goes."""
     try:
         return call_of(value, end, keys, extra)

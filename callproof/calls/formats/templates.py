@@ -18,8 +18,10 @@ from .registry import FORMATS
 
 _TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends}, key=len, reverse=True)
-_PROBE = ToolCall(name="probe_tool", arguments={"first_text": "Bern", "second_number": 3})
+PROBE = ToolCall(name="probe_tool", arguments={"first_text": "Bern", "second_number": 3})
 _QUESTION = "Please."
+RENDERS_NO_CALL = "the template renders no call"
+NO_KNOWN_FORMAT = "the template writes calls in a form that no known format reads"
 
 
 class TemplateRefusal(ValueError):
@@ -94,14 +96,37 @@ def format_of_template(template: str, **variables: Any) -> str:
     Raises:
         TemplateRefusal: the template fails, renders no call, or one that no known format reads; the message says which.
     """
-    turn = render_call_turn(template, [_PROBE], **variables)
-    if not all(mark in turn.text for mark in (_PROBE.name, *_PROBE.arguments)):
-        raise TemplateRefusal("the template renders no call: its assistant turns leave `tool_calls` out")
-    parameters = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools_of([_PROBE])}
-    for name, form in FORMATS.items():
-        if reads_back(turn.text, [_PROBE], form, parameters):
-            return name
-    raise TemplateRefusal(f"the template writes calls in a form that no known format reads: {turn.text[:200]!r}")
+    return formats_of_template(template, **variables)[0]
+
+
+def formats_of_template(template: str, **variables: Any) -> list[str]:
+    """All formats that read back what a template writes, as `format_of_template`; other names of one are left out."""
+    turn = render_call_turn(template, [PROBE], **variables)
+    if not all(mark in turn.text for mark in (PROBE.name, *PROBE.arguments)):
+        raise TemplateRefusal(f"{RENDERS_NO_CALL}: its assistant turns leave `tool_calls` out")
+    parameters = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools_of([PROBE])}
+    own = ((name, form) for name, form in FORMATS.items() if name == form.name)
+    names = [name for name, form in own if reads_back(turn.text, [PROBE], form, parameters)]
+    if not names:
+        raise TemplateRefusal(f"{NO_KNOWN_FORMAT}: {turn.text[:200]!r}")
+    return names
+
+
+def opens_thinking(template: str, **variables: Any) -> bool:
+    """Whether a template ends the prompt inside thinking, so that only the closing tag comes back.
+
+    Args:
+        template: Jinja source; one that fails opens none.
+        variables: as of `render_chat`.
+    """
+    openings = tuple({thought.open for form in FORMATS.values() for thought in form.thoughts})
+    variables = {"tools": tools_of([PROBE]), **variables, "add_generation_prompt": True}
+    for question, _ in _shapes([PROBE]):
+        try:
+            return render_chat(template, [question], **variables).rstrip().endswith(openings)
+        except TemplateRefusal:
+            continue
+    return False
 
 
 def reads_back(text: str, calls: Sequence[ToolCall], form: Format, tools: Tools) -> bool:
@@ -193,7 +218,8 @@ def _shapes(calls: Sequence[ToolCall]) -> Iterator[tuple[dict[str, Any], dict[st
             }
             for number, call in enumerate(calls)
         ]
-        question, answer = (_parts(_QUESTION), []) if in_parts else (_QUESTION, content)
+        empty_part = _parts("") if content is None else []
+        question, answer = (_parts(_QUESTION), empty_part) if in_parts else (_QUESTION, content)
         yield (
             {"role": "user", "content": question},
             {"role": "assistant", "content": answer, "tool_calls": tool_calls},

@@ -155,6 +155,8 @@ MATRIX: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "mistral: an object": ("mistral", '[TOOL_CALLS]{"name": "find"}', ["bad_syntax"]),
     "mistral: an empty list": ("mistral", "[TOOL_CALLS] []", ["invalid_json"]),
+    "mistral: an id": ("mistral", '[TOOL_CALLS] [{"name": "find", "id": "call00000"}]', [("find", {})]),
+    "mistral: no id": ("mistral", '[TOOL_CALLS] [{"name": "find", "id": {"n": 3}}]', ["extra_key"]),
     "mistral: a key too many": ("mistral", '[TOOL_CALLS] [{"name": "find", "n": 3}]', ["extra_key"]),
     "mistral: text behind": ("mistral", '[TOOL_CALLS] [{"name": "find", "arguments": {}}] So.', [("find", {})]),
     "llama: parameters": ("llama3_json", '{"name": "find", "parameters": {"n": 3}}', [("find", {"n": 3})]),
@@ -363,6 +365,21 @@ def test_a_closing_think_tag_inside_a_call_is_text() -> None:
     assert parse(render([call])) == [call]
 
 
+@pytest.mark.parametrize(
+    ("text", "attempts"),
+    [
+        ('{"name": "find", "arguments": {}}', 1),
+        ('{"name": "find", "parameters": "{}"}', 1),
+        ('{"name": "Bern", "population": 130000}', 0),
+        ('{"name": "find", "arguments": [1]}', 0),
+        ('{"arguments": {}}', 0),
+    ],
+)
+def test_without_tools_bare_json_is_an_attempt_if_it_has_the_keys_of_a_call(text: str, attempts: int) -> None:
+    assert parse_answer(text, "stop").attempts == attempts
+    assert parse_answer(text, "stop", tools={"other": {}}).attempts == 0
+
+
 UNITS = {"{", '"', "[", "'", "<", "<parameter=", "<arg_key>", '{"name": "find", ', "[find(n='", "\n", " "}
 
 
@@ -374,8 +391,8 @@ def seconds(unit: str, size: int, name: str) -> float:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_five_megabytes_of_an_opening_take_about_a_second(name: str) -> None:
-    for opening in FORMATS[name].openings:
+def test_five_megabytes_of_what_opens_anything_take_about_a_second(name: str) -> None:
+    for opening in (*FORMATS[name].openings, "{", '"', "[", "<parameter="):
         assert seconds(opening, 5_000_000, name) < 2.5, opening
 
 

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion
-from callproof.calls.formats import FORMATS
 from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models
 from callproof.errors import UserError
 from callproof.scoring import Channel
-from callproof.turns import Turn
+from callproof.turns import CallFormat, Turn
 
 TOOL = {"type": "function", "function": {"name": "now", "description": None, "parameters": None}}
 TURN = Turn(
@@ -293,12 +292,41 @@ def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
 
 def test_only_a_raw_text_whose_tags_may_be_special_tokens_asks_for_them() -> None:
     settings = {"max_tokens": 8, "temperature": 0.0}
-    for name, form in FORMATS.items():
-        raw = request(TURN, "tiny", **settings, format=name)
-        assert raw.get("skip_special_tokens") == (False if form.special_tags else None), name
-        assert "skip_special_tokens" not in request(TURN, "tiny", **settings, format=name, channel="served")
-    assert not FORMATS["xlam"].special_tags
-    assert FORMATS["mistral"].special_tags
+    for special in (True, False):
+        written = CallFormat("hermes", special_tags=special)
+        raw = request(TURN, "tiny", **settings, format=written)
+        assert raw.get("skip_special_tokens") == (False if special else None)
+        assert "skip_special_tokens" not in request(TURN, "tiny", **settings, format=written, channel="served")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_server_that_refuses_the_key_is_asked_without_it_and_that_is_said(
+    status: int, stream: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def strict(payload: dict[str, Any]) -> str | Script:
+        refusal = b'{"error": {"message": "Unrecognized request argument supplied: skip_special_tokens"}}'
+        return Script(status=status, body=refusal) if "skip_special_tokens" in payload else "Hello."
+
+    async def twice(url: str) -> tuple[list[Reply], list[str]]:
+        async with Endpoint(url) as endpoint:
+            payload = request(TURN, "tiny", max_tokens=8, temperature=0.0, stream=stream)
+            ask = endpoint.stream if stream else endpoint.chat
+            return [await ask(payload), await ask(payload)], endpoint.warnings
+
+    with FakeEndpoint(strict) as fake:
+        replies, warnings = asyncio.run(twice(fake.url))
+        assert [reply.answer.text for reply in replies] == ["Hello.", "Hello."]
+        assert ["skip_special_tokens" in payload for payload in fake.requests] == [True, False, False]
+        (warning,) = warnings
+        assert "refuses skip_special_tokens, so it is left out" in warning
+        assert capsys.readouterr().err.count(fake.url) == 1
+
+
+def test_another_refusal_is_not_asked_again() -> None:
+    with FakeEndpoint(Script(status=400, body=b'{"error": "max_tokens is too large"}')) as fake:
+        assert ask(fake).answer.error is not None
+        assert len(fake.requests) == 1
 
 
 def test_the_served_channel_asks_for_the_calls_of_the_server() -> None:

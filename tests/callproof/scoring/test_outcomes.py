@@ -1,6 +1,6 @@
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -257,6 +257,43 @@ def test_thinking_and_refusal_that_come_apart_from_the_text_are_kept_and_remarke
     assert outcome.counts.empty == outcome.counts.attempts == 0
     assert outcome.reasons[1:] == ('refusal: "I cannot help."', 'inside thinking, so not counted: "book"')
     assert Outcome.model_validate_json(outcome.model_dump_json()).answer == answer
+
+
+THINKING = "\nThe user wants"
+# text, finish reason -> the outcome where a call is expected, and where none is
+PREFILLED: dict[str, tuple[str, str, str, str]] = {
+    "cut in thinking": (THINKING, "length", "truncated", "truncated"),
+    "a call thought of, then cut": (f"{THINKING} {{}}", "length", "truncated", "truncated"),
+    "cut in the text": (f"{THINKING}</think>Hel", "length", "missed_call", "ok"),
+    "cut in a call": (f"{THINKING}</think>{BOOKED[:20]}", "length", "truncated", "truncated"),
+    "no end of thinking": ("Hello!", "stop", "missed_call", "ok"),
+    "no end of thinking before a call": (f"{THINKING}\n{BOOKED}", "stop", "ok", "hallucinated_call"),
+    "a whole answer": (f"{THINKING}</think>{BOOKED}", "stop", "ok", "hallucinated_call"),
+}
+
+
+@pytest.mark.parametrize("channel", ["raw", "served"])
+@pytest.mark.parametrize("case", PREFILLED)
+def test_an_answer_that_is_cut_in_thinking_that_the_template_opened_is_truncated(
+    case: str, channel: Literal["raw", "served"]
+) -> None:
+    text, finish_reason, *outcomes = PREFILLED[case]
+    if channel == "served" and "tool_call" in text:
+        return
+    for gold, outcome in zip(((GOLD,), ()), outcomes, strict=True):
+        asked = turn(*gold, prefilled_thinking=True)
+        answer = Answer(text=text, finish_reason=finish_reason)
+        assert judge(asked, answer, "m", catalog_of(asked), channel).outcome == outcome
+        if case == "cut in thinking":
+            apart = answer.model_copy(update={"thinking": "The user wants"})
+            assert judge(asked, apart, "m", catalog_of(asked), channel).outcome != "truncated"
+            assert judged(turn(*gold), text, finish_reason).outcome != "truncated"
+
+
+def test_a_turn_says_that_its_prompt_ends_in_thinking_only_where_it_does() -> None:
+    assert "prefilled_thinking" not in turn().model_dump(mode="json")
+    kept = Turn.model_validate_json(turn(prefilled_thinking=True).model_dump_json())
+    assert kept.prefilled_thinking
 
 
 @pytest.mark.parametrize("gold", [(), (GOLD,)])

@@ -1,6 +1,7 @@
 """The format of calls follows from the chat template that is served, and whatever does not fit is said."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from callproof.config import PromptConfig, RunConfig
 from callproof.errors import UserError
-from callproof.turns import call_format, chat_template, readable_format
+from callproof.turns import call_format, chat_template, prefills_thinking, readable_format
+from callproof.turns.response_hint import declared_formats
 
 HERMES = (Path(__file__).resolve().parents[3] / "models/tiny/chat_template.jinja").read_text()
 CHAT = (
@@ -45,7 +47,7 @@ def config(parser: str = "auto", **model: Any) -> RunConfig:
 def test_the_default_is_the_format_of_the_bases_template(base: Path) -> None:
     (base / "chat_template.jinja").write_text(HERMES)
     plain = RunConfig.model_validate({"name": "cars", "data": {"domain": "d"}, "model": {"base_model": "models/base"}})
-    assert call_format(plain) == ("hermes", None)
+    assert call_format(plain)[:2] == ("hermes", None)
 
 
 def test_a_template_of_the_configuration_goes_before_the_bases(base: Path) -> None:
@@ -94,7 +96,8 @@ def test_a_template_that_is_not_here_asks_for_a_name() -> None:
         call_format(config(base_model="owner/base"), "c.yaml")
     with pytest.raises(UserError, match=r"models/base has no chat template; name the format, such as .*hermes"):
         call_format(config())
-    assert call_format(config("xlam", base_model="owner/base")) == ("xlam", None)
+    assert call_format(config("xlam", base_model="owner/base")) == ("xlam", None, False)
+    assert call_format(config("mistral", base_model="owner/base")) == ("mistral", None, True)
 
 
 def test_a_template_that_renders_no_call_is_one_line_with_the_way_out(base: Path) -> None:
@@ -140,10 +143,137 @@ def test_a_catalog_in_the_text_has_calls_in_the_text_whatever_the_template(base:
     (base / "chat_template.jinja").write_text(NO_CALLS)
     for parser, warned in (("auto", False), ("hermes", False), ("mistral", True)):
         shown = config(parser).model_copy(update={"prompt": PromptConfig(catalog="text")})
-        name, warning = call_format(shown)
+        name, warning, _ = call_format(shown)
         assert (name, warning is not None) == ("hermes" if parser == "auto" else parser, warned)
 
 
 def test_a_format_that_cannot_be_read_here_is_refused_with_those_that_can() -> None:
     with pytest.raises(UserError, match=r"serve.tool_call_parser: 'step3' is no format .*name one of: .*hermes"):
         readable_format(config("step3"))
+
+
+CALLS_OF = {
+    "hermes": {"open": "<tool_call>", "close_pattern": r"</tool_call>\s*", "repeats": True, "content": "json"},
+    "pythonic": {"open_pattern": r"\[(?P<name>\w+)\(", "close": ")]", "content": "text"},
+    "gemma4": {
+        "open_pattern": r"<\|tool_call>call:(?P<name>\w+)",
+        "close_pattern": r"<tool_call\|>\s*",
+        "content": "json",
+        "content_args": {"string_delims": [['<|"|>', '<|"|>']], "unquoted_keys": True},
+    },
+    "nothing": {"open": "<made_up>", "close": "</made_up>", "content": "json"},
+    "costly": {"open_pattern": "(a+)+$(?P<", "content": "json"},
+}
+
+
+def declare(base: Path, form: str, template: str | None) -> None:
+    """A tokenizer_config.json as transformers 5 writes it."""
+    declared = {
+        "defaults": {"role": "assistant"},
+        "start_anchor": "<|im_start|>assistant\n",
+        "fields": {
+            "reasoning_content": {"open": "<think>", "close_pattern": r"</think>\s*", "content": "text"},
+            "tool_calls": {**CALLS_OF[form], "transform": {"type": "function", "function": "{content}"}},
+            "content": {"close_pattern": r"<\|im_end\|>\s*", "content": "text"},
+        },
+    }
+    held = {"tokenizer_class": "PreTrainedTokenizerFast", "response_template": declared}
+    (base / "tokenizer_config.json").write_text(json.dumps(held | ({"chat_template": template} if template else {})))
+
+
+@pytest.mark.parametrize(
+    ("template", "declared", "name", "said"),
+    [
+        (HERMES, "hermes", "hermes", None),
+        (HERMES, "gemma4", "hermes", "writes calls in the format hermes, but response_template .* declares gemma4"),
+        (HERMES, "nothing", "hermes", "in the format hermes, but response_template .* declares an unknown form"),
+        (HERMES, "costly", "hermes", "declares an unknown form"),
+        (PYTHONIC, "pythonic", "llama4_pythonic", None),
+        (None, "gemma4", "gemma4", "has no chat template; response_template .* declares gemma4, and that is used"),
+        ("{% for %}", "hermes", "hermes", r"cannot be tried \(TemplateSyntaxError.* declares hermes, and that is used"),
+    ],
+)
+def test_what_a_checkpoint_declares_decides_where_the_template_does_not_and_is_said_where_it_differs(
+    template: str | None, declared: str, name: str, said: str | None, base: Path
+) -> None:
+    declare(base, declared, template)
+    derived = call_format(config())
+    assert derived.name == name
+    assert (derived.warning is None) == (said is None)
+    assert said is None or re.search(said, derived.warning or "")
+
+
+@pytest.mark.parametrize("template", [NO_CALLS, STRANGE])
+def test_a_refusal_names_what_the_checkpoint_declares(template: str, base: Path) -> None:
+    declare(base, "gemma4", template)
+    with pytest.raises(UserError, match=r"response_template in tokenizer_config\.json declares gemma4"):
+        call_format(config())
+
+
+def test_a_template_of_the_configuration_has_nothing_to_do_with_what_the_base_declares(base: Path) -> None:
+    declare(base, "gemma4", NO_CALLS)
+    Path("t.jinja").write_text(HERMES)
+    assert call_format(config(chat_template="t.jinja"))[:2] == ("hermes", None)
+
+
+DECLARED_BY_TRL = {
+    "qwen3_template": "hermes",
+    "qwen3_5_template": "qwen3_xml",
+    "nemotron_3_template": "qwen3_xml",
+    "glm4moe_template": "glm45",
+    "llama3_template": "llama3_json",
+    "gptoss_template": "openai",
+    "lfm2_2_5_template": "lfm2",
+    "gemma4_template": "gemma4",
+    "deepseek_r1_distill_template": None,
+}
+
+
+@pytest.mark.parametrize("name", DECLARED_BY_TRL)
+def test_what_trl_declares_is_the_format_of_its_templates(name: str) -> None:
+    templates = pytest.importorskip("trl.chat_template_utils")
+    format = DECLARED_BY_TRL[name]
+    assert declared_formats(getattr(templates, name)) == ([format] if format else None)
+
+
+TOKENIZERS: dict[str, tuple[dict[str, Any], bool]] = {
+    "unknown": ({}, True),
+    "tags are text": ({"tokenizer.json": {"added_tokens": [{"content": "<tool_call>", "special": False}]}}, False),
+    "tags are special": ({"tokenizer.json": {"added_tokens": [{"content": "<tool_call>", "special": True}]}}, True),
+    "another is special": ({"tokenizer.json": {"added_tokens": [{"content": "<|im_end|>", "special": True}]}}, False),
+    "listed in the configuration": (
+        {"tokenizer_config.json": {"added_tokens_decoder": {"7": {"content": "</tool_call>", "special": True}}}},
+        True,
+    ),
+    "named in the configuration": (
+        {
+            "tokenizer.json": {"added_tokens": [{"content": "<tool_call>", "special": False}]},
+            "tokenizer_config.json": {"additional_special_tokens": ["<tool_call>"], "eos_token": {"content": "</s>"}},
+        },
+        True,
+    ),
+    "thinking is special": ({"tokenizer.json": {"added_tokens": [{"content": "<think>", "special": True}]}}, True),
+}
+
+
+@pytest.mark.parametrize("case", TOKENIZERS)
+def test_the_tokenizer_says_whether_tags_have_to_be_asked_for(case: str, base: Path) -> None:
+    files, special = TOKENIZERS[case]
+    (base / "chat_template.jinja").write_text(HERMES)
+    for name, content in files.items():
+        (base / name).write_text(json.dumps(content))
+    assert call_format(config()).special_tags is special
+
+
+THINKS = CHAT.replace("assistant\n{%", "assistant\n{% if enable_thinking is not false %}<think>\n{% endif %}{%")
+
+
+def test_whether_prompts_end_inside_thinking_follows_from_template_and_variables() -> None:
+    thinking = config(chat_template="t.jinja")
+    for template, prefilled in ((THINKS, True), (HERMES, False), ("{% for %}", False)):
+        Path("t.jinja").write_text(template)
+        assert prefills_thinking(thinking) is prefilled
+    Path("t.jinja").write_text(THINKS)
+    off = PromptConfig.model_validate({"template_kwargs": {"enable_thinking": False}})
+    assert not prefills_thinking(thinking.model_copy(update={"prompt": off}))
+    assert not prefills_thinking(config(base_model="owner/base"))

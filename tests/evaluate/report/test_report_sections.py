@@ -192,6 +192,22 @@ def test_answers_that_took_several_requests_are_told_and_lead_to_their_turns(run
 
 
 @needs_browser
+def test_thinking_is_folded_away_and_shown_when_it_is_opened(run: Run, tmp_path: Path):
+    thinker = with_answers(run, tmp_path / "thinker", thinking="I weigh it.")
+
+    async def look(page: Page) -> None:
+        summaries = "[...document.querySelectorAll('.answer details')].filter((each) => each.querySelector('summary')"
+        folded = f"{summaries}.textContent === 'thinking')"
+        await page.run("document.querySelectorAll('.row')[0].click()")
+        assert await page.run(f"{folded}.map((each) => [each.open, each.textContent])") == [[False, "thinking"]] * 2
+        await page.run(f"{folded}[0].querySelector('summary').click()")
+        await page.run("new Promise((done) => setTimeout(done, 50))")
+        assert await page.run(f"{folded}.map((each) => each.textContent)") == ["thinkingI weigh it.", "thinking"]
+
+    visit(thinker, look, tmp_path / "profile")
+
+
+@needs_browser
 def test_calls_and_abstentions_add_up_to_the_rates_and_lead_to_their_turns(run: Run, tmp_path: Path):
     metrics = json.loads(run.metrics_path.read_text())["models"]
 

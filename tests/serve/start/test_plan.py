@@ -68,6 +68,11 @@ def test_a_batch_of_tokens_is_never_smaller_than_the_number_of_requests() -> Non
     assert make_plan([config], "cpu").options["max-num-batched-tokens"] == 64
 
 
+def test_templates_get_text_as_text_as_they_do_in_training() -> None:
+    write_adapter("cars")
+    assert make_plan([write_config("cars")], "cpu").options["chat-template-content-format"] == "string"
+
+
 def test_the_server_listens_on_this_machine_alone_and_the_command_line_overrides() -> None:
     assert plan_of("cars").url == "http://127.0.0.1:8000"
     plan = make_plan([write_config("cars")], "cpu", host="0.0.0.0", port=8123)

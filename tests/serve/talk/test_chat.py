@@ -116,7 +116,7 @@ def test_the_requests_of_a_recorded_session_are_evaluates_own(config: RunConfig)
             else:
                 payload = chat.request("cars", Sampling(99, 0.0))
                 if turn := turns.get(f"{session.session_id}/{position}"):
-                    wanted = request(turn, "cars", max_tokens=99, temperature=0.0, stream=True)
+                    wanted = request(turn, "cars", max_tokens=99, temperature=0.0, stream=True, format=chat.format)
                     assert json.dumps(payload) == json.dumps(wanted)
                     asked += 1
                 chat.answer("\n".join(filter(None, (message.content, render(message.tool_calls)))), "stop")
@@ -127,7 +127,7 @@ def test_an_answer_is_read_and_kept_in_the_format_that_the_model_writes(config: 
     serve = config.serve.model_copy(update={"tool_call_parser": "qwen3_xml"})
     chat = Chat(config.model_copy(update={"serve": serve}), "s")
     chat.say("Cars?")
-    assert chat.request("cars", Sampling(9, 0.0))["skip_special_tokens"] is False
+    assert "skip_special_tokens" not in chat.request("cars", Sampling(9, 0.0))  # models/tiny marks no tag special
     text = (
         "<tool_call>\n<function=search_vehicles>\n<parameter=max_price>\n25000\n</parameter>\n</function>\n</tool_call>"
     )
@@ -176,19 +176,37 @@ def test_the_request_is_the_raw_channels_and_options_override_the_configuration(
         talk(folder, fake, "Hello", words=words)
     chat = Chat(config, "s-1")
     chat.say("Hello")
-    assert fake.requests[0] == chat.request("cars", Sampling(99, 0.0))
+    asked = {key: value for key, value in fake.requests[0].items() if key != "skip_special_tokens"}
+    assert asked == chat.request("cars", Sampling(99, 0.0))  # the folder lacks the base, which marks no tag special
     assert fake.requests[0]["tool_choice"] == "none"
     told = {key: fake.requests[1][key] for key in ("model", "max_tokens", "temperature")}
     assert told == {"model": "tiny", "max_tokens": 5, "temperature": 0.5}
     assert fake.requests[1]["messages"][0]["content"] == "Be brief.\n\n## B\n- two\n- one\n"
 
 
+ELSEWHERE = ("model.base_model=owner/base", "serve.tool_call_parser=hermes")
+"""A base whose tokenizer is not on this machine, so that nobody knows which tags are special."""
+
+
 def test_keys_that_only_vllm_knows_reach_it_through_the_openai_client(folder: Path) -> None:
     with FakeEndpoint("Hi.", models=["cars"]) as fake:
-        done = talk(folder, fake, "Hello", words=("prompt.template_kwargs={enable_thinking: false}",))
+        words = (*ELSEWHERE, "prompt.template_kwargs={enable_thinking: false}")
+        done = talk(folder, fake, "Hello", words=words)
     assert done.code == 0
     assert fake.requests[0]["chat_template_kwargs"] == {"enable_thinking": False}
     assert fake.requests[0]["skip_special_tokens"] is False
+
+
+def test_a_server_that_refuses_a_key_of_vllm_is_asked_without_it(folder: Path) -> None:
+    def strict(payload: dict[str, Any]) -> str | Script:
+        refusal = b'{"error": {"message": "Unrecognized request argument supplied: skip_special_tokens"}}'
+        return Script(status=400, body=refusal) if "skip_special_tokens" in payload else "Hi there."
+
+    with FakeEndpoint(strict, models=["cars"]) as fake:
+        done = talk(folder, fake, "Hello", "Again", words=ELSEWHERE)
+    assert done.code == 0
+    assert "Hi there." in done.stdout + done.stderr
+    assert ["skip_special_tokens" in payload for payload in fake.requests] == [True, False, False]
 
 
 def test_another_model_goes_on_with_the_same_conversation(folder: Path) -> None:

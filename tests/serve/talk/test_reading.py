@@ -4,10 +4,10 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callproof.calls import ToolCall, parse_answer, render
+from callproof.calls import ToolCall, render
 from callproof.calls.formats import FORMATS
 from callproof.catalog import Catalog
 from serve.talk.reading import Reading, read_forming, read_whole
@@ -54,28 +54,65 @@ def test_what_was_shown_of_an_answer_is_never_taken_back(text: str) -> None:
 
 
 PIECES = [
-    "<tool_call>",
-    "</tool_call>",
-    "<think>",
-    "</think>",
-    '{"name": "book"',
-    ', "arguments": {}',
-    "}",
-    '"',
-    " a ",
-    "<",
+    *[
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        '{"name": "book"',
+        ', "arguments": {}',
+        "}",
+        '"',
+        " a ",
+        "<",
+    ],
+    *[
+        "[",
+        "]",
+        "[search(",
+        "book(",
+        "n=1",
+        ")",
+        "```json",
+        "```",
+        "\n",
+        "Action: book",
+        "\nAction Input:",
+        '{"id": 1}',
+    ],
+    *["[TOOL_CALLS]", "[{", ";", "<function=", "functools[", "<|im_end|>", "see [this](x)", "bo", "<functioncall>"],
 ]
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=14))
-def test_no_mixture_of_tags_and_json_is_taken_back(pieces: list[str]) -> None:
-    before, closed, _ = "".join(pieces).partition("</think>")
-    assume(not closed or "<think>" in before)  # else the template opened it: what stood there as text is thinking
-    assume(parse_answer("".join(pieces)).foreign is None)  # bare JSON is an attempt, but only once it is whole
-    texts = ["".join(pieces[:count]) for count in range(len(pieces) + 1)]
-    readings = [*(read_forming(text, CATALOG) for text in texts), read_whole(texts[-1], CATALOG)]
-    for before, after in pairwise(readings):
+@pytest.mark.parametrize("prefilled", [False, True])
+@pytest.mark.parametrize("name", ["hermes", "qwen3_xml", "mistral", "llama3_json", "pythonic", "xlam", "openai"])
+@settings(max_examples=150, deadline=None)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=10))
+def test_no_mixture_of_tags_and_json_is_taken_back(pieces: list[str], name: str, prefilled: bool) -> None:
+    text = "".join(pieces)
+    readings = [read_forming(text[:end], CATALOG, name, prefilled) for end in range(len(text) + 1)]
+    for before, after in pairwise([*readings, read_whole(text, CATALOG, None, name, prefilled)]):
         assert grows(before, after), (before, after)
+
+
+SHOWN_AS = {
+    "bare JSON": ('Now {"name": "book", "arguments": {}}', False, ("", "Now")),
+    "a Python call": ("Now\n[book(n=1)]", False, ("", "Now")),
+    "no call": ('See {"name": "Bern"} and [this](link).', False, ("", 'See {"name": "Bern"} and [this](link).')),
+    "a stray end of thinking": ("let me see</think>Yes.", False, ("", "let me see\n\nYes.")),
+    "thinking that the template opened": ("let me see</think>Yes.", True, ("let me see", "Yes.")),
+    "thinking without an end": ("let me see", True, ("let me see", "")),
+}
+
+
+@pytest.mark.parametrize("case", SHOWN_AS)
+def test_text_is_shown_once_it_is_sure_what_it_is(case: str) -> None:
+    text, prefilled, shown = SHOWN_AS[case]
+    readings = [read_forming(text[:end], CATALOG, "hermes", prefilled) for end in range(len(text) + 1)]
+    whole = read_whole(text, CATALOG, "stop", "hermes", prefilled)
+    assert (whole.thinking, whole.text) == shown
+    assert all(grows(before, after) for before, after in pairwise([*readings, whole]))
+    assert max(len(reading.text + reading.thinking) for reading in readings) > 0
 
 
 def test_a_call_forms_first_by_its_name_and_then_by_its_arguments() -> None:

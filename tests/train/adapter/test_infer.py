@@ -98,11 +98,20 @@ def test_calls_are_held_against_the_catalog() -> None:
     catalog = read_catalog(Path("datasets/car_sales/tools.json"))
     name = next(tool.name for tool in catalog.tools if (tool.parameters or {}).get("required"))
     blocks = [f'{{"name": "{name}", "arguments": {{}}}}', '{"name": "fly", "arguments": {}}', '{"name": ']
-    said = judged("".join(f"<tool_call>{block}</tool_call>" for block in blocks), "stop", catalog)
+    said = judged("".join(f"<tool_call>{block}</tool_call>" for block in blocks), "stop", "hermes", catalog)
     assert [call["name"] for call in said["calls"]] == [name, "fly"]
     assert [call["reason"] for call in said["malformed"]] == ["invalid_json"]
     assert any(problem.startswith(f"{name}: ") for problem in said["problems"])
     assert "fly: unknown tool 'fly'" in said["problems"]
+
+
+def test_an_answer_is_read_in_the_format_of_its_template() -> None:
+    from train.adapter.infer import judged
+
+    catalog = read_catalog(Path("datasets/car_sales/tools.json"))
+    said = judged('<|tool_call>call:fly{to:<|"|>Bern<|"|>,n:3}<tool_call|>', "stop", "gemma4", catalog)
+    assert said["calls"] == [{"name": "fly", "arguments": {"to": "Bern", "n": 3}}]
+    assert said["malformed"] == []
 
 
 @pytest.mark.parametrize("prompt", ["", " \n", "half \ud800"])

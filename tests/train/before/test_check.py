@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from template_tokenizers import LOSE_CALLS, template_tokenizer, trl_template
 
-from callproof.config import RunConfig, load
+from callproof.config import ModelConfig, RunConfig, load
 from callproof.console.html import source_hash
+from callproof.errors import UserError
 from train.before.check import Found, check
 from train.before.preview import print_examples, print_report, segments, visible, write_html
 from train.cli import main
@@ -254,3 +256,16 @@ def test_the_page_admits_its_own_style_alone_and_marks_what_is_learnt(tmp_path: 
     assert marked[0] == "Which city?<|im_end|>"
     assert len(marked) == 3
     assert not re.search(r"<[^>]*\s(src|href|on\w+)\s*=", page)
+
+
+@pytest.mark.parametrize("name", LOSE_CALLS)
+def test_a_template_that_loses_calls_is_refused_and_the_bundled_one_is_not(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    tokenizer = template_tokenizer(name, trl_template(name))
+    config = write(tmp_path, GOOD)
+    with pytest.raises(UserError, match=r"train.jsonl:\d: session 't\d'.*model\.chat_template: hermes"):
+        check(config, Encoder(tokenizer))
+    bundled = ModelConfig(chat_template="hermes").template_file
+    assert bundled is not None
+    tokenizer.chat_template = bundled.read_text()
+    assert check(config, Encoder(tokenizer)).report.spoiled == []

@@ -34,6 +34,7 @@ FIRST = {"city": 'Zürich\'s "x"', "nights": 3, "quiet": True}
 SECOND = {"city": "3"}
 SHOW_NO_TOOLS = ("deepseekv3",)
 """Templates that write calls, but leave the tools out: for `prompt.catalog: none`."""
+MISTRAL = ROOT / "benchmarks" / "mistral.jinja"
 KEEPS_CALLS = sorted(set(trl_templates()) - set(LOSE_CALLS))
 
 
@@ -88,6 +89,35 @@ def test_templates_that_write_calls_are_supervised_from_the_call_to_its_end(name
     assert (read.name, read.arguments) == ("book_room", FIRST)
     assert "It is booked." in answer
     assert "You are welcome." in thanks
+
+
+def test_calls_with_ids_in_mistrals_list_are_supervised_with_their_ids() -> None:
+    encoder = Encoder(template_tokenizer("mistral", read_text(MISTRAL)))
+    called, answer, _ = said(encoder, talk(FIRST, SECOND))
+    assert '"id": "call00000"}, {' in called
+    assert [call.arguments for call in parse(called, "mistral")] == [FIRST, SECOND]
+    assert answer == " It is booked.</s>"
+
+
+def test_a_call_is_said_name_first_also_where_the_servers_history_has_its_arguments_first() -> None:
+    rows = Encoder(template_tokenizer("mistral", read_text(MISTRAL))).rows(talk(FIRST))
+    assert '[TOOL_CALLS] [{"name": "book_room", "arguments": {' in rows[0].text
+    assert '[TOOL_CALLS] [{"arguments": {' in rows[1].text
+    assert '"name": "book_room", "id": "call00000"}]</s>[TOOL_RESULTS]' in rows[1].text
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_a_tag_that_only_its_token_marks_special_is_kept_where_answers_are_decoded(special: bool) -> None:
+    from tokenizers import AddedToken
+
+    template = read_text(MISTRAL)
+    tokenizer = template_tokenizer("mistral", template.replace("TOOL_CALLS", "CALLED"))
+    tokenizer.add_tokens([AddedToken("[TOOL_CALLS]", special=special, normalized=False)])
+    tokenizer.chat_template = template
+    assert "[TOOL_CALLS]" not in tokenizer.all_special_tokens
+    written = tokenizer.decode(tokenizer.encode("[TOOL_CALLS] [", add_special_tokens=False), skip_special_tokens=True)
+    assert ("[TOOL_CALLS]" in written) is not special
+    assert Encoder(tokenizer).template.special_tags is special
 
 
 @pytest.mark.parametrize("name", LOSE_CALLS)

@@ -1,0 +1,112 @@
+"""The files of a base model that say how it is asked: its chat template, its special tokens, its response template.
+
+They are read from the base's folder, or from the hub's cache on this machine; nothing is loaded.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callproof.config import ModelConfig
+from callproof.errors import UserError
+from callproof.records import read_object, read_text
+
+_CONFIG, _TOKENIZER = "tokenizer_config.json", "tokenizer.json"
+_MEND = "copy the base model again"
+
+
+class ServedTemplate(NamedTuple):
+    """A chat template and the file that holds it."""
+
+    file: Path
+    text: str
+
+
+def chat_template(model: ModelConfig) -> ServedTemplate | None:
+    """The template that a server of this model uses when a request has tools; None if it is not on this machine.
+
+    That is `model.chat_template`, or else the base's own.
+
+    Raises:
+        UserError: a file is missing or malformed.
+    """
+    if (file := model.template_file) is not None:
+        if not file.is_file():
+            raise UserError("model.chat_template", f"there is no file {file}", "correct the path")
+        return ServedTemplate(file, read_text(file))
+    find = _files(model)
+    for name in ("additional_chat_templates/tool_use.jinja", "chat_template.jinja"):
+        if file := find(name):
+            return ServedTemplate(file, read_text(file))
+    if file := find(_CONFIG):
+        text = _for_tools(read_object(file, _MEND).get("chat_template"))
+        return ServedTemplate(file, text) if text is not None else None
+    return None
+
+
+def response_template(model: ModelConfig) -> Any:
+    """What the base's tokenizer_config.json holds as `response_template`; None if it holds none, is not on this
+    machine, or if `model.chat_template` takes the place of the base's own.
+    """
+    file = None if model.template_file else _files(model)(_CONFIG)
+    return file and read_object(file, _MEND).get("response_template")
+
+
+def special_tokens(model: ModelConfig) -> frozenset[str] | None:
+    """The texts of the tokens that the base's tokenizer marks special; None if it is not on this machine.
+
+    Raises:
+        UserError: a file is malformed.
+    """
+    find = _files(model)
+    settings, tokenizer = (read_object(file, _MEND) if (file := find(name)) else {} for name in (_CONFIG, _TOKENIZER))
+    listed, added = settings.get("added_tokens_decoder"), tokenizer.get("added_tokens")
+    if not isinstance(listed, dict) and not isinstance(added, list):
+        return None
+    entries = [*(listed.values() if isinstance(listed, dict) else ()), *(added if isinstance(added, list) else ())]
+    marked = [entry for entry in entries if isinstance(entry, dict) and entry.get("special")]
+    roles = [value for key, value in settings.items() if key.endswith(("_token", "special_tokens"))]
+    return frozenset(_texts([roles, marked]))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of tokens, each a string or an object with `content`, however they are nested."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from _texts(value["content"] if "content" in value else [*value.values()])
+
+
+def _files(model: ModelConfig) -> Callable[[str], Path | None]:
+    """Finds a file of the base by its name."""
+    return _in_folder(Path(model.base_model)) if Path(model.base_model).is_dir() else _in_hub_cache(model)
+
+
+def _in_folder(folder: Path) -> Callable[[str], Path | None]:
+    return lambda name: folder / name if (folder / name).is_file() else None
+
+
+def _in_hub_cache(model: ModelConfig) -> Callable[[str], Path | None]:
+    """Looks files of a hub repository up without the network; finds none if huggingface_hub is not installed."""
+
+    def find(name: str) -> Path | None:
+        try:
+            from huggingface_hub import try_to_load_from_cache
+
+            path = try_to_load_from_cache(model.base_model, name, revision=model.revision)
+        except (ImportError, ValueError):  # a folder that is not there yet is no valid id
+            return None
+        return Path(path) if isinstance(path, str) else None
+
+    return find
+
+
+def _for_tools(value: Any) -> str | None:
+    """The template for requests with tools, of one template or a list of named ones."""
+    if not isinstance(value, list):
+        return value if isinstance(value, str) else None
+    named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
+    return _for_tools(named.get("tool_use") or named.get("default"))
