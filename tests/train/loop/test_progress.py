@@ -23,7 +23,7 @@ def test_a_run_that_has_written_nothing_readable_is_at_its_beginning(tmp_path: P
 
 @pytest.mark.parametrize(
     ("step", "epoch", "current"),
-    [(0, 0.0, 0), (1, 0.25, 1), (4, 1.0, 2), (7, 1.75, 2), (8, 2.0, 2), (9, 2.25, 3), (12, 3.0, 3)],
+    [(0, 0.0, 0), (1, 0.25, 1), (4, 1.0, 2), (7, 1.75, 2), (8, 2.0, 3), (9, 2.25, 3), (12, 3.0, 3)],
 )
 def test_the_current_epoch_is_the_one_that_is_trained(step: int, epoch: float, current: int) -> None:
     assert Progress(step=step, total_steps=12, epoch=epoch, total_epochs=3).current_epoch == current
