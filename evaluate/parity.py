@@ -125,7 +125,9 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
         UserError: `url` is no URL, or the model is not served there.
     """
     settings, key = config.eval, api_key_from(config.eval.api_key_env)
-    async with Endpoint(url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency) as endpoint:
+    async with Endpoint(
+        url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency, max_body=settings.max_body
+    ) as endpoint:
         await _require(endpoint, model)
         served = await _ask_all(endpoint, [turn for turn, _ in pairs], model)
         prompts = [(turn.turn_id, ours, theirs) for (turn, ours), theirs in zip(pairs, served, strict=True)]

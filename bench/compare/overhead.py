@@ -88,7 +88,9 @@ class Overhead:
         async with AsyncExitStack() as stack:
             endpoints: dict[str, Endpoint] = {}
             for url in dict.fromkeys(arm.url for arm in self.arms):
-                endpoint = Endpoint(url, timeout_s=self.settings.timeout_s, limit=self.concurrency)
+                endpoint = Endpoint(
+                    url, timeout_s=self.settings.timeout_s, limit=self.concurrency, max_body=self.settings.max_body
+                )
                 endpoints[url] = await stack.enter_async_context(endpoint)
             for arm in self.arms:
                 await require_models(endpoints[arm.url], [arm.model])

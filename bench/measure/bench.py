@@ -123,7 +123,7 @@ class Bench:
     def connect(self) -> Endpoint:
         cap = self.options.max_in_flight or len(self.jobs)
         limit = max(self.concurrencies, default=1) if self.options.arrival is None else cap
-        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit)
+        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit, max_body=self.settings.max_body)
 
     async def block(self, endpoint: Endpoint) -> None:
         """Run every level once, or the search for a rate; levels are skipped once the server is gone."""

@@ -10,6 +10,7 @@ level; `null` is not omitted. A field's schema may declare otherwise:
   none count at the ends; `{"tolerance": 0.5}`: numbers are equal up to this absolute difference, itself included, all
   three taken as they are written in decimals; `{"instant": true}`, beside the format `date-time` or `time`: texts that
   mean the same instant are equal, as 14:30 and 14:30:00, or 10:00:00Z and 12:00:00+02:00.
+- `"x-match": "ignore"`, or `{"ignore": true}`: the value does not count, nor whether there is one.
 
 Values that are equal only by `x-match` are `RELAXED`, and reported apart.
 """
@@ -80,6 +81,10 @@ class Shape:
     def relaxation(self) -> Mapping[str, Any]:
         declared = self._declared("x-match", {})
         return declared if isinstance(declared, dict) else {}
+
+    @cached_property
+    def ignored(self) -> bool:
+        return self._declared("x-match", None) == "ignore" or self.relaxation.get("ignore") is True
 
     @cached_property
     def format(self) -> str:
@@ -214,6 +219,8 @@ def _nests(schema: Mapping[str, Any]) -> bool:
 
 def compare(expected: Any, got: Any, shape: Shape) -> int:
     """`EQUAL`, `RELAXED` or `DIFFERENT`."""
+    if shape.ignored:
+        return EQUAL
     if isinstance(expected, str) and isinstance(got, str):
         return _compare_text(expected, got, shape)
     if isinstance(expected, dict) and isinstance(got, dict):

@@ -225,18 +225,23 @@ def _own_problems(schema: dict[str, Any]) -> Iterator[str]:
     for keyword in ("x-unordered", "x-null-omitted"):
         if not isinstance(schema.get(keyword, True), bool):
             yield f"`{keyword}` is true or false, got {schema[keyword]!r}"
-    relaxation = schema.get("x-match", {})
+    if schema.get("x-match") != "ignore":
+        yield from _problems_of_relaxation(schema.get("x-match", {}), schema.get("format"))
+
+
+def _problems_of_relaxation(relaxation: Any, format: Any) -> Iterator[str]:
     if not isinstance(relaxation, dict):
-        yield f"`x-match` is an object, got {relaxation!r}"
+        yield f"`x-match` is an object or 'ignore', got {relaxation!r}"
         return
     for key, value in relaxation.items():
-        if key in ("case", "whitespace", "instant"):
+        if key in ("case", "whitespace", "instant", "ignore"):
             good = isinstance(value, bool)
         else:
             good = key == "tolerance" and _is_tolerance(value)
         if not good:
-            yield f"`x-match` takes case, whitespace and instant (true or false) and tolerance, got {key}: {value!r}"
-    if relaxation.get("instant") and schema.get("format") not in ("date-time", "time"):
+            valid = "case, whitespace, instant and ignore (true or false) and tolerance"
+            yield f"`x-match` takes {valid}, got {key}: {value!r}"
+    if relaxation.get("instant") and format not in ("date-time", "time"):
         yield "`x-match` takes instant only beside a `format` of date-time or time"
 
 

@@ -254,11 +254,17 @@ class EvalConfig(Record):
     repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
     concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")
     timeout_s: float = Field(default=120, gt=0, description="a request, seconds")
+    max_answer_mib: float = Field(default=16, gt=0, description="of an answer, decompressed; a longer one is an error")
     run_timeout_s: float | None = Field(default=None, gt=0, description="a whole run, seconds; --resume goes on")
     retries: int = Field(default=4, ge=0, description="on transport errors, 429 and 5xx")
     api_key_env: str | None = Field(
         default=None, description="environment variable with the API key; default: CALLPROOF_, VLLM_ or OPENAI_API_KEY"
     )
+
+    @property
+    def max_body(self) -> int:
+        """`max_answer_mib` in bytes."""
+        return int(self.max_answer_mib * 2**20)
 
 
 class GateConfig(Record):

@@ -28,10 +28,10 @@ from callproof.scoring import Answer
 
 from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
 from .chat_request import KEEP_TAGS, refuses_keep_tags, without_keep_tags
+from .wire import MAX_BODY, Oversized, Redirected, Wire
 
 MAX_PAUSE_S = 30.0
 _JSON = {"Content-Type": "application/json"}
-KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
 PROBE_TIMEOUT_S = 10.0
 
 
@@ -78,6 +78,7 @@ class Endpoint:
         api_key: default: see `api_key_from`. It is sent, and never written or shown.
         timeout_s: of one attempt, in seconds, from sending to the last byte.
         limit: requests in flight; further ones wait before their clock starts.
+        max_body: bytes of an answer, decompressed; a longer one is no answer.
 
     Attributes:
         root: the URL without `/v1` and credentials.
@@ -89,35 +90,30 @@ class Endpoint:
     """
 
     def __init__(
-        self, base_url: str, *, api_key: str | None = None, timeout_s: float = 120.0, limit: int = 256
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 120.0,
+        limit: int = 256,
+        max_body: int = MAX_BODY,
     ) -> None:
         self.root = root_of(base_url)
         self._url = URL(f"{self.root}/v1/chat/completions")
         self._key = api_key or api_key_from()
         self.authorization = authorization_of(base_url, self._key)
-        self._timeout_s = timeout_s
+        self._wire = Wire(self.root, timeout_s, self.authorization, max_body)
         self._slots = asyncio.Semaphore(limit)
-        self._session: aiohttp.ClientSession | None = None
         self.warnings: list[str] = []
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            headers={"Authorization": self.authorization} if self.authorization else None,
-        )
+        await self._wire.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._open.close()
-
-    @property
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("use `async with Endpoint(...)`")
-        return self._session
+        await self._wire.__aexit__(kind, error, trace)
 
     async def models(self) -> list[dict[str, Any]]:
         """The model cards of GET /v1/models.
@@ -148,8 +144,10 @@ class Endpoint:
         method, url = "GET" if payload is None else "POST", self.root + path
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._open.request(method, url, json=payload, timeout=timeout) as response:
-                return response.status, await response.read()
+            async with await self._wire.send(method, url, json=payload, timeout=timeout) as response:
+                return response.status, await self._wire.read(response)
+        except (Oversized, Redirected) as error:
+            raise UserError(url, str(error), "correct --endpoint") from None
         except (aiohttp.ClientError, OSError) as error:
             mend = "start it (callproof serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
@@ -177,10 +175,10 @@ class Endpoint:
             NoAnswer: no answer, a status other than 200, or a body that is not a JSON object.
         """
         try:
-            async with self._slots, self._open.post(self.root + path, data=to_json(payload), headers=_JSON) as response:
+            async with self._slots, await self._send(self.root + path, payload) as response:
                 if response.status != 200:
-                    raise await _refusal(response)
-                value = load_json(await response.read())
+                    raise await self._refusal(response)
+                value = load_json(await self._wire.read(response))
         except (_Failure, NoCompletion) as error:
             raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -196,11 +194,11 @@ class Endpoint:
 
     async def chat(self, payload: dict[str, Any]) -> Reply:
         """POST /v1/chat/completions, read in one piece; a failed request is a reply with `answer.error`."""
-        return await self._ask(payload, _read_whole)
+        return await self._ask(payload, self._read_whole)
 
     async def stream(self, payload: dict[str, Any]) -> Reply:
         """The same over server-sent events; `payload` says `"stream": true` (see `request`)."""
-        return await self._ask(payload, _read_events)
+        return await self._ask(payload, self._read_events)
 
     async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
         chunks: list[_Chunk] = []
@@ -251,15 +249,36 @@ class Endpoint:
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
         status = None
         try:
-            async with self._open.post(self._url, data=to_json(payload), headers=_JSON) as response:
+            async with await self._send(self._url, payload) as response:
                 status = response.status
                 if status != 200:
-                    raise await _refusal(response)
+                    raise await self._refusal(response)
                 return status, await read(response, chunks)
         except NoCompletion as error:
             raise _Failure(str(error), error.status or status, error.again) from None
+        except (Oversized, Redirected) as error:
+            raise _Failure(str(error), status, again=False) from None
         except (aiohttp.ClientError, OSError) as error:
             raise _Failure(_cause(error), status, again=True) from None
+
+    async def _send(self, url: URL | str, payload: dict[str, Any]) -> aiohttp.ClientResponse:
+        return await self._wire.send("POST", url, data=to_json(payload), headers=_JSON)
+
+    async def _read_whole(self, response: aiohttp.ClientResponse, _: "list[_Chunk]") -> Completion:
+        return Completion.of_body(await self._wire.read(response))
+
+    async def _read_events(self, response: aiohttp.ClientResponse, chunks: "list[_Chunk]") -> Completion:
+        streamed = StreamedCompletion()
+        async for data in _events(self._wire.pieces(response)):
+            moment, before = time.perf_counter(), streamed.pieces
+            if streamed.add(data):
+                chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
+        return streamed.completion()
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> _Failure:
+        body, status = await self._wire.read(response), response.status
+        again = may_succeed_later(status)
+        return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
 
     def safe(self, text: str) -> str:
         """The words of a server with the API key masked: some servers echo the request."""
@@ -293,33 +312,18 @@ _Chunk = tuple[float, str, int]  # when it came, what it added to the text, and 
 _Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
-async def _read_whole(response: aiohttp.ClientResponse, _: list[_Chunk]) -> Completion:
-    return Completion.of_body(await response.read())
-
-
-async def _read_events(response: aiohttp.ClientResponse, chunks: list[_Chunk]) -> Completion:
-    streamed = StreamedCompletion()
-    async for data in _events(response.content):
-        moment, before = time.perf_counter(), streamed.pieces
-        if streamed.add(data):
-            chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
-    return streamed.completion()
-
-
-async def _events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The data of each server-sent event, as soon as its line is complete; OpenAI's streams use one line per event."""
-    rest = b""
-    async for piece in content.iter_any():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
+    open_line: list[bytes] = []
+    async for piece in pieces:
+        first, *lines = piece.split(b"\n")
+        open_line.append(first)
+        if not lines:
+            continue
+        whole, open_line = b"".join(open_line), [lines.pop()]
+        for line in (whole, *lines):
             if line.startswith(b"data:"):
                 yield line[5:].strip()
-
-
-async def _refusal(response: aiohttp.ClientResponse) -> _Failure:
-    body, status = await response.read(), response.status
-    again = may_succeed_later(status)
-    return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
 
 
 def _retry_after(headers: Any) -> float:

@@ -4,7 +4,7 @@ from .answer import Answer
 from .differences import Difference, differences
 from .estimates import Estimate, proportion, slices, summarise
 from .intervals import SEED, Array, resampled_sums, t_quantile
-from .match import match, pair_differences
+from .match import argument_names, match, pair_differences
 from .metrics import METRICS
 from .outcomes import (
     DIFFERENCES,
@@ -38,6 +38,7 @@ __all__ = [
     "Spread",
     "Tally",
     "TallyCounter",
+    "argument_names",
     "differences",
     "distance",
     "evidence_of",

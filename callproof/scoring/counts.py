@@ -29,18 +29,18 @@ class Counts(ToolCounts):
 
     Of the turn, each 0 or 1:
         turn: always 1. infra: no answer. exact: outcome `ok`.
-        call_turn, no_call_turn: a call is expected, or none.
-        answered_call_turn, answered_no_call_turn: likewise, and there was an answer.
+        call_turn, no_call_turn, either_turn: a call is expected, or none, or both are right.
+        answered_call_turn, answered_no_call_turn, answered_either_turn: likewise, and there was an answer.
         attempted: at least one attempt.
-        attempted_call_turn, attempted_no_call_turn: likewise, where a call is expected, or none.
+        attempted_call_turn, attempted_no_call_turn, attempted_either_turn: likewise, on each of these turns.
         truncated: the token limit cut the answer. empty: neither text nor attempt. text_beside: an attempt with text
         beside it.
     Of calls:
         attempts: blocks opened. parsed: of them, calls. known: of them, of tools in the catalog. schema_valid: of them,
         with arguments that their schema accepts; unjudged: of the known, those of which that cannot be told. unclosed,
         decoded_strings: see ParsedAnswer.
-        gold_calls; predicted_calls: the same as parsed, but 0 where any call is right. name_matches: size of the common
-        multiset of names.
+        gold_calls: those that the answer is compared with, see `Outcome.gold`. predicted_calls: the same as parsed, but
+        0 where any call is right. name_matches: size of the common multiset of names.
         exact_matches: gold calls with an exact partner. relaxed_matches: of them, those that need `x-match`.
     Of arguments, in pairs of one name (see match.Pair):
         gold_args, predicted_args, matched_args.
@@ -51,11 +51,14 @@ class Counts(ToolCounts):
     exact: Flag
     call_turn: Flag
     no_call_turn: Flag
+    either_turn: Flag = 0
     answered_call_turn: Flag
     answered_no_call_turn: Flag
+    answered_either_turn: Flag = 0
     attempted: Flag
     attempted_call_turn: Flag
     attempted_no_call_turn: Flag
+    attempted_either_turn: Flag = 0
     truncated: Flag
     empty: Flag = 0
     text_beside: Flag
@@ -77,8 +80,10 @@ _PARTS = (
     *_TOOL_PARTS,
     ("answered_call_turn", "call_turn"),
     ("answered_no_call_turn", "no_call_turn"),
+    ("answered_either_turn", "either_turn"),
     ("attempted_call_turn", "answered_call_turn"),
     ("attempted_no_call_turn", "answered_no_call_turn"),
+    ("attempted_either_turn", "answered_either_turn"),
     ("attempted", "attempts"),
     ("text_beside", "attempted"),
     ("parsed", "attempts"),
@@ -94,9 +99,9 @@ _PARTS = (
 _SUMS = tuple(
     (whole, parts, attrgetter(whole, *parts))
     for whole, parts in (
-        ("turn", ("call_turn", "no_call_turn")),
-        ("turn", ("answered_call_turn", "answered_no_call_turn", "infra")),
-        ("attempted", ("attempted_call_turn", "attempted_no_call_turn")),
+        ("turn", ("call_turn", "no_call_turn", "either_turn")),
+        ("turn", ("answered_call_turn", "answered_no_call_turn", "answered_either_turn", "infra")),
+        ("attempted", ("attempted_call_turn", "attempted_no_call_turn", "attempted_either_turn")),
     )
 )
 _SHARED = attrgetter("gold_calls", "name_matches", "exact_matches")

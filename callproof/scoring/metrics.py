@@ -59,8 +59,19 @@ METRICS: dict[str, Metric] = {
         _f1("name_f1", "name_matches", "predicted_calls", "gold_calls", "F1 of function names, as multisets a turn"),
         _ratio("name_precision", "name_matches", "predicted_calls", "common names / predicted calls"),
         _ratio("name_recall", "name_matches", "gold_calls", "common names / gold calls"),
-        _f1("decision_f1", "attempted_call_turn", "attempted", "call_turn", "F1 of attempting where gold has a call"),
-        _ratio("decision_precision", "attempted_call_turn", "attempted", "attempting turns where gold has a call"),
+        Metric(
+            "decision_f1",
+            "F1 of attempting where gold has a call",
+            {"attempted_call_turn": 2},
+            {"attempted": 1, "attempted_either_turn": -1, "call_turn": 1},
+            n_field="call_turn",
+        ),
+        Metric(
+            "decision_precision",
+            "attempting turns where gold has a call",
+            {"attempted_call_turn": 1},
+            {"attempted": 1, "attempted_either_turn": -1},
+        ),
         _ratio("decision_recall", "attempted_call_turn", "call_turn", "turns with gold calls that attempt one"),
         _ratio("parse_rate", "parsed", "attempts", "parsed blocks / attempted blocks"),
         Metric(

@@ -26,6 +26,8 @@ On the raw channel an answer that brings `tool_calls` all the same is read by th
 has taken the calls out of the text. `Outcome.notation` tells.
 
 On a turn where any call is right (`Turn.any_call`), valid calls of known tools are `ok`, and none is `missed_call`.
+Where several answers are right, labels and counts are those of the best of them (see callproof.scoring.match); if one
+calls and another does not, no attempt is a `hallucinated_call`, and none is demanded.
 
 With the match profile `bfcl`, `ok` is BFCL's verdict (see callproof.scoring.bfcl), and the other labels tell where it
 fails: arguments are compared as BFCL does, and `schema_invalid` is not given. One malformed call undoes an answer, so
@@ -53,7 +55,7 @@ from callproof.turns import GoldCall, Turn
 from .answer import Answer
 from .bfcl import BfclReading, bfcl_differences, match_bfcl
 from .counts import Counts, ToolCounts
-from .match import Matching, match, pair_differences
+from .match import Matching, best_answer, match, pair_differences
 
 SCORER_VERSION = 2
 MAX_REASONS = 20
@@ -88,6 +90,9 @@ class Outcome(Record):
     `notation`: how its attempts are written: the name of a format, `json` for a bare or fenced object, `tool_calls` if
     the server's own were read, `bfcl` if a handler of BFCL read them; None if it holds no attempt.
 
+    `gold`: the calls that it was compared with: of several right answers those of the best, without calls that need not
+    be made and were not. `alternative`: which of several right answers that is, 0 the recorded one; None: there is one.
+
     Version 2 added `answer.requests`, which is None in lines of version 1; version 3 added `notation`, the remarks and
     the answer's `thinking` and `refusal`.
     """
@@ -102,6 +107,7 @@ class Outcome(Record):
     tags: tuple[str, ...]
     catalog_size: Number
     gold: tuple[GoldCall, ...]
+    alternative: Number | None = Field(default=None, exclude_if=lambda number: number is None)
     outcome: OutcomeLabel
     labels: tuple[OutcomeLabel | Remark, ...]
     reasons: tuple[str, ...]
@@ -125,6 +131,8 @@ class _Finding(NamedTuple):
     problems: tuple[tuple[ToolCall, list[str]], ...]
     unjudged: tuple[tuple[ToolCall, str], ...]
     compared: tuple[ToolCall, ...]
+    alternative: int
+    gold: tuple[GoldCall, ...]
     matching: Matching
 
     @property
@@ -187,7 +195,8 @@ def judge(
         position=turn.position,
         tags=turn.tags,
         catalog_size=len(catalog.tools),
-        gold=turn.gold,
+        gold=finding.gold,
+        alternative=finding.alternative if turn.alternatives else None,
         outcome=labels[0],
         labels=labels,
         reasons=tuple(islice(reasons, MAX_REASONS)),
@@ -231,8 +240,9 @@ def _find(
     problems = tuple((call, validity.problems) for call, validity in validities if validity.problems)
     unjudged = tuple((call, validity.unjudged) for call, validity in validities if validity.unjudged)
     compared = () if turn.any_call else calls
-    matching = pair_calls(compared, turn.gold, catalog, turn.order, profile)
-    return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, unjudged, compared, matching)
+    right = turn.answers if answer.failure is None else (turn.gold,)
+    best = best_answer(right, lambda gold: pair_calls(compared, gold, catalog, turn.order, profile))
+    return _Finding(turn, profile, answer, parsed, thought_calls, calls, known, problems, unjudged, compared, *best)
 
 
 def _parsed(turn: Turn, answer: Answer, catalog: Catalog, channel: Channel, format: str) -> ParsedAnswer:
@@ -252,21 +262,21 @@ def _notation(parsed: ParsedAnswer, answer: Answer, format: str) -> str | None:
 
 def _labels(finding: _Finding) -> tuple[OutcomeLabel, ...]:
     bfcl = finding.profile == "bfcl"
-    if bfcl and not finding.turn.gold:
+    if bfcl and (finding.turn.any_call or not finding.turn.allows_call):
         return (_bfcl_decision(finding),)
-    malformed, attempts, expected = finding.malformed, finding.parsed.attempts, finding.turn.expects_call
+    malformed, attempts, allowed = finding.malformed, finding.parsed.attempts, finding.turn.allows_call
     surplus, missing = len(finding.matching.surplus), len(finding.matching.missing)
     applies: dict[OutcomeLabel, bool] = {
         "truncated": finding.truncated,
         "parse_error": any(
-            call.reason != "truncated" and (expected or call.reason != "foreign_format") for call in malformed
+            call.reason != "truncated" and (allowed or call.reason != "foreign_format") for call in malformed
         ),
         "unknown_tool": len(finding.known) < len(finding.calls),
         "schema_invalid": bool(finding.problems) and not bfcl,
-        "hallucinated_call": not expected and attempts > 0,
+        "hallucinated_call": not allowed and attempts > 0,
         "missed_call": missing > surplus + len(malformed) or (finding.turn.any_call and not attempts),
         "wrong_tool": surplus > 0 and missing > 0,
-        "extra_call": expected and surplus > missing,
+        "extra_call": allowed and surplus > missing,
         "wrong_args": not all(pair.exact for pair in finding.matching.pairs),
         "empty": finding.empty,
     }
@@ -322,7 +332,7 @@ def _remark_reasons(finding: _Finding) -> Iterator[str]:
 
 
 def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
-    gold, calls, matching = finding.turn.gold, finding.compared, finding.matching
+    gold, calls, matching = finding.gold, finding.compared, finding.matching
     if finding.turn.any_call and not finding.parsed.attempts:
         yield "missing: any call"
     yield from (f"missing: {gold[index].name} {shown(gold[index].arguments)}" for index in matching.missing)
@@ -336,17 +346,22 @@ def _match_reasons(finding: _Finding, catalog: Catalog) -> Iterator[str]:
 def _counts(finding: _Finding, exact: bool) -> Counts:
     parsed, pairs = finding.parsed, finding.matching.pairs
     call_turn, answered, attempted = finding.turn.expects_call, finding.answered, parsed.attempts > 0
-    names = Counter(call.name for call in finding.turn.gold) & Counter(call.name for call in finding.calls)
+    no_call_turn = not finding.turn.allows_call
+    either_turn = not (call_turn or no_call_turn)
+    names = Counter(call.name for call in finding.gold) & Counter(call.name for call in finding.calls)
     return Counts(
         infra=not answered,
         exact=exact,
         call_turn=call_turn,
-        no_call_turn=not call_turn,
+        no_call_turn=no_call_turn,
+        either_turn=either_turn,
         answered_call_turn=answered and call_turn,
-        answered_no_call_turn=answered and not call_turn,
+        answered_no_call_turn=answered and no_call_turn,
+        answered_either_turn=answered and either_turn,
         attempted=attempted,
         attempted_call_turn=attempted and call_turn,
-        attempted_no_call_turn=attempted and not call_turn,
+        attempted_no_call_turn=attempted and no_call_turn,
+        attempted_either_turn=attempted and either_turn,
         truncated=finding.truncated,
         empty=finding.empty,
         text_beside=attempted and bool(parsed.text),
@@ -357,7 +372,7 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
         unjudged=len(finding.unjudged),
         unclosed=parsed.unclosed,
         decoded_strings=parsed.decoded_strings,
-        gold_calls=len(finding.turn.gold),
+        gold_calls=len(finding.gold),
         predicted_calls=len(finding.compared),
         name_matches=names.total(),
         exact_matches=sum(pair.exact for pair in pairs),
@@ -370,9 +385,9 @@ def _counts(finding: _Finding, exact: bool) -> Counts:
 
 def _per_tool(finding: _Finding) -> dict[str, ToolCounts]:
     """Counts of every tool that gold calls, and of every tool of the catalog that the answer calls."""
-    gold = Counter(call.name for call in finding.turn.gold)
+    gold = Counter(call.name for call in finding.gold)
     predicted = Counter(call.name for call in finding.compared)
-    exact = Counter(finding.turn.gold[pair.gold].name for pair in finding.matching.pairs if pair.exact)
+    exact = Counter(finding.gold[pair.gold].name for pair in finding.matching.pairs if pair.exact)
     return {
         name: ToolCounts(
             gold_calls=gold[name],

@@ -52,6 +52,7 @@ class Countable(BaseModel):
     tags: tuple[str, ...]
     catalog_size: Number
     gold: tuple[_Named, ...]
+    alternative: Number | None = None
     outcome: OutcomeLabel
     reasons: tuple[str, ...]
     notation: str | None = None
@@ -81,6 +82,7 @@ class Tally:
         labels: how many answers had each outcome.
         notations: how many answers wrote their calls in each notation (see `Outcome.notation`), None: held no attempt;
             unanswered turns are left out.
+        alternatives: of turns with several right answers, how many answers each of them matched in full, by its number.
         retried: how many answers took more than one request.
     """
 
@@ -93,6 +95,7 @@ class Tally:
     slices: Mapping[str, Rows]
     labels: Mapping[str, int]
     notations: Mapping[str | None, int]
+    alternatives: Mapping[int, int]
     retried: int
 
     @classmethod
@@ -118,6 +121,7 @@ class TallyCounter:
         self._slices: dict[_SliceKey, array[int]] = defaultdict(lambda: array("i"))
         self._labels: Counter[str] = Counter()
         self._notations: Counter[str | None] = Counter()
+        self._alternatives: Counter[int] = Counter()
         self._retried = 0
 
     def add(self, outcome: Outcome | Countable) -> None:
@@ -134,6 +138,8 @@ class TallyCounter:
         self._labels[outcome.outcome] += 1
         if not outcome.counts.infra:
             self._notations[outcome.notation] += 1
+        if outcome.alternative is not None and outcome.counts.exact:
+            self._alternatives[outcome.alternative] += 1
         self._retried += (outcome.answer.requests or 1) > 1
 
     def tally(self) -> Tally:
@@ -157,6 +163,7 @@ class TallyCounter:
             slices={key[2]: _numbers(self._slices[key]) for key in sorted(self._slices)},
             labels=dict(self._labels),
             notations=dict(self._notations),
+            alternatives=dict(sorted(self._alternatives.items())),
             retried=self._retried,
         )
 

@@ -1,5 +1,6 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
+from .acceptance import Acceptance, GoldCall
 from .forms import KEYS
 from .sessions import Message, Session, read_sessions, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
@@ -10,9 +11,11 @@ from .user_module import module_sessions
 __all__ = [
     "ALIKE",
     "KEYS",
+    "Acceptance",
     "Alike",
     "Corpus",
     "Found",
+    "GoldCall",
     "Message",
     "Reader",
     "Session",

@@ -24,12 +24,16 @@ from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
+from .acceptance import Acceptance, GoldCall
 from .forms import own_form
 from .sources import Reader, read_records
 
 
 class Message(Record):
     """One message. Only the assistant's has `tool_calls` and `thinking`, only a tool's `name` (the tool that answered).
+
+    `acceptances`, of each call, and `alternatives`: what is as right as the recorded calls, see
+    `callproof.sessions.acceptance`; without them, nothing is.
 
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
@@ -39,8 +43,16 @@ class Message(Record):
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    acceptances: tuple[Acceptance, ...] = ()
+    alternatives: tuple[tuple[GoldCall, ...], ...] = ()
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)
+
+    @property
+    def gold(self) -> tuple[GoldCall, ...]:
+        """The recorded calls, each with what is accepted in its place."""
+        acceptances = self.acceptances or (None,) * len(self.tool_calls)
+        return tuple(GoldCall.of(*pair) for pair in zip(self.tool_calls, acceptances, strict=True))
 
 
 class Session(Record):
@@ -61,6 +73,10 @@ class Session(Record):
         for number, message in enumerate(self.messages):
             if message.tool_calls and message.role != "assistant":
                 raise ValueError(f"messages.{number}: only the assistant calls tools, got role {message.role!r}")
+            if message.acceptances and len(message.acceptances) != len(message.tool_calls):
+                raise ValueError(f"messages.{number}: expected an acceptance for each of its calls")
+            if message.alternatives and message.role != "assistant":
+                raise ValueError(f"messages.{number}: only the assistant has alternatives, got role {message.role!r}")
             if message.role == "tool":
                 if not open_calls:
                     raise ValueError(f"messages.{number}: a tool result without a call before it")
@@ -83,20 +99,35 @@ class Session(Record):
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
         return {**value, "messages": _messages(self.messages)}
 
+    @property
+    def trained(self) -> "Session":
+        """What training learns of it: without acceptances and alternatives."""
+        bare = {"acceptances": (), "alternatives": ()}
+        return self.model_copy(update={"messages": tuple(each.model_copy(update=bare) for each in self.messages)})
+
 
 def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as they are read; results that come in another order name their call by its number."""
     written: list[dict[str, Any]] = []
     for message in messages:
-        value = message.model_dump(mode="json", exclude_defaults=True, exclude={"answers"})
+        left_out = {"answers", "acceptances", "alternatives"}
+        value = message.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
         if message.role != "assistant":
             value["content"] = message.content
         for number, call in enumerate(value.get("tool_calls", ())):
             call["id"] = str(number)
+            call |= message.acceptances[number].written() if message.acceptances else {}
+        if message.alternatives:
+            value["alternatives"] = [list(map(_written, answer)) for answer in message.alternatives]
         if message.answers is not None:
             value["tool_call_id"] = str(message.answers)
         written.append(value)
     return written
+
+
+def _written(call: GoldCall) -> dict[str, Any]:
+    plain = call.model_dump(mode="json", include={"name", "arguments"}, exclude_defaults=True)
+    return {**plain, **call.written()}
 
 
 def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[tuple[str, Session]]:

@@ -9,6 +9,8 @@
   thinking inside `content` stays there.
 - Calls come from `tool_calls`, or from `<tool_call>` blocks in the assistant's text; both at once are refused, and so
   is a malformed or unclosed block: what a model is to learn must be well-formed.
+- What else is right than the recorded calls stands in `accept`, `optional` and `alternatives`, see
+  `callproof.sessions.acceptance`.
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
   unanswered call. Ids are looked at only where the calls have some.
 """
@@ -21,6 +23,8 @@ from callproof.calls import MalformedCall, ParsedAnswer, ToolCall, Tools, parse_
 from callproof.errors import UserError
 from callproof.records import explain
 
+from .acceptance import KEYS, Acceptance, GoldCall, read_acceptance
+
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _THINKING = ("thinking", "reasoning", "reasoning_content")
 """Under which names sessions carry what the assistant thought before it spoke."""
@@ -28,10 +32,10 @@ _THINKING = ("thinking", "reasoning", "reasoning_content")
 _KEYS = {
     "system": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "tool_calls", *_THINKING),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *_THINKING),
     "tool": ("role", "content", "name", "tool_call_id"),
 }
-_CALL_KEYS = ("id", "type", "index", "function", "name", "arguments")
+_CALL_KEYS = ("id", "type", "index", "function", "name", "arguments", *KEYS)
 _MEND = "see docs/data.md for the forms"
 
 
@@ -127,28 +131,32 @@ class Talk:
             problem = "expected the user to begin, got role 'assistant'"
             refuse(place, problem, "move a greeting into the system prompt, or leave it out")
         self._calls, calls = [], []
+        acceptances: list[Acceptance] = []
         if "<tool_call>" in content:
             content, calls = _calls_in_text(place, content)
             self._calls = [(None, call.name) for call in calls]
         if recorded := message.get("tool_calls"):
             if calls:
                 refuse(place, "calls in its text and in tool_calls", "keep one of them")
-            calls = self._recorded_calls(f"{place}.tool_calls", recorded)
+            calls, acceptances = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
         thinking = _thinking(place, message)
-        more = {"thinking": thinking} if thinking else {}
-        self._keep("assistant", content, message, **more, **({"tool_calls": calls} if calls else {}))
+        more = {
+            "thinking": thinking,
+            "tool_calls": calls,
+            "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
+            "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
+        }
+        self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
 
-    def _recorded_calls(self, place: str, recorded: Any) -> list[ToolCall]:
-        if not isinstance(recorded, list):
-            refuse(place, f"expected a list of calls, got {kind(recorded)}")
-        calls = [_call(f"{place}.{number}", call) for number, call in enumerate(recorded)]
+    def _recorded_calls(self, place: str, recorded: Any) -> tuple[list[ToolCall], list[Acceptance]]:
+        calls, acceptances = _calls(place, recorded)
         ids = [call.get("id") for call in recorded]
         for number, call_id in enumerate(ids):
             if call_id is not None and call_id in ids[:number]:
                 refuse(f"{place}.{number}.id", f"{call_id!r} is already the id of a call before it", "number the calls")
         self._calls = [(call_id, call.name) for call_id, call in zip(ids, calls, strict=True)]
-        return calls
+        return calls, acceptances
 
     def _add_result(self, place: str, message: dict[str, Any], content: str) -> None:
         if not self._open:
@@ -213,6 +221,26 @@ def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tool
     rest = without_think(content, format, tools) or ""
     thinking = content[: len(content) - len(rest)]
     return "\n\n".join(filter(None, (thinking.strip(), answer.text)))
+
+
+def _alternatives(place: str, written: Any) -> list[list[GoldCall]]:
+    """The further right answers of a message; null and an empty list are none."""
+    if not isinstance(written, list | None):
+        refuse(place, f"expected a list of answers, each a list of calls, got {kind(written)}")
+    answers: list[list[GoldCall]] = []
+    for number, answer in enumerate(written or ()):
+        calls, acceptances = _calls(f"{place}.{number}", answer)
+        answers.append([GoldCall.of(*pair) for pair in zip(calls, acceptances, strict=True)])
+    return answers
+
+
+def _calls(place: str, written: Any) -> tuple[list[ToolCall], list[Acceptance]]:
+    """The calls of a list, and what is accepted in the place of each."""
+    if not isinstance(written, list):
+        refuse(place, f"expected a list of calls, got {kind(written)}")
+    calls = [_call(f"{place}.{number}", call) for number, call in enumerate(written)]
+    places = enumerate(zip(written, calls, strict=True))
+    return calls, [read_acceptance(f"{place}.{number}", *pair) for number, pair in places]
 
 
 def _call(place: str, value: Any) -> ToolCall:

@@ -1,22 +1,14 @@
 """What the model is asked: the prompt assembly of a domain, and the tool-eval turns with their gold."""
 
+from callproof.sessions import GoldCall
+
 from .base_files import ServedTemplate, chat_template
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
 from .domain import NO_TOOLS, Domain, split_sessions
+from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
 from .turn_catalog import catalog_of
-from .turns import (
-    GoldCall,
-    GoldLint,
-    Turn,
-    TurnPrompt,
-    check_gold,
-    digest,
-    eval_sessions,
-    eval_turns,
-    lint_gold,
-    read_turns,
-)
+from .turns import Turn, TurnPrompt, digest, eval_sessions, eval_turns, read_turns
 
 __all__ = [
     "HERMES",
@@ -37,6 +29,7 @@ __all__ = [
     "digest",
     "eval_sessions",
     "eval_turns",
+    "lint_call",
     "lint_gold",
     "prefills_thinking",
     "read_turns",

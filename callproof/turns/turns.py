@@ -9,43 +9,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from callproof.calls import ToolCall
-from callproof.catalog import Catalog
 from callproof.config import RunConfig
-from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import Number, Record, explain, read_jsonl
-from callproof.sessions import Reader, Session, read_records
+from callproof.sessions import GoldCall, Reader, Session, read_records
 
 from .call_format import prefills_thinking
 from .domain import Domain, split_sessions
+from .gold import check_gold
 from .prompt import Conversation, Tools
 
 SCHEMA_VERSION = 1
 
 
-class GoldCall(ToolCall):
-    """An expected call. By argument: `any_of` gives further accepted values, `optional` may be left out, `ignore` is
-    not compared. An argument that is in `optional` alone is right only where it is left out.
-    """
-
-    any_of: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
-    optional: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-
-
 class Turn(Record):
     """One question to the model: `messages` and `tools` are sent as they are; no gold calls: it should not call.
 
-    `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the tools that an
-    importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source. `unsent_tools`:
-    the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it all the same.
-    `template_kwargs`: sent as `chat_template_kwargs`. `prefilled_thinking`: the chat template ends the prompt inside
-    thinking, so an answer begins there.
+    `alternatives`: further right answers, each as complete as `gold`, which is the first; an empty one is an answer
+    without calls. `any_call`: it should call, and any valid call is right; `gold` is empty. `source_names`: of the
+    tools that an importer renamed, since the wire takes only letters, digits, `_` and `-`, the names at the source.
+    `unsent_tools`: the catalog where it is not sent as `tools` (see `PromptConfig.catalog`); answers are judged by it
+    all the same. `template_kwargs`: sent as `chat_template_kwargs`. `prefilled_thinking`: the chat template ends the
+    prompt inside thinking, so an answer begins there.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -55,6 +44,7 @@ class Turn(Record):
     messages: tuple[dict[str, Any], ...]
     tools: Tools
     gold: tuple[GoldCall, ...]
+    alternatives: tuple[tuple[GoldCall, ...], ...] = Field(default=(), exclude_if=lambda answers: not answers)
     any_call: bool = False
     order: Literal["any", "strict"] = "any"
     tags: tuple[str, ...] = ()
@@ -65,8 +55,8 @@ class Turn(Record):
 
     @model_validator(mode="after")
     def _one_expectation(self) -> "Turn":
-        if self.any_call and self.gold:
-            raise ValueError("any_call: expected no gold calls beside it")
+        if self.any_call and (self.gold or self.alternatives):
+            raise ValueError("any_call: expected no gold calls and no alternatives beside it")
         return self
 
     @property
@@ -75,8 +65,19 @@ class Turn(Record):
         return self.tools or self.unsent_tools or ()
 
     @property
+    def answers(self) -> tuple[tuple[GoldCall, ...], ...]:
+        """All right answers, `gold` first."""
+        return (self.gold, *self.alternatives)
+
+    @property
     def expects_call(self) -> bool:
-        return bool(self.gold) or self.any_call
+        """Whether every right answer calls."""
+        return self.any_call or all(any(not call.optional_call for call in answer) for answer in self.answers)
+
+    @property
+    def allows_call(self) -> bool:
+        """Whether some right answer calls."""
+        return self.any_call or any(self.answers)
 
 
 class TurnPrompt(Record):
@@ -95,7 +96,7 @@ def session_turns(
     for index, start in zip(answers, starts, strict=True):
         message = session.messages[index]
         replies_to_user = session.messages[index - 1].role == "user"
-        if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls):
+        if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls or message.alternatives):
             continue
         yield Turn(
             turn_id=f"{session.session_id}/{index}",
@@ -103,7 +104,8 @@ def session_turns(
             position=index,
             messages=whole.messages[:start],
             tools=whole.tools,
-            gold=tuple(GoldCall(name=call.name, arguments=call.arguments) for call in message.tool_calls),
+            gold=message.gold,
+            alternatives=message.alternatives,
             tags=session.tags,
             unsent_tools=whole.unsent_tools,
             template_kwargs=whole.template_kwargs,
@@ -145,33 +147,6 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
     """
     return [turn for session in eval_sessions(config, read) for turn in session.turns]
-
-
-class GoldLint(NamedTuple):
-    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each."""
-
-    problems: list[str]
-    unjudged: list[str]
-
-
-def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
-    """The lint of a session's recorded calls, in lines such as `message 3: call of 'find' is rejected: ...`."""
-    lint = GoldLint([], [])
-    for index, message in enumerate(session.messages):
-        for call in message.tool_calls:
-            place, validity = f"message {index}: call of {call.name!r}", catalog.validity(call)
-            lint.problems.extend(f"{place} is rejected: {problem}" for problem in validity.problems)
-            lint.unjudged.extend([f"{place} is not checked: {validity.unjudged}"] if validity.unjudged else [])
-    return lint
-
-
-def check_gold(session: Session, catalog: Catalog, where: str) -> None:
-    """Raise a UserError for the first recorded call that its catalog rejects; name on stderr those it cannot judge."""
-    lint = lint_gold(session, catalog)
-    if lint.problems:
-        raise UserError(where, lint.problems[0], "correct the call or the schema")
-    for line in lint.unjudged:
-        say_once(f"{where}: {line}")
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

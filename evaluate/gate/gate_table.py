@@ -1,9 +1,10 @@
 """The verdict of a gate, and measured noise, as tables on stdout."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .gate import GateResult
-from .gate_text import explain, headline, percent, show_evidence, show_gain
+from .gate_text import explain, headline, named, percent, show_evidence, show_gain
 from .noise import Noise
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ _FLIPS_SHOWN = 20
 
 
 def print_gate(result: GateResult) -> None:
-    """The verdict and what decided, checks with their limits, and the turns that flipped."""
+    """The verdict and what decided, what would settle the doubtful checks, all with limits, and the turns that flipped.
+
+    What would settle a check is one line, however narrow the terminal.
+    """
     from rich.console import Console
     from rich.markup import escape
 
@@ -25,8 +29,8 @@ def print_gate(result: GateResult) -> None:
     sides = f"{result.candidate['model']} ({result.candidate['run']}) against {result.baseline['model']}"
     console.print(f"[{style}]{result.verdict.upper()}[/]: {escape(headline(result))}", highlight=False)
     console.print(f"  {escape(sides)} ({escape(result.baseline['run'])})", highlight=False)
-    for problem in (*result.problems[1:], *(f"warning: {warning}" for warning in result.warnings)):
-        console.print(f"  {escape(problem)}", highlight=False)
+    for line in _lines(result):
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     if result.checks:
         console.print(_checks_table(result))
     for title, flips in (("right to wrong", result.broken), ("wrong to right", result.mended)):
@@ -37,6 +41,13 @@ def print_gate(result: GateResult) -> None:
             console.print(escape(f"  {flip.turn_id}: {flip.baseline} -> {flip.candidate}{reason}"), highlight=False)
         if len(flips) > _FLIPS_SHOWN:
             console.print(f"  and {len(flips) - _FLIPS_SHOWN} more, in gate.json")
+
+
+def _lines(result: GateResult) -> Iterator[str]:
+    """What is wrong, and what would settle each doubtful check."""
+    yield from result.problems[1:]
+    yield from (f"warning: {warning}" for warning in result.warnings)
+    yield from (f"{named(check)}: {explain(check)}" for check in result.with_status("inconclusive"))
 
 
 def _checks_table(result: GateResult) -> "Table":
@@ -55,7 +66,8 @@ def _checks_table(result: GateResult) -> "Table":
         where = escape(f" of {check.slice}") if check.slice else ""
         style = {"pass": "green", "fail": "red", "not applicable": "dim"}.get(check.status, "yellow")
         cells = [percent(check.baseline), percent(check.candidate), show_gain(check), limit, show_evidence(check)]
-        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells, explain(check))
+        reason = "" if check.status == "inconclusive" else check.reason
+        table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells, reason)
     return table
 
 

@@ -49,26 +49,26 @@ def headline(result: GateResult) -> str:
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         return (_broken_floor if result.verdict == "floor" else _lost)(failed[0]) + more
     if result.verdict == "inconclusive":
-        doubtful = [_named(check) for check in result.with_status("inconclusive")]
+        doubtful = [named(check) for check in result.with_status("inconclusive")]
         return f"these turns cannot tell: {', '.join(doubtful)}" if doubtful else "there is nothing to check"
-    left_out = [_named(check) for check in result.with_status("not applicable")]
+    left_out = [named(check) for check in result.with_status("not applicable")]
     return "every check passes" + (f"; not applicable to these turns: {', '.join(left_out)}" if left_out else "")
 
 
-def _named(check: Check) -> str:
+def named(check: Check) -> str:
     return check.metric + (f" of {check.slice}" if check.slice else "")
 
 
 def _lost(check: Check) -> str:
     gain = abs(check.gain or 0.0)
-    return f"{_named(check)} is {100 * gain:.1f} points worse than the baseline's, the margin is {100 * check.limit:g}"
+    return f"{named(check)} is {100 * gain:.1f} points worse than the baseline's, the margin is {100 * check.limit:g}"
 
 
 def _broken_floor(check: Check) -> str:
     """Floors are absolute, so the baseline's value stands beside the candidate's."""
     side = "below its floor" if METRICS[check.metric].higher_is_better else "above its ceiling"
     value, limit = percent(check.candidate), f"{100 * check.limit:g}"
-    return f"{_named(check)} is {value}, {side} of {limit}; the baseline has {percent(check.baseline)}"
+    return f"{named(check)} is {value}, {side} of {limit}; the baseline has {percent(check.baseline)}"
 
 
 def explain(check: Check) -> str:
@@ -146,7 +146,7 @@ def junit(result: GateResult) -> str:
         suite.error(validity, "; ".join(result.problems))
     for check in result.checks:
         sides = f"baseline {percent(check.baseline)}, candidate {percent(check.candidate)}, {show_evidence(check)}"
-        case = suite.case(f"gate.{check.kind}", _named(check), " ".join([sides, show_gain(check)]).rstrip())
+        case = suite.case(f"gate.{check.kind}", named(check), " ".join([sides, show_gain(check)]).rstrip())
         if check.status == "not applicable":
             suite.skipped(case, check.reason)
         elif check.status != "pass":

@@ -29,7 +29,10 @@ class Fleet:
     def __init__(self, urls: Sequence[str], settings: EvalConfig) -> None:
         key = api_key_from(settings.api_key_env)
         self.endpoints = [
-            Endpoint(url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency) for url in urls
+            Endpoint(
+                url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency, max_body=settings.max_body
+            )
+            for url in urls
         ]
         roots = [endpoint.root for endpoint in self.endpoints]
         if len(set(roots)) != len(roots):

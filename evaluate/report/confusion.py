@@ -17,7 +17,7 @@ import numpy as np
 
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog, Difference, is_number, shown
-from callproof.scoring import DIFFERENCES, MatchProfile, Outcome, pair_calls, proportion
+from callproof.scoring import DIFFERENCES, MatchProfile, Outcome, argument_names, pair_calls, proportion
 from callproof.turns import GoldCall
 
 MAX_ARGUMENTS = 200
@@ -56,7 +56,7 @@ def verdicts(outcome: Outcome, place: Place, profile: MatchProfile) -> Iterator[
     calls = [call for call in outcome.calls if isinstance(call, ToolCall)]
     for pair in pair_calls(calls, outcome.gold, place.catalog, place.order, profile).pairs:
         gold, call = outcome.gold[pair.gold], calls[pair.predicted]
-        names = [name for name in dict.fromkeys((*gold.arguments, *call.arguments)) if name not in gold.ignore]
+        names = argument_names(gold, call, place.catalog)
         wrong = {} if pair.exact else _mistakes(gold, call, names, place.catalog, profile)
         for name in dict.fromkeys((*names, *wrong)):
             yield Verdict(gold.name, _short(name), wrong.get(name))

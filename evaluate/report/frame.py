@@ -20,7 +20,7 @@ _PLAIN = ("turn_id", "session_id", "model", "channel", "repeat", "position", "ca
 _LISTS = ("tags", "labels", "reasons", "tools")
 _STRINGS = ("turn_id", "session_id", "model", "channel", "outcome", "gold", "calls", "text", "finish_reason", "error")
 _TOKENS = ("prompt_tokens", "completion_tokens")
-_NUMBERS = ("requests", *_TOKENS)
+_NUMBERS = ("alternative", "requests", *_TOKENS)
 
 
 def load_run(path: Path | str) -> "DataFrame":
@@ -61,6 +61,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     answer, usage = outcome.answer, outcome.answer.usage or {}
     return {
         **{name: getattr(outcome, name) for name in _PLAIN},
+        "alternative": outcome.alternative,
         "exact": outcome.outcome == "ok",
         "tags": list(outcome.tags),
         "labels": list(outcome.labels),

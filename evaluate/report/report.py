@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from callproof.console.html import page
 from callproof.records import replacing
 from callproof.scoring import LABELS, METRICS, MatchProfile, Outcome
-from callproof.turns import Turn, catalog_of
+from callproof.turns import GoldCall, Turn, catalog_of
 
 from ..gate import Blessed
 from ..runs import RunInfo
@@ -57,6 +57,10 @@ def write_report(
                 Path(__file__).with_name("assets"), f"{info.name}: {info.run_id}", data, ["report.css"], _SCRIPTS
             ).encode()
         )
+
+
+def _calls(calls: Iterable[GoldCall]) -> list[dict[str, Any]]:
+    return [call.model_dump(mode="json", exclude_defaults=True) for call in calls]
 
 
 class Table:
@@ -125,7 +129,8 @@ class Explorer:
             "session": turn.session_id,
             "messages": [self._messages.number(self._message(message)) for message in turn.messages],
             "catalog": self._catalogs.number([self._tools.number(tool) for tool in turn.catalog]),
-            "gold": [call.model_dump(mode="json", exclude_defaults=True) for call in turn.gold],
+            "gold": _calls(turn.gold),
+            "alternatives": list(map(_calls, turn.alternatives)),
             "any_call": turn.any_call,
             "order": turn.order,
             "tags": turn.tags,
@@ -143,6 +148,7 @@ class Explorer:
         answer = outcome.answer
         row = {
             "outcome": outcome.outcome,
+            "alternative": outcome.alternative,
             "labels": outcome.labels if len(outcome.labels) > 1 else None,
             "reasons": outcome.reasons,
             "calls": [call.model_dump(mode="json") for call in outcome.calls],

@@ -20,12 +20,16 @@ class ModelSummary(Record):
 
     `notations`: how calls are written -> answers, repeats included (see `Outcome.notation`); `none`: without a call.
 
+    `alternatives`: of turns with several right answers, how many each of them matched in full, by its number; 0 is the
+    recorded one.
+
     `retried`: answers that took more than one request, those that never came included.
     """
 
     turns: int
     outcomes: dict[str, int]
     notations: dict[str, int] = Field(default_factory=dict)
+    alternatives: dict[int, int] = Field(default_factory=dict)
     retried: int
     metrics: dict[str, Estimate]
     slices: dict[str, dict[str, Estimate]]
@@ -112,6 +116,7 @@ def _summarise_model(tally: Tally) -> ModelSummary:
         turns=len(tally.rows),
         outcomes=dict(tally.labels),
         notations=_notations(tally),
+        alternatives=dict(tally.alternatives),
         retried=tally.retried,
         metrics=summarise(tally),
         slices=slices(tally),

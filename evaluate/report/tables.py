@@ -1,5 +1,6 @@
 """Results as tables on stdout."""
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from callproof.console import say
@@ -33,17 +34,30 @@ def print_summary(summary: Summary) -> None:
     if console.measure(table, options=unbounded).maximum > console.width:
         table = summary_table(summary, "\n")
     console.print(table)
-    for name, model in summary.models.items():
-        if model.retried:
-            line = f"{name}: {model.retried} of {sum(model.outcomes.values())} answers took more than one request"
-            console.print(line, markup=False, highlight=False)
-    for name, model in summary.models.items():
-        console.print(f"{name}: {notation_line(summary.format, model.notations)}", markup=False, highlight=False)
-    for name, rate in summary.disagreement.items():
-        line = f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+    for line in _lines_below(summary):
         console.print(line, markup=False, highlight=False)
     for warning in summary.warnings:
         say(f"warning: {warning}")
+
+
+def _lines_below(summary: Summary) -> Iterator[str]:
+    for name, model in summary.models.items():
+        if model.retried:
+            yield f"{name}: {model.retried} of {sum(model.outcomes.values())} answers took more than one request"
+    for name, model in summary.models.items():
+        yield f"{name}: {notation_line(summary.format, model.notations)}"
+    for name, model in summary.models.items():
+        if model.alternatives:
+            yield f"{name}: {alternatives_line(model.alternatives)}"
+    for name, rate in summary.disagreement.items():
+        yield f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
+
+
+def alternatives_line(alternatives: Mapping[int, int]) -> str:
+    """`where several answers are right: the recorded one in 12 answers, alternative 1 in 3`."""
+    names = {number: f"alternative {number}" if number else "the recorded one" for number in alternatives}
+    first, *others = (f"{names[number]} in {count}" for number, count in alternatives.items())
+    return f"where several answers are right: {', '.join((f'{first} answers', *others))}"
 
 
 def summary_table(summary: Summary, separator: str) -> "Table":

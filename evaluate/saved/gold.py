@@ -1,11 +1,9 @@
-"""The lint of gold, before anything is scored against it: a turn's own catalog must accept each of its gold calls."""
+"""The lint of a turn's gold: its own catalog must accept each call that is right, see `callproof.turns.lint_call`."""
 
-from collections.abc import Iterator
 from typing import Literal
 
-from callproof.calls import ToolCall
 from callproof.catalog import Catalog
-from callproof.turns import GoldCall, GoldLint, Turn
+from callproof.turns import GoldLint, Turn, lint_call
 
 BadGold = Literal["refuse", "drop", "keep"]
 BAD_GOLD = "bad_gold"
@@ -13,22 +11,15 @@ BAD_GOLD = "bad_gold"
 
 
 def lint_gold(turn: Turn, catalog: Catalog) -> GoldLint:
-    """Why the turn's own catalog refuses its gold calls, with any of their accepted values, and which it cannot judge.
+    """Why the turn's own catalog refuses its gold calls and the alternatives to them, and which it cannot judge.
 
     No line stands there twice.
     """
     problems, unjudged = dict[str, None](), dict[str, None]()
-    for call in turn.gold:
-        validity = catalog.validity(call)
-        problems |= dict.fromkeys(f"{call.name}: {problem}" for problem in validity.problems)
-        problems |= dict.fromkeys(f"{call.name}: {problem}" for problem in _problems_of_others(call, catalog))
-        if validity.unjudged:
-            unjudged[f"{call.name}: not checked: {validity.unjudged}"] = None
+    for number, answer in enumerate(turn.answers):
+        of = f"alternative {number}: " if number else ""
+        for call in answer:
+            lint = lint_call(call, catalog)
+            problems |= dict.fromkeys(f"{of}{call.name}: {problem}" for problem in lint.problems)
+            unjudged |= dict.fromkeys(f"{of}{call.name}: not checked: {reason}" for reason in lint.unjudged)
     return GoldLint(list(problems), list(unjudged))
-
-
-def _problems_of_others(call: GoldCall, catalog: Catalog) -> Iterator[str]:
-    """The problems that the `any_of` values of a call cause."""
-    for name, values in call.any_of.items():
-        for value in values:
-            yield from catalog.problems(ToolCall(name=call.name, arguments={**call.arguments, name: value}))

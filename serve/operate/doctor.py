@@ -53,7 +53,8 @@ async def diagnose(
     sample_turns = pool(configs, turns)
     findings: list[Finding] = []
     error = None
-    async with Endpoint(url, api_key=api_key_from(lead.eval.api_key_env), timeout_s=lead.eval.timeout_s) as endpoint:
+    key, settings = api_key_from(lead.eval.api_key_env), lead.eval
+    async with Endpoint(url, api_key=key, timeout_s=settings.timeout_s, max_body=settings.max_body) as endpoint:
         limits = (lead.serve.max_model_len, lead.eval.max_tokens)
         subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits, readable_format(lead))
         try:

@@ -1,5 +1,6 @@
 """Streams a served model's answers through the openai package, the client that most of its users have."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,9 @@ class Answerer:
     """
 
     def __init__(self, url: str, config: RunConfig) -> None:
-        self._timeout_s = config.eval.timeout_s
+        self._timeout_s, self._max_body = config.eval.timeout_s, config.eval.max_body
         key = api_key_from(config.eval.api_key_env)
-        self._endpoint = Endpoint(url, api_key=key, timeout_s=self._timeout_s)
+        self._endpoint = Endpoint(url, api_key=key, timeout_s=self._timeout_s, max_body=self._max_body)
         self._client: AsyncOpenAI | None = None
         self._refuses = False
 
@@ -82,11 +83,13 @@ class Answerer:
         from openai import APIError, OpenAIError
 
         try:
-            async with contextlib.aclosing(self._events(payload)) as events:
+            async with asyncio.timeout(self._timeout_s), contextlib.aclosing(self._events(payload)) as events:
                 async for event in events:
                     if said.add(event):
                         yield
             said.end()
+        except TimeoutError:
+            said.problem = f"the answer had not ended after {self._timeout_s:g} s (eval.timeout_s)"
         except (NoCompletion, OpenAIError, ValueError) as error:
             cause = error.__cause__ if isinstance(error, APIError) else None
             problem = " ".join(f"{error} {cause or ''}".split())[:400]
@@ -117,12 +120,20 @@ class Answerer:
     def _open(self) -> "AsyncOpenAI":
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
+        from .bounded import BoundedTransport
+
         if self._client is None:
             self._client = AsyncOpenAI(
                 base_url=f"{self.root}/v1",
                 api_key="replaced by the header of each request",
                 max_retries=0,
                 timeout=self._timeout_s,
-                http_client=DefaultAsyncHttpxClient(trust_env=False, timeout=self._timeout_s),
+                http_client=DefaultAsyncHttpxClient(
+                    transport=BoundedTransport(self._max_body),
+                    headers={"Accept-Encoding": "identity"},
+                    trust_env=False,
+                    follow_redirects=False,
+                    timeout=self._timeout_s,
+                ),
             )
         return self._client

@@ -93,7 +93,7 @@ def _check_evaluation(config: RunConfig) -> None:
         problem = f"the best step must have a checkpoint, but save_steps {train.save_steps} is not {train.eval_steps}"
         raise UserError(where, problem, "leave train.save_steps out")
     turns = eval_turns(config, read_records)
-    if train.metric_for_best_model == "eval_tool_f1" and not any(turn.gold for turn in turns):
+    if train.metric_for_best_model == "eval_tool_f1" and not any(turn.gold or turn.alternatives for turn in turns):
         raise UserError(where, "no eval turn has a gold call, so tool F1 is undefined", "choose eval_turn_exact")
 
 

@@ -28,13 +28,13 @@ def hashes_here(config: RunConfig) -> dict[str, str]:
 
 
 def split_sha256(config: RunConfig, split: Split) -> str:
-    """SHA-256 of a split: of its file where it is one, else of its sessions, one line of JSON each."""
+    """SHA-256 of a split: of its file where it is one, else of what is learnt of its sessions, a line of JSON each."""
     path = split_file(config, split)
     if path:
         return sha256(path)
     digest = hashlib.sha256()
     for _, session in split_sessions(config, split, read_records):
-        digest.update(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+        digest.update(f"{json.dumps(session.trained.record(), ensure_ascii=False)}\n".encode())
     return digest.hexdigest()
 
 

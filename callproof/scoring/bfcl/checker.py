@@ -41,7 +41,8 @@ def match_bfcl(predicted: Sequence[ToolCall], gold: Sequence[GoldCall], catalog:
     Calls that it leaves over are paired by name, so that their arguments can be counted.
     """
     free, missing, pairs = dict(enumerate(predicted)), [], []
-    for row, wanted in enumerate(gold):
+    needed_first = sorted(enumerate(gold), key=lambda item: item[1].optional_call)
+    for row, wanted in needed_first:
         pair = _first(row, wanted, free, catalog, exact=True)
         if pair:
             del free[pair.predicted]
@@ -53,6 +54,7 @@ def match_bfcl(predicted: Sequence[ToolCall], gold: Sequence[GoldCall], catalog:
             del free[pair.predicted]
             missing.remove(row)
             pairs.append(pair)
+    missing = sorted(row for row in missing if not gold[row].optional_call)
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.gold)), tuple(free), tuple(missing))
 
 

@@ -29,7 +29,7 @@ function decisionNote({ run, turns }) {
 
 function decisionCard(data, { model, found, index, tag }, show) {
   const cells = decisionCells(data, index, tag.slice(4));
-  const used = DECISIONS.filter((name) => name !== "no answer" || cells.call[name].length || cells.none[name].length);
+  const used = DECISIONS.filter((name) => name !== "no answer" || Object.values(cells).some((cell) => cell[name].length));
   const row = (expected, words, right) => {
     const total = DECISIONS.reduce((sum, name) => sum + cells[expected][name].length, 0);
     return h("tr", {}, h("th", { scope: "row" }, words), used.map((name) => {
@@ -42,20 +42,27 @@ function decisionCard(data, { model, found, index, tag }, show) {
   const metrics = tag ? found.slices[tag] : found.metrics;
   return h("article", { class: "card" }, h("h3", {}, modelTag(model, index)),
     h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}), used.map((name) => h("th", { class: "number" }, name)))),
-      h("tbody", {}, row("call", "call expected", ["called"]), row("none", "none expected", ["abstained"])))),
+      h("tbody", {}, row("call", "call expected", ["called"]), row("none", "none expected", ["abstained"]),
+        Object.values(cells.either).some((turns) => turns.length) ? row("either", "both are right", ["called", "abstained"]) : null))),
     rateLine("false-call rate", metrics?.hallucination_rate, index), rateLine("missed-call rate", metrics?.false_abstention, index));
 }
 
 // Turn numbers by what is expected and what was done.
 function decisionCells(data, index, tag) {
   const empty = () => Object.fromEntries(DECISIONS.map((name) => [name, []]));
-  const cells = { call: empty(), none: empty() };
+  const cells = { call: empty(), none: empty(), either: empty() };
   data.turns.forEach((turn, number) => {
     const answer = data.answers[number][index];
     if (!answer || (tag && !turn.tags.includes(tag))) return;
-    cells[turn.gold.length || turn.any_call ? "call" : "none"][decision(answer)].push(number);
+    cells[expectation(turn)][decision(answer)].push(number);
   });
   return cells;
+}
+
+// Whether every right answer calls, none does, or both are right; as Turn.expects_call and Turn.allows_call.
+function expectation(turn) {
+  if (turn.any_call || rightAnswers(turn).every((calls) => calls.some((call) => !call.optional_call))) return "call";
+  return rightAnswers(turn).some((calls) => calls.length) ? "either" : "none";
 }
 
 function rateLine(name, estimate, index) {

@@ -33,7 +33,7 @@ class Explorer {
     const labels = data.labels.filter((label) => Object.values(data.summary.models).some((found) => found.outcomes[label]));
     const outcomes = [["", "any"], ["not ok", "not ok"], ...labels.map((label) => [label, words(label)])];
     const names = (values) => [["", "any"], ...[...new Set(values)].sort().map((value) => [value, value])];
-    const tools = names(data.turns.flatMap((turn) => turn.gold.map((call) => call.name)));
+    const tools = names(data.turns.flatMap((turn) => rightAnswers(turn).flat().map((call) => call.name)));
     this.pickers = {
       model: select("model", [["", "any"], ...this.models.map((model) => [model, model])], set("model")),
       outcome: select("outcome", outcomes, set("outcome")),
@@ -87,7 +87,7 @@ class Explorer {
     const turn = data.turns[number];
     if (filter.turns && !filter.turns.has(number)) return false;
     if (filter.tag && !turn.tags.includes(filter.tag)) return false;
-    if (filter.tool === "no call" ? turn.gold.length || turn.any_call : filter.tool && !turn.gold.some((call) => call.name === filter.tool)) return false;
+    if (filter.tool === "no call" ? expectation(turn) === "call" : filter.tool && !rightAnswers(turn).flat().some((call) => call.name === filter.tool)) return false;
     const answers = data.answers[number];
     if (filter.outcome || filter.model) {
       const looked = filter.model ? [answers[this.models.indexOf(filter.model)]] : answers;
@@ -112,7 +112,7 @@ class Explorer {
     const turn = data.turns[number];
     const asked = turnMessages(data, turn).filter((message) => message.role !== "system").map((message) => messageText(data, message));
     const answered = data.answers[number].filter(Boolean).flatMap((answer) => [data.texts[answer.text], ...(answer.reasons ?? [])]);
-    return [turn.id, ...asked, JSON.stringify(turn.gold), ...answered];
+    return [turn.id, ...asked, JSON.stringify(rightAnswers(turn)), ...answered];
   }
 
   draw() {
@@ -128,7 +128,7 @@ class Explorer {
     const number = this.shown[place];
     const turn = data.turns[number];
     const asked = turnMessages(data, turn).filter((message) => message.role === "user").at(-1);
-    const expected = turn.gold.length ? turn.gold.map((call) => call.name).join(", ") : turn.any_call ? "any call" : "no call";
+    const expected = rightAnswers(turn).map((calls) => calls.map((call) => call.name).join(", ") || (turn.any_call ? "any call" : "no call")).join(" or ");
     const dots = data.answers[number].map((answer, index) => h("span", { class: `dot ${answer?.outcome ?? "none"}`, title: `${this.models[index]}: ${words(answer?.outcome ?? "not asked")}` }));
     const row = h("div", { class: "row", role: "option", "aria-selected": String(number === this.current), onclick: () => this.open(number, true) },
       h("div", { class: "row-head" }, h("span", { class: "row-text" }, visible(asked ? messageText(data, asked).slice(0, 160) : turn.id)), h("span", { class: "dots" }, dots)),

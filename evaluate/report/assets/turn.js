@@ -21,10 +21,26 @@ function callBlock(name, value, note) {
 
 function goldCall(call) {
   const notes = [];
+  if (call.optional_call) notes.push("may be made, and need not");
   if (call.any_of) notes.push(`also accepted: ${JSON.stringify(call.any_of)}`);
   if (call.optional) notes.push(`may be left out: ${call.optional.join(", ")}`);
   if (call.ignore) notes.push(`not compared: ${call.ignore.join(", ")}`);
   return callBlock(call.name, call.arguments, notes.length ? visible(notes.join("; ")) : null);
+}
+
+// Every right answer of a turn, the recorded one first, each a list of calls.
+function rightAnswers(turn) {
+  return [turn.gold, ...turn.alternatives];
+}
+
+function goldAnswer(turn, calls, number) {
+  const none = turn.any_call ? "any call" : "no call";
+  return [number ? h("p", { class: "hint" }, `or alternative ${number}`) : null, ...(calls.length ? calls.map(goldCall) : [h("p", { class: "hint" }, none)])];
+}
+
+function comparedWith(answer) {
+  const right = answer.alternative ? `alternative ${answer.alternative}` : "the recorded answer";
+  return answer.outcome === "ok" ? `as ${right}` : `compared with ${right}`;
 }
 
 function answeredCall(call) {
@@ -67,6 +83,7 @@ function answerBlock(data, model, index, answer) {
   if (!answer) return h("article", { class: "answer" }, head);
   const text = data.texts[answer.text];
   return h("article", { class: "answer" }, head,
+    "alternative" in answer ? h("p", { class: "hint alternative" }, comparedWith(answer)) : null,
     answer.labels ? h("p", { class: "hint" }, `also: ${answer.labels.slice(1).map(words).join(", ")}`) : null,
     answer.reasons ? h("ul", { class: "reasons" }, answer.reasons.map((reason) => h("li", {}, visible(reason)))) : null,
     answer.calls ? answer.calls.map(answeredCall) : answer.error ? null : h("p", { class: "hint" }, "no call"),
@@ -98,7 +115,7 @@ function turnView(data, number, go) {
     turn.tags.length ? h("p", { class: "tags" }, turn.tags.map((tag) => h("span", { class: "tag" }, visible(tag)))) : null,
     conversation(data, turn),
     h("h4", {}, "Expected", turn.order === "strict" ? " in this order" : ""),
-    h("div", { class: "gold" }, turn.gold.length ? turn.gold.map(goldCall) : h("p", { class: "hint" }, turn.any_call ? "any call" : "no call")),
+    h("div", { class: "gold" }, rightAnswers(turn).map((calls, index) => goldAnswer(turn, calls, index))),
     h("h4", {}, "Answers"),
     h("div", { class: "answers" }, models.map((model, index) => answerBlock(data, model, index, data.answers[number][index]))),
   ];

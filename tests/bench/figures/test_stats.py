@@ -155,6 +155,23 @@ def test_quality_is_compared_turn_by_turn_with_the_lowest_load() -> None:
     assert unchanged["models"]["tiny"]["low"] == pytest.approx(-0.1023, rel=1e-3)
 
 
+def test_the_lowest_load_is_that_of_the_fewest_requests_then_models_and_needs_a_level() -> None:
+    assert quality_against_lowest([]) == []
+    levels = []
+    for concurrency, rate, live in ((4, None, 1), (2, None, 8), (2, None, 4), (None, 2.5, None)):
+        level = level_of(reply(100.0, 0.1))
+        level.concurrency, level.rate, level.live = concurrency, rate, live
+        levels.append((level, judged(level)))
+    found = quality_against_lowest(levels)
+    assert [row and row["against"] for row in found] == [levels[2][0].name, levels[2][0].name, None, levels[2][0].name]
+
+
+def test_shares_have_four_places() -> None:
+    level = level_of(*(reply(100.0, 0.1, text=text) for text in (RIGHT, WRONG, WRONG)))
+    assert figures(samples_of(level), 3.0)["turn_exact"] == 0.3333
+    assert figures(samples_of(level), 3.0)["correct_per_s"] == 0.3333
+
+
 def test_no_sample_gives_no_figure_instead_of_zero() -> None:
     row = figures([], 0.0)
     assert row["req_per_s"] is None

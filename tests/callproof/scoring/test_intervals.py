@@ -53,3 +53,20 @@ def test_t_quantiles_agree_with_the_tables(freedom: int, quantile: float) -> Non
 @pytest.mark.parametrize(("freedom", "quantile"), [(1, 6.3138), (2, 2.9200), (4, 2.1318), (29, 1.6991), (1000, 1.6464)])
 def test_one_sided_t_quantiles_agree_with_the_tables(freedom: int, quantile: float) -> None:
     assert t_quantile(0.95, freedom) == pytest.approx(quantile, rel=0.003)
+
+
+@pytest.mark.parametrize(
+    ("level", "freedom", "quantile", "error"),
+    [
+        (0.975, 3, 3.182446, 1.3e-3),
+        (0.975, 4, 2.776445, 3.2e-4),
+        (0.975, 5, 2.570582, 1.1e-4),
+        (0.975, 8, 2.306004, 1.1e-5),
+        (0.975, 30, 2.042272, 5e-7),
+        (0.95, 3, 2.353363, 4.5e-4),
+        (0.95, 5, 2.015048, 4e-5),
+        (0.995, 10, 3.169273, 3e-5),
+    ],
+)
+def test_every_term_of_the_expansion_counts(level: float, freedom: int, quantile: float, error: float) -> None:
+    assert t_quantile(level, freedom) == pytest.approx(quantile, rel=error)

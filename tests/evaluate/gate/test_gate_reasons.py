@@ -145,14 +145,28 @@ def test_a_file_that_holds_only_gate_is_enough_and_a_wrong_one_is_refused(scored
             gate(one, two, "--config", path)
 
 
-def test_a_margin_of_0_on_runs_that_agree_is_told_for_what_it_is(scored: Answered):
+def test_a_margin_of_0_on_runs_that_agree_is_told_for_what_it_is(scored: Answered, capsys: pytest.CaptureFixture[str]):
     one, two = (scored(name, 150, "c", "c") for name in ("one", "two"))
     assert gate(one, two, "--margin", "turn_exact=0") == 4
     found = checks(two)["turn_exact"]
     assert found["reason"].startswith("a margin of 0 asks for a proven gain")
     assert "a margin of null leaves the metric out" in found["reason"]
     assert (found["turns_needed"], found["margin_needed"]) == (None, 0.019)
+    assert (
+        "\n  turn_exact: a margin of 0 asks for a proven gain, which no number of turns without one can give; a margin "
+        "of null leaves the metric out; these turns pass a margin of 1.9\n"
+    ) in capsys.readouterr().out
     assert gate(one, two, "--margin", "turn_exact=null") == 0
+
+
+def test_what_would_settle_a_check_is_one_line(scored: Answered, capsys: pytest.CaptureFixture[str]):
+    """Without a difference, 2 points take 138 sessions; 40 sessions of 3 turns hold 120, so 414 turns would do."""
+    one, two = (scored(name, 40, "ccc", "ccc") for name in ("one", "two"))
+    assert gate(one, two) == 4
+    assert (
+        "\n  turn_exact: too few turns to tell; about 414 such turns in 138 sessions would settle it, or these turns "
+        "pass a margin of 7.1\n"
+    ) in capsys.readouterr().out
 
 
 def test_one_session_tells_nothing(scored: Answered):

@@ -155,7 +155,10 @@ def test_whatever_stands_in_a_field_is_refused_in_one_line_or_does_no_harm(runs:
         ({"schema_valid": 2, "known": 1}, "counts: schema_valid is 2, more than known, 1"),
         ({"matched_args": 90}, "counts: matched_args is 90, more than gold_args, 1"),
         ({"exact": 1}, "counts: exact is 1, where the outcome is parse_error"),
-        ({"infra": 1}, "counts: turn is not the sum of answered_call_turn, answered_no_call_turn, infra"),
+        (
+            {"infra": 1},
+            "counts: turn is not the sum of answered_call_turn, answered_no_call_turn, answered_either_turn, infra",
+        ),
         ({"call_turn": 0}, "counts: answered_call_turn is 1, more than call_turn, 0"),
         ({"no_call_turn": 1}, "counts: turn is not the sum of call_turn, no_call_turn"),
         ({"gold_calls": 5, "predicted_calls": 1}, "counts: gold_calls is 5, where gold holds 1"),

@@ -1,0 +1,218 @@
+"""Which small faults the tests of the rooms that make our numbers would not notice.
+
+    python -m benchmarks.mutation [--sample 80] [--seed 0] [--room gate] [--out mutants.jsonl] [--seconds 500]
+
+A mutant is one changed expression: a comparison, an operator, a constant, a boolean, a condition, a slice, what is
+returned. Each runs the tests of its room in a process of its own, forked where the third-party packages are imported
+already, and is killed if a test fails, or none ends in time. The file of results is gone on with, so that a long sample
+can be run in pieces; the last line on stdout is the count by room, and survivors are listed before it.
+"""
+
+import argparse
+import ast
+import contextlib
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+_GATE = ("gate_reasons", "noise", "gate")
+TESTS = {
+    "bench/figures": ("tests/bench/figures", "tests/bench/load/test_slo.py"),
+    "callproof/scoring": ("tests/callproof/scoring",),
+    "evaluate/gate": tuple(f"tests/evaluate/gate/test_{name}.py" for name in _GATE),
+}
+SKIPPED_TESTS = "not (depth or fast or second or linear_time or memory or speed)"
+PACKAGES = (
+    "aiohttp anyio.pytest_plugin hypothesis jsonschema numpy openai pandas pydantic pytest rich.table yaml".split()
+)
+LIMIT_S = 120
+_COMPARISONS = {
+    "Lt": "<=", "LtE": "<", "Gt": ">=", "GtE": ">", "Eq": "!=", "NotEq": "==", "Is": "is not", "IsNot": "is",
+    "In": "not in", "NotIn": "in",
+}  # fmt: skip
+_OPERATORS = {
+    "Add": "-", "Sub": "+", "Mult": "/", "Div": "*", "Pow": "*", "FloorDiv": "/", "Mod": "*", "BitAnd": "|",
+    "BitOr": "&",
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """One change of a file: the bytes from `start` to `end` become `new`."""
+
+    room: str
+    file: str
+    line: int
+    start: int
+    end: int
+    old: str
+    new: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}:{self.line}: {self.old} -> {self.new}"
+
+
+def mutants(room: str, path: Path) -> Iterator[Mutant]:
+    """Every mutant of a file; annotations, docstrings and what only types look at are left alone."""
+    text = path.read_text(encoding="utf-8")
+    tree, lines = ast.parse(text), text.encode().splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    ignored = set(map(id, _unrun(tree)))
+    for node in ast.walk(tree):
+        for target, new in () if id(node) in ignored else _changes(node):
+            start = starts[target.lineno - 1] + target.col_offset
+            end = starts[(target.end_lineno or 0) - 1] + (target.end_col_offset or 0)
+            old = text.encode()[start:end].decode()
+            yield Mutant(room, str(path.relative_to(ROOT)), target.lineno, start, end, old, new)
+
+
+def _unrun(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        notes = [getattr(node, name, None) for name in ("annotation", "returns")]
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
+            notes += [node.value] if ast.unparse(node.value.value) in ("Literal", "Annotated", "NDArray") else []
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            notes.append(node)
+        for note in notes:
+            yield from ast.walk(note) if isinstance(note, ast.AST) else ()
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    """(expression, what takes its place)."""
+    yield from _changed_operations(node)
+    match node:
+        case ast.Constant(value=bool() as value):
+            yield node, str(not value)
+        case ast.Constant(value=int() | float() as value):
+            yield node, str(value + 1) if isinstance(value, int) else repr(value * 1.5 + 0.001)
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.comprehension(ifs=[test]):
+            if not any(isinstance(part, ast.NamedExpr) for part in ast.walk(test)):
+                yield test, f"(not ({ast.unparse(test)}))"
+        case ast.Call(func=ast.Name(id="max" | "min" as name) as function):
+            yield function, "min" if name == "max" else "max"
+        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
+            yield value, "None"
+        case ast.Subscript(slice=ast.Slice(lower=lower, upper=upper), value=value) if lower or upper:
+            yield node, ast.unparse(value)
+        case _:
+            pass
+
+
+def _changed_operations(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    match node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op).__name__ in _COMPARISONS:
+            yield node, f"(({ast.unparse(left)}) {_COMPARISONS[type(op).__name__]} ({ast.unparse(right)}))"
+        case ast.BinOp(left=left, op=op, right=right) if type(op).__name__ in _OPERATORS:
+            yield node, f"(({ast.unparse(left)}) {_OPERATORS[type(op).__name__]} ({ast.unparse(right)}))"
+        case ast.BoolOp(op=op, values=values):
+            word = " or " if isinstance(op, ast.And) else " and "
+            yield node, f"({word.join(f'({ast.unparse(value)})' for value in values)})"
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield node, f"({ast.unparse(operand)})"
+        case _:
+            pass
+
+
+def run_tests(tests: tuple[str, ...]) -> int:
+    """The exit code of the tests, 0 if they pass, run in a fork of this process."""
+    child = os.fork()
+    if not child:
+        signal.alarm(LIMIT_S)
+        with tempfile.TemporaryFile() as output:
+            for stream in (1, 2):
+                os.dup2(output.fileno(), stream)
+            import pytest
+
+            words = ["-q", "-x", "-p", "no:cacheprovider", "-k", SKIPPED_TESTS, *tests]
+            os._exit(int(pytest.main(words)))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@contextlib.contextmanager
+def changed(mutant: Mutant) -> Iterator[bool]:
+    """The mutant in place of its file while the block runs; False where it is no Python.
+
+    The file gets its time back, so that its compiled form stays good, which is not written while files are changed.
+    """
+    path = ROOT / mutant.file
+    whole, times = path.read_bytes(), path.stat()
+    new = whole[: mutant.start] + mutant.new.encode() + whole[mutant.end :]
+    try:
+        compile(new, mutant.file, "exec")
+    except SyntaxError:
+        yield False
+        return
+    try:
+        path.write_bytes(new)
+        yield True
+    finally:
+        path.write_bytes(whole)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=int, default=80, help="mutants of each room")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--room", choices=[Path(room).name for room in TESTS], action="append")
+    parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; run again to go on")
+    args = parser.parse_args()
+    print(f"seed {args.seed}, {args.sample} mutants a room", file=sys.stderr)
+    results = dict(map(json.loads, args.out.read_text().splitlines())) if args.out.exists() else {}
+    for package in PACKAGES:
+        importlib.import_module(package)
+    os.chdir(ROOT)
+    stop = time.monotonic() + args.seconds
+    for room in TESTS:
+        if not args.room or Path(room).name in args.room:
+            try_room(room, args, results, stop)
+    report(results)
+
+
+def try_room(room: str, args: argparse.Namespace, results: dict[str, bool | None], stop: float) -> None:
+    """Add the results of a room's sampled mutants that have none yet, until the clock says `stop`."""
+    every = [mutant for path in sorted((ROOT / room).glob("*.py")) for mutant in mutants(room, path)]
+    chosen = random.Random(args.seed).sample(every, min(args.sample, len(every)))
+    untried = [mutant for mutant in chosen if mutant.name not in results]
+    print(f"{room}: {len(untried)} untried of {len(chosen)} sampled of {len(every)}", file=sys.stderr)
+    if untried and time.monotonic() < stop and run_tests(TESTS[room]):
+        sys.exit(f"error: {room}: its tests fail without any change; mend them first")
+    sys.dont_write_bytecode = True
+    for mutant in untried:
+        if time.monotonic() > stop:
+            return
+        with changed(mutant) as valid:
+            results[mutant.name] = run_tests(TESTS[room]) != 0 if valid else None
+        with args.out.open("a") as file:
+            file.write(json.dumps([mutant.name, results[mutant.name]]) + "\n")
+
+
+def report(results: dict[str, bool | None]) -> None:
+    for name, killed in results.items():
+        if killed is False:
+            print(f"survived: {name}")
+    counts = {room: [killed for name, killed in results.items() if name.startswith(room)] for room in TESTS}
+    print(
+        json.dumps(
+            {
+                room: {"killed": found.count(True), "of": len(found) - found.count(None)}
+                for room, found in counts.items()
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The lint of gold, before it is scored against or learnt: the catalog must accept every call that is right."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from callproof.calls import ToolCall
+from callproof.catalog import Catalog
+from callproof.console import say_once
+from callproof.errors import UserError
+from callproof.sessions import GoldCall, Session
+
+
+class GoldLint(NamedTuple):
+    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each."""
+
+    problems: list[str]
+    unjudged: list[str]
+
+
+def lint_call(call: GoldCall, catalog: Catalog) -> GoldLint:
+    """What a catalog says of a gold call, with each of its accepted values; no line stands there twice."""
+    validity = catalog.validity(call)
+    problems = dict.fromkeys((*validity.problems, *_problems_of_others(call, catalog)))
+    return GoldLint(list(problems), [validity.unjudged] if validity.unjudged else [])
+
+
+def _problems_of_others(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """The problems that the `any_of` values of a call cause."""
+    for name, values in call.any_of.items():
+        for value in values:
+            yield from catalog.problems(ToolCall(name=call.name, arguments={**call.arguments, name: value}))
+
+
+def _slips(call: GoldCall, catalog: Catalog) -> Iterator[str]:
+    """What a person accepts though no right call can have it: an argument left out that the tool needs, or one that it
+    does not know."""
+    for name in call.optional:
+        rest = {key: value for key, value in call.arguments.items() if key != name}
+        yield from catalog.problems(ToolCall(name=call.name, arguments=rest))
+    declared = catalog.parameters.get(call.name, {}).get("properties")
+    if isinstance(declared, dict):
+        unknown = (name for name in call.ignore if name not in declared and name not in call.arguments)
+        yield from (f"{name}: accepted, but the tool has no such argument" for name in unknown)
+
+
+def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
+    """The lint of a session's recorded calls and of the alternatives to them, in lines such as
+    `message 3: call of 'find' is rejected: ...`."""
+    lint = GoldLint([], [])
+    for index, message in enumerate(session.messages):
+        _add(lint, f"message {index}", message.gold, catalog)
+        for number, answer in enumerate(message.alternatives, start=1):
+            _add(lint, f"message {index}, alternative {number}", answer, catalog)
+    return lint
+
+
+def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:
+    for call in calls:
+        problems, unjudged = lint_call(call, catalog)
+        problems = dict.fromkeys((*problems, *_slips(call, catalog)))
+        lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
+        lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
+
+
+def check_gold(session: Session, catalog: Catalog, where: str) -> None:
+    """Raise a UserError for the first gold call that its catalog rejects; name on stderr those it cannot judge."""
+    lint = lint_gold(session, catalog)
+    if lint.problems:
+        raise UserError(where, lint.problems[0], "correct the call or the schema")
+    for line in lint.unjudged:
+        say_once(f"{where}: {line}")
