@@ -31,7 +31,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "train": frozenset(
         "seed num_train_epochs max_steps per_device_train_batch_size gradient_accumulation_steps learning_rate "
         "lr_scheduler_type warmup_ratio adam_beta2 weight_decay max_grad_norm gradient_checkpointing loss_weights bf16 "
-        "packing logging_steps save_steps save_total_limit eval_steps eval_strategy save_strategy per_device_eval_batch_size metric_for_best_model "
+        "packing logging_steps save_steps save_total_limit eval_steps eval_strategy save_strategy "
+        "per_device_eval_batch_size metric_for_best_model "
         "early_stopping_patience".split()
     ),
     "serve": frozenset("tool_call_parser reasoning_parser max_model_len".split()),
