@@ -46,7 +46,9 @@ def test_a_wheel_holds_every_module_and_what_pages_and_lessons_are_made_of(wheel
 
 def test_a_wheel_has_the_licence_and_the_console_script(wheel: zipfile.ZipFile) -> None:
     (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "callproof = callproof.__main__:run" in wheel.read(entry).decode()
+    scripts = wheel.read(entry).decode().splitlines()
+    assert "callproof = callproof.__main__:run" in scripts
+    assert "kkit-lora-server = callproof.__main__:run_training_service" in scripts
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
@@ -61,7 +63,7 @@ def imported(floor: str) -> set[str]:
 def declared() -> dict[str, set[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return {"": _names(project["dependencies"]), "train": _names(extras["train"])}
+    return {"": _names(project["dependencies"]), "train": _names([*extras["train"], *extras["service"]])}
 
 
 def _names(requirements: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, positive
+from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, port, positive
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
@@ -32,6 +32,8 @@ _EXAMPLES = """\
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
+  callproof train service --base-path models      uploads over HTTP, see docs/service.md
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
 _EXITS = {
@@ -48,7 +50,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--resume", action="store_true", help="go on from the newest checkpoint of an interrupted run")
     add("--dry-run", action="store_true", help="check everything and estimate memory, train nothing")
-    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}")
+    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}; of --job sky: its name there")
+    add("--job", choices=("k8s", "ray", "sky"), help="print this training as a Kubernetes, Ray or SkyPilot job instead")
+    add("--nodes", type=positive, default=1, metavar="N", help="of --job: machines (%(default)s)")
+    add("--gpus", type=positive, default=1, metavar="N", help="of --job: GPUs on each (%(default)s)")
+    add("--store", metavar="PLACE", help="of --job: data and outputs: pvc://claim, /shared/folder, or s3://bucket")
+    add("--image", help="of --job k8s: container image with callproof in it")
     _of_config(parser)
 
 
@@ -151,6 +158,16 @@ def _synth(parser: argparse.ArgumentParser) -> None:
     add("--datasets", type=Path, default=Path("datasets"), metavar="DIR", help="folder of the domains (datasets)")
 
 
+def _service(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--base-path", "--base_path", type=Path, required=True, metavar="DIR", help="jobs, adapters, local bases")
+    add("--host", default="127.0.0.1", help="another one only with a key (%(default)s)")
+    add("--port", type=port, default=8001, help="%(default)s")
+    add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
+    add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
+
+
 def _act(command: str) -> Act:
     return late(f"{__package__}.commands", f"run_{command}")
 
@@ -175,6 +192,7 @@ VERB = Verb(
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "base": Command("make the embedded base model again", _base, _act("base")),
+        "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),
         "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),
     },
 )

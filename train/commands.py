@@ -25,8 +25,10 @@ def run_run(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     if args.dry_run:
         return _dry_run(config, args.gpu)
-    if args.gpu:
-        raise UserError("--gpu", "is for --dry-run", "add --dry-run, or leave it out")
+    if args.job:
+        return _print_job(config, args)
+    if of_others := [f"--{name}" for name in ("gpu", "store", "image") if getattr(args, name)]:
+        raise UserError(of_others[0], "is for --dry-run or --job", "add one of them, or leave it out")
     manifest = run(config, args.resume)
     if is_main_process():
         keys = ("name", "steps", "best_step", "resumed_from", "train_loss", "perplexity", "seconds")
@@ -47,6 +49,16 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     print(found.table(), file=sys.stderr)
     last_line({"name": config.name, **counts, **rows, **found.summary()})
     return EXIT_REGRESSION if found.fits is False else EXIT_PASS
+
+
+def _print_job(config: RunConfig, args: Namespace) -> int:
+    from .scale import JOBS, Placement
+
+    job = JOBS[args.job](config, Placement(args.nodes, args.gpus, args.gpu, args.store, args.image))
+    for note in job.notes:
+        say(note)
+    print(job.text, end="")
+    return EXIT_PASS
 
 
 def run_config(args: Namespace) -> int:
@@ -256,6 +268,12 @@ def run_base(args: Namespace) -> int:
     train_base(args.out, args.start, args.layers, args.resume)
     last_line({"base_model": str(args.out)})
     return EXIT_PASS
+
+
+def run_service(args: Namespace) -> int:
+    from .service.command import serve
+
+    return serve(args)
 
 
 def run_synth(args: Namespace) -> int:

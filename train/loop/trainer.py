@@ -1,5 +1,6 @@
 """TRL's trainer as callproof runs it: ready rows, sealed checkpoints, an order that resumes, evaluation by answers."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from typing_extensions import override
 
 from callproof.config import RunConfig
+from callproof.console import Steps
 
 from ..adapter.model import load_base, use_bf16, with_adapter
 from ..cpu import quicken
@@ -25,6 +27,7 @@ from .arguments import arguments
 from .checkpoints import seal
 from .evaluation import Evaluator
 from .loss import TokenWeights, supervised_loss, token_weights
+from .progress import Progress, write_progress
 
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 
@@ -47,7 +50,11 @@ def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator
         eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.evaluates else None,
         processing_class=encoder.tokenizer,
         peft_config=lora,
-        callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
+        callbacks=[
+            LogWhereSaved(),
+            ReportProgress(config.output_dir),
+            *([EarlyStoppingCallback(patience)] if patience else []),
+        ],
     )
     if use_bf16(config, on_gpu) and not (on_gpu or trainer.sharded or config.train.packing):
         quicken(trainer.model)
@@ -158,6 +165,45 @@ class LogWhereSaved(TrainerCallback):
     @override
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_log |= control.should_save
+
+
+class ReportProgress(TrainerCallback):
+    """Writes `progress.json` at every step, and shows the same on stderr."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self._output_dir = output_dir
+        self._steps: Steps | None = None
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._steps = Steps("training", state.max_steps, done=state.global_step)
+            self._steps.__enter__()
+            self._report(state)
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._report(state)
+
+    @override
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._report(state)
+        if self._steps:
+            self._steps.__exit__()
+
+    def _report(self, state: Any) -> None:
+        if not self._steps:
+            return
+        self._steps.reach(state.global_step)
+        loss = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), None)
+        figures = Progress(
+            step=state.global_step,
+            total_steps=state.max_steps,
+            epoch=state.epoch or 0.0,
+            total_epochs=state.num_train_epochs,
+            loss=loss if loss is not None and math.isfinite(loss) else None,
+        )
+        write_progress(self._output_dir, figures)
 
 
 def mean_loss(history: list[dict[str, float]]) -> float:
