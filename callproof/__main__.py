@@ -46,5 +46,10 @@ def run() -> None:
     exit_with(main)
 
 
+def run_training_service() -> None:
+    """The console script `kkit-lora-server`: the service of that name, with its options."""
+    exit_with(lambda: main(["train", "service", *sys.argv[1:]]))
+
+
 if __name__ == "__main__":
     run()

@@ -46,7 +46,9 @@ def test_a_wheel_holds_every_module_and_what_pages_and_lessons_are_made_of(wheel
 
 def test_a_wheel_has_the_licence_and_the_console_script(wheel: zipfile.ZipFile) -> None:
     (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "callproof = callproof.__main__:run" in wheel.read(entry).decode()
+    scripts = wheel.read(entry).decode().splitlines()
+    assert "callproof = callproof.__main__:run" in scripts
+    assert "kkit-lora-server = callproof.__main__:run_training_service" in scripts
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
@@ -61,7 +63,7 @@ def imported(floor: str) -> set[str]:
 def declared() -> dict[str, set[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return {"": _names(project["dependencies"]), "train": _names(extras["train"])}
+    return {"": _names(project["dependencies"]), "train": _names([*extras["train"], *extras["service"]])}
 
 
 def _names(requirements: list[str]) -> set[str]:
@@ -72,7 +74,8 @@ def _names(requirements: list[str]) -> set[str]:
 def test_every_library_that_is_imported_is_declared(floor: str) -> None:
     names = declared()
     known = names[""] | (names["train"] if floor == "train" else set())
-    optional = {"huggingface-hub"} if floor in ("serve", "callproof") else set()  # where it is installed, for hub ids
+    hub = {"huggingface-hub"} if floor in ("serve", "callproof") else set()  # where it is installed, for hub ids
+    optional = hub | ({"pyarrow", "fsspec"} if floor == "callproof" else set())  # likewise, for Parquet and URLs
     owners = packages_distributions()
     missing = {
         name

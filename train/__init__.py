@@ -1,17 +1,31 @@
 """Sessions -> token rows -> an adapter that vLLM can serve. Importing it is light; torch comes when training begins."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig, load
+from callproof.config import RunConfig, load, resolve_values
 
 
-def train_model(config: RunConfig | Path | str, resume: bool = False) -> dict[str, Any]:
-    """Train the adapter of a configuration, or of its file, and return its manifest (see `train.adapter.manifest`).
+def train_model(
+    config: RunConfig | Mapping[str, Any] | Path | str, resume: bool = False, **overrides: Any
+) -> dict[str, Any]:
+    """Train the adapter of a configuration and return its manifest (see `train.adapter.manifest`).
+
+    Args:
+        config: a file, with what `.env` and the environment set on top; or nested values, or a RunConfig, as they are.
+        resume: go on from the newest checkpoint of an interrupted run.
+        overrides: keys on top: `lora={"r": 8}` or `train__learning_rate=1e-4`.
 
     Raises:
         UserError: wrong data, base model or configuration.
     """
     from .loop.run import run
 
-    return run(config if isinstance(config, RunConfig) else load(config), resume)
+    values = config if isinstance(config, Mapping) else None
+    if values is None:
+        whole = config if isinstance(config, RunConfig) else load(str(config))
+        values = whole.model_dump(mode="json")
+        if not overrides:
+            return run(whole, resume)
+    return run(resolve_values(RunConfig, values, overrides).config, resume)

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, positive
+from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, port, positive
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
+from .imports.configuration import BASE
 
 _MANUAL = """Train a LoRA adapter on recorded tool-calling sessions.
 
@@ -24,16 +25,20 @@ _EXAMPLES = """\
   callproof train check --config configs/car_sales.yaml --html preview.html       look at the data before training
   callproof train format --config configs/car_sales.yaml          how its chat template writes calls, and who reads them
   callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
+  callproof train import logs/*.jsonl --out datasets/hotel        sessions, tools and a configuration, made of logs
+  callproof train migrate old.yaml .env --out configs/x.yaml       what became what, and what was dropped
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
+  callproof train service --base-path models      uploads over HTTP, see docs/service.md
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
 _EXITS = {
-    EXIT_REGRESSION: "`check` found what would spoil the training, --dry-run that it does not fit, `merge` that the\n"
-    "       merged model differs from base and adapter, `synth --check` a file that is out of date"
+    EXIT_REGRESSION: "`check` or `import` found what would spoil the training, --dry-run that it does not fit,\n"
+    "       `merge` that the merged model differs from base and adapter, `synth --check` a file that is out of date"
 }
 
 
@@ -45,7 +50,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--resume", action="store_true", help="go on from the newest checkpoint of an interrupted run")
     add("--dry-run", action="store_true", help="check everything and estimate memory, train nothing")
-    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}")
+    add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}; of --job sky: its name there")
+    add("--job", choices=("k8s", "ray", "sky"), help="print this training as a Kubernetes, Ray or SkyPilot job instead")
+    add("--nodes", type=positive, default=1, metavar="N", help="of --job: machines (%(default)s)")
+    add("--gpus", type=positive, default=1, metavar="N", help="of --job: GPUs on each (%(default)s)")
+    add("--store", metavar="PLACE", help="of --job: data and outputs: pvc://claim, /shared/folder, or s3://bucket")
+    add("--image", help="of --job k8s: container image with callproof in it")
     _of_config(parser)
 
 
@@ -75,8 +85,28 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
+    parser.add_argument("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
+    parser.add_argument("--form", help="form that all records have; default: the first that fits each")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--as-is", action="store_true", help="the records in their own form, not read as sessions")
+
+
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("old", type=Path, nargs="+", metavar="OLD", help="YAML, JSON or .env files of one run of another system")
+    add("--out", type=Path, required=True, metavar="YAML", help="file to write")
+    add("--data", metavar="SOURCE", help="the training sessions, where the old files do not name them")
+    add("--force", action="store_true", help="replace a file that is there")
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sources", nargs="+", metavar="LOGS", help="files, folders, globs or hf:owner/name[:split], see docs/data.md")
+    add("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
+    add("--eval-share", type=number(0), default=0.2, metavar="SHARE", help="of the conversations (default %(default)s)")
+    add("--base", default=BASE, metavar="MODEL", help="folder or hub id for the configuration (default %(default)s)")
+    add("--session-key", metavar="PATH", help="key of a record that names its conversation, such as metadata.trace_id")
+    add("--force", action="store_true", help="write into a folder that is not empty")
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +158,16 @@ def _synth(parser: argparse.ArgumentParser) -> None:
     add("--datasets", type=Path, default=Path("datasets"), metavar="DIR", help="folder of the domains (datasets)")
 
 
+def _service(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--base-path", "--base_path", type=Path, required=True, metavar="DIR", help="jobs, adapters, local bases")
+    add("--host", default="127.0.0.1", help="another one only with a key (%(default)s)")
+    add("--port", type=port, default=8001, help="%(default)s")
+    add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
+    add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
+
+
 def _act(command: str) -> Act:
     return late(f"{__package__}.commands", f"run_{command}")
 
@@ -144,12 +184,15 @@ VERB = Verb(
         "check": Command("statistics, faults and a preview of the data, train nothing", _check, _act("check")),
         "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
         "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
+        "import": Command("make a domain and a configuration out of logs", _import, _act("import")),
+        "migrate": Command("translate a configuration of another system", _migrate, _act("migrate")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "base": Command("make the embedded base model again", _base, _act("base")),
+        "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),
         "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),
     },
 )

@@ -5,8 +5,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve
-from callproof.console import last_line
+from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
+from callproof.console import last_line, say
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import read_text, replacing
 from callproof.sessions import read_sessions
@@ -14,7 +14,7 @@ from callproof.sessions import read_sessions
 from .before.gpus import find_gpu
 from .before.preflight import check_token
 from .loop.processes import is_main_process
-from .loop.run import check_data, prepare_libraries, quiet_libraries, run
+from .loop.run import check_data, check_extra, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
 
 EXAMPLES = 2
@@ -25,8 +25,10 @@ def run_run(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     if args.dry_run:
         return _dry_run(config, args.gpu)
-    if args.gpu:
-        raise UserError("--gpu", "is for --dry-run", "add --dry-run, or leave it out")
+    if args.job:
+        return _print_job(config, args)
+    if of_others := [f"--{name}" for name in ("gpu", "store", "image") if getattr(args, name)]:
+        raise UserError(of_others[0], "is for --dry-run or --job", "add one of them, or leave it out")
     manifest = run(config, args.resume)
     if is_main_process():
         keys = ("name", "steps", "best_step", "resumed_from", "train_loss", "perplexity", "seconds")
@@ -38,6 +40,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     device = find_gpu(gpu) if gpu else None
     counts = check_data(config)
     prepare_libraries(config)
+    check_extra(config)
     from .before.check import rows_of_splits
     from .before.memory import estimate
 
@@ -46,6 +49,16 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
     print(found.table(), file=sys.stderr)
     last_line({"name": config.name, **counts, **rows, **found.summary()})
     return EXIT_REGRESSION if found.fits is False else EXIT_PASS
+
+
+def _print_job(config: RunConfig, args: Namespace) -> int:
+    from .scale import JOBS, Placement
+
+    job = JOBS[args.job](config, Placement(args.nodes, args.gpus, args.gpu, args.store, args.image))
+    for note in job.notes:
+        say(note)
+    print(job.text, end="")
+    return EXIT_PASS
 
 
 def run_config(args: Namespace) -> int:
@@ -66,6 +79,7 @@ def run_check(args: Namespace) -> int:
     pattern = [f"data.train={args.pattern}"] if args.pattern else []
     config = load(args.config, [*args.overrides, *pattern])
     prepare_libraries(config)
+    check_extra(config)
     encoder, console = make_encoder(config), Console(stderr=True)
     wanted = (0 if args.stats else EXAMPLES) if args.num_examples is None else args.num_examples
     found = check(config, encoder, wanted, not args.no_catalog)
@@ -99,10 +113,57 @@ def run_format(args: Namespace) -> int:
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
-        for _, session in read_sessions(args.source, read_records):
-            file.write(f"{json.dumps(session.record(), ensure_ascii=False)}\n".encode())
+        records = (record.record for record in read_records(args.source)) if args.as_is else None
+        sessions = (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
+        for record in records or sessions:
+            file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
             count += 1
     last_line({"out": str(args.out), "sessions": count})
+    return EXIT_PASS
+
+
+def run_import(args: Namespace) -> int:
+    from .imports.configuration import is_folder
+    from .imports.domain import CONFIG, NOTHING_HELD_OUT, import_domain
+
+    made = import_domain(
+        args.sources, args.out, args.eval_share, args.base, force=args.force, session_key=args.session_key
+    )
+    for sentence in made.sentences(", ".join(args.sources)):
+        say(sentence)
+    path = args.out / CONFIG
+    spoiled = _verdict(path, is_folder(args.base)) if made.sessions["eval"] else [NOTHING_HELD_OUT]
+    for problem in spoiled:
+        say(problem)
+    last_line({"out": str(args.out), "config": str(path), **made.summary(), "spoiled": spoiled})
+    return EXIT_REGRESSION if spoiled else EXIT_PASS
+
+
+def _verdict(path: Path, with_base: bool) -> list[str]:
+    """What `check` finds that would spoil the training; tokens are counted where the base lies here."""
+    from rich.console import Console
+
+    from .before.check import check, make_encoder
+    from .before.preview import print_report
+
+    config = load(path)
+    prepare_libraries(config)
+    report = check(config, make_encoder(config) if with_base else f"run callproof train check --config {path}").report
+    print_report(report, Console(stderr=True))
+    return report.spoiled
+
+
+def run_migrate(args: Namespace) -> int:
+    from .migrate import as_table, as_yaml, migrate, nested
+
+    if args.out.exists() and not args.force:
+        raise UserError(args.out, "exists", "give another --out, or --force")
+    system, draft = migrate(args.old, args.data)
+    check_extra(resolve_values(RunConfig, nested(draft)).config)
+    with replacing(args.out) as file:
+        file.write(as_yaml(system, draft).encode())
+    print(as_table(draft), file=sys.stderr)
+    last_line({"out": str(args.out), "system": system, "keys": len(draft.moves)})
     return EXIT_PASS
 
 
@@ -207,6 +268,12 @@ def run_base(args: Namespace) -> int:
     train_base(args.out, args.start, args.layers, args.resume)
     last_line({"base_model": str(args.out)})
     return EXIT_PASS
+
+
+def run_service(args: Namespace) -> int:
+    from .service.command import serve
+
+    return serve(args)
 
 
 def run_synth(args: Namespace) -> int:

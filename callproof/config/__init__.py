@@ -1,6 +1,8 @@
 """The YAML file of a run: its sections and limits, the source of each value, and the adapters that vLLM can serve."""
 
-from .origins import resolve
+from .data_config import Split
+from .extra import OURS
+from .origins import resolve, resolve_values
 from .run_config import (
     FOLDER_PATTERN,
     NAME_PATTERN,
@@ -11,7 +13,6 @@ from .run_config import (
     PromptConfig,
     RunConfig,
     ServeConfig,
-    Split,
     TrainConfig,
     load,
     load_gate,
@@ -35,6 +36,7 @@ __all__ = [
     "FOLDER_PATTERN",
     "MEND",
     "NAME_PATTERN",
+    "OURS",
     "EvalConfig",
     "GateConfig",
     "LossWeights",
@@ -56,6 +58,7 @@ __all__ = [
     "load_gate",
     "problems",
     "resolve",
+    "resolve_values",
     "same_model",
     "template_sha256",
 ]

@@ -8,12 +8,15 @@
 
 Values of the last three are read as YAML, or as plain text where only that has the type of the key (`*.jsonl`; `007`
 for a string). A whole mapping replaces the one of a lower source; `gate.margins.name_f1=0.01` changes one entry and
-keeps the others. Unknown keys are refused, except environment variables that belong to other programs (`LLM_API_KEY`).
+keeps the others. Unknown keys are refused, all at once. Variables of other programs (`LLM_API_KEY`, `LLM_MODEL=gpt`)
+are ignored, with a line at `--log-level debug`; those in `.env` that other libraries read (`HF_TOKEN`, `WANDB_*`) are
+put into the environment by `callproof.console.levels`. `MODEL_ID` in `.env` names the base model.
 """
 
 import copy
 import difflib
 import io
+import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +38,11 @@ PREFIX = "LLM_"
 DOTENV = Path(".env")
 DEFAULT = "default"
 COMMAND_LINE = "command line"
+ARGUMENT = "argument"
+DOTENV_NAMES = {"MODEL_ID": ("model", "base_model")}
+"""Names without LLM_ that count in `.env`, and the key that each sets."""
 _COMMENT_COLUMN = 60
+_LOGGER = logging.getLogger("callproof")
 
 Key = tuple[str, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -93,8 +100,34 @@ def resolve(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Re
             the source and the key.
     """
     layers = _Layers(model)
-    for setting in (*_file(model, path), *_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
+    for setting in _file(model, path):
         layers.put(setting)
+    for setting in (*_dotenv(model), *_environment(model, os.environ), *_words(model, overrides)):
+        _refuse_outside_yaml(model, setting)
+        layers.put(setting)
+    return _resolved(model, layers, path)
+
+
+def resolve_values(
+    model: type[Model], values: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Resolved[Model]:
+    """The configuration of nested values, with further ones on top, as Python code gives them; no other source counts.
+
+    A mapping of `overrides` for a section changes single keys; a name may be dotted, or have `__` in place of dots.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    layers = _Layers(model)
+    for setting in _settings(model, (), dict(values), lambda _: ARGUMENT):
+        layers.put(setting)
+    for name, value in (overrides or {}).items():
+        for setting in _settings(model, tuple(name.replace("__", ".").split(".")), value, lambda _: ARGUMENT):
+            layers.put(setting)
+    return _resolved(model, layers, ARGUMENT)
+
+
+def _resolved(model: type[Model], layers: "_Layers", path: object) -> Resolved[Model]:
     try:
         config = model.model_validate(layers.tree)
     except ValidationError as error:
@@ -158,6 +191,10 @@ def _dotenv(model: type[BaseModel]) -> Iterator[Setting]:
             raise UserError(place, "expected NAME=value", "mend the line")
         if binding.key is not None:
             values[binding.key], places[binding.key] = binding.value or "", place
+    for name, key in DOTENV_NAMES.items():
+        if values.get(name) and _kind(model, key) is not None:
+            _LOGGER.info("%s: %s sets %s to %s", places[name], name, ".".join(key), values[name])
+            yield Setting(key, values[name], places[name])
     yield from _environment(model, values, places)
 
 
@@ -174,8 +211,29 @@ def _environment(
         if name.startswith(PREFIX):
             key = tuple(name.removeprefix(PREFIX).lower().split("__"))
             source = (places or {}).get(name, name)
-            if len(key) > 1 or set(key) <= set(model.model_fields) or _suggestion(model, key):
+            if _is_ours(model, key, values[name]):
                 yield from _settings(model, key, _from_text(model, key, values[name], source), lambda _, at=source: at)
+            else:
+                _LOGGER.debug("%s: ignored: not LLM_<SECTION>__<KEY>", source if source == name else f"{source} {name}")
+
+
+def _is_ours(model: type[BaseModel], key: Key, text: str) -> bool:
+    """Whether a variable sets a key here, or tries to.
+
+    `LLM_<SECTION>__<KEY>` does, if SECTION is one or resembles one; a whole section does as a mapping, and a key at the
+    top by its name alone.
+    """
+    section = _kind(model, key[:1])
+    if len(key) > 1:
+        return section is not None or bool(difflib.get_close_matches(key[0], model.model_fields, n=1))
+    return section is not None and (not _is_section(section) or text.lstrip().startswith("{"))
+
+
+def _refuse_outside_yaml(model: type[BaseModel], setting: Setting) -> None:
+    """Raise a UserError for a key that the YAML file alone may set (`YAML_ONLY` of its section)."""
+    if setting.key[-1] in getattr(_kind(model, setting.key[:-1]), "YAML_ONLY", ()):
+        problem = f"{'.'.join(setting.key)} is read from the YAML file alone"
+        raise UserError(setting.source, problem, "set it there, or leave it out")
 
 
 def _words(model: type[BaseModel], words: Iterable[str]) -> Iterator[Setting]:
@@ -261,22 +319,45 @@ def _source_of(key: Key, sources: Mapping[Key, str]) -> str | None:
     return next((sources[key[:size]] for size in range(len(key), 0, -1) if key[:size] in sources), None)
 
 
-def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: Path) -> UserError:
+def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Key, str], path: object) -> UserError:
     errors = error.errors(include_url=False)
+    unknown = [tuple(map(str, problem["loc"])) for problem in errors if problem["type"] == "extra_forbidden"]
+    if len(unknown) > 1:
+        return _unknown_keys(model, unknown, sources, path)
     first = next((problem for problem in errors if problem["type"] == "extra_forbidden"), errors[0])
     key = tuple(map(str, first["loc"]))
-    below = (source for leaf, source in sources.items() if leaf[: len(key)] == key)
-    where = _source_of(key, sources) or next(below, path)
-    if first["type"] == "extra_forbidden":
-        section, near = _kind(model, key[:-1]), _suggestion(model, key)
-        if reason := getattr(section, "NO_KEYS", {}).get(key[-1]):
+    where = _place(key, sources, path)
+    if unknown:
+        if reason := _no_key(model, key):
             return UserError(where, f"no key {'.'.join(key)!r}: {reason}", "leave it out")
-        valid = ", ".join(section.model_fields)
+        near, valid = _suggestion(model, key), ", ".join(_kind(model, key[:-1]).model_fields)
         mend = f"did you mean {near!r}?" if near else f"valid keys: {valid}"
         return UserError(where, f"unknown key {'.'.join(key)!r}", mend)
     if first["type"] == "missing":
         return UserError(where, explain(error), "add the key")
     return UserError(where, f"{explain(error)}, got {str(first.get('input'))[:80]!r}", "correct the value")
+
+
+def _place(key: Key, sources: Mapping[Key, str], path: object) -> object:
+    """The source that set a key, one around it or one below it; the file where none did."""
+    below = (source for leaf, source in sources.items() if leaf[: len(key)] == key)
+    return _source_of(key, sources) or next(below, path)
+
+
+def _unknown_keys(model: type[BaseModel], keys: list[Key], sources: Mapping[Key, str], path: object) -> UserError:
+    """One line for all unknown keys, each with its place, and a near name or the reason why there is none."""
+    told = []
+    for key in keys:
+        place, near = str(_place(key, sources, path)), _suggestion(model, key)
+        hint = _no_key(model, key) or (f"did you mean {near!r}?" if near else "")
+        at = f"line {place.removeprefix(f'{path}:')}" if place.startswith(f"{path}:") else place
+        told.append(f"{'.'.join(key)!r} ({at}{'; ' * bool(hint)}{hint})")
+    mend = "correct them; a configuration of another system is translated by: callproof train migrate"
+    return UserError(path, f"{len(keys)} unknown keys: {', '.join(told)}", mend)
+
+
+def _no_key(model: type[BaseModel], key: Key) -> str | None:
+    return getattr(_kind(model, key[:-1]), "NO_KEYS", {}).get(key[-1])
 
 
 def _suggestion(model: type[BaseModel], key: Key) -> str | None:

@@ -13,8 +13,10 @@ from pydantic import Field, field_validator, model_validator
 
 from callproof.records import Record
 
+from .data_config import DataConfig
+from .extra import Attention, Schedule, check_extra
 from .origins import resolve, sections_of
-from .servable import REFUSED_KEYS
+from .servable import REFUSED_KEYS, without_unused
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 NAME_PATTERN = rf"^{_PART}(/{_PART})?$"
@@ -25,69 +27,21 @@ FOLDER_PATTERN = rf"^{_PART}$"
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
 
+BUILTIN_PREAMBLE = Path(__file__).with_name("assets") / "preamble.md"
+"""When to call a tool, in three sentences."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-Split = Literal["train", "eval"]
-
-
-class DataConfig(Record):
-    """Where sessions, system prompt and catalog lie; see docs/data.md.
-
-    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
-    `hf:owner/name[:split]` is a Hugging Face dataset.
-    """
-
-    domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
-    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
-    eval: str | None = Field(
-        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
-    )
-    eval_share: float = Field(
-        default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
-    )
-    load_module: str | None = Field(
-        default=None, min_length=1, description="module whose build_sessions(config) gives the sessions, not `train`"
-    )
-    prepared: Path | None = Field(
-        default=None, description="folder that `callproof train prepare` wrote; its rows are trained on as they are"
-    )
-    thinking: Literal["keep", "drop"] = Field(
-        default="keep", description="what becomes of thinking that sessions were recorded with"
-    )
-    unrenderable: Literal["error", "drop"] = Field(
-        default="error",
-        description="sessions that the chat template cannot write, such as several calls a turn: refuse, or leave out",
-    )
-    max_context_length: int = Field(
-        default=4096, gt=0, description="tokens; longer training rows are dropped and counted"
-    )
-
-    @property
-    def tools_path(self) -> Path:
-        return self.domain / "tools.json"
-
-    @property
-    def prompt_path(self) -> Path:
-        return self.domain / "system_prompt.md"
-
-    @model_validator(mode="after")
-    def _one_evaluation(self) -> "DataConfig":
-        if self.eval is not None and self.eval_share:
-            raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
-        return self
-
-    def source(self, split: Split) -> str:
-        """Where the sessions of a split come from, as a path or `hf:...`."""
-        shared = self.eval is None and self.eval_share > 0
-        sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        return sessions if sessions.startswith(("hf:", "./")) else str(self.domain / sessions)
 
 
 class PromptConfig(Record):
     """How the system turn is assembled; see callproof.turns.prompt."""
 
-    preamble: Path | None = Field(default=None, description="text file, put before every system prompt")
+    preamble: Literal["builtin"] | Path | None = Field(
+        default=None, description="text file, put before every system prompt; builtin: a few sentences on tools"
+    )
+    question: Path | None = Field(
+        default=None, description=".jinja file that writes the user's message from instruction, input and context"
+    )
     catalog: Literal["tools", "text", "none"] = Field(
         default="tools",
         description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
@@ -100,6 +54,10 @@ class PromptConfig(Record):
         default_factory=dict,
         description="variables of the chat template, such as enable_thinking: false; requests carry them too",
     )
+
+    @property
+    def preamble_file(self) -> Path | None:
+        return BUILTIN_PREAMBLE if self.preamble == "builtin" else self.preamble
 
     @field_validator("timezone")
     @classmethod
@@ -114,10 +72,18 @@ class PromptConfig(Record):
 class ModelConfig(Record):
     """The base model."""
 
+    YAML_ONLY: ClassVar[tuple[str, ...]] = ("trust_remote_code",)
+
     base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
     name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
     revision: str | None = Field(default=None, description="hub revision")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="weights while training")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="weights while training; float16 needs CUDA"
+    )
+    attn_implementation: Attention | None = Field(default=None, description="while training; default: the model's own")
+    trust_remote_code: bool = Field(
+        default=False, description="run the code in the base's folder or repository; read from the YAML file alone"
+    )
     chat_template: Literal["hermes"] | Path | None = Field(
         default=None, description=".jinja file, or hermes, which is bundled; default: the tokenizer's own"
     )
@@ -151,6 +117,11 @@ class LoraConfig(Record):
     init: str = Field(default="default", description="default, gaussian or orthogonal")
     rank_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own rank")
     alpha_pattern: dict[str, int] = Field(default_factory=dict, description="end of a module's name: its own alpha")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unused_is_fine(cls, values: Any) -> Any:
+        return without_unused(values) if isinstance(values, dict) else values
 
     @property
     def peft_settings(self) -> dict[str, Any]:
@@ -188,7 +159,7 @@ class TrainConfig(Record):
     per_device_train_batch_size: int = Field(default=8, ge=1)
     gradient_accumulation_steps: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(default="linear")
+    lr_scheduler_type: Schedule = Field(default="linear")
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)
     adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="decay of the squared gradients' mean")
     weight_decay: float = Field(default=0.0, ge=0)
@@ -204,8 +175,14 @@ class TrainConfig(Record):
         ge=0,
         description="steps between checkpoints, 0: none; default: a third of the run, or what the best step needs",
     )
+    save_strategy: Literal["steps", "epoch"] = Field(
+        default="steps", description="epoch: a checkpoint at the end of each epoch, not every save_steps"
+    )
     save_total_limit: int = Field(default=2, ge=1, description="checkpoints kept; the best one is kept besides")
     eval_steps: int = Field(default=0, ge=0, description="steps between evaluations while training; 0: none")
+    eval_strategy: Literal["steps", "epoch"] = Field(
+        default="steps", description="epoch: evaluate at the end of each epoch, not every eval_steps"
+    )
     per_device_eval_batch_size: int = Field(default=8, ge=1)
     metric_for_best_model: Literal["eval_tool_f1", "eval_turn_exact", "eval_perplexity"] | None = Field(
         default=None, description="the evaluation with the best one becomes the adapter; default: the last step does"
@@ -219,6 +196,28 @@ class TrainConfig(Record):
     push_to_hub: bool = Field(default=False, description="upload the adapter with its model card in the end")
     hub_model_id: str | None = Field(default=None, description="repository on the hub, such as owner/name")
     hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
+    extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description="further fields of TRL's SFTConfig, such as optim or neftune_noise_alpha, by their own names",
+    )
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there are evaluations while training."""
+        return self.eval_strategy == "epoch" or self.eval_steps > 0
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "TrainConfig":
+        for strategy, steps in (("eval_strategy", self.eval_steps), ("save_strategy", self.save_steps)):
+            if getattr(self, strategy) == "epoch" and steps:
+                raise ValueError(f"{strategy} epoch takes no {strategy.split('_')[0]}_steps, but they are {steps}")
+        return self
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        check_extra(extra, cls.model_fields)
+        return extra
 
 
 class ServeConfig(Record):

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from callproof.errors import UserError
 
+from .levels import is_said
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises a UserError instead of exiting; KEY=VALUE words may stand anywhere."""
@@ -32,7 +34,8 @@ class Parser(argparse.ArgumentParser):
 
 def say(text: str) -> None:
     """Print a line for people on stderr; stdout carries results only."""
-    print(text, file=sys.stderr, flush=True)
+    if is_said():
+        print(text, file=sys.stderr, flush=True)
 
 
 @cache

@@ -10,6 +10,7 @@ from importlib import import_module
 from callproof.errors import EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
 
 from .command_line import Parser, with_verb
+from .levels import LEVELS, set_level, take_dotenv
 
 Options = Callable[[ArgumentParser], None]
 Act = Callable[[Namespace], int]
@@ -62,6 +63,8 @@ class Verb:
         words = with_verb(self._program, sys.argv[1:] if argv is None else argv, tuple(self.commands), self.default)
         args = self.parser().parse_args(words)
         args.words = words
+        set_level(args.log_level)
+        take_dotenv()
         if getattr(args, "overrides", None) and not args.config:
             where = f"{self._program} {args.command}: {' '.join(args.overrides)}"
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
@@ -75,7 +78,9 @@ class Verb:
         for name, command in self.commands.items():
             marked = f"{command.summary} (the default)" if name == self.default else command.summary
             manual = command.manual or f"{command.summary[0].upper()}{command.summary[1:]}."
-            command.options(names.add_parser(name, help=marked, description=manual, formatter_class=form))
+            options = names.add_parser(name, help=marked, description=manual, formatter_class=form)
+            command.options(options)
+            options.add_argument("--log-level", type=str.lower, choices=LEVELS, help="of lines on stderr (info)")
         return parser
 
     @property

@@ -1,26 +1,44 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
 from .acceptance import Acceptance, GoldCall
-from .forms import KEYS
-from .sessions import Message, Session, read_sessions, to_session
+from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
+from .forms import FORMS, IDS, form_named
+from .logs import Exchange, NoGold, gold_answer, read_exchange
+from .question import asked
+from .reading.text_calls import calls_in_text, text_beside
+from .sessions import Message, Session, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
-from .talk import text_beside
-from .user_module import module_sessions
+from .user_module import builds_eval, module_sessions
 
 __all__ = [
     "ALIKE",
-    "KEYS",
+    "FORMS",
+    "IDS",
     "Acceptance",
+    "Account",
     "Alike",
+    "Chains",
     "Corpus",
+    "Exchange",
     "Found",
     "GoldCall",
+    "Link",
     "Message",
+    "NoGold",
     "Reader",
     "Session",
+    "Told",
+    "asked",
+    "beginnings",
+    "builds_eval",
+    "calls_in_text",
+    "form_named",
+    "gold_answer",
     "is_dataset",
+    "merged_sessions",
     "module_sessions",
+    "read_exchange",
     "read_records",
     "read_sessions",
     "shingles",

@@ -6,15 +6,14 @@
       {"role": "tool", "name": "search_vehicles", "content": "{\\"vehicles\\": []}"},
       {"role": "assistant", "content": "Sorry, none at the moment."}]}
 
-`read_sessions` reads them from files, folders and globs (`callproof.sessions.sources`), in all forms that
-`callproof.sessions.forms` lists. A call may be written in OpenAI's form, `{"id", "type": "function", "function":
-{"name", "arguments"}}`, with its arguments as an object or as JSON text. What a message may be is said in
+`callproof.sessions.conversations` reads them from files, folders and globs (`callproof.sessions.sources`), in all
+forms that `callproof.sessions.forms` lists. A call may be written in OpenAI's form, `{"id", "type": "function",
+"function": {"name", "arguments"}}`, with its arguments as an object or as JSON text. What a message may be is said in
 `callproof.sessions.talk`. The system prompt and the catalog come from the session if it brings them, and else from the
 domain (see `callproof.turns.domain`).
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -25,8 +24,8 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
-from .forms import own_form
-from .sources import Reader, read_records
+from .forms import Form, ReadRecord, is_no_log, own_form
+from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
 
 class Message(Record):
@@ -37,9 +36,12 @@ class Message(Record):
 
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
+
+    `train`: false for a message of the assistant that is context only: training does not learn it, and evaluation does
+    not ask for it.
     """
 
-    role: Literal["user", "assistant", "tool"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -47,6 +49,12 @@ class Message(Record):
     alternatives: tuple[tuple[GoldCall, ...], ...] = ()
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)
+    train: bool = True
+
+    def said(self) -> dict[str, Any]:
+        """What tells this message from others."""
+        calls = [{"name": call.name, "arguments": call.arguments} for call in self.tool_calls]
+        return {"role": self.role, "content": self.content, "thinking": self.thinking, "tool_calls": calls}
 
     @property
     def gold(self) -> tuple[GoldCall, ...]:
@@ -58,7 +66,9 @@ class Message(Record):
 class Session(Record):
     """A conversation in order; roles are checked on construction.
 
-    `system` and `tools` are those that the session was recorded with; None: those of its domain.
+    `system` and `tools` are those that the session was recorded with; None: those of its domain. `conversation` names
+    what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `metadata`
+    is what its record held beside the conversation.
     """
 
     session_id: str = Field(min_length=1)
@@ -66,6 +76,8 @@ class Session(Record):
     tags: tuple[str, ...] = ()
     system: str | None = None
     tools: Catalog | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    conversation: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _roles(self) -> "Session":
@@ -83,20 +95,37 @@ class Session(Record):
                 open_calls -= 1
             else:
                 open_calls = len(message.tool_calls)
-        if self.messages[0].role != "user":
-            raise ValueError(f"messages.0: expected the user to begin, got role {self.messages[0].role!r}")
+        if all(message.role != "user" for message in self.messages):
+            raise ValueError("messages: expected a message of the user, got none")
         return self
 
     @property
     def calls_tools(self) -> bool:
         return any(message.tool_calls for message in self.messages)
 
+    @property
+    def group(self) -> str:
+        """The name of its conversation."""
+        return self.conversation or self.session_id
+
+    def learnt_at(self, answers: Collection[int]) -> "Session":
+        """The session with only some of the assistant's messages to learn; those are counted from 0."""
+        spoken = [number for number, message in enumerate(self.messages) if message.role == "assistant"]
+        left_out = {number for at, number in enumerate(spoken) if at not in answers}
+        messages = tuple(
+            message.model_copy(update={"train": False}) if number in left_out else message
+            for number, message in enumerate(self.messages)
+        )
+        return self.model_copy(update={"messages": messages})
+
     def record(self) -> dict[str, Any]:
         """The session in callproof's own form, from which it is read back."""
         value: dict[str, Any] = {"session_id": self.session_id}
+        value |= {} if self.conversation is None else {"conversation": self.conversation}
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
+        value |= {"metadata": self.metadata} if self.metadata else {}
         return {**value, "messages": _messages(self.messages)}
 
     @property
@@ -130,20 +159,6 @@ def _written(call: GoldCall) -> dict[str, Any]:
     return {**plain, **call.written()}
 
 
-def read_sessions(source: Path | str, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
-    """(place, session) of each record of a source, streamed; the place is `path:line`.
-
-    Args:
-        source: a file, a folder or a glob.
-        read: what finds the records; training also reads Hugging Face datasets.
-
-    Raises:
-        UserError: unreadable or empty source, malformed line, or a session id that occurred before (`path:line`).
-    """
-    records = read(str(source))
-    yield from unique((where, to_session(value, where, name)) for where, name, value in records)
-
-
 def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
     """Pass (place, session) pairs through.
 
@@ -152,9 +167,9 @@ def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Sessi
     """
     seen: dict[str, str] = {}
     for where, session in sessions:
-        first = seen.setdefault(session.session_id, where)
-        if first != where:
+        if first := seen.get(session.session_id):
             raise UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it")
+        seen[session.session_id] = where
         yield where, session
 
 
@@ -162,12 +177,38 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
     """The session that a record of any form holds; `name` is its id if it brings none.
 
     Raises:
+        UserError: see `callproof.sessions.forms.own_form`; a line of a log that holds no gold.
+    """
+    if not is_logged(record):
+        return read_record(record, where, name)[1]
+    try:
+        exchange = read_exchange(record)
+        gold_answer(exchange)
+    except NoGold as error:
+        raise UserError(where, str(error), "leave the line out") from None
+    return read_record(plain_record(record, exchange), where, name)[1]
+
+
+def is_logged(record: dict[str, Any]) -> bool:
+    """Whether a record is a line of a log of requests."""
+    return is_exchange(record) and not is_no_log(record)
+
+
+def read_record(record: dict[str, Any], where: str, name: str, form: Form | None = None) -> tuple[ReadRecord, Session]:
+    """What a record that is no line of a log says, and its session.
+
+    Args:
+        record, where, name: as of `to_session`.
+        form: the one that it must have; None: the first that fits.
+
+    Raises:
         UserError: see `callproof.sessions.forms.own_form`.
     """
     refuse_half_characters(record, where)
     try:
         writable_value(record, 2 * MAX_DEPTH)
-        return Session.model_validate(own_form(record, where, name))
+        read = own_form(record, where, name, form)
+        return read, Session.model_validate(read.fields)
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
     except ValidationError as error:

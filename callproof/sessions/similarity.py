@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,10 +76,29 @@ def signature(hashes: Shingles) -> NDArray[np.uint32]:
 class Corpus:
     """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS)."""
 
-    def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]]) -> None:
-        self.shingles = [shingles(messages) for messages in sessions]
-        signatures = [signature(hashes) for hashes in self.shingles]
-        self._signatures = np.stack(signatures) if signatures else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
+    def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
+        self.shingles: list[Shingles] = []
+        self._rows: list[NDArray[np.uint32]] = []
+        for messages in sessions:
+            self.add(messages)
+
+    def add(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Take one more session."""
+        hashes = shingles(messages)
+        self.shingles.append(hashes)
+        self._rows.append(signature(hashes))
+        self.__dict__.pop("_signatures", None)
+
+    @cached_property
+    def _signatures(self) -> NDArray[np.uint32]:
+        return np.stack(self._rows) if self._rows else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
+
+    def part(self, numbers: list[int]) -> "Corpus":
+        """Some of the sessions, in this order."""
+        part = Corpus()
+        part.shingles = [self.shingles[number] for number in numbers]
+        part._rows = [self._rows[number] for number in numbers]
+        return part
 
     def duplicates(self) -> list[Alike]:
         """Every session that is like an earlier one, with the likest of those found."""

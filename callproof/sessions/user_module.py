@@ -1,23 +1,25 @@
 """Sessions that a user's own code builds: `data.load_module: my.module` with
 
-    def build_sessions(config: RunConfig) -> Iterable[Session | dict]: ...
+    def build_sessions(config: RunConfig, split: "train" | "eval") -> Iterable[Session | dict]: ...
 
-A dictionary is a record in any form that `callproof.sessions.forms` reads. The module is found as `import` finds it,
-the working directory included.
+Where it takes no `split`, it gives the training sessions, and `data.eval` or `data.eval_share` those of evaluation.
+`config.data.options` holds what the YAML file says to the module alone. A dictionary is a record in any form that
+`callproof.sessions.forms` reads. The module is found as `import` finds it, the working directory included.
 """
 
 import importlib
+import inspect
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 
 from .sessions import Session, to_session, unique
 
 
-def module_sessions(config: RunConfig, module_name: str) -> Iterator[tuple[str, Session]]:
+def module_sessions(config: RunConfig, module_name: str, split: Split = "train") -> Iterator[tuple[str, Session]]:
     """(place, session) of each item that `build_sessions` yields; the place is `module: session 3`.
 
     Raises:
@@ -26,7 +28,7 @@ def module_sessions(config: RunConfig, module_name: str) -> Iterator[tuple[str, 
     """
     yield from unique(
         (where, _session(item, where, f"{module_name}:{where.rsplit(' ', 1)[1]}"))
-        for where, item in _items(config, module_name)
+        for where, item in _items(config, module_name, split)
     )
 
 
@@ -39,17 +41,36 @@ def _session(item: Any, where: str, name: str) -> Session:
     return to_session(item, where, name)
 
 
-def _items(config: RunConfig, module_name: str) -> Iterator[tuple[str, Any]]:
+def builds_eval(module_name: str) -> bool:
+    """Whether the user's function takes a split, and so gives the sessions of evaluation too.
+
+    Raises:
+        UserError: an exception of the module.
+    """
+    try:
+        build = getattr(importlib.import_module(module_name), "build_sessions", None)
+        return callable(build) and _takes_split(build)
+    except Exception as error:  # any error of code that is not ours is the user's to mend
+        raise _failure(module_name, error) from None
+
+
+def _takes_split(build: Any) -> bool:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in kinds for parameter in inspect.signature(build).parameters.values()) > 1
+
+
+def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[str, Any]]:
     """(place, item) of what the user's code yields; its exceptions become UserErrors."""
     try:
         module = importlib.import_module(module_name)
         build = getattr(module, "build_sessions", None)
-        built: Any = build(config) if callable(build) else None
+        given = (config, split) if callable(build) and _takes_split(build) else (config,)
+        built: Any = build(*given) if callable(build) else None
         items = iter(built) if callable(build) else None
     except Exception as error:  # any error of code that is not ours is the user's to mend
         raise _failure(module_name, error) from None
     if items is None:
-        raise UserError(module_name, "has no function build_sessions", "define build_sessions(config)")
+        raise UserError(module_name, "has no function build_sessions", "define build_sessions(config, split)")
     number = 0
     while True:
         number += 1

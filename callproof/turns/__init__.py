@@ -4,9 +4,9 @@ from callproof.sessions import GoldCall
 
 from .base_files import ServedTemplate, chat_template
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
-from .domain import NO_TOOLS, Domain, split_sessions
+from .domain import NO_TOOLS, Domain, held_out, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
-from .prompt import Conversation, conversation, session_time, template_messages, wire_messages
+from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
 from .turns import Turn, TurnPrompt, digest, eval_sessions, eval_turns, read_turns
 
@@ -29,6 +29,7 @@ __all__ = [
     "digest",
     "eval_sessions",
     "eval_turns",
+    "held_out",
     "lint_call",
     "lint_gold",
     "prefills_thinking",
@@ -36,6 +37,8 @@ __all__ = [
     "readable_format",
     "session_time",
     "split_sessions",
+    "supervised",
+    "system_prompt",
     "template_messages",
     "wire_messages",
 ]

@@ -6,20 +6,30 @@ take the place of the domain's, so each file is read when the first session need
 
 The sessions of a split come from `data.train` and `data.eval`, or from the user's module
 (`callproof.sessions.user_module`). Without `data.eval`, `data.eval_share` takes that share of the training sessions for
-evaluation: a session's id alone decides, so that a session stays on its side when others are added.
+evaluation: the name of its conversation alone decides, so that a session stays on its side when others are added.
 """
 
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 from callproof.records import read_text
-from callproof.sessions import Message, Reader, Session, module_sessions, read_records, read_sessions
+from callproof.sessions import (
+    Message,
+    Reader,
+    Session,
+    asked,
+    builds_eval,
+    module_sessions,
+    read_records,
+    read_sessions,
+)
 
 from .prompt import Conversation, conversation
 
@@ -41,10 +51,10 @@ class Domain:
         if session.tools is not None:
             return session.tools
         path = self._data.tools_path
-        if not path.exists():
-            if self._prompt.catalog == "none" and not session.calls_tools:
+        if path is None or not path.exists():
+            if (path is None or self._prompt.catalog == "none") and not session.calls_tools:
                 return NO_TOOLS
-            raise _missing(path, "tools", session, where)
+            raise _missing(path or "data.tools: none", "tools", session, where)
         return self._catalog
 
     def conversation(self, session: Session, where: str) -> Conversation:
@@ -53,25 +63,26 @@ class Domain:
         Raises:
             UserError: a file that it needs is missing or malformed.
         """
-        if session.system is None and not self._data.prompt_path.exists():
-            raise _missing(self._data.prompt_path, "system prompt", session, where)
+        path = self._data.prompt_path
+        if session.system is None and path and not path.exists():
+            raise _missing(path, "system prompt", session, where)
         template = self._template if session.system is None else ""
         return conversation(session, template, self.catalog(session, where), self._prompt, self._preamble)
 
     @cached_property
     def _catalog(self) -> Catalog:
-        return read_catalog(self._data.tools_path)
+        return read_catalog(self._data.tools_path or self._data.domain)
 
     @cached_property
     def _template(self) -> str:
-        return read_text(self._data.prompt_path)
+        return read_text(self._data.prompt_path) if self._data.prompt_path else ""
 
     @cached_property
     def _preamble(self) -> str:
-        return read_text(self._prompt.preamble) if self._prompt.preamble else ""
+        return read_text(self._prompt.preamble_file) if self._prompt.preamble_file else ""
 
 
-def _missing(path: Path, what: str, session: Session, where: str) -> UserError:
+def _missing(path: Path | str, what: str, session: Session, where: str) -> UserError:
     problem = f"cannot be read (no such file), but session {session.session_id!r} ({where}) brings no {what} of its own"
     return UserError(path, problem, f"write the file, or give the session its {what}")
 
@@ -82,6 +93,9 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
     """
+    if config.data.text == "as_is":
+        problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
+        raise UserError(config.data.source(split), problem, "evaluate with a configuration of sessions")
     for where, session in _recorded_sessions(config, split, read):
         yield where, without_thinking(session) if config.data.thinking == "drop" else session
 
@@ -97,25 +111,45 @@ def without_thinking(session: Session) -> Session:
     return session.model_copy(update={"messages": messages})
 
 
+def supervised(session: Session, supervise: Literal["all", "last", "response"]) -> Session:
+    """The session with those of its answers that `data.supervise` leaves out made context."""
+    answers = [number for number, message in enumerate(session.messages) if message.role == "assistant"]
+    asking = [number for number, message in enumerate(session.messages) if message.role == "user"]
+    first = {"all": 0, "last": answers[-1] if answers else 0, "response": asking[-1] if asking else 0}[supervise]
+    messages = tuple(
+        message.model_copy(update={"train": False}) if message.role == "assistant" and number < first else message
+        for number, message in enumerate(session.messages)
+    )
+    return session.model_copy(update={"messages": messages})
+
+
 def _unthought(message: Message) -> str:
     rest = without_think(message.content)
     return message.content if rest is None or rest == message.content else rest.strip()
 
 
+def _asking(read: Reader, question: Path | None) -> Reader:
+    """A reader of records in which the template `question`, if there is one, has written the user's message."""
+    if question is None:
+        return read
+    return lambda source: (found._replace(value=asked(found.record, found.where, question)) for found in read(source))
+
+
 def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
     data = config.data
     shared = data.eval is None and data.eval_share > 0
-    if data.load_module and (split == "train" or shared):
-        sessions = module_sessions(config, data.load_module)
+    if data.load_module and (split == "train" or shared or (data.eval is None and builds_eval(data.load_module))):
+        sessions = module_sessions(config, data.load_module, "train" if shared else split)
     else:
-        sessions = read_sessions(data.source(split), read)
+        reader = _asking(read, config.prompt.question)
+        sessions = read_sessions(data.sources(split), reader, data.session_key, data.form)
     if not shared:
         yield from sessions
         return
     empty, count = True, 0
     for where, session in sessions:
         count += 1
-        if held_out(session.session_id, data.eval_share) == (split == "eval"):
+        if held_out(session.group, data.eval_share) == (split == "eval"):
             empty = False
             yield where, session
     if empty:
@@ -123,7 +157,7 @@ def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterato
         raise UserError(data.source(split), problem, "give more sessions, or data.eval")
 
 
-def held_out(session_id: str, share: float) -> bool:
-    """Whether a session belongs to evaluation when a `share` (0 to 1) of all sessions does."""
-    number = hashlib.sha256(f"eval_share:{session_id}".encode()).digest()[:8]
+def held_out(conversation: str, share: float) -> bool:
+    """Whether a conversation belongs to evaluation when a `share` (0 to 1) of all does."""
+    number = hashlib.sha256(f"eval_share:{conversation}".encode()).digest()[:8]
     return int.from_bytes(number) < share * 2**64

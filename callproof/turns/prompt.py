@@ -39,7 +39,7 @@ class Conversation(Record):
 
     `unsent_tools`: the tools that calls are checked against, where `prompt.catalog` keeps them out of the request.
     `calls_in_text`: calls are text of the assistant, as `prompt.catalog: text` has it. `template_kwargs`: see
-    `PromptConfig`.
+    `PromptConfig`. `unlearnt`: which messages of the assistant training does not learn, counted from 0.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -47,6 +47,7 @@ class Conversation(Record):
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
     calls_in_text: bool = False
     template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
+    unlearnt: tuple[int, ...] = Field(default=(), exclude_if=lambda numbers: not numbers)
 
 
 def _generator(session_id: str, purpose: str) -> random.Random:
@@ -141,7 +142,7 @@ def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as plain text of user and assistant; consecutive messages of user and tools are joined into one."""
     texts: list[dict[str, Any]] = []
     for message in messages:
-        role = "assistant" if message.role == "assistant" else "user"
+        role = message.role if message.role in ("assistant", "system") else "user"
         content = message.content
         if message.role == "tool":
             content = f"<tool_response>\n{content}\n</tool_response>"
@@ -179,7 +180,13 @@ def conversation(
         unsent_tools=None if sent else tools,
         calls_in_text=config.catalog == "text",
         template_kwargs=config.template_kwargs,
+        unlearnt=_unlearnt(session.messages),
     )
+
+
+def _unlearnt(messages: tuple[Message, ...]) -> tuple[int, ...]:
+    spoken = (message for message in messages if message.role == "assistant")
+    return tuple(number for number, message in enumerate(spoken) if not message.train)
 
 
 def _ordered(catalog: Catalog, session_id: str, config: PromptConfig) -> list[Tool]:

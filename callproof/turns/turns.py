@@ -90,17 +90,22 @@ class TurnPrompt(Record):
 def session_turns(
     session: Session, whole: Conversation, config: RunConfig, prefilled_thinking: bool = False
 ) -> Iterator[Turn]:
-    """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get."""
+    """The tool-eval turns of one session, in order (see `EvalConfig.turns`); `whole` is what the server would get.
+
+    Their `session_id` is the name of its conversation, by which figures are clustered.
+    """
     answers = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
     starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
     for index, start in zip(answers, starts, strict=True):
         message = session.messages[index]
+        if not message.train:
+            continue
         replies_to_user = session.messages[index - 1].role == "user"
         if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls or message.alternatives):
             continue
         yield Turn(
             turn_id=f"{session.session_id}/{index}",
-            session_id=session.session_id,
+            session_id=session.group,
             position=index,
             messages=whole.messages[:start],
             tools=whole.tools,

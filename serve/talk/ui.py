@@ -25,6 +25,7 @@ from callproof.calls import writable
 from callproof.config import RunConfig
 from callproof.console import say
 from callproof.console.html import page
+from callproof.console.own_site import is_foreign
 from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.records import Record, explain
@@ -125,8 +126,7 @@ async def _write(response: web.StreamResponse, reading: Reading, **more: Any) ->
 @web.middleware
 async def _own_name_only(request: web.Request, handler: Any) -> web.StreamResponse:
     """Refuse requests for another host name (DNS rebinding) and requests from another site."""
-    origin = request.headers.get("Origin", f"http://{request.host}")
-    if request.url.host not in (HOST, "localhost") or origin != f"http://{request.host}":
+    if is_foreign(request.host, request.headers.get("Origin")):
         return web.json_response({"problem": "this page answers to its own address only"}, status=403)
     return await handler(request)
 

@@ -58,9 +58,10 @@ def find_adapter(folder: Path, config: RunConfig | None = None, base: str | None
 
 def _recorded_model(manifest: dict[str, Any], file: Path) -> ModelConfig:
     try:
-        return ModelConfig.model_validate(manifest.get("config", {}).get("model", {}))
+        model = ModelConfig.model_validate(manifest.get("config", {}).get("model", {}))
     except ValidationError as error:
         raise UserError(f"{file}: config.model", explain(error), "give --config") from None
+    return model.model_copy(update={"trust_remote_code": False})  # a manifest may come from anywhere
 
 
 def adapter_tokenizer(adapter: SavedAdapter) -> Any:

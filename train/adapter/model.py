@@ -23,6 +23,8 @@ def load_base(config: RunConfig, on_gpu: bool) -> Any:
         UserError: it cannot be loaded, or lacks a module that section lora names.
     """
     options: dict[str, Any] = {"dtype": _dtype(config, on_gpu)}
+    if config.model.attn_implementation:
+        options["attn_implementation"] = config.model.attn_implementation
     if config.model.quantization == "nf4":
         options["quantization_config"] = _nf4()
     model = from_pretrained(AutoModelForCausalLM, config.model, **options)
@@ -46,6 +48,8 @@ def use_bf16(config: RunConfig, on_gpu: bool) -> bool:
     """Whether to autocast; automatically where the hardware has bf16 products, for emulated ones are slow."""
     if config.train.bf16 != "auto":
         return config.train.bf16
+    if config.model.dtype == "float16":
+        return False
     if on_gpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu.get_capabilities().get("avx512_bf16"))

@@ -2,8 +2,9 @@
 
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
 Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
-spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions, and
-by splits of which nothing is left.
+spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions or
+of one conversation with them (one goes on where the other ends, or both name it), and by splits of which nothing is
+left.
 """
 
 from collections import Counter
@@ -16,13 +17,14 @@ from callproof.config import RunConfig, Split
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
-from callproof.sessions import Alike, Corpus, Session
-from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions
+from callproof.sessions import Alike, Corpus, Session, Told
+from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions, supervised
 
-from ..rows.data import LeftOut, encode_session, encode_sessions
+from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
+from ..rows.texts import split_texts, text_row
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
 _PERCENTILES = (50, 90, 99, 100)
@@ -45,7 +47,7 @@ class Dropped(Record):
 
 
 class Pair(Record):
-    """Two sessions that are near-duplicates; `similarity` is 0 to 1."""
+    """Two sessions that are near-duplicates, or one conversation; `similarity` is 0 to 1, and 1 for the latter."""
 
     session_id: str
     like: str
@@ -126,7 +128,7 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         splits={name: split.report() for name, split in splits.items()},
         never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
         duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
-        leaks=_pairs(held_out.leaks_into(train), ids["eval"], ids["train"]),
+        leaks=_leaks(held_out.leaks_into(train), *(splits[split] for split in ("eval", "train"))),
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)
@@ -170,6 +172,14 @@ def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[
     )
 
 
+def _leaks(likenesses: list[Alike], held_out: "_SplitCount", train: "_SplitCount") -> tuple[Pair, ...]:
+    """The eval sessions that are like one of training, or of one conversation with it."""
+    shared = held_out.told.shared_with(train.told)
+    alike = [pair for pair in likenesses if pair.number not in shared]
+    likenesses = sorted([*alike, *(Alike(number, other, 1.0) for number, other in shared.items())])
+    return _pairs(likenesses, held_out.ids, train.ids)
+
+
 class _SplitCount:
     """The figures of one split, counted while its sessions are read."""
 
@@ -185,15 +195,20 @@ class _SplitCount:
         self.calls: Counter[str] = Counter()
         self.tools: dict[str, None] = {}
         self.ids: list[str] = []
+        self.told = Told()
         self.examples: list[Example] = []
 
     def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
         """The messages of each session, once it is counted."""
+        if self._config.data.text == "as_is":
+            yield from self._texts(show)
+            return
         sessions = split_sessions(self._config, self._split, read_records)
         for where, session in counted(sessions, f"reading {self._path}", "sessions"):
             catalog = self._domain.catalog(session, where)
             self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
             self.ids.append(session.session_id)
+            self.told.add(session)
             lint = lint_gold(session, catalog)
             self._rejected += [f"{where}: {problem}" for problem in lint.problems]
             for line in lint.unjudged:
@@ -203,14 +218,33 @@ class _SplitCount:
                 self._encode(self._encoder, session, where, show)
             yield session.model_dump()["messages"]
 
+    def _texts(self, show: int) -> Iterator[list[dict[str, Any]]]:
+        for where, name, record in counted(split_texts(self._config, self._split), f"reading {self._path}", "texts"):
+            self.ids.append(name)
+            self._responses["text"] += 1
+            row = text_row(self._encoder, record["text"]) if self._encoder else None
+            if row and len(row.input_ids) > (limit := context_length(self._config)):
+                reason = f"{len(row.input_ids)} tokens, over data.max_context_length {limit}"
+                self._dropped.append(Dropped(session_id=name, reason=reason))
+            elif row:
+                self._keep([row], name, where, show)
+            yield [{"role": "assistant", "content": record["text"]}]
+
+    def _keep(self, rows: list[Row], name: str, where: str, show: int) -> None:
+        self._lengths += [len(row.input_ids) for row in rows]
+        self._supervised += sum(row.supervised for row in rows)
+        room = show - len(self.examples)
+        self.examples += [Example(name, where, row) for row in rows][: max(room, 0)]
+
     def _count(self, session: Session) -> None:
         for message in session.messages:
-            if message.role == "assistant":
+            if message.role == "assistant" and message.train:
                 parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
                 self._responses[" and ".join(parts) or "empty"] += 1
                 self.calls.update(call.name for call in message.tool_calls)
 
     def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
+        session = supervised(session, self._config.data.supervise)
         conversation = self._domain.conversation(session, where)
         if not self._with_catalog:
             conversation = self._without_catalog(conversation, session, where)
@@ -218,10 +252,7 @@ class _SplitCount:
         if isinstance(rows, LeftOut):
             self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
-        self._lengths += [len(row.input_ids) for row in rows]
-        self._supervised += sum(row.supervised for row in rows)
-        room = show - len(self.examples)
-        self.examples += [Example(session.session_id, where, row) for row in rows][: max(room, 0)]
+        self._keep(rows, session.session_id, where, show)
 
     def _without_catalog(self, whole: Conversation, session: Session, where: str) -> Conversation:
         """The conversation as the model would see it without its tools; calls are still read by their schemas."""

@@ -8,7 +8,8 @@ of all keys, and s the sum of the ranks of its LoRA. In bytes:
                  for each 64), the rest 2
     adapter      4 a LoRA parameter, and as many for gradients, 8 for AdamW's moments; with nf4 half of each
     activations  t (16 h + 16 i + 12 a + 12 k + 4 s) a layer in float32, t (18 h + 8 i + 10 a + 8 k + 2 s) in bfloat16:
-                 what autograd keeps of a Qwen3 layer; attention keeps no scores (flash or SDPA). With gradient
+                 what autograd keeps of a Qwen3 layer; attention keeps no scores (flash or SDPA), but
+                 `eager` for each head and pair of tokens 4, or 6 with bfloat16: its weights in both. With gradient
                  checkpointing one layer of it, and 4 t h or 2 t h for each
     head         4 h t, and 4 for each logit of a tile: at most `TILE_TOKENS` by `TILE_VOCABULARY` in TRL's fused head
     runtime      `RUNTIME` for CUDA's context and the allocator's gaps
@@ -27,7 +28,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from callproof.config import RunConfig
 
 from ..adapter.model import check_modules, fresh_lora
-from ..rows.data import from_pretrained
+from ..rows.data import context_length, from_pretrained
 
 GIB = 2**30
 NF4_BYTES = 0.516
@@ -122,19 +123,21 @@ def layer_bytes(text: Any, ranks: float, wide: bool) -> float:
 def _activations(config: RunConfig, text: Any, ranks: int, wide: bool) -> float:
     tokens, layers = _tokens(config), text.num_hidden_layers
     layer = layer_bytes(text, ranks / layers, wide)
+    if config.model.attn_implementation == "eager":
+        layer += text.num_attention_heads * context_length(config) * (4 if wide else 6)
     if not config.train.gradient_checkpointing:
         return tokens * layer * layers
     return tokens * (layer + layers * text.hidden_size * (4 if wide else 2))
 
 
 def _tokens(config: RunConfig) -> int:
-    return config.train.per_device_train_batch_size * config.data.max_context_length
+    return config.train.per_device_train_batch_size * context_length(config)
 
 
 def _on_meta(config: RunConfig) -> Any:
     settings = from_pretrained(AutoConfig, config.model)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(settings)
+        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=config.model.trust_remote_code)
     check_modules(config, [name for name, _ in model.named_modules()])
     return model
 

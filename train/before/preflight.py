@@ -3,7 +3,15 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from callproof.config import RunConfig, adapter_modules, base_model_type, check_adapter_folder, linear_modules, problems
+from callproof.config import (
+    LossWeights,
+    RunConfig,
+    adapter_modules,
+    base_model_type,
+    check_adapter_folder,
+    linear_modules,
+    problems,
+)
 from callproof.errors import UserError
 from callproof.turns import eval_turns
 
@@ -16,6 +24,11 @@ def check_settings(config: RunConfig) -> None:
     """Raise a UserError where the settings cannot make an adapter that vLLM serves, or contradict each other."""
     _check_lora(config)
     _check_evaluation(config)
+    if config.data.text == "as_is" and config.train.loss_weights != LossWeights():
+        problem = "weighs calls, names and text, which are not told apart in texts of data.text: as_is"
+        raise UserError("train.loss_weights", problem, "leave it out")
+    if config.model.dtype == "float16" and config.train.bf16 is True:
+        raise UserError("train.bf16", "is true, but model.dtype is float16", "leave one of the two out")
     if config.train.push_to_hub and not config.train.hub_model_id:
         raise UserError("train.push_to_hub", "says no repository", "set train.hub_model_id, such as owner/name")
 
@@ -28,6 +41,7 @@ def check_machine(config: RunConfig) -> None:
         raise UserError("train.report_to", f"package {tracker} is not installed", f"run: pip install {tracker}")
     if config.model.quantization != "none":
         _check_quantization(config.model.quantization)
+    _check_weights_on_machine(config)
     if config.train.check_with_vllm and not find_spec("vllm"):
         raise UserError("train.check_with_vllm", "package vllm is not installed", "install it, or leave the key out")
     if config.train.push_to_hub:
@@ -87,14 +101,39 @@ def _check_evaluation(config: RunConfig) -> None:
     if not train.metric_for_best_model:
         return
     where = "train.metric_for_best_model"
-    if not train.eval_steps:
-        raise UserError(where, "needs evaluations while training", "set train.eval_steps")
-    if train.save_steps not in (None, train.eval_steps):
-        problem = f"the best step must have a checkpoint, but save_steps {train.save_steps} is not {train.eval_steps}"
-        raise UserError(where, problem, "leave train.save_steps out")
+    if not train.evaluates:
+        mend = "set train.eval_steps, or train.eval_strategy: epoch"
+        raise UserError(where, "needs evaluations while training", mend)
+    by_epoch = train.eval_strategy == "epoch"
+    if train.save_steps not in (None, train.eval_steps) or (train.save_strategy == "epoch") > by_epoch:
+        saved = "epoch" if train.save_strategy == "epoch" else train.save_steps
+        evaluated = "epoch" if by_epoch else train.eval_steps
+        problem = f"the best step must have a checkpoint, but they come every {saved}, evaluations every {evaluated}"
+        raise UserError(where, problem, "leave train.save_steps and train.save_strategy out")
+    if train.metric_for_best_model == "eval_perplexity":
+        return
+    if config.data.text == "as_is":
+        raise UserError(where, "texts of data.text: as_is have no turns to be answered", "choose eval_perplexity")
     turns = eval_turns(config, read_records)
     if train.metric_for_best_model == "eval_tool_f1" and not any(turn.gold or turn.alternatives for turn in turns):
         raise UserError(where, "no eval turn has a gold call, so tool F1 is undefined", "choose eval_turn_exact")
+
+
+def _check_weights_on_machine(config: RunConfig) -> None:
+    """The type of the weights and the attention need hardware and packages."""
+    attention = config.model.attn_implementation or ""
+    if config.model.dtype != "float16" and not attention.startswith("flash"):
+        return
+    import torch
+
+    key, value = ("dtype", "float16") if config.model.dtype == "float16" else ("attn_implementation", attention)
+    if not torch.cuda.is_available():
+        mend = f"leave model.{key} out, or use a GPU machine"
+        raise UserError(f"model.{key}", f"{value} needs a CUDA device, and there is none", mend)
+    package = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}.get(attention)
+    if package and not find_spec(package):
+        problem, mend = f"package {package} is not installed", "install it, or choose sdpa"
+        raise UserError("model.attn_implementation", problem, mend)
 
 
 def _check_quantization(kind: str) -> None:

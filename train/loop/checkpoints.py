@@ -23,6 +23,7 @@ FREE = (
     "logging_steps",
     "report_to",
     "save_steps",
+    "save_strategy",
     "save_total_limit",
     "per_device_eval_batch_size",
     "check_with_vllm",

@@ -63,6 +63,8 @@ class Evaluator:
     def figures(self, trainer: Any) -> dict[str, float]:
         """`loss` (nats a supervised token), `perplexity` and those of `FIGURES` that are defined."""
         loss = self.loss(trainer)
+        if not self._turns:
+            return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
         metrics = summarise(Tally.of(self._outcomes(trainer)))
         tools = {name: metrics[metric].value for name, metric in FIGURES.items()}
         defined = {name: value for name, value in tools.items() if value is not None}

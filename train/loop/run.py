@@ -9,6 +9,7 @@ from callproof.turns import Domain, check_gold, eval_turns, split_sessions
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
+from ..rows.texts import split_texts
 from .processes import is_main_process
 
 
@@ -20,6 +21,7 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
         check_data(config)
     check_machine(config)
     prepare_libraries(config)
+    check_extra(config)
     from .sft import train_adapter
 
     manifest = train_adapter(config, resume)
@@ -33,6 +35,8 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
 def check_data(config: RunConfig) -> dict[str, int]:
     """Check the settings and read everything that training will read; returns how much there is."""
     check_settings(config)
+    if config.data.text == "as_is":
+        return {"train_texts": sum(1 for _ in split_texts(config, "train"))}
     domain, count, tools = Domain(config), 0, set[str]()
     for where, session in split_sessions(config, "train", read_records):
         catalog = domain.catalog(session, where)
@@ -43,9 +47,19 @@ def check_data(config: RunConfig) -> dict[str, int]:
     return {"train_sessions": count, "eval_turns": len(eval_turns(config, read_records)), "tools": len(tools)}
 
 
+def check_extra(config: RunConfig) -> None:
+    """Check `train.extra` against the installed TRL, which is imported only where there is something to check."""
+    if config.train.extra:
+        from . import arguments
+
+        arguments.check_extra(config)
+
+
 def prepare_libraries(config: RunConfig) -> None:
-    """Set the environment of what is imported later; an adapter that goes to the hub needs the network."""
-    quiet_libraries(config.model.base_model, hub=config.train.push_to_hub)
+    """Set the environment of what is imported later; sessions and adapters on the hub need the network."""
+    sources = (config.data.source("train"), config.data.source("eval"))
+    on_hub = any(source.startswith("hf:") for source in sources)
+    quiet_libraries(config.model.base_model, hub=config.train.push_to_hub or on_hub)
 
 
 def quiet_libraries(base_model: str, hub: bool = False) -> None:

@@ -49,11 +49,14 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     encoder = load_encoder(config.model)
     tokenizer = encoder.tokenizer
     data = _read(config, encoder)
-    trainer = _trainer(config, encoder, data)
-    checkpoint, state = _begin(trainer, checkpoints, state, resume)
-    with contextlib.redirect_stdout(sys.stderr):
-        trainer.run(checkpoint)
-    loss = trainer.evaluator.loss(trainer)
+    from .out_of_memory import one_line
+
+    with one_line(config):
+        trainer = _trainer(config, encoder, data)
+        checkpoint, state = _begin(trainer, checkpoints, state, resume)
+        with contextlib.redirect_stdout(sys.stderr):
+            trainer.run(checkpoint)
+        loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
     figures["format"] = encoder.format_of(config.prompt.catalog)
     figures["seconds"] = round(time.perf_counter() - begun, 1)
@@ -61,7 +64,7 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
     _write(trainer, config, manifest)
     if trainer.is_world_process_zero():
-        if not config.data.prepared:
+        if not config.data.prepared and config.data.text != "as_is":
             write_eval_prompts(config, encoder)
         checkpoints.finish()
     if trainer.accelerator.num_processes > 1:
@@ -80,7 +83,8 @@ def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
     from .trainer import make_trainer
 
     settings = config.train
-    turns = _renderable(config, encoder, eval_turns(config, read_records)) if settings.eval_steps else []
+    asked = settings.evaluates and config.data.text != "as_is"
+    turns = _renderable(config, encoder, eval_turns(config, read_records)) if asked else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
     return make_trainer(config, encoder, data["train"].rows, evaluator)

@@ -1,6 +1,6 @@
 """TRL's trainer as callproof runs it: ready rows, sealed checkpoints, an order that resumes, evaluation by answers."""
 
-import os
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,20 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
-from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 from typing_extensions import override
 
-from callproof.config import RunConfig, TrainConfig
+from callproof.config import RunConfig
+from callproof.console import Steps
 
 from ..adapter.model import load_base, use_bf16, with_adapter
 from ..cpu import quicken
 from ..rows.encode import IGNORED, Encoder, Row
+from .arguments import arguments
 from .checkpoints import seal
 from .evaluation import Evaluator
 from .loss import TokenWeights, supervised_loss, token_weights
+from .progress import Progress, write_progress
 
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 
@@ -33,7 +35,7 @@ ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
     """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes.
 
-    The evaluator may be None where `train.eval_steps` is 0.
+    The evaluator may be None where `train.evaluates` is false.
     """
     on_gpu = torch.cuda.is_available()
     model, lora = with_adapter(config, load_base(config, on_gpu))
@@ -43,12 +45,16 @@ def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator
         evaluator=evaluator,
         weights=token_weights(encoder, config.train.loss_weights),
         model=model,
-        args=_arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
+        args=arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
         train_dataset=_dataset(rows),
-        eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.eval_steps else None,
+        eval_dataset=_dataset(evaluator.rows) if evaluator and config.train.evaluates else None,
         processing_class=encoder.tokenizer,
         peft_config=lora,
-        callbacks=[LogWhereSaved(), *([EarlyStoppingCallback(patience)] if patience else [])],
+        callbacks=[
+            LogWhereSaved(),
+            ReportProgress(config.output_dir),
+            *([EarlyStoppingCallback(patience)] if patience else []),
+        ],
     )
     if use_bf16(config, on_gpu) and not (on_gpu or trainer.sharded or config.train.packing):
         quicken(trainer.model)
@@ -156,6 +162,49 @@ class LogWhereSaved(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_log |= control.should_save or control.should_training_stop
 
+    @override
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_log |= control.should_save
+
+
+class ReportProgress(TrainerCallback):
+    """Writes `progress.json` at every step, and shows the same on stderr."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self._output_dir = output_dir
+        self._steps: Steps | None = None
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._steps = Steps("training", state.max_steps, done=state.global_step)
+            self._steps.__enter__()
+            self._report(state)
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._report(state)
+
+    @override
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._report(state)
+        if self._steps:
+            self._steps.__exit__()
+
+    def _report(self, state: Any) -> None:
+        if not self._steps:
+            return
+        self._steps.reach(state.global_step)
+        loss = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), None)
+        figures = Progress(
+            step=state.global_step,
+            total_steps=state.max_steps,
+            epoch=state.epoch or 0.0,
+            total_epochs=state.num_train_epochs,
+            loss=loss if loss is not None and math.isfinite(loss) else None,
+        )
+        write_progress(self._output_dir, figures)
+
 
 def mean_loss(history: list[dict[str, float]]) -> float:
     """The mean loss of all steps; each logged loss is the mean of the steps since the log entry before it."""
@@ -186,56 +235,3 @@ def _ended(state: TrainerState) -> bool:
 def _dataset(rows: list[Row]) -> Dataset:
     columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
     return Dataset.from_dict({**columns, "length": [len(row.input_ids) for row in rows]})
-
-
-def _arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
-    settings = config.train
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(config.output_dir / "tensorboard"))
-    os.environ.setdefault("WANDB_DIR", str(config.output_dir))
-    os.environ.setdefault("WANDB_PROJECT", "callproof")
-    return SFTConfig(
-        output_dir=str(config.output_dir / "checkpoints"),
-        run_name=config.name,
-        seed=settings.seed,
-        num_train_epochs=settings.num_train_epochs,
-        max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_ratio,
-        adam_beta2=settings.adam_beta2,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        bf16=use_bf16(config, on_gpu),
-        use_cpu=not on_gpu,
-        packing=settings.packing,
-        eval_packing=False,
-        max_length=config.data.max_context_length if settings.packing else longest,
-        train_sampling_strategy="random" if settings.packing else "group_by_length",
-        logging_steps=settings.logging_steps,
-        report_to=settings.report_to,
-        dataloader_pin_memory=on_gpu,
-        **_rhythm(settings),
-    )
-
-
-def _rhythm(settings: TrainConfig) -> dict[str, Any]:
-    """When to save and to evaluate, and which metric decides on the best step."""
-    best = settings.metric_for_best_model
-    save_steps = settings.save_steps if settings.save_steps is not None else settings.eval_steps if best else 1 / 3
-    rhythm: dict[str, Any] = {
-        "save_strategy": "steps" if save_steps else "no",
-        "save_total_limit": settings.save_total_limit,
-        "eval_strategy": "steps" if settings.eval_steps else "no",
-        "restore_callback_states_from_checkpoint": settings.early_stopping_patience is not None,
-        "load_best_model_at_end": best is not None,
-        "metric_for_best_model": best,
-        "greater_is_better": best != "eval_perplexity" if best else None,
-    }
-    if save_steps:
-        rhythm["save_steps"] = save_steps
-    if settings.eval_steps:
-        rhythm["eval_steps"] = settings.eval_steps
-    return rhythm

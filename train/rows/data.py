@@ -2,6 +2,8 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +12,12 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import read_text
 from callproof.sessions import Session
-from callproof.turns import Conversation, Domain, check_gold, split_sessions
+from callproof.turns import Conversation, Domain, check_gold, split_sessions, supervised
 
 from .encode import Encoder, Row
-from .hub_data import read_records
+from .hub_data import gated, is_gated, read_records
 from .template import Unrenderable
+from .texts import split_texts, text_row
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     Raises:
         UserError: bad file or line, gold calls that the catalog rejects, or nothing left to train on.
     """
+    if config.data.text == "as_is":
+        return _encode_texts(split, config, encoder, limit)
     domain = Domain(config)
     rows: list[Row] = []
     dropped: list[str] = []
@@ -60,7 +65,8 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
         count += 1
-        session_rows = encode_session(encoder, domain.conversation(session, where), config, where, session)
+        learned = supervised(session, config.data.supervise)
+        session_rows = encode_session(encoder, domain.conversation(learned, where), config, where, learned)
         if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
             if session_rows.unrenderable:
@@ -71,13 +77,29 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
         if count == limit:
             break
     if not any(row.supervised for row in rows):
-        longest = config.data.max_context_length
+        longest = context_length(config)
         unrenderable = f", {lost} that the chat template cannot write" if lost else ""
         left_out = f"{len(dropped) - lost} over {longest} tokens{unrenderable}"
         problem = f"no assistant turn left of {count} sessions ({left_out})"
         mend = "give sessions, or raise data.max_context_length"
         raise UserError(config.data.source(split), problem, mend)
     return Rows(rows, count, dropped)
+
+
+def _encode_texts(split: Split, config: RunConfig, encoder: Encoder, limit: int | None) -> Rows:
+    rows: list[Row] = []
+    dropped: list[str] = []
+    texts = counted(islice(split_texts(config, split), limit), f"encoding {config.data.source(split)}", "texts")
+    for _, name, record in texts:
+        row = text_row(encoder, record["text"])
+        if len(row.input_ids) > context_length(config):
+            dropped.append(name)
+        else:
+            rows.append(row)
+    if not rows:
+        problem = f"all {len(dropped)} texts are over {context_length(config)} tokens"
+        raise UserError(config.data.source(split), problem, "raise data.max_context_length")
+    return Rows(rows, len(rows) + len(dropped), dropped)
 
 
 def encode_session(
@@ -94,8 +116,29 @@ def encode_session(
         if config.data.unrenderable == "error" or (session.calls_tools and encoder.loses_calls):
             raise error.at(where, session.session_id) from None
         return LeftOut(error.problem, unrenderable=True)
-    longest, limit = max((len(row.input_ids) for row in rows), default=0), config.data.max_context_length
+    longest, limit = max((len(row.input_ids) for row in rows), default=0), context_length(config)
     return LeftOut(f"{longest} tokens, over data.max_context_length {limit}") if longest > limit else rows
+
+
+def context_length(config: RunConfig) -> int:
+    """The tokens that a row may have: `data.max_context_length`, or where that is null the positions of the base.
+
+    Raises:
+        UserError: it is null, and the base's config.json says no number.
+    """
+    return config.data.max_context_length or _positions(config.model.model_dump_json())
+
+
+@cache
+def _positions(model_json: str) -> int:
+    from transformers import AutoConfig
+
+    model = ModelConfig.model_validate_json(model_json)
+    positions = getattr(from_pretrained(AutoConfig, model).get_text_config(), "max_position_embeddings", None)
+    if not isinstance(positions, int):
+        problem = f"config.json of {model.base_model} says no max_position_embeddings"
+        raise UserError("data.max_context_length", problem, "set a number of tokens")
+    return positions
 
 
 def load_encoder(model: ModelConfig) -> Encoder:
@@ -142,7 +185,20 @@ def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return auto_class.from_pretrained(name, revision=model.revision or "main", **options)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model") from None
+            return auto_class.from_pretrained(
+                name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code, **options
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise _not_loaded(name, error) from None
+
+
+def _not_loaded(name: str, error: Exception) -> UserError:
+    """The one line for a base that transformers cannot load: a gated one, one that brings code, or anything else."""
+    text = str(error).strip()
+    if is_gated(error):
+        return gated(name, f"https://huggingface.co/{name}")
+    if "trust_remote_code" in text:
+        mend = "read that code, then set model.trust_remote_code: true in the YAML file"
+        return UserError(name, "runs code of its own, which is not trusted", mend)
+    reason = (text.splitlines() or [type(error).__name__])[0]
+    return UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model")

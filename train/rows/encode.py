@@ -90,16 +90,17 @@ class Encoder:
         return self.template.format.name if self.template.format else None
 
     def rows(self, conversation: Conversation) -> list[Row]:
-        """One row, or one row for each assistant turn.
+        """One row, or one row for each assistant turn; none where all turns are context only.
 
         Raises:
             Unrenderable: the template fails, or a turn does not read back as it was recorded.
         """
         messages = template_messages(conversation.messages)
         self._refuse_ends(messages)
-        turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        turns = [index for number, index in enumerate(answers) if number not in conversation.unlearnt]
         spoken = [self._spoken(conversation, messages, index) for index in turns]
-        rows = self._rows(conversation, messages, spoken)
+        rows = self._rows(conversation, messages, spoken) if spoken else []
         self._read_back(conversation, spoken, rows)
         return rows
 
@@ -214,6 +215,8 @@ class Encoder:
                 raise Unrenderable(self.template.name, f"message {turn.number}: {problem}", OTHER_WAYS)
             if missing := known.missing_tools(turn.prompt):
                 raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
+            if (hidden := known.hidden_system(turn.prompt, turn.number)) is not None:
+                raise Unrenderable(self.template.name, f"does not show message {hidden} (system)", OTHER_WAYS)
 
 
 def supervised_spans(row: Row) -> list[tuple[list[int], list[int]]]:

@@ -8,6 +8,7 @@ from callproof.config import RunConfig, Split
 from callproof.turns import split_sessions
 
 from .hub_data import read_records
+from .texts import split_texts
 
 SPLITS: tuple[Split, ...] = ("train", "eval")
 
@@ -33,6 +34,10 @@ def split_sha256(config: RunConfig, split: Split) -> str:
     if path:
         return sha256(path)
     digest = hashlib.sha256()
+    if config.data.text == "as_is":
+        for _, name, record in split_texts(config, split):
+            digest.update(f"{json.dumps([name, record['text']], ensure_ascii=False)}\n".encode())
+        return digest.hexdigest()
     for _, session in split_sessions(config, split, read_records):
         digest.update(f"{json.dumps(session.trained.record(), ensure_ascii=False)}\n".encode())
     return digest.hexdigest()
@@ -53,7 +58,8 @@ def _files(config: RunConfig) -> dict[str, str]:
     files = {
         "catalog": config.data.tools_path,
         "system_prompt": config.data.prompt_path,
-        "preamble": config.prompt.preamble,
+        "preamble": config.prompt.preamble_file,
+        "question": config.prompt.question,
         "lora_path": start / "adapter_model.safetensors" if start else None,
     }
     return {name: sha256(path) for name, path in files.items() if path and path.is_file()}

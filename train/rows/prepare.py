@@ -14,7 +14,7 @@ from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.records import replacing_folder, write_json
 
-from .data import Rows, encode_sessions
+from .data import Rows, context_length, encode_sessions
 from .encode import Encoder, Row
 from .hashes import SPLITS
 from .prepared_rows import AGAIN, FILE, Prepared, PreparedSplit, base_hashes, check_prepared, data_hashes
@@ -49,7 +49,7 @@ def prepare(config: RunConfig, encoder: Encoder, out: Path) -> Prepared:
         base_model=config.model.base_model,
         sha256={**data_hashes(config), **base_hashes(encoder.tokenizer)},
         prompt=config.prompt,
-        max_context_length=config.data.max_context_length,
+        max_context_length=context_length(config),
         thinking=config.data.thinking,
         splits={split: _split(rows) for split, rows in splits.items()},  # pyright: ignore[reportArgumentType]
         perplexity=_split(measured),

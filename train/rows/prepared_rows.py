@@ -10,6 +10,7 @@ from callproof.config import PromptConfig, RunConfig
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
 
+from .data import context_length
 from .hashes import hashes_here, source_hashes
 
 SCHEMA_VERSION = 1
@@ -86,7 +87,7 @@ def check_prepared(folder: Path, config: RunConfig, tokenizer: Any) -> Prepared:
     if record.thinking != config.data.thinking:
         problem = f"rows were prepared with data.thinking {record.thinking}, not {config.data.thinking}"
         raise UserError(folder, problem, AGAIN)
-    if record.max_context_length != config.data.max_context_length:
-        lengths = f"{record.max_context_length}, not {config.data.max_context_length}"
+    if record.max_context_length != context_length(config):
+        lengths = f"{record.max_context_length}, not {context_length(config)}"
         raise UserError(folder, f"rows were prepared with data.max_context_length {lengths}", AGAIN)
     return record

@@ -39,7 +39,8 @@ def eval_prompts(config: RunConfig, encoder: Encoder) -> Iterator[TurnPrompt]:
             if config.data.unrenderable == "error":
                 raise error.at(config.data.source("eval"), session.session_id) from None
             continue
-        positions = [index for index, message in enumerate(session.messages) if message.role == "assistant"]
+        learnt = [message.role == "assistant" and message.train for message in session.messages]
+        positions = [index for index, is_learnt in enumerate(learnt) if is_learnt]
         prompt_at = dict(zip(positions, prompts, strict=True))
         for turn in held_out.turns:
             yield TurnPrompt(turn_id=turn.turn_id, input_ids=tuple(prompt_at[turn.position]))

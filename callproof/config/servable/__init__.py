@@ -12,6 +12,7 @@ from .settings import (
     problems,
     same_model,
     template_sha256,
+    without_unused,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "problems",
     "same_model",
     "template_sha256",
+    "without_unused",
 ]

@@ -34,6 +34,13 @@ MEND = "train it again with plain LoRA (section `lora` of the configuration)"
 AGAIN = "save the adapter again with PEFT"
 
 
+def without_unused(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without those of `REFUSED_KEYS` that ask for nothing, such as `bias: none` or `use_dora: false`."""
+    causal = {"task_type": ("CAUSAL_LM",)}
+    unused = {**dict.fromkeys(REFUSED_KEYS, (None, False, "none", [], {})), **causal}
+    return {key: value for key, value in settings.items() if value not in unused.get(key, ())}
+
+
 def problems(settings: dict[str, Any], model_type: str | None = None) -> list[str]:
     """Why vLLM would refuse an adapter with these settings on a base of that type; empty where it would not."""
     return [

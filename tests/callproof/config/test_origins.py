@@ -1,6 +1,7 @@
 """Every value of a configuration has one source; what a source gives wrongly is one line that names it."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -147,8 +148,6 @@ def test_a_wrong_word_of_the_command_line_is_one_line(word: str, named: str) -> 
         ("LLM_TRAIN__LERNING_RATE", "LLM_TRAIN__LERNING_RATE: unknown key 'train.lerning_rate'; did you mean 'learn"),
         ("LLM_TRAINING__SEED", "LLM_TRAINING__SEED: unknown key 'training'; did you mean 'train'?"),
         ("LLM_LORA__LORA_ALPHA", "did you mean 'alpha'?"),
-        ("LLM_MODEL_BASE_MODEL", "did you mean 'model.base_model'?"),
-        ("LLM_MODEL", "LLM_MODEL: model: expected a section, got '1'; its keys: base_model"),
         ("LLM_TRAIN__BF16", "LLM_TRAIN__BF16: train.bf16"),
     ],
 )
@@ -166,10 +165,46 @@ def test_the_dotenv_file_is_held_to_the_same_rules() -> None:
     assert refusal().startswith(".env: is not UTF-8")
 
 
-def test_variables_of_other_programs_are_left_alone(monkeypatch) -> None:
-    monkeypatch.setenv("LLM_API_KEY", "secret")
-    monkeypatch.setenv("LLMWARE__X", "1")
+def test_variables_of_other_programs_are_ignored_with_a_line_at_level_debug(monkeypatch, caplog) -> None:
+    others = {"LLM_API_KEY": "secret", "LLM_MODEL": "gpt-5", "LLM_TIMEOUT": "30", "LLM_OPENAI__KEY": "x"}
+    for name, value in {**others, "LLMWARE__X": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(logging.getLogger("callproof"), "propagate", True)
+    caplog.set_level("DEBUG", "callproof")
     assert load(write(GOOD)).name == "demo"
+    assert caplog.messages == [f"{name}: ignored: not LLM_<SECTION>__<KEY>" for name in sorted(others)]
+
+
+def test_the_model_of_seed_004_s_dotenv_is_the_base_and_an_own_variable_stands_above() -> None:
+    write("HF_TOKEN=x\nMODEL_ID=owner/base\n", ".env")
+    entries = resolve(RunConfig, write(GOOD + "model: {base_model: other}\n")).as_json()
+    assert entries["model.base_model"] == {"value": "owner/base", "source": ".env:2"}
+    write("MODEL_ID=owner/base\nLLM_MODEL__BASE_MODEL=third\n", ".env")
+    assert load(write(GOOD)).model.base_model == "third"
+
+
+@pytest.mark.parametrize("place", [".env", "environment", "words", "section"])
+def test_trusting_remote_code_is_said_in_the_yaml_file_alone(place: str, monkeypatch) -> None:
+    assert load(write(GOOD + "model: {trust_remote_code: true}\n")).model.trust_remote_code
+    words: tuple[str, ...] = ()
+    if place == ".env":
+        write("LLM_MODEL__TRUST_REMOTE_CODE=true\n", ".env")
+    elif place == "environment":
+        monkeypatch.setenv("LLM_MODEL__TRUST_REMOTE_CODE", "true")
+    else:
+        words = ("model.trust_remote_code=true",) if place == "words" else ("model={trust_remote_code: true}",)
+    assert "model.trust_remote_code is read from the YAML file alone" in refusal(overrides=words)
+
+
+def test_all_unknown_keys_are_named_at_once_with_places_and_near_names(monkeypatch) -> None:
+    monkeypatch.setenv("LLM_LORA__LORA_ALPHA", "1")
+    text = GOOD + "lora:\n  use_dora: true\ntrain:\n  learnig_rate: 1\n  zzz: 2\n"
+    assert refusal(text) == (
+        "run.yaml: 4 unknown keys: 'lora.use_dora' (line 5; vLLM refuses an adapter that has it), "
+        "'lora.lora_alpha' (LLM_LORA__LORA_ALPHA; did you mean 'alpha'?), 'train.learnig_rate' (line 7; did you mean "
+        "'learning_rate'?), 'train.zzz' (line 8); correct them; a configuration of another system is translated by: "
+        "callproof train migrate"
+    )
 
 
 def test_a_whole_section_may_be_given_and_a_key_of_it_stands_above(monkeypatch) -> None:

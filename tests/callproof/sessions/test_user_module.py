@@ -68,3 +68,17 @@ def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"absent.module: ModuleNotFoundError: No module named 'absent'"):
         list(split_sessions(config, "train"))
+
+
+SPLIT = """
+def build_sessions(config, split):
+    for number in range(config.data.options["count"]):
+        yield {"id": f"{split}-{number}", "input": split, "response": "b"}
+"""
+
+
+def test_a_module_that_takes_a_split_gives_both_and_has_options_of_its_own(tmp_path: Path, monkeypatch) -> None:
+    config = config_of(tmp_path, monkeypatch, SPLIT)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"options": {"count": 2}})})
+    ids = {split: [session.session_id for _, session in split_sessions(config, split)] for split in ("train", "eval")}
+    assert ids == {"train": ["train-0", "train-1"], "eval": ["eval-0", "eval-1"]}

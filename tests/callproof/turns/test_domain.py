@@ -13,7 +13,7 @@ from callproof.endpoint import request, tokenize_request
 from callproof.errors import UserError
 from callproof.scoring import Answer, judge
 from callproof.sessions import to_session
-from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, template_messages
+from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, supervised, template_messages
 from callproof.turns.domain import held_out
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -188,6 +188,49 @@ def test_a_source_is_inside_the_domain_unless_it_says_otherwise(given: str, sour
     assert (config.data.source("eval"), config.data.source("train")) == (source, source)
 
 
+MASKED = [
+    {"role": "assistant", "content": "Hello!"},
+    {"role": "user", "content": "q"},
+    {"role": "assistant", "content": "bad", "tool_calls": [{"name": "nowhere"}], "weight": 0},
+    {"role": "tool", "content": "x"},
+    {"role": "assistant", "content": "good"},
+    {"role": "user", "content": "r"},
+    {"role": "assistant", "content": "better"},
+]
+
+
+def test_a_masked_answer_is_no_gold_but_is_in_the_prompt_of_the_next(make: Make) -> None:
+    config = make({"id": "s", "messages": MASKED}, eval={"turns": "all"})
+    first, second = eval_turns(config)
+    assert (first.turn_id, second.turn_id) == ("s/4", "s/6")
+    assert [message["content"] for message in first.messages][-4:] == ["Hello!", "q", "bad", "x"]
+
+
+@pytest.mark.parametrize(
+    ("supervise", "learned"), [("all", ["good", "better"]), ("last", ["better"]), ("response", ["better"])]
+)
+def test_supervise_leaves_answers_out_of_training(supervise: Any, learned: list[str]) -> None:
+    session = supervised(to_session({"messages": MASKED}, "here", "here"), supervise)
+    assert [message.content for message in session.messages if message.role == "assistant" and message.train] == learned
+
+
+def test_the_response_is_all_that_follows_the_last_message_of_the_user() -> None:
+    talk = [*MASKED[:4], MASKED[4], {"role": "assistant", "content": "more"}]
+    session = supervised(to_session({"messages": talk}, "here", "here"), "response")
+    assert [message.content for message in session.messages if message.role == "assistant" and message.train] == [
+        "good",
+        "more",
+    ]
+
+
+def test_a_text_that_calls_a_tool_of_the_domain_is_a_mistake(make: Make) -> None:
+    config = make(
+        {"id": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "find()"}]}
+    )
+    with pytest.raises(UserError, match=r":1: message 1: its text calls 'find', which was not read as a call"):
+        eval_turns(config)
+
+
 def test_an_empty_catalog_of_a_session_is_no_tools(make: Make) -> None:
     session = to_session({"messages": TALK[-2:], "tools": []}, "here", "here")
     assert session.tools == Catalog(tools=())
@@ -242,3 +285,53 @@ def test_ids_of_calls_are_nine_letters_and_digits(make: Make) -> None:
     ((where, session),) = split_sessions(config, "train")
     ids = [call["id"] for call in Domain(config).conversation(session, where).messages[2]["tool_calls"]]
     assert ids == ["call00000", "call00001"]
+
+
+def test_the_builtin_preamble_tells_when_to_call(make: Make) -> None:
+    system, _ = shown(make({"messages": TALK}, prompt={"preamble": "builtin"}))
+    assert system is not None
+    assert system.startswith("You have tools. Call one when")
+
+
+def test_prompt_and_tools_may_lie_anywhere_and_the_prompt_may_be_none(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "sys.md").write_text("Elsewhere.\n")
+    (tmp_path / "calls.json").write_text(json.dumps([OTHER]))
+    data = {"system_prompt": str(tmp_path / "sys.md"), "tools": str(tmp_path / "calls.json")}
+    talk = [TALK[0], TALK[-1]]
+    assert shown(make({"messages": talk}, files=(), data=data, prompt={"date_line": False})) == ("Elsewhere.", ["now"])
+    plain = make(
+        {"messages": talk}, files=(), data={"system_prompt": "none"}, prompt={"date_line": False, "catalog": "none"}
+    )
+    (tmp_path / "tools.json").unlink(missing_ok=True)
+    assert shown(plain) == (None, [])
+
+
+QUESTION = "Read:{% for text in context %} [{{ text }}]{% endfor %}\nThen: {{ input }}"
+
+
+def test_a_question_is_written_by_the_file_of_prompt_question(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "q.jinja").write_text(QUESTION)
+    prompt = {"question": str(tmp_path / "q.jinja")}
+    record = {"id": "a", "input": "why?", "context": ["x", "y"], "response": "So."}
+    ((_, session),) = split_sessions(make(record, prompt=prompt), "train")
+    assert session.messages[0].content == "Read: [x] [y]\nThen: why?"
+    assert (session.session_id, session.messages[1].content) == ("a", "So.")
+    with pytest.raises(UserError, match=r"has no question for prompt\.question to write"):
+        list(split_sessions(make({"messages": TALK}, prompt=prompt), "train"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{% for %}", "q.jinja:1: is no Jinja template"),
+        ("{{ question }}", "q.jinja: cannot be written for"),
+        ("{{ input.__class__.__mro__ }}", "q.jinja: cannot be written for"),
+        (" ", "q.jinja: writes nothing for"),
+    ],
+)
+def test_a_wrong_question_file_is_one_line(make: Make, tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "q.jinja").write_text(text)
+    config = make({"input": "a", "response": "b"}, prompt={"question": str(tmp_path / "q.jinja")})
+    with pytest.raises(UserError) as caught:
+        list(split_sessions(config, "train"))
+    assert named in str(caught.value)

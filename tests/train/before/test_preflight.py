@@ -57,6 +57,13 @@ def test_what_vllm_refuses_has_no_key_and_the_reason_is_told(small_run: SmallRun
         load(small_run(lora={key: True}))
 
 
+def test_the_same_keys_may_say_that_nothing_is_asked_for(small_run: SmallRun) -> None:
+    unused = {"bias": "none", "use_dora": False, "modules_to_save": None, "lora_bias": False, "task_type": "CAUSAL_LM"}
+    assert load(small_run(lora=unused)).lora == load(small_run()).lora
+    with pytest.raises(UserError, match=r"unknown key 'lora\.task_type'"):
+        load(small_run(lora={"task_type": "SEQ_CLS"}))
+
+
 def test_an_adapter_to_go_on_from_must_have_the_settings_of_the_section(small_run: SmallRun, tmp_path: Path) -> None:
     write_adapter(tmp_path / "old", lora(Q_PROJ, widths=(256, 256)), lora_alpha=32)
     own = {"r": 8, "target_modules": ["q_proj"]}

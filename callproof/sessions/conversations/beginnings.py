@@ -1,0 +1,85 @@
+"""The beginnings of a conversation, as hashes: one for each message of the assistant, of all that was said up to it.
+
+Two conversations share a beginning where everybody said the same, however it is written down. The system prompt does
+not count, since it often holds a clock; nor do ids of calls and thinking, which clients rewrite or leave out.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from callproof.calls import without_think
+
+Message = Mapping[str, Any]
+
+
+class Beginning(NamedTuple):
+    """A hash of 64 bits, and whether the assistant's message that ends this beginning carries its thinking."""
+
+    hash: int
+    thinks: bool
+
+
+def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator[Beginning]:
+    """Each beginning of a conversation that ends with a message of the assistant, the shortest first.
+
+    Args:
+        messages: in OpenAI's form or in callproof's own.
+        name: of the conversation, where it has one; under another name nothing is shared.
+    """
+    running = hash_of(name)
+    for message in messages:
+        if message.get("role") in ("system", "developer"):
+            continue
+        content = _text(message.get("content"))
+        visible = (without_think(content) or "") if message.get("role") == "assistant" else content
+        running = hash_of([running, _role(message), visible.strip(), _calls(message)])
+        if message.get("role") == "assistant":
+            yield Beginning(running, visible != content or _has_thinking(message))
+
+
+def opening(messages: Iterable[Message]) -> int:
+    """A hash of the conversation up to the first message of the user, system prompt included."""
+    said: list[Any] = []
+    for message in messages:
+        said.append([_role(message), _text(message.get("content"))])
+        if message.get("role") == "user":
+            break
+    return hash_of(["opening", said])
+
+
+def hash_of(value: object) -> int:
+    """64 bits of a JSON value, key order ignored."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _role(message: Message) -> Any:
+    return "tool" if message.get("role") == "function" else message.get("role")
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def _has_thinking(message: Message) -> bool:
+    return any(message.get(key) for key in ("thinking", "reasoning", "reasoning_content"))
+
+
+def _calls(message: Message) -> list[Any]:
+    calls = message.get("tool_calls") or [message.get("function_call")]
+    return [_call(call) for call in calls if isinstance(call, dict)]
+
+
+def _call(call: dict[str, Any]) -> list[Any]:
+    function = call.get("function")
+    written = function if isinstance(function, dict) else call
+    arguments = written.get("arguments")
+    if isinstance(arguments, str):
+        with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is compared as text
+            arguments = json.loads(arguments)
+    return [written.get("name"), arguments or {}]

@@ -1,0 +1,148 @@
+"""`callproof train import`: sessions of any source as a domain with two sides.
+
+    train.jsonl, eval.jsonl   sessions in callproof's own form, conversations merged, each on one side
+    tools.json                all tools that sessions have, where they have any
+    system_prompt.md          the most common system prompt, where there is any
+    config.yaml               a configuration to begin with
+
+The sources are read twice, and each time twice more where lines may be one conversation; sessions are not held, only
+hashes of their words.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from callproof.errors import UserError
+from callproof.records import replacing
+from callproof.sessions import Account, Found, Session, beginnings, merged_sessions
+
+from ..rows.hub_data import read_records
+from .common import Common
+from .configuration import starting_configuration
+from .sides import Sides
+
+CONFIG = "config.yaml"
+NOTHING_HELD_OUT = "eval.jsonl is empty: all sessions are of one conversation, or nearly alike; import more logs"
+
+
+@dataclass
+class Made:
+    """What an import has made: `turns` are answers to learn or to ask for; `refused` lines say why a record is none."""
+
+    account: Account
+    common: Common
+    sessions: dict[str, int] = field(default_factory=lambda: {"train": 0, "eval": 0})
+    turns: dict[str, int] = field(default_factory=lambda: {"train": 0, "eval": 0})
+    duplicates: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Figures for scripts."""
+        account = self.account
+        return {
+            "lines": account.lines,
+            "conversations": len(account.conversations),
+            "sessions": self.sessions,
+            "turns": self.turns,
+            "merged": account.merged,
+            "duplicates": self.duplicates,
+            "without_tools": self.common.without_tools,
+            "without_gold": dict(account.without_gold),
+            "refused": len(self.refused),
+        }
+
+    def sentences(self, sources: str) -> list[str]:
+        """What is to be said, a line each."""
+        said = [*self.refused, *self.account.sentences(sources), *self.common.conflicts]
+        if self.duplicates:
+            said.append(f"{self.duplicates} sessions left out that say the same as another")
+        if self.common.without_tools:
+            said.append(f"{self.common.without_tools} sessions were asked without tools; they can show no restraint")
+        if self.common.systems > 1:
+            said.append(
+                f"{self.common.systems} system prompts: sessions keep theirs, system_prompt.md has the commonest"
+            )
+        return said
+
+
+def import_domain(
+    sources: list[str], out: Path, share: float, base: str, *, force: bool = False, session_key: str | None = None
+) -> Made:
+    """Write a domain into the folder `out`.
+
+    Args:
+        sources: files, folders, globs and datasets that training reads.
+        share: of the conversations, for evaluation.
+        base: of the model that the configuration names.
+        force: write into a folder that holds something; files of other names stay.
+
+    Raises:
+        UserError: `out` holds something, or no session is left.
+    """
+    if not 0 < share <= 0.5:
+        raise UserError("--eval-share", f"expected more than 0 and at most 0.5, got {share}", "0.2 is usual")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
+        raise UserError(out, "exists and is not empty", "give another --out, or --force to write over it")
+    made, sides = Made(Account(), Common()), Sides()
+    for where, session in _sessions(sources, session_key, made):
+        made.common.add(where, session)
+        sides.add(session)
+    if not made.account.sessions:
+        reasons = [*made.refused[:1], *made.account.sentences("")[:1]]
+        raise UserError(", ".join(sources), f"no session is left; {'; '.join(reasons)}", "check the file and its form")
+    held = sides.held_out(share)
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "train.jsonl") as train, replacing(out / "eval.jsonl") as evaluation:
+        _write(sources, session_key, made, held, {"train": train, "eval": evaluation})
+    _write_beside(out, made.common, base)
+    return made
+
+
+def _sessions(sources: list[str], session_key: str | None, made: Made) -> Iterator[tuple[str, Session]]:
+    """(place, session) of all sources, those left out that say the same as one before; `made` takes account."""
+    seen: dict[int, str] = {}
+    ids: set[str] = set()
+    refused = made.refused.append
+    for where, session in merged_sessions(
+        lambda: _records(sources), session_key, made.account, lambda error: refused(str(error))
+    ):
+        ends = [beginning.hash for beginning in beginnings(message.said() for message in session.messages)][-1:]
+        if not session.conversation and ends and seen.setdefault(ends[0], where) != where:
+            made.duplicates += 1
+            made.account.sessions -= 1
+            continue
+        if session.session_id in ids:
+            session = session.model_copy(update={"session_id": f"{session.session_id}#{made.account.lines}"})
+        ids.add(session.session_id)
+        yield where, session
+
+
+def _records(sources: list[str]) -> Iterator[Found]:
+    for source in sources:
+        yield from read_records(source)
+
+
+def _write(
+    sources: list[str], session_key: str | None, made: Made, held: set[int], files: dict[str, IO[bytes]]
+) -> None:
+    again = Made(Account(), Common())
+    for number, (_, session) in enumerate(_sessions(sources, session_key, again)):
+        side = "eval" if number in held else "train"
+        record = made.common.without_common(session).record()
+        files[side].write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+        made.sessions[side] += 1
+        made.turns[side] += sum(message.role == "assistant" and message.train for message in session.messages)
+
+
+def _write_beside(out: Path, common: Common, base: str) -> None:
+    texts = {CONFIG: starting_configuration(out, base)}
+    if common.tools:
+        texts["tools.json"] = json.dumps(list(common.tools.values()), ensure_ascii=False, indent=2) + "\n"
+    if common.system:
+        texts["system_prompt.md"] = common.system
+    for name, text in texts.items():
+        with replacing(out / name) as file:
+            file.write(text.encode())

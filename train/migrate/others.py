@@ -1,0 +1,290 @@
+"""Widely used trainers: axolotl, LLaMA-Factory and TRL's own YAML files."""
+
+from typing import Any
+
+from .arguments import HF_DEFAULTS, TRL_DEFAULTS
+from .rules import (
+    BIAS,
+    DORA,
+    EIGHT_BIT,
+    MODULES,
+    NEW,
+    NF4,
+    NOTHING,
+    TEMPLATE,
+    TRUST,
+    Draft,
+    Rule,
+    System,
+    as_recorded,
+    dropped,
+    dtype,
+    source,
+    targets,
+    to,
+    unless,
+)
+
+FAST = dropped("kernels are chosen by transformers; set model.attn_implementation where it matters")
+CACHE = dropped("rows are made when training begins; `train prepare` writes them to disk")
+LENGTH = to("data.max_context_length", note="longer rows are dropped and counted, not cut")
+SHARE = unless((None, 0, 0.0), to("data.eval_share", note="a share of the training sessions, by session id"))
+
+
+def _flash(draft: Draft, old: str, value: Any) -> None:
+    names = {"flash_attention": "flash_attention_2", "fa2": "flash_attention_2", "sdp_attention": "sdpa"}
+    name = names.get(value) or names.get(old) or value
+    if value in (*NOTHING, "auto", "disabled"):
+        draft.drop(old, value, "the model's own attention is taken")
+    else:
+        draft.put("model.attn_implementation", name, old, value)
+
+
+def _datasets(key: str) -> Rule:
+    """axolotl's `datasets`: a list of `{path, type, split, ...}`."""
+
+    def rule(draft: Draft, old: str, value: Any) -> None:
+        entries = [entry if isinstance(entry, dict) else {"path": entry} for entry in value]
+        first = entries[0]
+        place = (first.get("data_files") or first.get("path")) if first.get("ds_type") == "json" else first.get("path")
+        rest = {name: inner for name, inner in first.items() if name not in ("path", "split", "ds_type", "data_files")}
+        notes = [f"{rest}: the form of a record is recognised by its keys"] if rest else []
+        more = ", ".join(str(entry.get("path")) for entry in entries[1:])
+        notes += [f"also named, and left out: {more}; join them with `train convert`"] if more else []
+        place = place[0] if isinstance(place, list) else place
+        draft.put(key, source(place, str(first.get("split") or "train")), old, value, "; ".join(notes))
+
+    return unless(NOTHING, rule)
+
+
+def _adapter(draft: Draft, old: str, value: Any) -> None:
+    if value == "qlora":
+        draft.put("model.quantization", "nf4", old, value)
+    elif value == "lora":
+        draft.drop(old, value, "adapters are LoRA")
+    else:
+        draft.drop(old, value, "callproof trains LoRA adapters; this was another training")
+
+
+def _linear(draft: Draft, old: str, value: Any) -> None:
+    if value:
+        draft.put("lora.target_modules", "all-linear", old, value)
+    else:
+        draft.drop(old, value, "asks for nothing")
+
+
+def _per_epoch(kind: str) -> Rule:
+    def rule(draft: Draft, old: str, value: Any) -> None:
+        if value == 1:
+            draft.put(f"train.{kind}_strategy", "epoch", old, value)
+        elif value:
+            draft.drop(old, value, f"set train.{kind}_steps, or train.{kind}_strategy: epoch for one an epoch")
+        else:
+            draft.put(f"train.{kind}_steps", 0, old, value)
+
+    return rule
+
+
+def _base_of(draft: Draft, old: str, value: Any) -> None:
+    same = value in (None, draft.old.get("base_model"), draft.old.get("model_name_or_path"))
+    draft.drop(old, value, "the base's own is used" if same else "give a base folder that holds the other one")
+
+
+AXOLOTL = System(
+    name="axolotl",
+    signs=(("base_model", "datasets"), ("micro_batch_size",), ("base_model", "sequence_len")),
+    rules={
+        "base_model": to("model.base_model"),
+        "base_model_config": _base_of,
+        "tokenizer_config": _base_of,
+        "model_type": FAST,
+        "tokenizer_type": FAST,
+        "trust_remote_code": TRUST,
+        "revision_of_model": to("model.revision"),
+        "torch_dtype": to("model.dtype", dtype),
+        "load_in_8bit": EIGHT_BIT,
+        "load_in_4bit": NF4,
+        "strict": dropped("every key is checked always"),
+        "datasets": _datasets("data.train"),
+        "test_datasets": _datasets("data.eval"),
+        "val_set_size": SHARE,
+        "dataset_prepared_path": CACHE,
+        "dataset_processes": CACHE,
+        "shuffle_merged_datasets": CACHE,
+        "chat_template": dropped(TEMPLATE),
+        "train_on_inputs": dropped(TEMPLATE),
+        "roles_to_train": dropped(TEMPLATE),
+        "special_tokens": dropped("the tokenizer's own are used"),
+        "tokens": unless(NOTHING, dropped("likewise")),
+        "sequence_len": LENGTH,
+        "sample_packing": to("train.packing"),
+        "eval_sample_packing": dropped("evaluation packs nothing"),
+        "pad_to_sequence_len": dropped("rows are not padded to it"),
+        "adapter": _adapter,
+        "lora_model_dir": unless(NOTHING, to("model.lora_path")),
+        "lora_r": to("lora.r"),
+        "lora_alpha": to("lora.alpha"),
+        "lora_dropout": to("lora.dropout"),
+        "lora_target_linear": _linear,
+        "lora_target_modules": unless(NOTHING, to("lora.target_modules", targets)),
+        "lora_modules_to_save": MODULES,
+        "lora_fan_in_fan_out": unless(NOTHING, dropped("is for Conv1D layers")),
+        "peft_use_rslora": to("lora.use_rslora"),
+        "peft_use_dora": DORA,
+        "wandb_project": unless(NOTHING, dropped("set WANDB_PROJECT in the environment or .env")),
+        "wandb_entity": unless(NOTHING, dropped("set WANDB_ENTITY")),
+        "wandb_watch": unless(NOTHING, dropped("is not offered")),
+        "wandb_name": unless(NOTHING, dropped("a run is called as its adapter, see name")),
+        "wandb_log_model": unless(NOTHING, dropped("set WANDB_LOG_MODEL")),
+        "micro_batch_size": to("train.per_device_train_batch_size"),
+        "eval_batch_size": to("train.per_device_eval_batch_size"),
+        "num_epochs": to("train.num_train_epochs"),
+        "optimizer": to("train.extra.optim"),
+        "lr_scheduler": to("train.lr_scheduler_type"),
+        "xformers_attention": unless(NOTHING, FAST),
+        "flash_attention": _flash,
+        "sdp_attention": _flash,
+        "attn_implementation": _flash,
+        "evals_per_epoch": _per_epoch("eval"),
+        "saves_per_epoch": _per_epoch("save"),
+        "eval_table_size": unless(NOTHING, dropped("evaluation answers the eval turns")),
+        "early_stopping_patience": unless(NOTHING, to("train.early_stopping_patience")),
+        "plugins": unless(NOTHING, dropped("plugins of axolotl are its own")),
+        "debug": unless(NOTHING, dropped("see --log-level")),
+        "group_by_length": dropped("rows of like length share a batch always"),
+    },
+    defaults={"sequence_len": 512, "micro_batch_size": 1, "num_epochs": 1, "val_set_size": 0, "lr_scheduler": "cosine"},
+    finish=as_recorded,
+    arguments=("",),
+)
+
+
+def _tune(draft: Draft, old: str, value: Any) -> None:
+    reason = "callproof trains LoRA adapters on recorded sessions"
+    draft.drop(old, value, reason if value in ("sft", "lora") else f"{reason}; this was another training")
+
+
+def _bits(draft: Draft, old: str, value: Any) -> None:
+    (NF4 if value == 4 else EIGHT_BIT)(draft, old, value)
+
+
+def _named(key: str) -> Rule:
+    """LLaMA-Factory's `dataset`: names of dataset_info.json, with commas."""
+
+    def rule(draft: Draft, old: str, value: Any) -> None:
+        names = value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
+        note = "a name in dataset_info.json: give the path or hf: source that it stands for"
+        draft.put(
+            key, source(names[0]), old, value, note + (f"; also named: {', '.join(names[1:])}" * (len(names) > 1))
+        )
+
+    return unless(NOTHING, rule)
+
+
+def _alpha(draft: Draft) -> None:
+    rank = draft.values.get("lora.r", 8)
+    draft.complete("lora.alpha", 2 * rank, "the old default: twice the rank")
+    as_recorded(draft)
+
+
+FACTORY = System(
+    name="LLaMA-Factory",
+    signs=(("model_name_or_path", "finetuning_type"), ("stage", "dataset"), ("cutoff_len",)),
+    rules={
+        "model_name_or_path": to("model.base_model"),
+        "adapter_name_or_path": unless(NOTHING, to("model.lora_path")),
+        "model_revision": to("model.revision"),
+        "trust_remote_code": TRUST,
+        "stage": _tune,
+        "finetuning_type": _tune,
+        "lora_rank": to("lora.r"),
+        "lora_alpha": to("lora.alpha"),
+        "lora_dropout": to("lora.dropout"),
+        "lora_target": to("lora.target_modules", targets),
+        "additional_target": MODULES,
+        "use_rslora": to("lora.use_rslora"),
+        "use_dora": DORA,
+        "pissa_init": unless(NOTHING, dropped("it changes the base, which vLLM would not")),
+        "loraplus_lr_ratio": unless(NOTHING, dropped("all matrices learn at one rate")),
+        "dataset": _named("data.train"),
+        "eval_dataset": _named("data.eval"),
+        "val_size": SHARE,
+        "dataset_dir": dropped("data.train names the source itself"),
+        "template": dropped(TEMPLATE),
+        "train_on_prompt": unless(NOTHING, dropped(TEMPLATE)),
+        "mask_history": unless(NOTHING, dropped(TEMPLATE)),
+        "cutoff_len": LENGTH,
+        "max_samples": dropped("all sessions are read; cut the file, or convert a part of it"),
+        "overwrite_cache": CACHE,
+        "preprocessing_num_workers": CACHE,
+        "streaming": unless(NOTHING, CACHE),
+        "tokenized_path": unless(NOTHING, CACHE),
+        "plot_loss": dropped("set train.report_to"),
+        "packing": to("train.packing"),
+        "neat_packing": to("train.packing"),
+        "quantization_bit": unless(NOTHING, _bits),
+        "quantization_method": unless((*NOTHING, "bitsandbytes", "bnb"), dropped("nf4 alone is offered")),
+        "flash_attn": _flash,
+        "enable_liger_kernel": unless(NOTHING, to("train.extra.use_liger_kernel")),
+        "do_sample": FAST,
+        "deepspeed": to("train.extra.deepspeed"),
+    },
+    defaults={**HF_DEFAULTS, "lora_rank": 8, "lora_dropout": 0.0, "lora_target": "all", "cutoff_len": 2048},
+    finish=_alpha,
+    arguments=("",),
+)
+
+
+def _split(draft: Draft) -> None:
+    """TRL's dataset has two splits, of which `source` took the first."""
+    name, train = draft.values.get("data.train", ""), draft.old.get("dataset_train_split", "train")
+    if name.startswith("hf:"):
+        draft.put("data.train", f"{name.rpartition(':')[0]}:{train}", note="dataset_train_split")
+        if "dataset_test_split" in draft.old:
+            held_out = f"{name.rpartition(':')[0]}:{draft.old['dataset_test_split']}"
+            draft.put("data.eval", held_out, NEW, note="dataset_test_split")
+    as_recorded(draft)
+
+
+TRL = System(
+    name="TRL",
+    signs=(("model_name_or_path", "dataset_name"), ("model_name_or_path", "use_peft"), ("lora_r", "dataset_name")),
+    rules={
+        "model_name_or_path": to("model.base_model"),
+        "model_revision": to("model.revision"),
+        "dtype": to("model.dtype", dtype),
+        "torch_dtype": to("model.dtype", dtype),
+        "trust_remote_code": TRUST,
+        "attn_implementation": unless(NOTHING, to("model.attn_implementation")),
+        "use_peft": dropped("callproof trains LoRA adapters"),
+        "lora_r": to("lora.r"),
+        "lora_alpha": to("lora.alpha"),
+        "lora_dropout": to("lora.dropout"),
+        "lora_target_modules": unless((None,), to("lora.target_modules", targets)),
+        "lora_modules_to_save": MODULES,
+        "lora_task_type": dropped("adapters are of causal language models"),
+        "lora_target_parameters": unless(NOTHING, dropped("target_modules are linear layers")),
+        "lora_bias": BIAS,
+        "use_rslora": to("lora.use_rslora"),
+        "use_dora": DORA,
+        "load_in_8bit": EIGHT_BIT,
+        "load_in_4bit": NF4,
+        "bnb_4bit_quant_type": dropped("4 bits are nf4"),
+        "use_bnb_nested_quant": dropped("nf4 is nested always"),
+        "bnb_4bit_quant_storage": unless(NOTHING, dropped("is chosen by bitsandbytes")),
+        "dataset_name": to("data.train", source),
+        "dataset_config": unless(NOTHING, dropped("convert that configuration of the dataset to a file")),
+        "dataset_train_split": dropped("see data.train"),
+        "dataset_test_split": dropped("see data.eval"),
+        "dataset_streaming": unless(NOTHING, CACHE),
+        "gradient_checkpointing_use_reentrant": unless(
+            NOTHING, dropped("set train.extra.gradient_checkpointing_kwargs")
+        ),
+        "ignore_bias_buffers": unless(NOTHING, dropped("is for old PyTorch")),
+    },
+    defaults={**TRL_DEFAULTS, "max_length": 1024, "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.05},
+    finish=_split,
+    arguments=("",),
+)
+
+OTHERS = (AXOLOTL, FACTORY, TRL)

@@ -1,0 +1,1 @@
+"""What a request brings, from the bytes of its body to a checked configuration."""
