@@ -60,7 +60,7 @@ def test_the_servers_parser_reads_what_is_read_here(runs: dict[str, Path], name:
     outcomes = [outcome for outcome in map(json.loads, lines) if outcome["model"] == name]
     called = [outcome for outcome in outcomes if outcome["channel"] == "raw" and outcome["counts"]["parsed"]]
     assert len(called) > 20
-    assert all(outcome["answer"]["text"].lstrip().startswith(OPENINGS[name]) for outcome in called)
+    assert all(OPENINGS[name] in outcome["answer"]["text"] for outcome in called)
     assert any(outcome["channel"] == "served" and outcome["counts"]["parsed"] for outcome in outcomes)
 
 
