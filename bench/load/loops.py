@@ -14,7 +14,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from callproof.config import EvalConfig
-from callproof.endpoint import TOKEN_IDS, Endpoint, Reply, is_taken_out, request
+from callproof.endpoint import Endpoint, Reply, request
 from callproof.turns import HERMES, CallFormat, Turn
 
 from .mix import shared_out
@@ -98,8 +98,6 @@ def make_jobs(
 def _job(model: str, turn: Turn, settings: EvalConfig, format: CallFormat) -> Job:
     sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
     payload = request(turn, model, **sampling, stream=True, format=format)
-    if not is_taken_out(format.name):
-        del payload[TOKEN_IDS]
     return Job(model, turn, payload, format=format.name)
 
 

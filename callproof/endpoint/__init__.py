@@ -1,10 +1,20 @@
 """The timed client of an OpenAI-compatible endpoint, and questions to a server about the prompts that it builds."""
 
 from .address import api_key_from, without_credentials
-from .chat_request import BEYOND_OPENAI, KEEP_TAGS, TOKEN_IDS, TOOL_CHOICE, refused_keys, request, without_keep_tags
+from .chat_request import (
+    BEYOND_OPENAI,
+    KEEP_TAGS,
+    TAKEN_OUT,
+    TOKEN_IDS,
+    TOOL_CHOICE,
+    is_taken_out,
+    refused_keys,
+    request,
+    without_keep_tags,
+)
 from .endpoint import Endpoint, NoAnswer, Reply, require_models, served_name
 from .prompt_probe import prompt_tokens, shows_catalog, tokenize_request
-from .raw_text import TAKEN_OUT, RawText, is_taken_out, raw_text_of
+from .raw_text import RawText, raw_text_of
 
 __all__ = [
     "BEYOND_OPENAI",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from callproof.calls.formats import FORMATS
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn
 
@@ -11,6 +12,16 @@ KEEP_TAGS = "skip_special_tokens"
 TOKEN_IDS = "return_token_ids"
 """The key of vLLM that asks for the ids of the answer's tokens, from which `raw_text` is made."""
 BEYOND_OPENAI = (KEEP_TAGS, TOKEN_IDS)
+TAKEN_OUT = frozenset("deepseek_v32 gemma4 glm45 granite kimi_k2 minimax_m2 mistral openai qwen3_xml seed_oss".split())
+"""Formats whose parser in vLLM 0.32 changes the content of a request with `tool_choice: none`.
+
+Mistral's does where the tokenizer has `[ARGS]`.
+"""
+
+
+def is_taken_out(format: str) -> bool:
+    """Whether vLLM's parser of a format takes calls out of the content of raw answers."""
+    return format in FORMATS and FORMATS[format].name in TAKEN_OUT
 
 
 def request(
@@ -29,7 +40,7 @@ def request(
     The turn's tools go with it. The `tool_choice` of the channel (`TOOL_CHOICE`) makes vLLM return the model's text
     unparsed, or the calls that its own parser reads from it. Where the tokenizer marks the tags of calls special, vLLM
     leaves them out of a raw text unless the request asks for them; its own parsers do that themselves. Several of these
-    take calls out of the text whatever `tool_choice` says, so a raw request asks for the token ids too.
+    take calls out of the text whatever `tool_choice` says (`TAKEN_OUT`): there a raw request asks for token ids too.
 
     Args:
         format: in which the model writes calls.
@@ -45,8 +56,10 @@ def request(
         payload |= {"tools": list(turn.tools), "tool_choice": TOOL_CHOICE[channel]}
     if turn.template_kwargs:
         payload["chat_template_kwargs"] = turn.template_kwargs
-    if channel == "raw":
-        payload |= {TOKEN_IDS: True} | ({KEEP_TAGS: False} if format.special_tags else {})
+    if channel == "raw" and format.special_tags:
+        payload[KEEP_TAGS] = False
+    if channel == "raw" and is_taken_out(format.name):
+        payload[TOKEN_IDS] = True
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload

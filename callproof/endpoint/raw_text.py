@@ -6,27 +6,16 @@ says; parsers of thinking do so too. The token ids are those that the model wrot
 
 from typing import Literal
 
-from callproof.calls.formats import FORMATS
 from callproof.errors import UserError
 
-from .chat_request import TOKEN_IDS
+from .chat_request import TOKEN_IDS, is_taken_out
 from .endpoint import Endpoint, NoAnswer
 
 RawText = Literal["tokens", "content"]
-TAKEN_OUT = frozenset("deepseek_v32 gemma4 glm45 granite kimi_k2 minimax_m2 mistral openai qwen3_xml seed_oss".split())
-"""Formats whose parser in vLLM 0.32 changes the content of a request with `tool_choice: none`.
-
-Mistral's does where the tokenizer has `[ARGS]`.
-"""
-
-
-def is_taken_out(format: str) -> bool:
-    """Whether vLLM's parser of a format takes calls out of the content of raw answers."""
-    return format in FORMATS and FORMATS[format].name in TAKEN_OUT
 
 
 async def raw_text_of(endpoint: Endpoint, model: str, tokens: list[int], format: str) -> RawText:
-    """Whether the raw text of an endpoint's answers can be made from tokens; where not, it is not asked for them.
+    """What the raw text of an endpoint's answers is made from: tokens where a vLLM would change it and tells them.
 
     Args:
         tokens: of any text.
@@ -35,13 +24,15 @@ async def raw_text_of(endpoint: Endpoint, model: str, tokens: list[int], format:
     Raises:
         UserError: it cannot, and the server is a vLLM whose parser of that format changes the content.
     """
+    if not is_taken_out(format):
+        return "content"
     try:
         await endpoint.text_of(tokens, model)
     except NoAnswer:
         endpoint.leave_out(TOKEN_IDS)
     else:
         return "tokens"
-    if is_taken_out(format) and any(card.get("owned_by") == "vllm" for card in await endpoint.models()):
+    if any(card.get("owned_by") == "vllm" for card in await endpoint.models()):
         problem = f"vLLM's parser of {format!r} takes calls out of the raw text, and there is no /detokenize to read it"
         raise UserError(endpoint.root, problem, "use --channel served")
     return "content"

@@ -7,7 +7,7 @@ from typing import Any
 
 from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
 from callproof.config import RunConfig
-from callproof.endpoint import TOKEN_IDS, Endpoint, NoAnswer, is_taken_out, request
+from callproof.endpoint import TOKEN_IDS, Endpoint, NoAnswer, request
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn, catalog_of, eval_turns
 
@@ -125,9 +125,7 @@ class Subject:
             text = await self.endpoint.text_of(completion.tokens, payload["model"])
             return replace(completion, text=text, thinking="")
         except NoAnswer as error:
-            if is_taken_out(self.format.name):
-                raise Refused(f"the raw text cannot be had: {error}") from None
-            return completion
+            raise Refused(f"the raw text cannot be had: {error}") from None
         except NoCompletion as error:
             raise Refused(f"{payload['model']}: {error}") from None
 

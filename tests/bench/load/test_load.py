@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from bench_turns import SETTINGS, turns
@@ -49,7 +48,8 @@ def test_every_model_is_warmed_up_before_the_clock_runs() -> None:
 
 
 def test_failed_requests_are_errors_and_are_not_tried_again() -> None:
-    answers: Iterator[Script] = iter([Script("warm-up"), Script(status=503), Script(drop=True), *[Script("ok")] * 6])
+    dropped_again = [Script(drop=True), Script(drop=True)]  # a kept connection that was closed is tried once more
+    answers = iter([Script("warm-up"), Script(status=503), *dropped_again, *[Script("ok")] * 6])
     with FakeEndpoint(lambda _: next(answers)) as fake:
         (level,) = run(fake, [1]).levels
     samples = samples_of(level)

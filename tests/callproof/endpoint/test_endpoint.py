@@ -287,7 +287,6 @@ def test_the_payload_shows_the_tools_and_asks_for_raw_text() -> None:
         "temperature": 0.0,
         "seed": 0,
         "skip_special_tokens": False,
-        "return_token_ids": True,
     }
 
 
