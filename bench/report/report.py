@@ -12,7 +12,7 @@ from callproof.endpoint import without_credentials
 from callproof.scoring import SCORER_VERSION, Outcome
 from callproof.turns import digest
 
-from ..figures import judged, level_figures, quality_against_lowest, samples_of
+from ..figures import count_failures, judged, level_figures, quality_against_lowest, samples_of
 from ..load import Level
 from ..measure import Bench
 
@@ -54,6 +54,9 @@ def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str
         "max_loras": bench.max_loras,
         "find_rate": bench.highest_rate
         and {**bench.highest_rate.model_dump(mode="json"), "words": bench.highest_rate.words},
+        "failures": count_failures(
+            (reply.answer.error for level in bench.levels for _, reply in level.replies), options.max_errors
+        ).as_json(),
         "warnings": _warnings(levels),
         "levels": levels,
     }

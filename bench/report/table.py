@@ -24,6 +24,8 @@ def print_tables(report: dict[str, Any]) -> None:
         console.print(_table(report, f"service level {_limits(report)}", _LEVEL_HEADS, _service))
     if any(level["turn_exact_vs_lowest"] for level in report["levels"]):
         console.print(_quality(report))
+    if report["failures"]["errors"]:
+        console.print(report["failures"]["words"], markup=False, highlight=False)
     if report["find_rate"]:
         console.print(f"highest rate: {report['find_rate']['words']}", markup=False, highlight=False)
 

@@ -31,6 +31,7 @@ function benchWarnings(data) {
   const found = [
     data.run.note && `Figures of a CPU: ${data.run.note}.`,
     data.run.partial && `The bench was not finished (${data.run.stopped ?? "some requests are missing"}): its last level may not be whole.`,
+    data.run.failures.errors > 0 && `${data.run.failures.words}.`,
     ...data.run.warnings,
     drawn < held && `Of ${counted(held, "request")} only the first ${drawn.toLocaleString("en")} are drawn; the figures are of all.`,
   ].filter(Boolean);
