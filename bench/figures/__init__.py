@@ -3,9 +3,10 @@
 from .failures import ErrorLimit, Failures, count_failures, parse_error_limit
 from .quality import quality_against_lowest
 from .saved import Amount, Saved, SavedBench, SavedLevel, SavedRequest
-from .stats import FURTHER, LATENCIES, PERCENTILES, Sample, figures, judged, level_figures, samples_of
+from .stats import FEW, FURTHER, LATENCIES, PERCENTILES, Sample, figures, judged, level_figures, samples_of
 
 __all__ = [
+    "FEW",
     "FURTHER",
     "LATENCIES",
     "PERCENTILES",

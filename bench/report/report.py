@@ -17,6 +17,8 @@ from ..load import Level
 from ..measure import Bench
 
 SCHEMA_VERSION = 1
+PART_MS, PART_SHARE = 20.0, 0.1
+"""TTFT and TTFC part if their medians differ by more than both."""
 CPU_NOTE = "functional, not performance"
 
 
@@ -70,11 +72,23 @@ def _level(level: Level, outcomes: list[Outcome], bench: Bench) -> dict[str, Any
 
 def _warnings(levels: list[dict[str, Any]]) -> list[str]:
     late = [level for level in levels if level["lateness"] and level["lateness"]["lags"]]
-    return [
+    warnings = [_early_event(level["load"], model, row) for level in levels for model, row in level["models"].items()]
+    return [warning for warning in warnings if warning] + [
         f"{level['load']}: the load generator lags (99th percentile {level['lateness']['p99_ms']:.0f} ms late): a part "
         "of these latencies is its own; give it a free core, or a lower rate"
         for level in late
     ]
+
+
+def _early_event(load: str, model: str, row: dict[str, Any]) -> str | None:
+    """A warning if the first event comes clearly before the first content, so that TTFT and TPOT mislead."""
+    event, content = row["ttft_p50_ms"], row["ttfc_p50_ms"]
+    if event is None or content is None or content - event <= max(PART_MS, PART_SHARE * content):
+        return None
+    return (
+        f"{load}, {model}: the first event carries no content: p50 of TTFT {event:.0f} ms, of TTFC (first content) "
+        f"{content:.0f} ms; read TTFC, and TPOT holds the time between the two"
+    )
 
 
 def prefix_cache(bench: Bench) -> str:
