@@ -138,6 +138,17 @@ def test_a_server_that_closes_each_connection_it_announced_as_kept_fails_no_requ
     assert [level["overall"]["errors"] for level in json.loads(done.stdout.splitlines()[-1])["levels"]] == [0, 0]
 
 
+def test_a_role_event_long_before_the_first_text_is_warned_of(workplace: Path) -> None:
+    with FakeEndpoint(Script("x", chunks=("x",), chunk_delay_s=0.3), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "5"]
+        done = bench(workplace, *words, "--out", "b.json")
+    assert done.returncode == 0, done.stderr
+    brief = json.loads(done.stdout.splitlines()[-1])
+    row = brief["levels"][0]["overall"]
+    assert row["ttfc_p50_ms"] - row["ttft_p50_ms"] > 200
+    assert "the first event carries no content: p50 of TTFT" in brief["warnings"][0]
+
+
 def test_an_open_loop_saves_its_schedule_and_both_latencies(workplace: Path) -> None:
     with FakeEndpoint(right_for_even_cities, models=["cars"]) as fake:
         words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--out", "b.json"]
