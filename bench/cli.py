@@ -45,7 +45,7 @@ _EXAMPLES = """\
 _EXITS = {
     0: "measured, or the gate passed",
     EXIT_REGRESSION: "slower than a limit of `compare` allows",
-    EXIT_INVALID: "no answers, a server that died, or sides that cannot be compared",
+    EXIT_INVALID: "no answers, too many failed requests, a server that died, or sides that cannot be compared",
     EXIT_INCONCLUSIVE: "inconclusive",
 }
 

@@ -29,7 +29,17 @@ def run_bench(args: argparse.Namespace) -> int:
     publish(report, out)
     if interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_PASS if _some_answered(report) and not report["stopped"] else EXIT_INVALID
+    if not _some_answered(report) or report["stopped"]:
+        return EXIT_INVALID
+    return EXIT_PASS if _few_failed(report) else EXIT_INVALID
+
+
+def _few_failed(report: dict[str, Any]) -> bool:
+    """Whether the failed requests are within `--max-errors`; says on stderr how many there are if not."""
+    failures = report["failures"]
+    if failures["above"]:
+        print(f"{failures['words']} (--max-errors)", file=sys.stderr)
+    return not failures["above"]
 
 
 def _some_answered(report: dict[str, Any]) -> bool:

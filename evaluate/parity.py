@@ -177,6 +177,8 @@ async def _ask_all(endpoint: Endpoint, turns: Sequence[Turn], model: str) -> lis
 
 async def _ask(endpoint: Endpoint, turn: Turn, model: str) -> Served:
     answer = await endpoint.post("/tokenize", {**tokenize_request(turn, model), "return_token_strs": True})
+    if answer.get("tokens") == []:
+        raise NoAnswer(f"{endpoint.root}/tokenize: no tokens for {turn.turn_id}: it does not tokenize conversations")
     try:
         return Served(tokens=answer["tokens"], strings=answer.get("token_strs") or ())
     except (KeyError, ValidationError):

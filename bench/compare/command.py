@@ -26,10 +26,11 @@ from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
 from callproof.turns import eval_turns, readable_format
 
+from ..figures import parse_error_limit
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
 from ..report import make_report, stamped, writable
-from .comparison import IDENTITY, compare, side_of
+from .comparison import IDENTITY, MAX_ERRORS, compare, side_of
 from .ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from .text import junit, markdown, print_comparison
 
@@ -56,6 +57,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=float, metavar="R", help="requests per second of an open loop; of saved benches, likewise")
     add("--live", type=int, metavar="N", help="of saved benches with --live: which level is meant")
     add("--gate", default="", metavar="METRIC=X,..", help=f"largest slowdowns that pass; metrics: {_names()}")
+    add(
+        "--max-errors",
+        default=str(MAX_ERRORS),
+        metavar="LIMIT",
+        help=f"failed requests that a side may have: a share or a count ({MAX_ERRORS}%)",
+    )
     add("--vary", action="append", default=[], choices=IDENTITY, help="may differ, as the comparison is about it")
     add("--device", metavar="LABEL", help="of live sides; default: found out where the server is local")
     add("--out", type=Path, metavar="DIR", help="for baseline.json, candidate.json (default: runs/compare-<time>)")
@@ -67,7 +74,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def act(args: Namespace) -> int:
     """Run the comparison; every result is written before the exit code is returned."""
-    limits = _limits(args.gate)
+    limits, max_errors = _limits(args.gate), parse_error_limit(args.max_errors)
     places = [_place(args.baseline), _place(args.candidate)]
     files = [place.file for place in places if place.file]
     if len(files) == 1:
@@ -83,7 +90,9 @@ def act(args: Namespace) -> int:
         if not _run(args, places, files):
             return EXIT_INTERRUPTED
     wanted = {key: getattr(args, key) for key in ("concurrency", "rate", "live")}
-    one, two = (side_of(file, place.model or args.model, wanted) for file, place in zip(files, places, strict=True))
+    one, two = (
+        side_of(file, place.model or args.model, wanted, max_errors) for file, place in zip(files, places, strict=True)
+    )
     result = compare(one, two, limits, args.vary)
     texts = {args.summary: markdown, args.junit: junit}
     write_verdict(target, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})

@@ -16,7 +16,7 @@ from callproof.console.ci import Verdict as GateVerdict
 from callproof.errors import EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import Record
 
-from ..figures import SavedBench, SavedLevel
+from ..figures import ErrorLimit, Failures, SavedBench, SavedLevel, count_failures
 from .ratios import MIN_BLOCKS, OVERALL, Check, Figures, Ratio, block_figures, check, ratios
 
 IDENTITY = (
@@ -24,7 +24,7 @@ IDENTITY = (
     "turns",
 )  # fmt: skip
 """What must be equal in both benches. `--vary` exempts what the comparison is about."""
-MAX_ERROR_RATE = GateConfig().max_infra_error_rate
+MAX_ERRORS = ErrorLimit(share=GateConfig().max_infra_error_rate)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class Side:
     bench: SavedBench
     model: str
     load: str
+    max_errors: ErrorLimit
+
+    @property
+    def failures(self) -> Failures:
+        errors = (request.error for level in self.blocks for request in level.samples if request.model == self.model)
+        return count_failures(errors, self.max_errors)
 
     @property
     def blocks(self) -> list[SavedLevel]:
@@ -58,14 +64,13 @@ class Side:
             yield "is unfinished; run it again"
         if len(self.blocks) < MIN_BLOCKS:
             yield f"has {len(self.blocks)} blocks and needs at least {MIN_BLOCKS} (--blocks)"
-        errors = [request.error for level in self.blocks for request in level.samples if request.model == self.model]
-        failed = sum(error is not None for error in errors)
-        if not errors:
+        failures = self.failures
+        if not failures.requests:
             yield f"holds no requests of {self.model}"
         if self.model not in self.bench.turns:
             yield "does not tell which turns it asked"
-        if failed > MAX_ERROR_RATE * len(errors):
-            yield f"{failed} of {len(errors)} requests failed, above {MAX_ERROR_RATE:.1%}"
+        if failures.above:
+            yield failures.words
 
 
 class Comparison(Record):
@@ -83,18 +88,22 @@ class Comparison(Record):
     interleaved: bool
     blocks: int
     requests: int
+    failures: dict[Literal["baseline", "candidate"], Failures]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     ratios: tuple[Ratio, ...] = ()
     checks: tuple[Check, ...] = ()
 
 
-def side_of(path: Path, model: str | None, wanted: Mapping[str, float | None]) -> Side:
+def side_of(
+    path: Path, model: str | None, wanted: Mapping[str, float | None], max_errors: ErrorLimit = MAX_ERRORS
+) -> Side:
     """The blocks of one model at one load in a file.
 
     Args:
         model: its name; None: the only one of the file.
         wanted: the `concurrency`, `rate` and `live` of the load; None leaves it open.
+        max_errors: more failed requests than these make the side invalid.
 
     Raises:
         UserError: the file holds no bench, or not exactly one model and one load fit.
@@ -111,7 +120,7 @@ def side_of(path: Path, model: str | None, wanted: Mapping[str, float | None]) -
         wish = ", ".join(f"{key} {value:g}" for key, value in wishes.items())
         held = dict.fromkeys(level.load for level in bench.levels)
         raise _choice(path, "loads", held, wish, "--concurrency N, --rate R or --live N")
-    return Side(path, bench, fitting_models[0], loads[0])
+    return Side(path, bench, fitting_models[0], loads[0], max_errors)
 
 
 def _choice(path: Path, what: str, held: Iterable[str], wanted: str | None, option: str) -> UserError:
@@ -199,5 +208,6 @@ def _comparison(baseline: Side, candidate: Side, **verdict_fields: object) -> Co
         "interleaved": _interleaved(baseline, candidate),
         "blocks": min(len(baseline.blocks), len(candidate.blocks)),
         "requests": min(blocks, default=0),
+        "failures": {"baseline": baseline.failures, "candidate": candidate.failures},
     }
     return Comparison.model_validate({**values, **verdict_fields})

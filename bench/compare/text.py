@@ -26,7 +26,8 @@ def circumstances(result: Comparison) -> list[str]:
     turns = "alternating" if result.interleaved else "run apart"
     facts = [f"{result.blocks} blocks of {result.requests} requests a side, {turns}, {result.load}",
              f"device {result.device}", result.note]  # fmt: skip
-    return [fact for fact in facts if fact]
+    failed = [f"{name}: {failures.words}" for name, failures in result.failures.items() if failures.errors]
+    return [fact for fact in (*facts, *failed) if fact]
 
 
 def markdown(result: Comparison) -> str:

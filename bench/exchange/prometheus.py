@@ -12,7 +12,8 @@ from ..figures import PERCENTILES, SavedBench
 
 _PREFIX = "callproof_bench"
 _NAMES = {
-    "ttft": "Time to first token", "tpot": "Time per output token after the first", "itl": "Time between tokens",
+    "ttft": "Time to first token", "ttfc": "Time to first content",
+    "tpot": "Time per output token after the first", "itl": "Time between tokens",
     "e2e": "End-to-end latency", "ttfvc": "Time to first valid call",
     "e2e_from_schedule": "End-to-end latency from when a request was due",
 }  # fmt: skip

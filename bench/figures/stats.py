@@ -2,6 +2,8 @@
 
 - TTFT: from just before the request is written to the first server-sent event with a choice. For chat completions that
   is the role event, which vLLM sends together with the first token.
+- ttfc, time to first content: from the same time to the first event that carries a piece of the answer (text, thinking,
+  refusal or call). Other servers send the role event before the prompt is read: then TTFT is too short, TPOT too long.
 - E2E: from the same time to the last event with a choice; the usage event after it does not count.
 - TPOT: (E2E - TTFT) / (output tokens - 1), for answers of two tokens or more.
 - ITL: the gaps between events with a choice, of all requests together.
@@ -16,7 +18,7 @@
 Only answered requests have latencies. The standard deviation divides by n. Figures without any value are None.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,9 +33,11 @@ from ..load import Job, Level, Slo
 from .first_call import first_call_s
 
 PERCENTILES = (50, 90, 99)
-LATENCIES = ("ttft", "tpot", "itl", "e2e")
+LATENCIES = ("ttft", "ttfc", "tpot", "itl", "e2e")
 FURTHER = ("ttfvc", "e2e_from_schedule")
 LATE_MS = 20.0
+FEW = 100
+"""With fewer values than this a 99th percentile is little more than the largest of them."""
 
 
 class Sample(Record):
@@ -57,6 +61,7 @@ class Sample(Record):
     error: str | None
     prompt_tokens: int | None = None
     ttfvc_ms: float | None = None
+    ttfc_ms: float | None = None
     due_s: float | None = None
     delay_ms: float = 0.0
     late_ms: float | None = None
@@ -109,6 +114,7 @@ def _sample(job: Job, reply: Reply, begun: float, outcome: Outcome) -> Sample:
         outcome=outcome.outcome,
         error=reply.answer.error,
         prompt_tokens=_usage(reply, "prompt_tokens") if times else None,
+        ttfc_ms=_ms(times[reply.first_piece] - reply.sent) if times and reply.first_piece is not None else None,
         ttfvc_ms=None if first_call is None else _ms(first_call),
         due_s=None if due is None else round(due, 6),
         delay_ms=_ms(delay),
@@ -136,6 +142,16 @@ def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None
     answered = [sample for sample in samples if sample.error is None]
     exact = sum(sample.outcome == "ok" for sample in answered)
     tokens = sum(sample.output_tokens for sample in answered)
+    values = {
+        "ttft": [sample.ttft_ms for sample in answered],
+        "ttfc": [sample.ttfc_ms for sample in answered],
+        "tpot": [sample.tpot_ms for sample in answered],
+        "itl": [gap for sample in answered for gap in sample.itl_ms],
+        "e2e": [sample.e2e_ms for sample in answered],
+        "ttfvc": [sample.ttfvc_ms for sample in answered],
+        "e2e_from_schedule": [sample.e2e_from_schedule_ms for sample in answered],
+    }
+    known = {name: [value for value in column if value is not None] for name, column in values.items()}
     return {
         "requests": len(samples),
         "errors": len(samples) - len(answered),
@@ -147,12 +163,8 @@ def figures(samples: Sequence[Sample], duration_s: float, slo: Slo | None = None
         "correct_per_s": _rate(exact, duration_s),
         **_whole_tokens(answered, tokens, duration_s),
         **_goodput(answered, duration_s, slo),
-        **_spread("ttft", (sample.ttft_ms for sample in answered)),
-        **_spread("tpot", (sample.tpot_ms for sample in answered)),
-        **_spread("itl", (gap for sample in answered for gap in sample.itl_ms)),
-        **_spread("e2e", (sample.e2e_ms for sample in answered)),
-        **_spread("ttfvc", (sample.ttfvc_ms for sample in answered)),
-        **_spread("e2e_from_schedule", (sample.e2e_from_schedule_ms for sample in answered)),
+        **{key: value for name, column in known.items() for key, value in _spread(name, column).items()},
+        "p99_of_few": [name for name, column in known.items() if 0 < len(column) < FEW],
     }
 
 
@@ -179,8 +191,7 @@ def _rate(count: int, duration_s: float) -> float | None:
     return round(count / duration_s, 4) if duration_s > 0 else None
 
 
-def _spread(name: str, values: Iterable[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
+def _spread(name: str, known: Sequence[float]) -> dict[str, float | None]:
     percentiles = np.percentile(known, PERCENTILES).round(3).tolist() if known else [None] * len(PERCENTILES)
     points = {f"{name}_p{percentile}_ms": value for percentile, value in zip(PERCENTILES, percentiles, strict=True)}
     mean, std = (round(float(moment), 3) for moment in (np.mean(known), np.std(known))) if known else (None, None)

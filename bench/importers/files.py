@@ -10,7 +10,7 @@ correctness always does.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from callproof.errors import UserError
 from callproof.records import explain, read_text
 
+from ..figures import Failures, count_failures
 from ..report import SCHEMA_VERSION, note_of
 from .aiperf import Aggregate, RequestRecord, level_of_records
 from .levels import Foreign
@@ -72,9 +73,17 @@ def import_report(paths: list[Path], model: str | None, device: str | None) -> d
         "sampling": {},
         "turns": {},
         "versions": {},
+        "failures": _failures(levels).as_json(),
         "warnings": [],
         "levels": levels,
     }
+
+
+def _failures(levels: Sequence[dict[str, Any]]) -> Failures:
+    """The failed requests; their reasons are known where the file has every request."""
+    samples = count_failures((sample["error"] for level in levels for sample in level["samples"]), None)
+    counts = {key: sum(level["overall"][key] for level in levels) for key in ("errors", "requests")}
+    return samples.model_copy(update=counts)
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:

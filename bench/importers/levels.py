@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from ..figures import Sample, Saved, figures
+from ..figures import FEW, Sample, Saved, figures
 
 UNJUDGED = {"exact": None, "turn_exact": None, "correct_per_s": None}
 
@@ -32,6 +32,8 @@ def level_of_figures(
     """A level without requests: the `known` figures of one model, all others None."""
     nothing = dict.fromkeys(figures([], 0.0))
     row = {**nothing, "requests": 0, "errors": 0, **known}
+    few = row["requests"] - row["errors"] < FEW
+    row["p99_of_few"] = [name for name in ("ttft", "tpot", "e2e") if few and row[f"{name}_p99_ms"] is not None]
     return _level(concurrency, duration_s, {model: row}, row, ())
 
 

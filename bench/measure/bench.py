@@ -14,6 +14,7 @@ from callproof.endpoint import Endpoint, require_models
 from callproof.errors import UserError
 from callproof.turns import HERMES, CallFormat, Turn
 
+from ..figures import ErrorLimit
 from ..load import Arrival, Job, Level, Slo, make_jobs, run_level, salted, scheduled, warm_up
 from .find_rate import HighestRate, find_rate
 
@@ -36,6 +37,7 @@ class Options:
         find_rate: search for the highest rate that meets it, starting at the first of `rates`.
         live: how many of the models share a level, one level each; empty: all models.
         blocks: how many times the levels are run, one round after another.
+        max_errors: how many failed requests are borne; None: any number.
     """
 
     mix: dict[str, float] | None = None
@@ -48,6 +50,7 @@ class Options:
     find_rate: bool = False
     live: tuple[int, ...] = ()
     blocks: int = 1
+    max_errors: ErrorLimit | None = None
 
 
 @dataclass

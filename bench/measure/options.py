@@ -11,9 +11,11 @@ from callproof.console import add_config
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
 
+from ..figures import ErrorLimit, parse_error_limit
 from ..load import parse_arrival, parse_mix, parse_slo
 from .bench import Options
 
+MAX_ERRORS = "1%"
 _N = TypeVar("_N", int, float)
 
 
@@ -39,6 +41,11 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cache", choices=("cold", "warm"), default="cold", help="prefix cache at each level (cold)")
     parser.add_argument("--slo", metavar="LIMITS", help="service level in ms, for goodput: ttft=200,tpot=50,e2e=2000")
+    parser.add_argument(
+        "--max-errors",
+        metavar="LIMIT",
+        help="exit 3 if more requests fail: a share or a count (1%%; with --find-rate no limit)",
+    )
     closed = parser.add_argument_group("closed loop (default)")
     closed.add_argument("--concurrency", metavar="N,N", help="requests in flight (1,4,16)")
     opened = parser.add_argument_group("open loop: each request is sent at its moment")
@@ -71,7 +78,14 @@ def read_options(args: argparse.Namespace) -> Options:
         find_rate=args.find_rate,
         live=tuple(live),
         blocks=args.blocks,
+        max_errors=_max_errors(args),
     )
+
+
+def _max_errors(args: argparse.Namespace) -> ErrorLimit | None:
+    """The limit for failed requests; a search overloads the server on purpose, and has none of its own accord."""
+    text = args.max_errors or (None if args.find_rate else MAX_ERRORS)
+    return None if text is None else parse_error_limit(text)
 
 
 def _refuse_conflicts(args: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ def publish(report: dict[str, Any], out: Path) -> None:
         print(f"warning: {warning}", file=sys.stderr)
     stopped = report["stopped"]
     print(f"written to {out} and {page}{f' (partial: {stopped})' if stopped else ''}", file=sys.stderr)
-    kept = {key: report[key] for key in ("device", "note", "partial", "stopped", "find_rate", "warnings")}
+    kept = {key: report[key] for key in ("device", "note", "partial", "stopped", "find_rate", "failures", "warnings")}
     levels = [{key: value for key, value in level.items() if key != "samples"} for level in report["levels"]]
     last_line({"out": str(out), "report": str(page), **kept, "levels": levels})
 

@@ -12,11 +12,13 @@ from callproof.endpoint import without_credentials
 from callproof.scoring import SCORER_VERSION, Outcome
 from callproof.turns import digest
 
-from ..figures import judged, level_figures, quality_against_lowest, samples_of
+from ..figures import count_failures, judged, level_figures, quality_against_lowest, samples_of
 from ..load import Level
 from ..measure import Bench
 
 SCHEMA_VERSION = 1
+PART_MS, PART_SHARE = 20.0, 0.1
+"""TTFT and TTFC part if their medians differ by more than both."""
 CPU_NOTE = "functional, not performance"
 
 
@@ -54,6 +56,9 @@ def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str
         "max_loras": bench.max_loras,
         "find_rate": bench.highest_rate
         and {**bench.highest_rate.model_dump(mode="json"), "words": bench.highest_rate.words},
+        "failures": count_failures(
+            (reply.answer.error for level in bench.levels for _, reply in level.replies), options.max_errors
+        ).as_json(),
         "warnings": _warnings(levels),
         "levels": levels,
     }
@@ -67,11 +72,23 @@ def _level(level: Level, outcomes: list[Outcome], bench: Bench) -> dict[str, Any
 
 def _warnings(levels: list[dict[str, Any]]) -> list[str]:
     late = [level for level in levels if level["lateness"] and level["lateness"]["lags"]]
-    return [
+    warnings = [_early_event(level["load"], model, row) for level in levels for model, row in level["models"].items()]
+    return [warning for warning in warnings if warning] + [
         f"{level['load']}: the load generator lags (99th percentile {level['lateness']['p99_ms']:.0f} ms late): a part "
         "of these latencies is its own; give it a free core, or a lower rate"
         for level in late
     ]
+
+
+def _early_event(load: str, model: str, row: dict[str, Any]) -> str | None:
+    """A warning if the first event comes clearly before the first content, so that TTFT and TPOT mislead."""
+    event, content = row["ttft_p50_ms"], row["ttfc_p50_ms"]
+    if event is None or content is None or content - event <= max(PART_MS, PART_SHARE * content):
+        return None
+    return (
+        f"{load}, {model}: the first event carries no content: p50 of TTFT {event:.0f} ms, of TTFC (first content) "
+        f"{content:.0f} ms; read TTFC, and TPOT holds the time between the two"
+    )
 
 
 def prefix_cache(bench: Bench) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 150
 _Row = dict[str, Any]
 
 
@@ -20,10 +20,14 @@ def print_tables(report: dict[str, Any]) -> None:
     console.print(_table(report, "throughput", rates, _rates))
     heads = [f"{name.upper()} ms" for name in LATENCIES]
     console.print(_table(report, "latency, p50 / p90 / p99", heads, lambda row: _latencies(row, LATENCIES)))
+    if any(row["p99_of_few"] for level in report["levels"] for row in level["models"].values()):
+        console.print("* p99 of fewer than 100 values: little more than the largest of them", highlight=False)
     if report["loop"] == "open" or report["slo"]:
         console.print(_table(report, f"service level {_limits(report)}", _LEVEL_HEADS, _service))
     if any(level["turn_exact_vs_lowest"] for level in report["levels"]):
         console.print(_quality(report))
+    if report["failures"]["errors"]:
+        console.print(report["failures"]["words"], markup=False, highlight=False)
     if report["find_rate"]:
         console.print(f"highest rate: {report['find_rate']['words']}", markup=False, highlight=False)
 
@@ -117,7 +121,12 @@ def _rates(row: _Row) -> list[str]:
 
 
 def _latencies(row: _Row, names: Sequence[str]) -> list[str]:
-    return [" / ".join(_number(row[f"{name}_p{point}_ms"]) for point in PERCENTILES) for name in names]
+    return [" / ".join(_percentile(row, name, point) for point in PERCENTILES) for name in names]
+
+
+def _percentile(row: _Row, name: str, point: int) -> str:
+    mark = "*" if point == 99 and name in row["p99_of_few"] else ""
+    return _number(row[f"{name}_p{point}_ms"]) + mark
 
 
 def _number(value: float | None) -> str:

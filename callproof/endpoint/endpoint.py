@@ -43,8 +43,9 @@ class Reply:
     the whole body had been read, usage chunk and `[DONE]` included; the end-to-end latency of `vllm bench serve` ends
     at `chunk_times[-1]`. `again`: there is no answer, but another attempt may bring one, after the `pause_s` seconds
     that the server asked for. `pieces`: how many chunks carried a piece of the answer; those that only give the role or
-    the finish reason do not. `waited_s`: how long the request waited in this process for a free slot, before `sent`.
-    `from_tokens`: the text is that of the token ids, not what the server's parsers left of it.
+    the finish reason do not; `first_piece`: the number of the first that did, from 0. `waited_s`: how long the request
+    waited in this process for a free slot, before `sent`. `from_tokens`: the text is that of the token ids, not what
+    the server's parsers left of it.
     """
 
     answer: Answer
@@ -56,6 +57,7 @@ class Reply:
     pause_s: float = 0.0
     chunk_texts: tuple[str, ...] = ()
     pieces: int = 0
+    first_piece: int | None = None
     waited_s: float = 0.0
     from_tokens: bool = False
 
@@ -253,6 +255,7 @@ class Endpoint:
             pause_s=pause_s,
             chunk_texts=tuple(text for _, text, _ in chunks),
             pieces=sum(piece for _, _, piece in chunks),
+            first_piece=next((number for number, (_, _, piece) in enumerate(chunks) if piece), None),
             waited_s=sent - called,
             from_tokens=from_tokens,
         )

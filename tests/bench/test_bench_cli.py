@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,10 +12,14 @@ import pytest
 import yaml
 from bench_program import HERMES, bench, command, environment, right_for_even_cities, workplace
 from fake_endpoint import FakeEndpoint, Script
+from raw_server import EVENTS, server
 
 from callproof.calls import ToolCall, render
 
 __all__ = ["workplace"]
+
+LOOKS = 3
+"""Requests of a bench before the first chat: models, version, models."""
 
 
 def test_goodput_counts_exact_turns_only_and_the_file_holds_every_request(workplace: Path) -> None:
@@ -92,6 +97,56 @@ def test_a_bench_without_a_single_answer_is_invalid(workplace: Path) -> None:
         done = bench(workplace, *words, "--out", "b.json")
     assert done.returncode == 3
     assert "no request was answered: HTTP 500: broken" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [([], 3), (["--max-errors", "20%"], 0), (["--max-errors", "1"], 3), (["--max-errors", "2"], 0)]
+)
+def test_more_failed_requests_than_allowed_are_exit_code_3(words: list[str], code: int, workplace: Path) -> None:
+    scripts = iter([Script("warm-up"), Script(status=500, body=b"broken"), Script(status=500, body=b"broken")])
+    with FakeEndpoint(lambda _: next(scripts, Script("x")), models=["cars"]) as fake:
+        call = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "2"]
+        done = bench(workplace, *call, "--out", "b.json", *words)
+    assert done.returncode == code, done.stderr
+    line = "2 of 10 requests failed, above 1%; most often: HTTP 500: broken (--max-errors)\n"
+    assert (line in done.stderr) == (not words)
+    assert "2 of 10 requests failed" in done.stdout
+    failures = json.loads((workplace / "b.json").read_text())["failures"]
+    assert failures == json.loads(done.stdout.splitlines()[-1])["failures"]
+    assert (failures["errors"], failures["requests"], failures["above"]) == (2, 10, code == 3)
+    assert failures["reason"] == "HTTP 500: broken"
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.03])
+def test_a_server_that_closes_each_connection_it_announced_as_kept_fails_no_request(
+    workplace: Path, delay_s: float
+) -> None:
+    models = b'{"data": [{"id": "m"}]}'
+
+    def answer(client: socket.socket, number: int) -> None:
+        kept = b"\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5, max=100"
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENTS), EVENTS)
+        if number < LOOKS:
+            kept, body = b"\r\nConnection: close\r\nContent-Length: %d" % len(models), models
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream%s\r\n\r\n%s" % (kept, body))
+        time.sleep(delay_s if number >= LOOKS else 0)
+
+    with server(answer) as (url, _):
+        words = ["--endpoint", url, "--config", "cars.yaml", "--model", "m", "--concurrency", "1,4"]
+        done = bench(workplace, *words, "--max-errors", "0")
+    assert done.returncode == 0, done.stderr
+    assert [level["overall"]["errors"] for level in json.loads(done.stdout.splitlines()[-1])["levels"]] == [0, 0]
+
+
+def test_a_role_event_long_before_the_first_text_is_warned_of(workplace: Path) -> None:
+    with FakeEndpoint(Script("x", chunks=("x",), chunk_delay_s=0.3), models=["cars"]) as fake:
+        words = ["--endpoint", fake.url, "--config", "cars.yaml", "--model", "cars", "--concurrency", "5"]
+        done = bench(workplace, *words, "--out", "b.json")
+    assert done.returncode == 0, done.stderr
+    brief = json.loads(done.stdout.splitlines()[-1])
+    row = brief["levels"][0]["overall"]
+    assert row["ttfc_p50_ms"] - row["ttft_p50_ms"] > 200
+    assert "the first event carries no content: p50 of TTFT" in brief["warnings"][0]
 
 
 def test_an_open_loop_saves_its_schedule_and_both_latencies(workplace: Path) -> None:
@@ -185,6 +240,7 @@ def wait_for_requests(fake: FakeEndpoint, number: int) -> None:
         (["--max-in-flight", "4"], "--max-in-flight: is of an open loop"),
         (["--slo", "ttft=x"], "--slo ttft=x: expected each of ttft, tpot, e2e"),
         (["--find-rate"], "--find-rate: has no service level"),
+        (["--max-errors", "few"], "--max-errors few: is neither a share nor a count"),
         (["--mix", "boats=2"], "--mix boats=2: expected each --model once (cars)"),
         (["--live", "1,2"], "--live 1,2: only 1 --model are given"),
         (["--config", "none.yaml"], "none.yaml: cannot be read"),

@@ -128,7 +128,7 @@ def test_no_server_cannot_be_asked(trained: Domain, capsys: pytest.CaptureFixtur
     assert "no endpoint answers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("answered", [{"tokens": "abc"}, {"tokens": [1.5]}, {"count": 3}, [1, 2]])
+@pytest.mark.parametrize("answered", [{"tokens": []}, {"tokens": "abc"}, {"tokens": [1.5]}, {"count": 3}, [1, 2]])
 def test_an_answer_without_tokens_is_no_parity(
     trained: Domain, capsys: pytest.CaptureFixture[str], answered: object
 ) -> None:

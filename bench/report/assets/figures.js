@@ -1,6 +1,6 @@
 // The figures: what was measured, latency and throughput against load, the table of all levels.
 
-const LONG = { ttft: "time to first token", tpot: "time per output token", itl: "time between tokens", e2e: "end to end", ttfvc: "time to first valid call", e2e_from_schedule: "end to end, from when it was due" };
+const LONG = { ttft: "time to first token", ttfc: "time to first content", tpot: "time per output token", itl: "time between tokens", e2e: "end to end", ttfvc: "time to first valid call", e2e_from_schedule: "end to end, from when it was due" };
 const RATES = [["req_per_s", "requests/s", "req/s"], ["tokens_per_s", "tokens/s", "tokens/s"], ["correct_per_s", "goodput: correct turns/s", "correct/s"]];
 const IN_TIME = [["request_goodput", "within the service level: requests/s", "in time/s"], ["correct_goodput", "within it and correct: turns/s", "correct in time/s"]];
 
@@ -31,6 +31,7 @@ function benchWarnings(data) {
   const found = [
     data.run.note && `Figures of a CPU: ${data.run.note}.`,
     data.run.partial && `The bench was not finished (${data.run.stopped ?? "some requests are missing"}): its last level may not be whole.`,
+    data.run.failures.errors > 0 && `${data.run.failures.words}.`,
     ...data.run.warnings,
     drawn < held && `Of ${counted(held, "request")} only the first ${drawn.toLocaleString("en")} are drawn; the figures are of all.`,
   ].filter(Boolean);
@@ -104,9 +105,9 @@ function levelsSection(data) {
     h("th", { scope: "row", class: "load" }, visible(level.load), level.partial && " (partial)"), h("td", { class: "who" }, modelTag(model, data.models.indexOf(model))),
     h("td", { class: "number" }, tidy(row.requests)), h("td", { class: `number ${row.errors ? "worse" : ""}` }, h("b", {}, tidy(row.errors))),
     h("td", { class: "number" }, percent(row.turn_exact)), compared && h("td", { class: "number" }, points(level.turn_exact_vs_lowest?.models[model])), rates.map(([key]) => h("td", { class: "number" }, tidy(row[key]))),
-    latencies.map((name) => h("td", { class: "number" }, data.percentiles.map((point) => tidy(row[`${name}_p${point}_ms`])).join(" / "))))));
+    latencies.map((name) => h("td", { class: "number" }, data.percentiles.map((point) => tidy(row[`${name}_p${point}_ms`]) + (point === 99 && row.p99_of_few.includes(name) ? "*" : "")).join(" / "))))));
   return h("section", {}, h("h2", {}, "All levels"), scrolling(h("table", {}, h("thead", {}, head), h("tbody", {}, rows))),
-    h("p", { class: "note" }, `Latencies are ${data.percentiles.map((point) => `p${point}`).join(" / ")} of answered requests.`));
+    h("p", { class: "note" }, `Latencies are ${data.percentiles.map((point) => `p${point}`).join(" / ")} of answered requests. * p99 of fewer than 100 values: little more than the largest of them.`));
 }
 
 // A difference with its 95 % limits.

@@ -69,6 +69,19 @@ def test_without_usage_every_event_that_carries_a_piece_of_the_answer_counts_as_
     assert sample.output_tokens == 2
 
 
+def test_first_content_is_told_beside_the_first_event() -> None:
+    streamed = replace(reply(100.0, 0.045, 0.196, 0.02, tokens=2), first_piece=1)
+    (sample,) = samples_of(level_of(streamed))
+    assert (sample.ttft_ms, sample.ttfc_ms) == (45.0, 241.0)
+
+
+@pytest.mark.parametrize(("requests", "few"), [(8, True), (99, True), (100, False)])
+def test_the_p99_of_fewer_than_a_hundred_is_marked(requests: int, few: bool) -> None:
+    level = level_of(*(reply(100.0, 0.1, tokens=1) for _ in range(requests)))
+    row = figures(samples_of(level), 10.0)
+    assert row["p99_of_few"] == (["ttft", "e2e"] if few else [])
+
+
 def test_percentiles_interpolate_between_samples() -> None:
     level = level_of(*(reply(100.0, ttft / 1000, tokens=1) for ttft in range(1, 102)))
     row = figures(samples_of(level), 10.0)

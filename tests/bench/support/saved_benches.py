@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.figures import Sample, figures
+from bench.figures import Sample, count_failures, figures
 from bench.report import CPU_NOTE
 
 Change = Callable[[dict[str, Any]], None]
@@ -38,6 +38,7 @@ def bench_of(model: str = "m", scale: float = 1.0, blocks: int = 6, seed: int = 
         "schema_version": 1, "endpoint": "http://127.0.0.1:1", "device": "cpu, 2 cores", "note": CPU_NOTE,
         "partial": False, "stopped": None, "loop": "closed", "arrival": None, "max_in_flight": None, "mix": None,
         "seed": 0, "slo": None, "find_rate": None, "warnings": [], "max_loras": None,
+        "failures": count_failures([None] * 40 * blocks, None).as_json(),
         "prefix_cache": "cold at each level", "turns": {model: "0123"},
         "sampling": {"max_tokens": 256, "temperature": 0.0, "seed": 0},
         "versions": {"server": "0.32.0", "callproof": "0.1.0", "python": "3.11"},
