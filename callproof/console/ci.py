@@ -13,6 +13,7 @@ from callproof.errors import (
     EXIT_REGRESSION,
     EXIT_USAGE,
     UserError,
+    cause_of,
 )
 from callproof.records import write_json
 
@@ -37,14 +38,18 @@ def write_verdict(path: Path, value: dict[str, Any], texts: dict[Path, str]) -> 
         UserError: a file cannot be written.
     """
     write_json(path, value)
+    for target, text in texts.items():
+        _write(target, text)
+
+
+def _write(target: Path, text: str) -> None:
     try:
-        for target, text in texts.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
-            with target.open("a" if shared else "w", encoding="utf-8") as file:
-                file.write(text)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
+        with target.open("a" if shared else "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise UserError(error.filename, f"cannot be written ({error.strerror})", "choose another place") from None
+        raise UserError(target, f"cannot be written ({cause_of(error)})", "choose another place") from None
 
 
 def escape(text: str) -> str:

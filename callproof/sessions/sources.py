@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from callproof.calls import DECODER
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import malformed, utf8
 
 MAX_RECORD = 8 * 2**20
@@ -124,7 +124,7 @@ def _read(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
     with file:
         if file.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
             file.read(len(codecs.BOM_UTF8))
