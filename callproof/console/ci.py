@@ -14,6 +14,7 @@ from callproof.errors import (
     EXIT_USAGE,
     UserError,
     cause_of,
+    in_one_line,
 )
 from callproof.records import write_json
 
@@ -54,7 +55,7 @@ def _write(target: Path, text: str) -> None:
 
 def escape(text: str) -> str:
     """The text on one line of at most 300 characters, escaped so that Markdown shows it as it is."""
-    flat = " ".join(text.split())[:300]
+    flat = in_one_line(text)[:300]
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(character, entity)
     return "".join(f"\\{character}" if character in "\\`*_[]()#|!~" else character for character in flat)
@@ -62,7 +63,7 @@ def escape(text: str) -> str:
 
 def code(text: str) -> str:
     """The text for use between back quotes in a Markdown table: on one line, without back quotes and bars."""
-    return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
+    return in_one_line(text).translate({ord("`"): "'", ord("|"): "¦"})
 
 
 class Suite:
@@ -97,4 +98,9 @@ class Suite:
 
 def _xml(text: str) -> str:
     """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(character if character >= " " and character not in "\ufffe\uffff" else " " for character in text)
+    return "".join(
+        character
+        if character >= " " and character not in "\ufffe\uffff" and not "\ud800" <= character <= "\udfff"
+        else " "
+        for character in text
+    )
