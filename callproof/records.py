@@ -12,7 +12,7 @@ from typing import IO, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from .errors import UserError
+from .errors import UserError, cause_of
 
 MAX_NUMBER = 2**31 - 1
 
@@ -42,7 +42,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
     except UnicodeDecodeError as error:
         raise UserError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
@@ -56,7 +56,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
     with file:
         if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
             raise UserError(f"{path}:1", "begins with a byte order mark", "save the file as UTF-8 without it")
@@ -177,12 +177,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Context manager that gives an open file, and renames it to `path` when the block ends without an error.
 
     Readers see the old file or the complete new one. If the block raises, the old file stays and no new folder is left.
+    A device or a pipe, such as /dev/null, is written to and stays what it is.
 
     Raises:
         UserError: the file cannot be written.
     """
     partial = path.with_name(path.name + ".partial")
     try:
+        if path.is_char_device() or path.is_fifo():
+            with path.open("wb") as file:
+                yield file
+            return
         with leaving_nothing(partial):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
@@ -190,7 +195,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.replace(partial, path)
     except OSError as error:
         mend = "choose another place, or free some space"
-        raise UserError(path, f"cannot be written ({error.strerror})", mend) from None
+        raise UserError(path, f"cannot be written ({cause_of(error)})", mend) from None
 
 
 @contextmanager
@@ -215,7 +220,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         replace_folder(fresh, path)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        problem = f"cannot be written ({error.strerror or error}{place})"
+        problem = f"cannot be written ({cause_of(error)}{place})"
         raise UserError(path, problem, "choose another place, or free some space") from None
 
 

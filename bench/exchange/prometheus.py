@@ -8,6 +8,8 @@ There is one series for each model and load (and block, if levels were repeated)
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from callproof.errors import in_one_line
+
 from ..figures import PERCENTILES, SavedBench
 
 _PREFIX = "callproof_bench"
@@ -43,7 +45,7 @@ _FAMILIES = (
 
 def exposition(bench: SavedBench) -> str:
     """The text of the file; figures that are None have no series."""
-    lines = [f"# {bench.note}"] if bench.note else []
+    lines = [f"# {in_one_line(bench.note)}"] if bench.note else []
     info = {"device": bench.device, "server": bench.versions.get("server") or "", "note": bench.note or ""}
     lines += [*_head("info", "What was measured."), f"{_PREFIX}_info{_labels(info)} 1"]
     rows = list(_rows(bench))

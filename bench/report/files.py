@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.console import last_line
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import write_json
 
 from .html import write_html
@@ -44,7 +44,7 @@ def writable(out: Path) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         problem = "is a folder" if out.is_dir() else None if os.access(out.parent, os.W_OK) else "cannot be written"
     except OSError as error:
-        problem = f"cannot be written ({error.strerror})"
+        problem = f"cannot be written ({cause_of(error)})"
     if problem:
         raise UserError(f"--out {out}", problem, "give another file")
     return out

@@ -13,6 +13,8 @@ from callproof.errors import (
     EXIT_REGRESSION,
     EXIT_USAGE,
     UserError,
+    cause_of,
+    in_one_line,
 )
 from callproof.records import write_json
 
@@ -37,19 +39,23 @@ def write_verdict(path: Path, value: dict[str, Any], texts: dict[Path, str]) -> 
         UserError: a file cannot be written.
     """
     write_json(path, value)
+    for target, text in texts.items():
+        _write(target, text)
+
+
+def _write(target: Path, text: str) -> None:
     try:
-        for target, text in texts.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
-            with target.open("a" if shared else "w", encoding="utf-8") as file:
-                file.write(text)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shared = str(target) == os.environ.get("GITHUB_STEP_SUMMARY")
+        with target.open("a" if shared else "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise UserError(error.filename, f"cannot be written ({error.strerror})", "choose another place") from None
+        raise UserError(target, f"cannot be written ({cause_of(error)})", "choose another place") from None
 
 
 def escape(text: str) -> str:
     """The text on one line of at most 300 characters, escaped so that Markdown shows it as it is."""
-    flat = " ".join(text.split())[:300]
+    flat = in_one_line(text)[:300]
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(character, entity)
     return "".join(f"\\{character}" if character in "\\`*_[]()#|!~" else character for character in flat)
@@ -57,7 +63,7 @@ def escape(text: str) -> str:
 
 def code(text: str) -> str:
     """The text for use between back quotes in a Markdown table: on one line, without back quotes and bars."""
-    return " ".join(text.split()).translate({ord("`"): "'", ord("|"): "¦"})
+    return in_one_line(text).translate({ord("`"): "'", ord("|"): "¦"})
 
 
 class Suite:
@@ -92,4 +98,9 @@ class Suite:
 
 def _xml(text: str) -> str:
     """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(character if character >= " " and character not in "\ufffe\uffff" else " " for character in text)
+    return "".join(
+        character
+        if character >= " " and character not in "\ufffe\uffff" and not "\ud800" <= character <= "\udfff"
+        else " "
+        for character in text
+    )

@@ -46,7 +46,8 @@ def say_once(text: str) -> None:
 
 def last_line(result: Mapping[str, Any]) -> None:
     """A command's result for scripts: one JSON object, the last line of stdout."""
-    print(json.dumps(result, ensure_ascii=False), flush=True)
+    narrow = "utf" not in (sys.stdout.encoding or "").lower()
+    print(json.dumps(result, ensure_ascii=narrow), flush=True)
 
 
 def count(text: str) -> int:

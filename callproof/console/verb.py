@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from callproof.errors import EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
+from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
 
 from .command_line import Parser, with_verb
 from .levels import LEVELS, set_level, take_dotenv
@@ -15,7 +15,11 @@ from .levels import LEVELS, set_level, take_dotenv
 Options = Callable[[ArgumentParser], None]
 Act = Callable[[Namespace], int]
 
-COMMON_EXITS = {EXIT_USAGE: "wrong usage, configuration or data", EXIT_INTERRUPTED: "interrupted"}
+COMMON_EXITS = {
+    EXIT_USAGE: "wrong usage, configuration or data",
+    EXIT_INTERNAL: "an internal error; --debug shows its traceback",
+    EXIT_INTERRUPTED: "interrupted",
+}
 """Of every command, beside 0."""
 
 
@@ -81,6 +85,7 @@ class Verb:
             options = names.add_parser(name, help=marked, description=manual, formatter_class=form)
             command.options(options)
             options.add_argument("--log-level", type=str.lower, choices=LEVELS, help="of lines on stderr (info)")
+            options.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return parser
 
     @property

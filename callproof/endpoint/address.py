@@ -15,17 +15,22 @@ def root_of(base_url: str) -> str:
         parts = urlsplit(base_url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        valid = False
+        parts, valid = urlsplit(""), False
     if not valid:
-        public = base_url.rpartition("@")[2]
+        public = base_url.rpartition("@")[2].partition("?")[0]
         raise UserError(f"--endpoint {public}", "is no http URL", "write it as http://127.0.0.1:8000")
+    if parts.query or parts.fragment:
+        mend = f"leave it out, and give a key in {API_KEY_VARIABLES[0]}"
+        raise UserError(f"--endpoint {without_credentials(base_url)}", "has a query, which is not sent", mend)
     return without_credentials(base_url).rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def without_credentials(url: str) -> str:
-    """The URL without the user and password of `http://user:password@host`, so that it can be shown and saved."""
+    """The URL as it can be shown and saved: without `user:password@`, and `...` for each value of its query."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    pairs = (pair.rpartition("=")[0] for pair in parts.query.split("&") if pair)
+    query = "&".join(f"{name}=..." if name else "..." for name in pairs)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment=""))
 
 
 def api_key_from(variable: str | None = None) -> str | None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from callproof.console import visible
+
 from .gate import GateResult
 from .gate_text import explain, headline, named, percent, show_evidence, show_gain
 from .noise import Noise
@@ -20,17 +22,16 @@ def print_gate(result: GateResult) -> None:
     What would settle a check is one line, however narrow the terminal.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     style = {"pass": "bold green", "inconclusive": "bold yellow"}.get(result.verdict, "bold red")
     sides = f"{result.candidate['model']} ({result.candidate['run']}) against {result.baseline['model']}"
-    console.print(f"[{style}]{result.verdict.upper()}[/]: {escape(headline(result))}", highlight=False)
-    console.print(f"  {escape(sides)} ({escape(result.baseline['run'])})", highlight=False)
+    console.print(f"[{style}]{result.verdict.upper()}[/]: {_plain(headline(result))}", highlight=False)
+    console.print(f"  {_plain(sides)} ({_plain(result.baseline['run'])})", highlight=False)
     for line in _lines(result):
-        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"  {_plain(line)}", highlight=False, soft_wrap=True)
     if result.checks:
         console.print(_checks_table(result))
     for title, flips in (("right to wrong", result.broken), ("wrong to right", result.mended)):
@@ -38,9 +39,16 @@ def print_gate(result: GateResult) -> None:
             console.print(f"{title}: {len(flips)} turns")
         for flip in flips[:_FLIPS_SHOWN]:
             reason = f" ({flip.reasons[0][:100]})" if flip.reasons else ""
-            console.print(escape(f"  {flip.turn_id}: {flip.baseline} -> {flip.candidate}{reason}"), highlight=False)
+            console.print(_plain(f"  {flip.turn_id}: {flip.baseline} -> {flip.candidate}{reason}"), highlight=False)
         if len(flips) > _FLIPS_SHOWN:
             console.print(f"  and {len(flips) - _FLIPS_SHOWN} more, in gate.json")
+
+
+def _plain(text: str) -> str:
+    """Text on one line that is neither rich's markup nor an order to the terminal."""
+    from rich.markup import escape
+
+    return escape(visible(text).replace("\n", " "))
 
 
 def _lines(result: GateResult) -> Iterator[str]:
@@ -52,7 +60,6 @@ def _lines(result: GateResult) -> Iterator[str]:
 
 def _checks_table(result: GateResult) -> "Table":
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -63,10 +70,10 @@ def _checks_table(result: GateResult) -> "Table":
     table.add_column("")
     for check in result.checks:
         limit = f"{'-' if check.kind == 'margin' else ''}{100 * check.limit:g}"
-        where = escape(f" of {check.slice}") if check.slice else ""
+        where = _plain(f" of {check.slice}") if check.slice else ""
         style = {"pass": "green", "fail": "red", "not applicable": "dim"}.get(check.status, "yellow")
         cells = [percent(check.baseline), percent(check.candidate), show_gain(check), limit, show_evidence(check)]
-        reason = "" if check.status == "inconclusive" else check.reason
+        reason = "" if check.status == "inconclusive" else _plain(check.reason)
         table.add_row(f"{check.metric}{where} ({check.kind})", f"[{style}]{check.status}[/]", *cells, reason)
     return table
 

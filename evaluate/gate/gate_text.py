@@ -12,7 +12,7 @@ _ROWS_SHOWN = 50
 
 def markdown(result: GateResult) -> str:
     """The summary of a gate, fit for a CI job's summary page."""
-    sides = [f"`{side['model']}` of `{side['run_id']}`" for side in (result.candidate, result.baseline)]
+    sides = [f"`{code(side['model'])}` of `{code(side['run_id'])}`" for side in (result.candidate, result.baseline)]
     lines = [f"## Gate: {result.verdict.upper()}", "", f"**{escape(headline(result))}**", ""]
     lines += [f"Candidate {sides[0]} against baseline {sides[1]}"]
     if result.turns:
@@ -36,7 +36,7 @@ def _check_row(check: Check) -> str:
     where = f" of `{code(check.slice)}`" if check.slice else ""
     sides = [percent(check.baseline), percent(check.candidate)]
     name = f"`{check.metric}`{where}"
-    cells = [MARKS[check.status], name, *sides, show_gain(check), limit, show_evidence(check), explain(check)]
+    cells = [MARKS[check.status], name, *sides, show_gain(check), limit, show_evidence(check), escape(explain(check))]
     return "| " + " | ".join(cells) + " |"
 
 

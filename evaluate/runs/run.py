@@ -31,7 +31,7 @@ from pydantic_core import to_json
 from callproof.calls.formats import FORMATS
 from callproof.config import FOLDER_PATTERN
 from callproof.endpoint import RawText
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import (
     MAX_NUMBER,
     Positive,
@@ -47,6 +47,8 @@ from callproof.scoring import SCORER_VERSION, Channel, MatchProfile, Outcome
 from callproof.turns import Turn, digest, read_turns
 
 SCHEMA_VERSION = 1
+_MAX_NAME = 150
+"""Characters of a run's id: file systems take 255 bytes, and names of configurations are added."""
 Form = TypeVar("Form", bound=BaseModel)
 Channels = Literal["raw", "served", "both"]
 
@@ -125,8 +127,9 @@ def now() -> str:
 
 def check_folder_name(option: str, name: str) -> None:
     """Raise a UserError if `name`, the value of `option`, cannot be the name of a folder."""
-    if not re.fullmatch(FOLDER_PATTERN, name):
-        raise UserError(f"{option} {name}", "is no name for a folder", "use letters, digits, `.`, `_`, `-`")
+    if not re.fullmatch(FOLDER_PATTERN, name) or len(name) > _MAX_NAME:
+        mend = f"use letters, digits, `.`, `_`, `-`, at most {_MAX_NAME}"
+        raise UserError(f"{option} {name[:_MAX_NAME]}", "is no name for a folder", mend)
 
 
 def check_format(name: str, where: str) -> None:
@@ -258,7 +261,7 @@ class Run:
                 self.path.mkdir(parents=True, exist_ok=True)
                 file = lock.open("w")
             except OSError as error:
-                raise UserError(self.path, f"cannot be written ({error.strerror})", "choose another folder") from None
+                raise UserError(self.path, f"cannot be written ({cause_of(error)})", "choose another folder") from None
             with file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -302,7 +305,7 @@ class OutcomeLog:
                 line = line[self._file.write(line) :]
         except OSError as error:
             mend = "free some space, then --resume"
-            raise UserError(self._path, f"cannot be written ({error.strerror})", mend) from None
+            raise UserError(self._path, f"cannot be written ({cause_of(error)})", mend) from None
 
     def __enter__(self) -> Self:
         return self
@@ -358,5 +361,6 @@ def keep_answered(path: Path) -> Iterator[Outcome]:
 
 
 def write_turns(path: Path, turns: Iterable[Turn]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(turn.model_dump_json() + "\n" for turn in turns)
+    """Write a file of turns in one step; raises a UserError where it cannot be written."""
+    with replacing(path) as file:
+        file.writelines(turn.model_dump_json().encode() + b"\n" for turn in turns)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from callproof.console import say_once
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import Record
 
 from ..start import ADAPTER_FILES, check_adapter, of_option
@@ -39,7 +39,7 @@ def publish(name: str, place: str, versions: Path) -> Version:
         try:
             _copy(files, target)
         except OSError as error:
-            raise UserError(target, f"cannot be written ({error.strerror})", "choose another --versions") from None
+            raise UserError(target, f"cannot be written ({cause_of(error)})", "choose another --versions") from None
     return Version(name=full, path=target)
 
 

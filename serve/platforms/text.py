@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
-from callproof.errors import UserError
+from callproof.errors import UserError, in_one_line
 from callproof.records import Record
 
 from ..start import VLLM_VERSION, Device, Plan, environment
@@ -30,7 +30,7 @@ class Output(Record):
 
 def output(documents: list[dict[str, Any]], notes: list[str], how_to: str) -> Output:
     """YAML documents under a head of comments: the command that uses the file, then the notes."""
-    head = "".join(f"# {line}\n" for line in (how_to, *notes))
+    head = "".join(f"# {in_one_line(line)}\n" for line in (how_to, *notes))
     body = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=1000)
     return Output(text=head + body, notes=tuple(notes))
 

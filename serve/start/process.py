@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 
 POLL_S = 0.25
 GUARD = Path(__file__).with_name("guard.py")
@@ -102,7 +102,7 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UserError(f"{host}:{port}", "is in use", "stop the server there, or give another --port") from None
-        raise UserError(f"{host}:{port}", f"cannot be bound ({error.strerror})", "correct --host or --port") from None
+        raise UserError(f"{host}:{port}", f"cannot be bound ({cause_of(error)})", "correct --host or --port") from None
 
 
 def last_line(log: Path) -> str:

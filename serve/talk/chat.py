@@ -14,7 +14,7 @@ from callproof.calls import ToolCall, parse_answer, writable
 from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.endpoint import request
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import replacing
 from callproof.sessions import Message, Session, read_sessions, text_beside, to_session
 from callproof.turns import Domain, Turn, prefills_thinking, readable_format
@@ -233,7 +233,7 @@ def _sessions_in(path: Path) -> list[bytes]:
     try:
         return [line.rstrip(b"\n") + b"\n" for line in path.read_bytes().splitlines(keepends=True)]
     except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "choose another file") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", "choose another file") from None
 
 
 def _refuse_twice(path: Path, session_id: str) -> None:

@@ -144,6 +144,7 @@ def test_mistakes_on_the_command_line_are_one_line_each(domain: Domain, refused:
     assert "is given twice" in refused(*config, "--model", "a", "--endpoint", "http://h", "--endpoint", "http://h/v1")
     assert "--run-id" in refused(*config, "--model", "a", "--resume")
     assert "no name for a folder" in refused(*config, "--model", "a", "--run-id", "../x")
+    assert "no name for a folder" in refused(*config, "--model", "a", "--run-id", "a" * 300)
     assert "is no run and no baseline" in refused("gate", "nothing", "nowhere")
     assert "is no run and no baseline" in refused("bless", "nothing")
 

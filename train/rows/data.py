@@ -188,7 +188,9 @@ def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
             return auto_class.from_pretrained(
                 name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code, **options
             )
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:  # a torn file may raise anything
+            if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+                raise
             raise _not_loaded(name, error) from None
 
 

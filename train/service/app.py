@@ -14,6 +14,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from callproof.errors import cause_of
+
 from .docs_page import HEADERS, docs_page
 from .guard import Guard
 from .jobs import Job
@@ -150,7 +152,7 @@ def _refusals() -> Iterator[None]:
     except BadOrder as error:
         raise HTTPException(422, detail=error.faults) from None  # pyright: ignore[reportArgumentType]
     except OSError as error:
-        raise HTTPException(500, f"the upload could not be stored ({error.strerror})") from None
+        raise HTTPException(500, f"the upload could not be stored ({cause_of(error)})") from None
 
 
 async def _follow(service: Service, job: Job) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from callproof.console import say
 from callproof.console.own_site import LOOPBACK
-from callproof.errors import EXIT_PASS, UserError
+from callproof.errors import EXIT_PASS, UserError, cause_of
 
 from .jobs import Jobs
 from .runner import KEY_VARIABLE, Runner
@@ -63,7 +63,7 @@ def _jobs(base: Path) -> Jobs:
     try:
         return Jobs(base.resolve())
     except OSError as error:
-        raise UserError(f"--base-path {base}", f"cannot be used ({error.strerror})", "name a folder") from None
+        raise UserError(f"--base-path {base}", f"cannot be used ({cause_of(error)})", "name a folder") from None
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -75,6 +75,6 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         raise UserError(
-            f"{host}:{port}", f"cannot be used ({error.strerror})", "give another --host or --port"
+            f"{host}:{port}", f"cannot be used ({cause_of(error)})", "give another --host or --port"
         ) from None
     return listener

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import callproof
 from callproof.console import say
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 
 from .jobs import Ending, Job, Jobs, JobState
 from .slot import Held, Holder, Slot
@@ -179,7 +179,7 @@ class Runner:
                     pass_fds=(held.number,),
                 )
         except OSError as error:
-            job.changed(end=Ending(state="error", message=f"the training could not be started ({error.strerror})"))
+            job.changed(end=Ending(state="error", message=f"the training could not be started ({cause_of(error)})"))
             return False
         self._children[job.id] = child
         held.name(Holder(job.id, child.pid))

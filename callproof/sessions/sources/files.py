@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.console import say_once
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 
 from .datasets import exported, is_dataset
 from .json_text import json_values
@@ -150,6 +150,6 @@ def _open_here(path: str) -> Iterator[Any]:
     try:
         file = Path(path).open("rb")  # noqa: SIM115 (an error inside the block is not one of opening)
     except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
     with file:
         yield file

@@ -11,9 +11,10 @@ import pytest
 from fake_endpoint import FakeEndpoint, Script
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import run_program
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion
-from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models
+from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models, without_credentials
 from callproof.errors import UserError
 from callproof.scoring import Channel
 from callproof.turns import CallFormat, Turn
@@ -396,3 +397,13 @@ def test_no_body_makes_the_reader_raise_anything_but_no_completion(body: bytes) 
     for read in (Completion.of_body, StreamedCompletion().add):
         with contextlib.suppress(NoCompletion):
             read(body)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/v1?api_key=s3cret", "http://h?a=1&s3cret", "h:1/v1?api_key=s3cret", "http://h#s3cret"]
+)
+def test_a_key_in_the_query_is_refused_and_not_shown(url: str) -> None:
+    done = run_program("evaluate", "--endpoint", url, "--config", "configs/car_sales.yaml", "--model", "x")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "s3cret" not in done.stdout + done.stderr
+    assert "s3cret" not in without_credentials(url.replace("h:1", "http://h:1"))

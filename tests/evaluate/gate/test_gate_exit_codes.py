@@ -125,3 +125,10 @@ def test_several_gates_add_to_the_summary_of_one_ci_job(run: Runs, tmp_path: Pat
     assert path.read_text().count("## Gate: PASS") == 2
     assert command(*sides, "--summary", path).returncode == 0
     assert path.read_text().count("## Gate: PASS") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_summary_that_cannot_be_written_names_the_file_and_the_reason(run: Runs) -> None:
+    done = command(*equal(run), "--summary", "/dev/full")
+    assert done.returncode == 2
+    assert done.stderr == "error: /dev/full: cannot be written (No space left on device); choose another place\n"
