@@ -6,7 +6,7 @@ fields, filled with null, so an absent argument and a null one would look the sa
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ _FREE = ("arguments", "parameters", "input_schema")
 """Fields whose keys differ from row to row."""
 
 
-def read_records(source: str) -> Iterator[Found]:
+def read_records(source: str, keys: Collection[str] = (*KEYS, *LOG_KEYS)) -> Iterator[Found]:
     """The records of a source, from files or from a Hugging Face dataset; a row's place reads `source[number]`.
+
+    `keys`: the columns that are read; others are left out and listed.
 
     Raises:
         UserError: as `callproof.sessions.sources.read_records`; no such dataset or split, or columns of structs.
@@ -28,7 +30,7 @@ def read_records(source: str) -> Iterator[Found]:
         return
     dataset = _open(source)
     _refuse_unified(dataset.features, source)
-    known = [column for column in dataset.column_names if column in (*KEYS, *LOG_KEYS)]
+    known = [column for column in dataset.column_names if column in keys]
     if left_out := [column for column in dataset.column_names if column not in known]:
         print(f"{source}: columns left out: {', '.join(left_out)}", file=sys.stderr)
     for number, row in enumerate(dataset.select_columns(known)):
