@@ -88,17 +88,13 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 def _convert(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("form", nargs="?", choices=("swe", "swe-synth"), help="of sets on software engineering: what to make of them")
-    add("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
+    add("kind", nargs="?", choices=("swe", "swe-synth"), help="of sets on software engineering: what to make of them")
+    add("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
+    add("--form", help="form that all records have; default: the first that fits each")
     add("--out", type=Path, required=True, help="file to write; *.json becomes one array, any other JSON lines")
     add("--as-is", action="store_true", help="the records in their own form, not read as sessions")
     add("--mode", choices=("simple", "code-context"), help="of swe: without or with the code before the fix (simple)")
-    add(
-        "--source",
-        dest="code",
-        choices=("file", "patch"),
-        help="of code-context: whole files, or the fix's lines (file)",
-    )
+    add("--source", dest="code", choices=("file", "patch"), help="of code-context: whole files, or the fix's lines")
     add("--repos", type=Path, metavar="DIR", help="of --source file: checkouts, DIR/owner__name; nothing is fetched")
 
 

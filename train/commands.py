@@ -125,16 +125,17 @@ def run_convert(args: Namespace) -> int:
 
 
 def _converted(args: Namespace) -> Iterator[dict[str, Any]]:
-    from .convert import KEYS, checked_options, examples
+    from .convert import checked_options, examples
 
-    wanted = checked_options(args.form, args.mode, args.code, args.repos)
-    if wanted and args.as_is:
-        raise UserError("--as-is", "is for sessions", f"leave out {args.form}, or --as-is")
+    wanted = checked_options(args.kind, args.mode, args.code, args.repos)
+    if wanted and (args.as_is or args.form):
+        option = "--as-is" if args.as_is else "--form"
+        raise UserError(option, "is for sessions", f"leave out {args.kind}, or {option}")
     if wanted:
-        return examples(read_records(args.source, KEYS), wanted, args.source)
+        return examples(read_records(args.source), wanted, args.source)
     if args.as_is:
-        return (record.value for record in read_records(args.source))
-    return (session.record() for _, session in read_sessions(args.source, read_records))
+        return (record.record for record in read_records(args.source))
+    return (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
 
 
 def run_import(args: Namespace) -> int:

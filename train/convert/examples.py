@@ -73,7 +73,7 @@ class _Account:
 
 def _instruction(found: Found, _: Wanted, __: _Account) -> Iterator[dict[str, Any]]:
     """One instruction and its response."""
-    if is_trajectory(found.value):
+    if is_trajectory(found.record):
         raise UserError(found.where, "is a trajectory, which is no instruction", "use the form swe")
     task = read_task(found)
     yield {"instance_id": task.instance, "instruction": f"{_MEND}\n\n{task.issue}", "response": task.answer}
@@ -81,7 +81,7 @@ def _instruction(found: Found, _: Wanted, __: _Account) -> Iterator[dict[str, An
 
 def _conversation(found: Found, wanted: Wanted, account: _Account) -> Iterator[dict[str, Any]]:
     """A conversation about a task in two questions, or those that a trajectory holds."""
-    if is_trajectory(found.value):
+    if is_trajectory(found.record):
         if wanted.mode != "simple":
             raise UserError(found.where, "is a trajectory, which has its code in it", "leave --mode out")
         yield from _trajectories(found, account)
@@ -115,7 +115,7 @@ def _fenced(code: Code) -> str:
 
 
 def _trajectories(found: Found, account: _Account) -> Iterator[dict[str, Any]]:
-    record, where = found.value, found.where
+    record, where = found.record, found.where
     tools = {} if record.get("tools") is None else {"tools": record["tools"]}
     for number, messages in enumerate(conversations(found)):
         kept = [_message(message, f"{where}: messages.{number}", account) for message in messages]

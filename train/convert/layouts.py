@@ -20,22 +20,6 @@ from callproof.sessions import Found
 
 from .diffs import BadDiff, Binary, FileDiff, parse, reversed_diff, written
 
-KEYS = (
-    *(
-        "instance_id",
-        "task_id",
-        "problem_statement",
-        "patch",
-        "test_patch",
-        "base_commit",
-        "repo",
-        "image_name",
-        "text",
-    ),
-    *("messages", "tools", "resolved", "traj_id"),
-)
-"""All keys that are read."""
-
 _WRAPPED = re.compile(r"\s*<patch>\n?(.*?)\n?</patch>\s*", re.DOTALL)
 
 
@@ -76,7 +60,7 @@ def read_task(found: Found) -> Task:
         UserError: no known layout, or a key with another value than it should have (`where: key`).
         LeftOut: it has no issue or no fix, or a binary one.
     """
-    record, where = found.value, found.where
+    record, where = found.record, found.where
     missing = [key for key in ("instance_id", "problem_statement", "patch") if key not in record]
     if missing:
         listed = ", ".join(map(repr, list(record)[:8]))
@@ -165,7 +149,7 @@ def conversations(found: Found) -> list[list[Any]]:
         UserError: `messages` is no list, nor JSON text of one.
         LeftOut: `resolved` is false.
     """
-    record, where = found.value, found.where
+    record, where = found.record, found.where
     if record.get("resolved") is False:
         raise LeftOut("resolved is false")
     value = record["messages"]
