@@ -25,6 +25,8 @@ _EXAMPLES = """\
   callproof train check --config configs/car_sales.yaml --html preview.html       look at the data before training
   callproof train format --config configs/car_sales.yaml          how its chat template writes calls, and who reads them
   callproof train convert hf:owner/name:train --out sessions.jsonl   sessions of any form as callproof's own JSON lines
+  callproof train convert swe-synth swe_synth.jsonl --out data/swe_synth_train.json      instruction and response
+  callproof train convert swe swe_bench.jsonl --out data/swe.json --mode code-context --source file --repos checkouts
   callproof train import logs/*.jsonl --out datasets/hotel        sessions, tools and a configuration, made of logs
   callproof train migrate old.yaml .env --out configs/x.yaml       what became what, and what was dropped
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
@@ -85,10 +87,15 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
-    parser.add_argument("--form", help="form that all records have; default: the first that fits each")
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--as-is", action="store_true", help="the records in their own form, not read as sessions")
+    add = parser.add_argument
+    add("kind", nargs="?", choices=("swe", "swe-synth"), help="of sets on software engineering: what to make of them")
+    add("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
+    add("--form", help="form that all records have; default: the first that fits each")
+    add("--out", type=Path, required=True, help="file to write; *.json becomes one array, any other JSON lines")
+    add("--as-is", action="store_true", help="the records in their own form, not read as sessions")
+    add("--mode", choices=("simple", "code-context"), help="of swe: without or with the code before the fix (simple)")
+    add("--source", dest="code", choices=("file", "patch"), help="of code-context: whole files, or the fix's lines")
+    add("--repos", type=Path, metavar="DIR", help="of --source file: checkouts, DIR/owner__name; nothing is fetched")
 
 
 def _migrate(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +190,7 @@ VERB = Verb(
         "config": Command("print the resolved configuration and its sources", _config, _act("config")),
         "check": Command("statistics, faults and a preview of the data, train nothing", _check, _act("check")),
         "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
-        "convert": Command("write sessions of any form as callproof's own JSON lines", _convert, _act("convert")),
+        "convert": Command("write sessions of any form, or of sets on software engineering", _convert, _act("convert")),
         "import": Command("make a domain and a configuration out of logs", _import, _act("import")),
         "migrate": Command("translate a configuration of another system", _migrate, _act("migrate")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),

@@ -3,7 +3,9 @@
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
 from callproof.console import last_line, say
@@ -111,15 +113,29 @@ def run_format(args: Namespace) -> int:
 
 
 def run_convert(args: Namespace) -> int:
-    count = 0
+    records, is_array, count = _converted(args), args.out.suffix == ".json", 0
     with replacing(args.out) as file:
-        records = (record.record for record in read_records(args.source)) if args.as_is else None
-        sessions = (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
-        for record in records or sessions:
-            file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+        for record in records:
+            before = (",\n" if count else "[\n") if is_array else ""
+            file.write(f"{before}{json.dumps(record, ensure_ascii=False)}{'' if is_array else chr(10)}".encode())
             count += 1
+        file.write(b"\n]\n" * is_array)
     last_line({"out": str(args.out), "sessions": count})
     return EXIT_PASS
+
+
+def _converted(args: Namespace) -> Iterator[dict[str, Any]]:
+    from .convert import checked_options, examples
+
+    wanted = checked_options(args.kind, args.mode, args.code, args.repos)
+    if wanted and (args.as_is or args.form):
+        option = "--as-is" if args.as_is else "--form"
+        raise UserError(option, "is for sessions", f"leave out {args.kind}, or {option}")
+    if wanted:
+        return examples(read_records(args.source), wanted, args.source)
+    if args.as_is:
+        return (record.record for record in read_records(args.source))
+    return (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
 
 
 def run_import(args: Namespace) -> int:
