@@ -2,6 +2,7 @@
 
 from .extra import OURS
 from .origins import resolve, resolve_values
+from .prompt_config import PromptConfig
 from .run_config import (
     FOLDER_PATTERN,
     NAME_PATTERN,
@@ -9,7 +10,6 @@ from .run_config import (
     GateConfig,
     LossWeights,
     ModelConfig,
-    PromptConfig,
     RunConfig,
     ServeConfig,
     Split,

@@ -7,7 +7,6 @@ Every key is documented where it is declared; an unknown key is refused. Paths a
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +14,7 @@ from callproof.records import Record
 
 from .extra import Attention, Schedule, check_extra
 from .origins import resolve, sections_of
+from .prompt_config import PromptConfig
 from .servable import REFUSED_KEYS, without_unused
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -26,9 +26,6 @@ FOLDER_PATTERN = rf"^{_PART}$"
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
 
-BUILTIN_PREAMBLE = Path(__file__).with_name("assets") / "preamble.md"
-"""When to call a tool, in three sentences."""
-
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,11 +35,14 @@ Split = Literal["train", "eval"]
 class DataConfig(Record):
     """Where sessions, system prompt and catalog lie; see docs/data.md.
 
-    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`;
-    `hf:owner/name[:split]` is a Hugging Face dataset.
+    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`,
+    or there is no domain; `hf:owner/name[:split]` is a Hugging Face dataset.
     """
 
-    domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
+    domain: Path | None = Field(
+        default=None,
+        description="folder with system_prompt.md, tools.json and sessions/; not needed where sessions bring theirs",
+    )
     train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
     eval: str | None = Field(
         default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
@@ -85,14 +85,21 @@ class DataConfig(Record):
 
     @property
     def tools_path(self) -> Path | None:
-        return None if self.tools == "none" else self.tools or self.domain / "tools.json"
+        """Where the domain's tools are; None where there are none."""
+        return None if self.tools == "none" else self.tools or self._in_domain("tools.json")
 
     @property
     def prompt_path(self) -> Path | None:
         """Where the domain's system prompt is; None where there is none."""
-        if self.system_prompt == "none":
-            return None
-        return self.system_prompt or self.domain / "system_prompt.md"
+        return None if self.system_prompt == "none" else self.system_prompt or self._in_domain("system_prompt.md")
+
+    @property
+    def title(self) -> str:
+        """What the data is called: the domain, or the training sessions where there is none."""
+        return self.domain.name if self.domain else self.train
+
+    def _in_domain(self, name: str) -> Path | None:
+        return self.domain and self.domain / name
 
     @model_validator(mode="after")
     def _one_evaluation(self) -> "DataConfig":
@@ -104,43 +111,9 @@ class DataConfig(Record):
         """Where the sessions of a split come from, as a path or `hf:...`."""
         shared = self.eval is None and self.eval_share > 0
         sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        return sessions if sessions.startswith(("hf:", "./")) else str(self.domain / sessions)
-
-
-class PromptConfig(Record):
-    """How the system turn is assembled; see callproof.turns.prompt."""
-
-    preamble: Literal["builtin"] | Path | None = Field(
-        default=None, description="text file, put before every system prompt; builtin: a few sentences on tools"
-    )
-    question: Path | None = Field(
-        default=None, description=".jinja file that writes the user's message from instruction, input and context"
-    )
-    catalog: Literal["tools", "text", "none"] = Field(
-        default="tools",
-        description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
-    )
-    timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
-    date_line: bool = Field(default=True, description="add the current date and time of the session")
-    shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
-    shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
-    template_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="variables of the chat template, such as enable_thinking: false; requests carry them too",
-    )
-
-    @property
-    def preamble_file(self) -> Path | None:
-        return BUILTIN_PREAMBLE if self.preamble == "builtin" else self.preamble
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (OSError, ValueError, ZoneInfoNotFoundError):
-            raise ValueError("expected a time zone such as Europe/Zurich") from None
-        return timezone
+        if self.domain is None or sessions.startswith(("hf:", "./")):
+            return sessions
+        return str(self.domain / sessions)
 
 
 class ModelConfig(Record):

@@ -2,6 +2,7 @@
 
 from .acceptance import Acceptance, GoldCall
 from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
+from .dates import is_day
 from .forms import IDS, KEYS
 from .logs import LOG_KEYS, Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
@@ -35,6 +36,7 @@ __all__ = [
     "builds_eval",
     "gold_answer",
     "is_dataset",
+    "is_day",
     "merged_sessions",
     "module_sessions",
     "read_exchange",

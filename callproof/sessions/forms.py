@@ -11,7 +11,8 @@ Requests that were logged become the form of messages before, in `callproof.sess
 | rendered text | `text` in ChatML, `<|im_start|>role` ... `<|im_end|>` |
 
 Beside them, in each form: an id (`session_id`, `instance_id`, `task_id` or `id`, the first that is there), `tags`,
-`system`, `tools` (a list, or JSON text of one), and `metadata`, which is not read. Another key is refused, null ones
+`system`, `tools` (a list, or JSON text of one), a date (`callproof.sessions.dates`), and `metadata`, of which nothing
+else is read. Another key is refused, null ones
 excepted. A `<tools>` block of JSON in the system text becomes the tools of the session, where it brings no `tools`.
 """
 
@@ -25,10 +26,11 @@ from callproof.calls import RefusedJSON, decode, split_tools
 from callproof.catalog import BadCatalog, Catalog, usable_catalog
 from callproof.console import say_once
 
+from .dates import DATES
 from .talk import Talk, kind, refuse
 
 IDS = ("session_id", "instance_id", "task_id", "id")
-BESIDE = (*IDS, "conversation", "tags", "system", "tools", "metadata")
+BESIDE = (*IDS, "conversation", "at", *DATES, "tags", "system", "tools", "metadata")
 
 _FROM = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _FROM_TOOL = ("tool", "observation")

@@ -16,7 +16,7 @@ domain (see `callproof.turns.domain`).
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from callproof.calls import MAX_DEPTH, RefusedJSON, ToolCall, writable_value
 from callproof.catalog import Catalog
@@ -24,6 +24,7 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
+from .dates import is_iso, recorded_at
 from .forms import own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
@@ -66,7 +67,8 @@ class Session(Record):
     """A conversation in order; roles are checked on construction.
 
     `system` and `tools` are those that the session was recorded with; None: those of its domain. `conversation` names
-    what several sessions are branches of: they stay on one side of a split, and count as one in intervals.
+    what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `at`: when
+    it took place, in ISO 8601; without an offset it is local time.
     """
 
     session_id: str = Field(min_length=1)
@@ -75,6 +77,14 @@ class Session(Record):
     system: str | None = None
     tools: Catalog | None = None
     conversation: str | None = Field(default=None, min_length=1)
+    at: str | None = None
+
+    @field_validator("at")
+    @classmethod
+    def _date(cls, at: str | None) -> str | None:
+        if at is not None and not is_iso(at):
+            raise ValueError("expected a date in ISO 8601 such as 2026-05-04T10:30:00+02:00")
+        return at
 
     @model_validator(mode="after")
     def _roles(self) -> "Session":
@@ -119,6 +129,7 @@ class Session(Record):
         """The session in callproof's own form, from which it is read back."""
         value: dict[str, Any] = {"session_id": self.session_id}
         value |= {} if self.conversation is None else {"conversation": self.conversation}
+        value |= {} if self.at is None else {"at": self.at}
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
@@ -182,7 +193,8 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
             exchange = read_exchange(record)
             gold_answer(exchange)
             record = plain_record(record, exchange)
-        return Session.model_validate(own_form(record, where, name))
+        at = record.get("at") or recorded_at(record)
+        return Session.model_validate({**own_form(record, where, name), "at": at})
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
     except NoGold as error:

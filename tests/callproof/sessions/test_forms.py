@@ -12,6 +12,7 @@ from callproof.calls import render_tools, split_tools
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.sessions import KEYS, Session, to_session
+from callproof.sessions.dates import DATES
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "weather", "description": None, "parameters": PARAMETERS}}
@@ -215,4 +216,4 @@ def test_the_configurations_of_the_documentation_are_valid(block: str) -> None:
 
 def test_the_documentation_has_an_example_of_every_form() -> None:
     keys = {key for block in re.findall(r"```json\n(.*?)```", DOC, re.DOTALL) for key in json.loads(block)}
-    assert set(KEYS) - keys == {"output", "metadata", "system"}
+    assert set(KEYS) - keys == {"output", "metadata", "system", *DATES[1:]}
