@@ -134,6 +134,9 @@ def refuse_half_characters(value: object, where: object) -> None:
     Raises:
         UserError: a string or a key holds one (`where: path.in.the.value`).
     """
+    with suppress(ValueError):
+        to_json(value)
+        return
     for path, text in _texts(value):
         try:
             text.encode()

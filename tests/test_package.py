@@ -74,7 +74,8 @@ def _names(requirements: list[str]) -> set[str]:
 def test_every_library_that_is_imported_is_declared(floor: str) -> None:
     names = declared()
     known = names[""] | (names["train"] if floor == "train" else set())
-    optional = {"huggingface-hub"} if floor in ("serve", "callproof") else set()  # where it is installed, for hub ids
+    hub = {"huggingface-hub"} if floor in ("serve", "callproof") else set()  # where it is installed, for hub ids
+    optional = hub | ({"pyarrow", "fsspec"} if floor == "callproof" else set())  # likewise, for Parquet and URLs
     owners = packages_distributions()
     missing = {
         name

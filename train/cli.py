@@ -85,7 +85,8 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="file, folder, glob or hf:owner/name[:split], see docs/data.md")
+    parser.add_argument("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
+    parser.add_argument("--form", help="form that all records have; default: the first that fits each")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--as-is", action="store_true", help="the records in their own form, not read as sessions")
 

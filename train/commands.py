@@ -113,8 +113,8 @@ def run_format(args: Namespace) -> int:
 def run_convert(args: Namespace) -> int:
     count = 0
     with replacing(args.out) as file:
-        records = (record.value for record in read_records(args.source)) if args.as_is else None
-        sessions = (session.record() for _, session in read_sessions(args.source, read_records))
+        records = (record.record for record in read_records(args.source)) if args.as_is else None
+        sessions = (session.record() for _, session in read_sessions(args.source, read_records, form=args.form))
         for record in records or sessions:
             file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
             count += 1

@@ -1,5 +1,6 @@
 """The YAML file of a run: its sections and limits, the source of each value, and the adapters that vLLM can serve."""
 
+from .data_config import Split
 from .extra import OURS
 from .origins import resolve, resolve_values
 from .prompt_config import PromptConfig
@@ -12,7 +13,6 @@ from .run_config import (
     ModelConfig,
     RunConfig,
     ServeConfig,
-    Split,
     TrainConfig,
     load,
     load_gate,

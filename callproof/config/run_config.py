@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from callproof.records import Record
 
+from .data_config import DataConfig
 from .extra import Attention, Schedule, check_extra
 from .origins import resolve, sections_of
 from .prompt_config import PromptConfig
@@ -27,93 +28,6 @@ BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-Split = Literal["train", "eval"]
-
-
-class DataConfig(Record):
-    """Where sessions, system prompt and catalog lie; see docs/data.md.
-
-    Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`,
-    or there is no domain; `hf:owner/name[:split]` is a Hugging Face dataset.
-    """
-
-    domain: Path | None = Field(
-        default=None,
-        description="folder with system_prompt.md, tools.json and sessions/; not needed where sessions bring theirs",
-    )
-    train: str = Field(default="sessions/train.jsonl", min_length=1, description="training sessions")
-    eval: str | None = Field(
-        default=None, min_length=1, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
-    )
-    eval_share: float = Field(
-        default=0.0, ge=0, le=0.5, description="share of the training sessions that evaluation takes, without `eval`"
-    )
-    session_key: str | None = Field(
-        default=None,
-        min_length=1,
-        description="dotted path in a record, such as metadata.trace_id: records of one value are one conversation",
-    )
-    load_module: str | None = Field(
-        default=None, min_length=1, description="module whose build_sessions(config, split) gives the sessions"
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="for that module: config.data.options")
-    system_prompt: Literal["none"] | Path | None = Field(
-        default=None, description="file; default: system_prompt.md of the domain; none: sessions without one get none"
-    )
-    tools: Literal["none"] | Path | None = Field(
-        default=None, description="file, or none; default: tools.json of the domain"
-    )
-    text: Literal["chatml", "as_is"] = Field(
-        default="chatml",
-        description="a column `text`: ChatML that is read into messages, or any text, all of whose tokens are learned",
-    )
-    prepared: Path | None = Field(
-        default=None, description="folder that `callproof train prepare` wrote; its rows are trained on as they are"
-    )
-    thinking: Literal["keep", "drop"] = Field(
-        default="keep", description="what becomes of thinking that sessions were recorded with"
-    )
-    unrenderable: Literal["error", "drop"] = Field(
-        default="error",
-        description="sessions that the chat template cannot write, such as several calls a turn: refuse, or leave out",
-    )
-    max_context_length: int | None = Field(
-        default=4096, gt=0, description="tokens; longer training rows are dropped; null: as many as the base has"
-    )
-
-    @property
-    def tools_path(self) -> Path | None:
-        """Where the domain's tools are; None where there are none."""
-        return None if self.tools == "none" else self.tools or self._in_domain("tools.json")
-
-    @property
-    def prompt_path(self) -> Path | None:
-        """Where the domain's system prompt is; None where there is none."""
-        return None if self.system_prompt == "none" else self.system_prompt or self._in_domain("system_prompt.md")
-
-    @property
-    def title(self) -> str:
-        """What the data is called: the domain, or the training sessions where there is none."""
-        return self.domain.name if self.domain else self.train
-
-    def _in_domain(self, name: str) -> Path | None:
-        return self.domain and self.domain / name
-
-    @model_validator(mode="after")
-    def _one_evaluation(self) -> "DataConfig":
-        if self.eval is not None and self.eval_share:
-            raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
-        return self
-
-    def source(self, split: Split) -> str:
-        """Where the sessions of a split come from, as a path or `hf:...`."""
-        shared = self.eval is None and self.eval_share > 0
-        sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
-        if self.domain is None or sessions.startswith(("hf:", "./")):
-            return sessions
-        return str(self.domain / sessions)
 
 
 class ModelConfig(Record):

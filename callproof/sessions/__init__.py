@@ -3,20 +3,19 @@
 from .acceptance import Acceptance, GoldCall
 from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
 from .dates import is_day
-from .forms import IDS, KEYS
-from .logs import LOG_KEYS, Exchange, NoGold, gold_answer, read_exchange
+from .forms import FORMS, IDS, form_named
+from .logs import Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
+from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
-from .talk import text_beside
 from .user_module import builds_eval, module_sessions
 
 __all__ = [
     "ALIKE",
+    "FORMS",
     "IDS",
-    "KEYS",
-    "LOG_KEYS",
     "Acceptance",
     "Account",
     "Alike",
@@ -34,6 +33,8 @@ __all__ = [
     "asked",
     "beginnings",
     "builds_eval",
+    "calls_in_text",
+    "form_named",
     "gold_answer",
     "is_dataset",
     "is_day",

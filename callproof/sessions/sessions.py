@@ -25,7 +25,7 @@ from callproof.records import Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
 from .dates import is_iso, recorded_at
-from .forms import own_form
+from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
 
@@ -38,10 +38,11 @@ class Message(Record):
     `answers`: which of the calls before it a tool's result answers, from 0, where results come in another order than
     the calls; without it, the n-th result answers the n-th call.
 
-    `train`: whether training learns it and evaluation asks for it; only the assistant's may be left out.
+    `train`: false for a message of the assistant that is context only: training does not learn it, and evaluation does
+    not ask for it.
     """
 
-    role: Literal["user", "assistant", "tool"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -67,8 +68,9 @@ class Session(Record):
     """A conversation in order; roles are checked on construction.
 
     `system` and `tools` are those that the session was recorded with; None: those of its domain. `conversation` names
-    what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `at`: when
-    it took place, in ISO 8601; without an offset it is local time.
+    what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `metadata`
+    is what its record held beside the conversation. `at`: when it took place, in ISO 8601; without an offset it is
+    local time.
     """
 
     session_id: str = Field(min_length=1)
@@ -76,6 +78,7 @@ class Session(Record):
     tags: tuple[str, ...] = ()
     system: str | None = None
     tools: Catalog | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
     conversation: str | None = Field(default=None, min_length=1)
     at: str | None = None
 
@@ -102,8 +105,8 @@ class Session(Record):
                 open_calls -= 1
             else:
                 open_calls = len(message.tool_calls)
-        if self.messages[0].role != "user":
-            raise ValueError(f"messages.0: expected the user to begin, got role {self.messages[0].role!r}")
+        if all(message.role != "user" for message in self.messages):
+            raise ValueError("messages: expected a message of the user, got none")
         return self
 
     @property
@@ -133,6 +136,7 @@ class Session(Record):
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
+        value |= {"metadata": self.metadata} if self.metadata else {}
         return {**value, "messages": _messages(self.messages)}
 
     @property
@@ -174,9 +178,9 @@ def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Sessi
     """
     seen: dict[str, str] = {}
     for where, session in sessions:
-        first = seen.setdefault(session.session_id, where)
-        if first != where:
+        if first := seen.get(session.session_id):
             raise UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it")
+        seen[session.session_id] = where
         yield where, session
 
 
@@ -186,18 +190,38 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
     Raises:
         UserError: see `callproof.sessions.forms.own_form`; a line of a log that holds no gold.
     """
+    if not is_logged(record):
+        return read_record(record, where, name)[1]
+    try:
+        exchange = read_exchange(record)
+        gold_answer(exchange)
+    except NoGold as error:
+        raise UserError(where, str(error), "leave the line out") from None
+    return read_record(plain_record(record, exchange), where, name)[1]
+
+
+def is_logged(record: dict[str, Any]) -> bool:
+    """Whether a record is a line of a log of requests."""
+    return is_exchange(record) and not is_no_log(record)
+
+
+def read_record(record: dict[str, Any], where: str, name: str, form: Form | None = None) -> tuple[ReadRecord, Session]:
+    """What a record that is no line of a log says, and its session.
+
+    Args:
+        record, where, name: as of `to_session`.
+        form: the one that it must have; None: the first that fits.
+
+    Raises:
+        UserError: see `callproof.sessions.forms.own_form`.
+    """
     refuse_half_characters(record, where)
     try:
         writable_value(record, 2 * MAX_DEPTH)
-        if is_exchange(record):
-            exchange = read_exchange(record)
-            gold_answer(exchange)
-            record = plain_record(record, exchange)
+        read = own_form(record, where, name, form)
         at = record.get("at") or recorded_at(record)
-        return Session.model_validate({**own_form(record, where, name), "at": at})
+        return read, Session.model_validate({**read.fields, "at": at})
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
-    except NoGold as error:
-        raise UserError(where, str(error), "leave the line out") from None
     except ValidationError as error:
         raise UserError(where, explain(error), "see docs/data.md for the forms") from None

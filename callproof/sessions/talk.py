@@ -1,52 +1,51 @@
 """Reads the messages of a record into callproof's own form: roles, text, calls, and which call a result answers.
 
-- `developer` is `system`. System messages stand before all others and are joined by an empty line.
-- The user begins. A greeting of the assistant answers no prompt, so it can be neither trained nor tested: it is
-  refused, and belongs into the system prompt.
+- `developer` is `system`. System messages before all others are joined by an empty line; a later one stays where it is.
+- A greeting of the assistant, before the user has said anything, answers no prompt: it is context.
 - Messages of the assistant in a row stay apart, as they were recorded: each is an answer of its own.
-- `content` is text, null, or a list of text parts, which are joined by a line break as vLLM does it.
+- `content` is text, null, or a list of text parts, which are joined by a line break as vLLM does it. A tool's may be
+  any JSON value.
 - Thinking of the assistant comes from `thinking`, `reasoning` or `reasoning_content`, and is kept apart from its text;
   thinking inside `content` stays there.
-- Calls come from `tool_calls`, or from `<tool_call>` blocks in the assistant's text; both at once are refused, and so
-  is a malformed or unclosed block: what a model is to learn must be well-formed.
+- Calls come from `tool_calls`, or from the assistant's text, in any notation that is known; both at once are refused,
+  and so is what looks like a call and cannot be read: what a model is to learn must be well-formed.
 - What else is right than the recorded calls stands in `accept`, `optional` and `alternatives`, see
   `callproof.sessions.acceptance`.
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
-  unanswered call. Ids are looked at only where the calls have some.
+  unanswered call. Ids are looked at only where the calls have some. `<tool_response>` blocks are results also in a
+  message of the user.
+- `weight: 0`, `train: false`, `loss: false` and `loss_scale: 0` make a message of the assistant context.
+- A token that ends a turn in some template is refused in every text.
 """
 
-from typing import Any, NoReturn
+from typing import Any
 
-from pydantic import ValidationError
-
-from callproof.calls import MalformedCall, ParsedAnswer, ToolCall, Tools, parse_answer, without_think
+from callproof.calls import ToolCall, Tools
 from callproof.errors import UserError
-from callproof.records import explain
 
-from .acceptance import KEYS, Acceptance, GoldCall, read_acceptance
+from .acceptance import Acceptance, GoldCall, read_acceptance
+from .reading import results
+from .reading.faults import BadRecord, Fault, faults_of
+from .reading.recorded_calls import recorded_call
+from .reading.refusal import kind, refuse
+from .reading.text_calls import calls_in_text, end_of_turn
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _THINKING = ("thinking", "reasoning", "reasoning_content")
 """Under which names sessions carry what the assistant thought before it spoke."""
 
+MASKS = ("weight", "train", "loss", "loss_scale")
+"""Under which names messages say whether they are trained: OpenAI, axolotl, ms-swift."""
+
+_SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
+"""Keys of a message that say nothing of what it means."""
+
 _KEYS = {
-    "system": ("role", "content", "name"),
-    "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "tool_calls", "alternatives", "train", *_THINKING),
-    "tool": ("role", "content", "name", "tool_call_id"),
+    "system": ("role", "content", "name", *MASKS),
+    "user": ("role", "content", "name", *MASKS),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *_THINKING, *MASKS),
+    "tool": ("role", "content", "name", "tool_call_id", "is_error", *MASKS),
 }
-_CALL_KEYS = ("id", "type", "index", "function", "name", "arguments", *KEYS)
-_MEND = "see docs/data.md for the forms"
-
-
-def refuse(place: str, problem: str, mend: str = _MEND) -> NoReturn:
-    """Raise a UserError."""
-    raise UserError(place, problem, mend)
-
-
-def kind(value: object) -> str:
-    """The type of a JSON value, as an error names it."""
-    return "nothing" if value is None else type(value).__name__
 
 
 def text_of(value: Any, place: str) -> str:
@@ -65,34 +64,58 @@ def text_of(value: Any, place: str) -> str:
 def _part(part: Any, place: str) -> str:
     if isinstance(part, str):
         return part
-    if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+    if not isinstance(part, dict) or part.get("type") not in _TEXTS or not isinstance(part.get("text"), str):
         part_type = part.get("type", "an object") if isinstance(part, dict) else kind(part)
         refuse(place, f"expected a part of type text, got {part_type!r}")
     return part["text"]
 
 
+_TEXTS = ("text", "input_text", "output_text")
+
+
+def _result_text(value: Any, place: str) -> str:
+    """The text of a tool's `content`: any JSON value, but parts are text or refused."""
+    if isinstance(value, list) and value and all(isinstance(part, dict) and "type" in part for part in value):
+        return (
+            text_of(value, place)
+            if any(part["type"] in (*_TEXTS, "image_url", "image") for part in value)
+            else (results.as_text(value))
+        )
+    return results.as_text(value)
+
+
 class Talk:
-    """Takes the messages of a record in order; `system` and `messages` then hold them in callproof's own form."""
+    """Takes the messages of a record in order; `system` and `messages` then hold them in callproof's own form.
+
+    `tools`, once they are known, tell which bare texts are calls. Mistakes are gathered in `faults`: each costs its
+    message, and the next messages are read on.
+    """
 
     def __init__(self, where: str) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.tools: Tools = {}
+        self.faults: list[Fault] = []
         self._where = where
         self._system: list[str] = []
         self._calls: list[tuple[str | None, str]] = []
         """(id, tool) of the calls that the last message of the assistant made."""
         self._open: list[int] = []
+        self._lost = False
+        """A message of the assistant was refused, so that results cannot be told to be without a call."""
 
     @property
     def system(self) -> str | None:
         return "\n\n".join(self._system) if self._system else None
 
     def add(self, place: str, message: Any) -> None:
-        """Take the next message; `place` is its path in the record.
+        """Take the next message; `place` is its path in the record."""
+        try:
+            self._add(f"{self._where}: {place}" if place else self._where, message)
+        except UserError as error:
+            self.faults += faults_of(error, self._where)
+            self._lost = True
 
-        Raises:
-            UserError: `where: place: what was expected`.
-        """
-        place = f"{self._where}: {place}"
+    def _add(self, place: str, message: Any) -> None:
         if not isinstance(message, dict):
             refuse(place, f"expected a message object, got {kind(message)}")
         sender = message.get("role")
@@ -100,57 +123,73 @@ class Talk:
         if role is None:
             refuse(f"{place}.role", f"expected {', '.join(_ROLES)}, got {sender!r}"[:200])
         self._check_keys(place, role, message)
-        content = text_of(message.get("content"), f"{place}.content")
+        value = message.get("content")
+        content = (_result_text if role == "tool" else text_of)(value, f"{place}.content")
+        _refuse_ends(place, (content, *(message.get(key) for key in _THINKING)), sender)
         {"system": self._add_system, "user": self._add_user, "assistant": self._add_answer, "tool": self._add_result}[
             role
         ](place, message, content)
 
     def _check_keys(self, place: str, role: str, message: dict[str, Any]) -> None:
+        faults: list[Fault] = []
+        path = place.removeprefix(self._where).removeprefix(": ")
         for key, value in message.items():
-            if key in _KEYS[role] or value is None or value == []:
+            if key in _KEYS[role] or key in _SILENT or value in (None, [], ""):
                 continue
             if key == "tool_calls":
                 refuse(place, f"only the assistant calls tools, got role {role!r}")
-            refuse(f"{place}.{key}", "unknown key", f"keys of role {role}: {', '.join(_KEYS[role])}")
+            valid = f"keys of role {role}: {', '.join(_KEYS[role])}"
+            faults.append(Fault(self._where, f"{path}.{key}", "unknown key", valid))
+        if faults:
+            raise BadRecord(faults)
         if role != "assistant" and "content" not in message:
             refuse(f"{place}.content", "expected text, got nothing")
         if not isinstance(message.get("name"), str | None):
             refuse(f"{place}.name", f"expected text, got {kind(message['name'])}")
 
-    def _add_system(self, place: str, _: dict[str, Any], content: str) -> None:
+    def _add_system(self, _: str, message: dict[str, Any], content: str) -> None:
         if self.messages:
-            refuse(place, "a system message after the conversation began", "put it first, or leave it out")
-        self._system.append(content)
+            self._keep("system", content, message)
+        else:
+            self._system.append(content)
 
-    def _add_user(self, _: str, message: dict[str, Any], content: str) -> None:
-        self._calls, self._open = [], []
+    def _add_user(self, place: str, message: dict[str, Any], content: str) -> None:
+        _is_trained(place, message)
+        if content.lstrip().startswith(results.OPENING):
+            answers = results.blocks(content, place)
+            for answer in answers.results:
+                self._add_one_result(place, {"name": answer.name}, answer.content)
+            content = answers.rest
+            if not content:
+                return
+        elif self._open and f"</{results.OPENING[1:]}" in content:
+            refuse(place, "text before its <tool_response>", "put the results first, then what the user says")
+        self._calls, self._open, self._lost = [], [], False
         self._keep("user", content, message)
 
     def _add_answer(self, place: str, message: dict[str, Any], content: str) -> None:
-        if not self.messages:
-            problem = "expected the user to begin, got role 'assistant'"
-            refuse(place, problem, "move a greeting into the system prompt, or leave it out")
-        self._calls, calls = [], []
+        self._calls, self._open = [], []
+        trained = _is_trained(place, message) and any(entry["role"] == "user" for entry in self.messages)
         acceptances: list[Acceptance] = []
-        if "<tool_call>" in content:
-            content, calls = _calls_in_text(place, content)
-            self._calls = [(None, call.name) for call in calls]
+        content, calls = calls_in_text(place, content, self.tools)
+        self._calls = [(None, call.name) for call in calls]
         if recorded := message.get("tool_calls"):
             if calls:
                 refuse(place, "calls in its text and in tool_calls", "keep one of them")
             calls, acceptances = self._recorded_calls(f"{place}.tool_calls", recorded)
         self._open = list(range(len(calls)))
+        if trained and not content.strip() and not calls:
+            refuse(place, "an answer without text and without calls", "leave it out, or give it weight: 0")
         thinking = _thinking(place, message)
+        self._lost = False
         more: dict[str, Any] = {
             "thinking": thinking,
             "tool_calls": calls,
             "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
             "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
         }
-        if message.get("train") is not None:
-            more["train"] = message["train"]
-        kept = {key: value for key, value in more.items() if value or key == "train"}
-        self._keep("assistant", content, message, **kept)
+        self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
+        self.messages[-1] |= {} if trained else {"train": False}
 
     def _recorded_calls(self, place: str, recorded: Any) -> tuple[list[ToolCall], list[Acceptance]]:
         calls, acceptances = _calls(place, recorded)
@@ -162,6 +201,19 @@ class Talk:
         return calls, acceptances
 
     def _add_result(self, place: str, message: dict[str, Any], content: str) -> None:
+        if content.lstrip().startswith(results.OPENING):
+            answers = results.blocks(content, place)
+            if answers.rest:
+                refuse(place, "text beside its <tool_response> blocks", "put it into a message of its own")
+        else:
+            answers = results.Results(results.one_each(content, [self._calls[number][1] for number in self._open]), "")
+        for answer in answers.results:
+            named = {"name": answer.name} if answer.name else {}
+            self._add_one_result(place, {**message, **named}, answer.content)
+
+    def _add_one_result(self, place: str, message: dict[str, Any], content: str) -> None:
+        if self._lost:
+            return
         if not self._open:
             refuse(place, "a tool result without a call before it", "give the call, or leave the result out")
         answered = self._answered(place, message)
@@ -186,6 +238,26 @@ class Talk:
         self.messages.append({"role": role, "content": content, **name, **more})
 
 
+def _is_trained(place: str, message: dict[str, Any]) -> bool:
+    """Whether a message's own words let it be trained; raises a UserError where they say something in between."""
+    masks = {key: message[key] for key in MASKS if message.get(key) is not None}
+    for key, value in masks.items():
+        if value not in (0, 1):
+            refuse(f"{place}.{key}", f"expected 0 or 1, false or true, got {value!r}"[:200], "a turn is learned or not")
+    if masks.get("train") and message["role"] != "assistant":
+        refuse(f"{place}.train", "only the assistant's messages are trained", "leave it out")
+    if len({bool(value) for value in masks.values()}) > 1:
+        refuse(place, f"{' and '.join(masks)} say different things", "keep one of them")
+    return all(masks.values())
+
+
+def _refuse_ends(place: str, texts: tuple[Any, ...], sender: Any) -> None:
+    for text in texts:
+        if isinstance(text, str) and (end := end_of_turn(text, calls_may_end=sender == "assistant")):
+            problem = f"holds {end!r}, which ends a turn"
+            refuse(f"{place}.content", problem, "take it out of the text, or leave the session out")
+
+
 def _thinking(place: str, message: dict[str, Any]) -> str:
     """What a message says of its thinking, under whichever name; white space around it is not kept."""
     texts: dict[str, str] = {}
@@ -198,32 +270,6 @@ def _thinking(place: str, message: dict[str, Any]) -> str:
     if len(set(texts.values())) > 1:
         refuse(place, f"its thinking differs in {' and '.join(texts)}", "keep one of them")
     return next(iter(texts.values()), "")
-
-
-def _calls_in_text(place: str, content: str) -> tuple[str, list[ToolCall]]:
-    """The text beside the `<tool_call>` blocks of an answer, its thinking kept, and their calls."""
-    answer = parse_answer(content)
-    mend = 'write <tool_call>{"name": ..., "arguments": {...}}</tool_call>'
-    if answer.truncated or answer.unclosed:
-        refuse(f"{place}.content", "a <think> or <tool_call> that nothing closes", mend)
-    calls = [call for call in answer.calls if isinstance(call, ToolCall)]
-    for call in answer.calls:
-        if isinstance(call, MalformedCall):
-            excerpt = call.text if len(call.text) <= 120 else f"{call.text[:117]}..."
-            refuse(f"{place}.content", f"a malformed <tool_call> ({call.reason}): {excerpt}", mend)
-    return (text_beside(content, answer), calls) if calls else (content, [])
-
-
-def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tools: Tools | None = None) -> str:
-    """The text of an answer without the calls that `parse_answer` read from it; thinking is kept.
-
-    Args:
-        content: the whole answer.
-        answer: what `parse_answer` made of it, with the same format and tools.
-    """
-    rest = without_think(content, format, tools) or ""
-    thinking = content[: len(content) - len(rest)]
-    return "\n\n".join(filter(None, (thinking.strip(), answer.text)))
 
 
 def _alternatives(place: str, written: Any) -> list[list[GoldCall]]:
@@ -241,22 +287,6 @@ def _calls(place: str, written: Any) -> tuple[list[ToolCall], list[Acceptance]]:
     """The calls of a list, and what is accepted in the place of each."""
     if not isinstance(written, list):
         refuse(place, f"expected a list of calls, got {kind(written)}")
-    calls = [_call(f"{place}.{number}", call) for number, call in enumerate(written)]
+    calls = [recorded_call(f"{place}.{number}", call) for number, call in enumerate(written)]
     places = enumerate(zip(written, calls, strict=True))
     return calls, [read_acceptance(f"{place}.{number}", *pair) for number, pair in places]
-
-
-def _call(place: str, value: Any) -> ToolCall:
-    if not isinstance(value, dict):
-        refuse(place, f"expected a call object, got {kind(value)}")
-    for key in value:
-        if key not in _CALL_KEYS and value[key] is not None:
-            refuse(f"{place}.{key}", "unknown key", f"keys of a call: {', '.join(_CALL_KEYS)}")
-    inner = value.get("function")
-    function = inner if isinstance(inner, dict) else value
-    arguments = function.get("arguments")
-    call = {"name": function.get("name"), "arguments": {} if arguments in (None, "") else arguments}
-    try:
-        return ToolCall.model_validate(call)
-    except ValidationError as error:
-        refuse(place, explain(error))

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
@@ -113,6 +114,18 @@ def without_thinking(session: Session) -> Session:
     return session.model_copy(update={"messages": messages})
 
 
+def supervised(session: Session, supervise: Literal["all", "last", "response"]) -> Session:
+    """The session with those of its answers that `data.supervise` leaves out made context."""
+    answers = [number for number, message in enumerate(session.messages) if message.role == "assistant"]
+    asking = [number for number, message in enumerate(session.messages) if message.role == "user"]
+    first = {"all": 0, "last": answers[-1] if answers else 0, "response": asking[-1] if asking else 0}[supervise]
+    messages = tuple(
+        message.model_copy(update={"train": False}) if message.role == "assistant" and number < first else message
+        for number, message in enumerate(session.messages)
+    )
+    return session.model_copy(update={"messages": messages})
+
+
 def _unthought(message: Message) -> str:
     rest = without_think(message.content)
     return message.content if rest is None or rest == message.content else rest.strip()
@@ -122,7 +135,7 @@ def _asking(read: Reader, question: Path | None) -> Reader:
     """A reader of records in which the template `question`, if there is one, has written the user's message."""
     if question is None:
         return read
-    return lambda source: (found._replace(value=asked(found.value, found.where, question)) for found in read(source))
+    return lambda source: (found._replace(value=asked(found.record, found.where, question)) for found in read(source))
 
 
 def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
@@ -131,7 +144,8 @@ def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterato
     if data.load_module and (split == "train" or shared or (data.eval is None and builds_eval(data.load_module))):
         sessions = module_sessions(config, data.load_module, "train" if shared else split)
     else:
-        sessions = read_sessions(data.source(split), _asking(read, config.prompt.question), data.session_key)
+        reader = _asking(read, config.prompt.question)
+        sessions = read_sessions(data.sources(split), reader, data.session_key, data.form)
     if not shared:
         yield from sessions
         return

@@ -7,7 +7,7 @@ from callproof.calls import ToolCall
 from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
-from callproof.sessions import GoldCall, Session
+from callproof.sessions import GoldCall, Session, calls_in_text
 
 
 class GoldLint(NamedTuple):
@@ -48,10 +48,23 @@ def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
     `message 3: call of 'find' is rejected: ...`."""
     lint = GoldLint([], [])
     for index, message in enumerate(session.messages):
+        if not message.train:
+            continue
+        if message.role == "assistant" and session.tools is None:
+            lint.problems.extend(_unread_calls(index, message.content, catalog))
         _add(lint, f"message {index}", message.gold, catalog)
         for number, answer in enumerate(message.alternatives, start=1):
             _add(lint, f"message {index}, alternative {number}", answer, catalog)
     return lint
+
+
+def _unread_calls(index: int, content: str, catalog: Catalog) -> list[str]:
+    """A line on the calls that a text holds, as its domain's tools tell, and that were not read as such."""
+    try:
+        calls = calls_in_text(f"message {index}", content, catalog.parameters).calls
+    except UserError as error:
+        return [f"message {index}: its text holds {error.args[1]}"]
+    return [f"message {index}: its text calls {calls[0].name!r}, which was not read as a call"] if calls else []
 
 
 def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:

@@ -151,7 +151,7 @@ def text_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as plain text of user and assistant; consecutive messages of user and tools are joined into one."""
     texts: list[dict[str, Any]] = []
     for message in messages:
-        role = "assistant" if message.role == "assistant" else "user"
+        role = message.role if message.role in ("assistant", "system") else "user"
         content = message.content
         if message.role == "tool":
             content = f"<tool_response>\n{content}\n</tool_response>"

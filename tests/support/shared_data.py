@@ -11,3 +11,6 @@ PUBLISHED_FILES = sorted((SHARED / "bfcl" / "published").glob("*.jsonl"))
 PUBLISHED = SHARED / "bfcl" / "published" / "hermes-2-pro-llama-3-8b.jsonl"
 
 needs_bfcl = pytest.mark.skipif(not PUBLISHED.exists(), reason="needs BFCL's data; set CALLPROOF_SHARED")
+
+CASES = SHARED / "cases"
+needs_cases = pytest.mark.skipif(not CASES.exists(), reason="needs the shared cases; set CALLPROOF_SHARED")

@@ -19,7 +19,7 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session, Told
-from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions
+from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import IGNORED, Encoder, Row
@@ -263,6 +263,7 @@ class _SplitCount:
                 self.calls.update(call.name for call in message.tool_calls)
 
     def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
+        session = supervised(session, self._config.data.supervise)
         conversation = self._domain.conversation(session, where)
         if not self._with_catalog:
             conversation = self._without_catalog(conversation, session, where)

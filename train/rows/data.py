@@ -12,7 +12,7 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import read_text
 from callproof.sessions import Session
-from callproof.turns import Conversation, Domain, check_gold, split_sessions
+from callproof.turns import Conversation, Domain, check_gold, split_sessions, supervised
 
 from .encode import Encoder, Row
 from .hub_data import gated, is_gated, read_records
@@ -65,7 +65,8 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
         count += 1
-        session_rows = encode_session(encoder, domain.conversation(session, where), config, where, session)
+        learned = supervised(session, config.data.supervise)
+        session_rows = encode_session(encoder, domain.conversation(learned, where), config, where, learned)
         if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
             if session_rows.unrenderable:

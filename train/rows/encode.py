@@ -90,18 +90,18 @@ class Encoder:
         return self.template.format.name if self.template.format else None
 
     def rows(self, conversation: Conversation) -> list[Row]:
-        """One row, or one row for each assistant turn.
+        """One row, or one row for each assistant turn; none where all turns are context only.
 
         Raises:
             Unrenderable: the template fails, or a turn does not read back as it was recorded.
         """
         messages = template_messages(conversation.messages)
         self._refuse_ends(messages)
-        turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        turns = [index for number, index in enumerate(answers) if number not in conversation.unlearnt]
         spoken = [self._spoken(conversation, messages, index) for index in turns]
-        learnt = [turn for number, turn in enumerate(spoken) if number not in conversation.unlearnt]
-        rows = self._rows(conversation, messages, spoken, learnt)
-        self._read_back(conversation, learnt, rows)
+        rows = self._rows(conversation, messages, spoken) if spoken else []
+        self._read_back(conversation, spoken, rows)
         return rows
 
     def prompt(self, question: Conversation | Turn) -> str:
@@ -120,18 +120,16 @@ class Encoder:
         known, whole = (self.tokenizer.decode(ids, **options) for ids in (context, [*context, *tokens]))
         return whole.removeprefix(known) if whole.startswith(known) else self.tokenizer.decode(tokens, **options)
 
-    def _rows(
-        self, conversation: Conversation, messages: Messages, spoken: list[Spoken], learnt: list[Spoken]
-    ) -> list[Row]:
+    def _rows(self, conversation: Conversation, messages: Messages, spoken: list[Spoken]) -> list[Row]:
         whole = self.template.render(_answered(messages), conversation.tools, conversation.template_kwargs)
         if spoken and spoken[-1].text.startswith(whole):
             whole = spoken[-1].text
         if all(whole.startswith(turn.text) for turn in spoken):
-            spans = [(len(turn.prompt), len(turn.text)) for turn in learnt]
+            spans = [(len(turn.prompt), len(turn.text)) for turn in spoken]
             if row := self._row(whole, spans):
                 return [row]
         return [
-            self._row(turn.text, [(len(turn.prompt), len(turn.text))]) or self._in_two_parts(turn) for turn in learnt
+            self._row(turn.text, [(len(turn.prompt), len(turn.text))]) or self._in_two_parts(turn) for turn in spoken
         ]
 
     def _spoken(self, conversation: Conversation, messages: Messages, index: int) -> Spoken:
@@ -217,6 +215,8 @@ class Encoder:
                 raise Unrenderable(self.template.name, f"message {turn.number}: {problem}", OTHER_WAYS)
             if missing := known.missing_tools(turn.prompt):
                 raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
+            if (hidden := known.hidden_system(turn.prompt, turn.number)) is not None:
+                raise Unrenderable(self.template.name, f"does not show message {hidden} (system)", OTHER_WAYS)
 
 
 def supervised_spans(row: Row) -> list[tuple[list[int], list[int]]]:

@@ -1,20 +1,16 @@
-"""Sessions in Hugging Face datasets: `hf:owner/name[:split]` on the hub, or a folder that `save_to_disk` has written.
+"""Sessions in Hugging Face datasets: `hf:owner/name[/config][:split]` on the hub, or a folder of `save_to_disk`.
 
-Each row is a record such as files hold (`callproof.sessions.forms`); columns that no form knows are left out and
-listed. Tools and arguments must be JSON text, or of the type `Json`: Arrow gives all structs of a column the same
-fields, filled with null, so an absent argument and a null one would look the same. Columns of such structs are refused.
+Each row is a record such as files hold (`callproof.sessions.forms`). Tools and arguments must be JSON text, or of the
+type `Json`: Arrow gives all structs of a column the same fields, filled with null, so an absent argument and a null one
+would look the same. Columns of such structs are refused.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from callproof.errors import UserError
-from callproof.sessions import KEYS, LOG_KEYS, Found, is_dataset, sources
-
-_FREE = ("arguments", "parameters", "input_schema")
-"""Fields whose keys differ from row to row."""
+from callproof.sessions import Found, is_dataset, sources
 
 
 def read_records(source: str) -> Iterator[Found]:
@@ -27,11 +23,8 @@ def read_records(source: str) -> Iterator[Found]:
         yield from sources.read_records(source)
         return
     dataset = _open(source)
-    _refuse_unified(dataset.features, source)
-    known = [column for column in dataset.column_names if column in (*KEYS, *LOG_KEYS)]
-    if left_out := [column for column in dataset.column_names if column not in known]:
-        print(f"{source}: columns left out: {', '.join(left_out)}", file=sys.stderr)
-    for number, row in enumerate(dataset.select_columns(known)):
+    sources.refuse_structs(dataset.features.arrow_schema, source)
+    for number, row in enumerate(dataset):
         yield sources.dataset_record(source, number, row)
     if not len(dataset):
         raise UserError(source, "is empty, holds no sessions", "give another split")
@@ -46,13 +39,18 @@ def _open(source: str) -> Any:
     name, _, split = source.removeprefix("hf:").partition(":")
     try:
         if source.startswith("hf:"):
-            return load_dataset(name, split=split or "train")
+            owner, *rest = name.split("/", 2)
+            config = rest[1] if len(rest) > 1 else None
+            name = "/".join((owner, *rest[:1]))
+            return load_dataset(name, config, split=split or "train")
         dataset = load_from_disk(source)
     except (OSError, ValueError, DatasetsError) as error:
         if is_gated(error):
             raise gated(source, f"https://huggingface.co/datasets/{name}") from None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(source, f"cannot be loaded ({reason})", "write hf:owner/name:split, or a folder") from None
+        raise UserError(
+            source, f"cannot be loaded ({reason})", "write hf:owner/name/config:split, or a folder"
+        ) from None
     if isinstance(dataset, DatasetDict):
         folders = ", ".join(str(Path(source) / str(split)) for split in dataset)
         raise UserError(source, "holds several splits", f"name one: {folders}")
@@ -70,16 +68,3 @@ def gated(name: str, page: str) -> UserError:
     """The line that says how to be let in."""
     mend = f"accept its terms on {page}, then run: hf auth login, or set HF_TOKEN"
     return UserError(name, "is gated, and this token, or none, may not read it", mend)
-
-
-def _refuse_unified(feature: Any, source: str, path: str = "") -> None:
-    """Refuse structs where the keys differ from row to row."""
-    if isinstance(feature, dict):
-        for key, inner in feature.items():
-            place = f"{path}.{key}".lstrip(".")
-            if key in _FREE and isinstance(inner, dict):
-                problem = f"column {place} holds structs, in which Arrow makes absent and null the same"
-                raise UserError(source, problem, "store it as JSON text, or with the feature type Json")
-            _refuse_unified(inner, source, place)
-    elif hasattr(feature, "feature"):
-        _refuse_unified(feature.feature, source, path)

@@ -23,6 +23,8 @@ class ReadBack:
 
     def __init__(self, conversation: Conversation, format: str | None) -> None:
         self._tools = conversation.tools or conversation.unsent_tools or ()
+        first = conversation.messages[:1]
+        self._messages = conversation.messages[int(bool(first) and first[0]["role"] == "system") :]
         self._calls_in_text = conversation.calls_in_text
         self._format = "hermes" if self._calls_in_text else format
         self._schemas = {
@@ -33,6 +35,19 @@ class ReadBack:
     def missing_tools(self, prompt: str) -> list[str]:
         """The tools that the model should be shown, and whose names are not in its prompt."""
         return [name for name in self._schemas if name not in prompt] if self._expects_tools else []
+
+    def hidden_system(self, prompt: str, number: int) -> int | None:
+        """The number of a message of the system before message `number` that its prompt does not hold, if there is one.
+
+        Numbers leave out the system prompt, as those of a session do.
+        """
+        before = self._messages[:number]
+        lost = (
+            at
+            for at, message in enumerate(before)
+            if message["role"] == "system" and message["content"].strip() not in prompt
+        )
+        return next(lost, None)
 
     def problem(self, message: dict[str, Any], span: str) -> str | None:
         """Why a span does not say what the message says; None where it does.

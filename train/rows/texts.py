@@ -1,24 +1,34 @@
 """Texts of `data.text: as_is`: a column `text` of any template, learned whole; nothing in it is read as a turn."""
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
-from callproof.sessions import IDS, Found
+from callproof.sessions import IDS
 from callproof.turns import held_out
 
 from .encode import Encoder, Row
 from .hub_data import read_records
 
 
-def split_texts(config: RunConfig, split: Split) -> Iterator[Found]:
+class Text(NamedTuple):
+    """A record with a text, its place, and its id."""
+
+    where: str
+    name: str
+    record: dict[str, Any]
+
+
+def split_texts(config: RunConfig, split: Split) -> Iterator[Text]:
     """The records of a split; the `name` of each is its id, by which `data.eval_share` takes some for evaluation.
 
     Raises:
         UserError: unreadable source, a record without a text, or a share that leaves nothing.
     """
     data, empty = config.data, True
-    for where, name, record in read_records(data.source(split)):
+    for found in (found for source in data.sources(split) for found in read_records(source)):
+        where, name, record = found.where, found.name, found.record
         if not isinstance(record.get("text"), str) or not record["text"].strip():
             listed = ", ".join(map(repr, list(record)[:8])) or "none"
             problem = f"expected a text that is not empty under 'text', its keys are {listed}"
@@ -26,7 +36,7 @@ def split_texts(config: RunConfig, split: Split) -> Iterator[Found]:
         own = next((str(record[key]) for key in IDS if record.get(key) is not None), name)
         if not data.eval_share or held_out(own, data.eval_share) == (split == "eval"):
             empty = False
-            yield Found(where, own, record)
+            yield Text(where, own, record)
     if empty:
         raise UserError(data.source(split), f"leaves no text for {split}", "give more texts, or data.eval")
 

@@ -2,6 +2,7 @@
 
 from .foreign import mark_foreign
 from .format import Block, Format, ReadCall, Thinking, Tools
+from .python_calls import literal_at
 from .registry import FORMATS
 from .templates import (
     NO_KNOWN_FORMAT,
@@ -31,6 +32,7 @@ __all__ = [
     "Tools",
     "format_of_template",
     "formats_of_template",
+    "literal_at",
     "mark_foreign",
     "opens_thinking",
     "render_call_turn",

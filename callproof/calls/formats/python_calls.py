@@ -95,6 +95,15 @@ def bare_python(tags: Sequence[str] = ()) -> Reader:
     return read
 
 
+def literal_at(text: str, begin: int) -> tuple[Any, int]:
+    """The value that begins at a position, written as Python or as JSON, and where it ends.
+
+    Raises:
+        RefusedJSON: no literal stands there, a key twice, NaN, or nested too deep.
+    """
+    return _Literals(text, "").value(begin, 0)
+
+
 def python_call(call: ToolCall, dump: Any = None) -> str:
     """A call as Python."""
     return f"{call.name}({', '.join(f'{key}={(dump or repr)(value)}' for key, value in call.arguments.items())})"

@@ -81,7 +81,8 @@ def _kinds(schema: Any, root: Mapping[str, Any], references: int) -> tuple[set[s
     if isinstance(reference := schema.get("$ref"), str) and references:
         return _kinds(_resolved(reference, root), root, references - 1)
     named = schema.get("type")
-    kinds = {name.lower() for name in ([named] if isinstance(named, str) else named or []) if isinstance(name, str)}
+    names = named if isinstance(named, list) else [named]
+    kinds = {name.lower() for name in names if isinstance(name, str)}
     values = list(schema["enum"]) if isinstance(schema.get("enum"), list) else []
     values += [schema["const"]] if "const" in schema else []
     for group in ("anyOf", "oneOf", "allOf"):

@@ -8,19 +8,23 @@ A line of a log that holds no gold is left out, and counted (`callproof.sessions
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.console import say_once
 from callproof.errors import UserError
 
-from ..logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
-from ..sessions import Session, to_session, unique
+from ..forms import Form, form_named
+from ..logs import NoGold, gold_answer, plain_record, read_exchange
+from ..reading.faults import Tally, faults_of
+from ..sessions import Session, is_logged, read_record, to_session, unique
 from ..sources import Found, Reader, read_records
 from .beginnings import beginnings, hash_of
 from .chains import Chains, Fate, Fates, Link
+from .how_read import LOGGED, HowRead
 
 Refused = Callable[[UserError], None]
 """What is done with a record that cannot be read; it raises, or takes note of it."""
@@ -54,10 +58,11 @@ class Account:
     partly: int = 0
     without_gold: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    how_read: HowRead = field(default_factory=HowRead)
 
     def sentences(self, source: str) -> list[str]:
-        """What is to be said of the source; nothing where each record is a session."""
-        said: list[str] = []
+        """What is to be said of the source; nothing where each record is a session in callproof's own form."""
+        said = list(self.how_read.sentences(source))
         if self.merged or self.partly:
             made = f"{_several(self.sessions, 'session')} of {_several(len(self.conversations), 'conversation')}"
             kept = f"{self.partly} learnt in part" if self.partly else "each learnt whole"
@@ -68,29 +73,51 @@ class Account:
 
 
 def read_sessions(
-    source: Path | str, read: Reader = read_records, session_key: str | None = None
+    sources: Path | str | Sequence[str],
+    read: Reader = read_records,
+    session_key: str | None = None,
+    form: str | None = None,
 ) -> Iterator[tuple[str, Session]]:
-    """(place, session) of each session of a source, streamed; the place is `path:line`.
+    """(place, session) of each session of one source or several, streamed; the place is `path:line`.
+
+    Which forms the records have, which of their keys are kept as metadata and which are not read is said on stderr once
+    all is read.
 
     Args:
-        source: a file, a folder or a glob.
+        sources: files, folders, globs or URLs.
         read: what finds the records; training also reads Hugging Face datasets.
         session_key: dotted path in a record, under which the name of its conversation stands.
+        form: the name of the form that all records have; None: each has the first that fits.
 
     Raises:
-        UserError: unreadable or empty source, malformed line, a session id that occurred before (`path:line`), or
-            nothing under `session_key`.
+        UserError: unreadable or empty source, malformed records (all kinds of mistakes, with their first places), a
+            session id that occurred before (`path:line`), or nothing under `session_key`.
     """
-    account = Account()
-    yield from unique(merged_sessions(lambda: read(str(source)), session_key, account))
-    for sentence in account.sentences(str(source)):
+    account, forced = Account(), form_named(form) if form else None
+    several = [str(sources)] if isinstance(sources, Path | str) else list(sources)
+    source = ", ".join(several)
+    yield from unique(merged_sessions(lambda: _of_all(several, read), session_key, account, form=forced))
+    for sentence in account.sentences(source):
         say_once(sentence)
     if not account.sessions:
         raise UserError(source, f"holds no session in {account.lines} lines", "see the reasons above")
 
 
+def _of_all(sources: Sequence[str], read: Reader) -> Iterator[Found]:
+    """The records of several sources; the names of those of one among others hold the source."""
+    for source in sources:
+        file = source.rsplit("/", 1)[-1]
+        for found in read(source):
+            inside = found.name[len(file) :] if found.name.startswith(f"{file}:") else f"/{found.name}"
+            yield found if len(sources) == 1 else found._replace(name=f"{source}{inside}")
+
+
 def merged_sessions(
-    read: Callable[[], Iterator[Found]], session_key: str | None, account: Account, refused: Refused | None = None
+    read: Callable[[], Iterator[Found]],
+    session_key: str | None,
+    account: Account,
+    refused: Refused | None = None,
+    form: Form | None = None,
 ) -> Iterator[tuple[str, Session]]:
     """(place, session) of the sessions that records make, and an account of them.
 
@@ -98,14 +125,16 @@ def merged_sessions(
         read: opens the records; called twice where they may be beginnings of each other.
         session_key: see `read_sessions`.
         account: is filled while the sessions are read.
-        refused: takes the error of a record that cannot be read; without it, that is raised.
+        refused: takes the error of a record that cannot be read; without it, the mistakes of all records are raised.
+        form: the one that all records have; None: each has the first that fits.
     """
     fates: Fates | None = None
     names, seen, linked = dict[int, str](), set[str](), 0
-    for line in _lines(read, session_key, account, refused):
+    opened = partial(_lines, read, session_key, form=form)
+    for line in opened(account=account, refused=refused):
         fate = Fate(linked)
         if line.link:
-            fates = fates or _fates(_lines(read, session_key, Account(), _ignore if refused else None))
+            fates = fates or _fates(opened(account=Account(), refused=_ignore if refused else None))
             fate = fates[linked]
             name = line.name or (_unnamed(line.link) if line.link.is_request or not fates.is_alone(linked) else None)
             if name:
@@ -157,16 +186,22 @@ def _learnt(session: Session, fate: Fate, conversation: str | None, account: Acc
 
 
 def _lines(
-    read: Callable[[], Iterator[Found]], session_key: str | None, account: Account, refused: Refused | None
+    read: Callable[[], Iterator[Found]],
+    session_key: str | None,
+    account: Account,
+    refused: Refused | None,
+    form: Form | None,
 ) -> Iterator[Line]:
-    for found in read():
+    """The lines that records make; behind a mistake, without `refused`, only further mistakes are looked for."""
+    tally = Tally()
+    for found in _until_mistake(read(), tally):
         account.lines += 1
         try:
-            line = _logged(found, session_key) if is_exchange(found.value) else _recorded(found, session_key)
+            line = _line(found, session_key, account, form)
         except UserError as error:
-            if refused is None:
-                raise
-            refused(error)
+            tally.add(faults_of(error, found.where)) if refused is None else refused(error)
+            continue
+        if tally:
             continue
         if line.without_gold:
             account.without_gold[line.without_gold] += 1
@@ -174,11 +209,33 @@ def _lines(
         yield line
 
 
-def _recorded(found: Found, session_key: str | None) -> Line:
+def _until_mistake(records: Iterator[Found], tally: Tally) -> Iterator[Found]:
+    """Records, and at their end the error of all mistakes that were made among them."""
+    try:
+        yield from records
+    except UserError as error:
+        if not tally:
+            raise
+        tally.add(faults_of(error, ""))
+    if tally:
+        raise tally.error()
+
+
+def _line(found: Found, session_key: str | None, account: Account, form: Form | None) -> Line:
+    if isinstance(found.value, UserError):
+        raise found.value
+    if form is None and is_logged(found.value):
+        account.how_read.forms[LOGGED] += 1
+        return _logged(found, session_key)
+    return _recorded(found, session_key, account, form)
+
+
+def _recorded(found: Found, session_key: str | None, account: Account, form: Form | None) -> Line:
     """The line of a record that is no request: a session alone, where it names itself."""
-    session = to_session(found.value, found.where, found.name)
+    record, session = read_record(found.record, found.where, found.name, form)
+    account.how_read.add(record)
     name = name_under(session_key, found) if session_key else None
-    if name is None and found.value.get("session_id") is not None:
+    if name is None and found.record.get("session_id") is not None:
         return Line(found.where, session)
     messages = [message.said() for message in session.messages]
     link = Link(messages, name, tools=_tools_hash(session))
@@ -189,7 +246,7 @@ def _logged(found: Found, session_key: str | None) -> Line:
     """The line of a request and its answer."""
     named = name_under(session_key, found) if session_key else None
     try:
-        exchange = read_exchange(found.value)
+        exchange = read_exchange(found.record)
     except NoGold as error:
         return Line(found.where, None, without_gold=str(error))
     name = named or exchange.session
@@ -200,13 +257,13 @@ def _logged(found: Found, session_key: str | None) -> Line:
         gold_answer(exchange)
     except NoGold as error:
         return Line(found.where, None, link._replace(is_gold=False), name, str(error))
-    session = to_session(plain_record(found.value, exchange), found.where, found.name)
+    session = to_session(plain_record(found.record, exchange), found.where, found.name)
     return Line(found.where, session, link, name)
 
 
 def name_under(session_key: str, found: Found) -> str:
     """The name of a record's conversation under a dotted path; raises a UserError where there is none."""
-    value: Any = found.value
+    value: Any = found.record
     for part in session_key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":

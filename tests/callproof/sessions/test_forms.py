@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from conftest import ROOT
 from callproof.calls import render_tools, split_tools
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.sessions import KEYS, Session, to_session
-from callproof.sessions.dates import DATES
+from callproof.sessions import FORMS, Session, form_named, read_sessions, to_session
+from callproof.sessions.forms import Form, own_form
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "weather", "description": None, "parameters": PARAMETERS}}
@@ -187,13 +188,13 @@ def test_tools_as_text_are_read_back() -> None:
 
 
 def test_an_unknown_form_lists_the_known_ones() -> None:
-    error = refusal({"prompt": "a", "completion": "b"})
+    error = refusal({"prompt": "a"})
     for needed in (
         "messages",
         "conversations",
         "request, response",
-        "instruction, response",
-        "input, response",
+        "instruction, input, context, output, response",
+        "input, context, response, output",
         "text",
     ):
         assert needed in error
@@ -203,17 +204,31 @@ def test_rendered_text_of_another_template_is_refused_with_its_place() -> None:
     assert "got '<s>[INST] Hello [/INST]" in refusal({"text": "<s>[INST] Hello [/INST] Hi</s>"})
 
 
-@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", DOC, re.DOTALL))
-def test_the_examples_of_the_documentation_are_read(block: str) -> None:
-    session = read(json.loads(block))
-    assert session.messages[-1].role == "assistant"
+EXAMPLES = dict(re.findall(r"\(`(\w+)`\)\n\n```json\n(.*?)```", DOC, re.DOTALL))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_the_documentation_has_an_example_of_every_form_and_each_is_recognised(form: Form) -> None:
+    record = json.loads(EXAMPLES[form.name])
+    assert own_form(record, "here", "here").form == form.title
+    assert own_form(record, "here", "here", form).form == form.title
+    assert read(record).messages[-1].role == "assistant"
+
+
+def test_the_documentation_names_no_form_that_is_not_there() -> None:
+    assert EXAMPLES.keys() == {form.name for form in FORMS}
+
+
+def test_an_unknown_name_of_a_form_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no form is named 'alpaca'; known: openai_preference, .*xlam"):
+        list(read_sessions(tmp_path, form="alpaca"))
+
+
+def test_a_record_that_has_not_the_forced_form_is_refused() -> None:
+    with pytest.raises(UserError, match=r"here: no record of the form xlam, its keys are 'messages'; mend data.form"):
+        own_form({"messages": TALK}, "here", "here", form_named("xlam"))
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL))
 def test_the_configurations_of_the_documentation_are_valid(block: str) -> None:
     assert RunConfig.model_validate(yaml.safe_load(block)).name == "demo"
-
-
-def test_the_documentation_has_an_example_of_every_form() -> None:
-    keys = {key for block in re.findall(r"```json\n(.*?)```", DOC, re.DOTALL) for key in json.loads(block)}
-    assert set(KEYS) - keys == {"output", "metadata", "system", *DATES[1:]}

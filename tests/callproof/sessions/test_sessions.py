@@ -45,7 +45,7 @@ def test_every_form_of_a_call_reads_the_same_and_null_is_kept(tmp_path: Path, ca
         ("[1]", "expected a JSON object, got list"),
         (session(), "messages"),
         (session({"role": "robot", "content": "x"}), "messages.0.role"),
-        (session({"role": "assistant", "content": "x"}), "expected the user to begin"),
+        (session({"role": "assistant", "content": "x"}), "expected a message of the user"),
         (session(USER, RESULT), "a tool result without a call"),
         (session(USER, CALL, RESULT, RESULT), "messages.3: a tool result without a call"),
         (session({**USER, "tool_calls": CALL["tool_calls"]}), "only the assistant calls tools"),

@@ -1,5 +1,7 @@
 """Records stream out of files, folders and globs, each with its place."""
 
+import gzip
+import importlib
 import json
 import tracemalloc
 from pathlib import Path
@@ -12,8 +14,18 @@ from callproof.sessions import read_records, read_sessions
 ROWS = [{"n": number, "text": "é" * 50} for number in range(2000)]
 
 
+def records(source: object) -> list[dict]:
+    """The records of a source; the first line that holds none is raised."""
+    values = []
+    for found in read_records(str(source)):
+        if isinstance(found.value, UserError):
+            raise found.value
+        values.append(found.value)
+    return values
+
+
 def numbers(source: object) -> list[int]:
-    return [found.value["n"] for found in read_records(str(source))]
+    return [record["n"] for record in records(source)]
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2])
@@ -80,7 +92,7 @@ def test_a_malformed_array_is_named_with_its_line(tmp_path: Path, text: str, pro
     path = tmp_path / "rows.json"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        list(read_records(str(path)))
+        records(path)
     assert f"{path}{problem}" in str(caught.value)
 
 
@@ -116,5 +128,113 @@ def test_a_saved_dataset_is_read_as_training_reads_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no \*.jsonl or \*.json file"):
+    with pytest.raises(UserError, match=r"holds no file of records"):
         list(read_records(str(tmp_path)))
+
+
+ONE, TWO = {"n": 1, "text": "é"}, {"n": 2, "text": "x"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}\n{}",
+        "{}{}",
+        "{} {}\n",
+        '{{"data": [{}, {}]}}',
+        '{{\n "rows": [\n{},\n{}\n],\n "version": 1\n}}\n',
+    ],
+)
+def test_several_objects_in_a_file_are_several_records(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text.replace("{}", "%s").replace("{{", "{").replace("}}", "}") % (json.dumps(ONE), json.dumps(TWO)))
+    assert numbers(path) == [1, 2]
+
+
+def test_printed_objects_one_after_another_are_several_records(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("\n".join(json.dumps(value, indent=2) for value in (ONE, TWO)))
+    assert [found.where for found in read_records(str(path))] == [f"{path}:1", f"{path}:5"]
+    assert numbers(path) == [1, 2]
+
+
+def test_records_on_one_line_have_names_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([ONE, TWO]))
+    assert [(found.where, found.name) for found in read_records(str(path))] == [
+        (f"{path}:1", "rows.json:1"),
+        (f"{path}:1", "rows.json:1.1"),
+    ]
+
+
+def test_a_table_is_its_rows_and_an_empty_cell_is_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('input,context,response\n"a\nb",,c\nd,e,f\n', encoding="utf-8-sig")
+    assert [(found.where, found.value) for found in read_records(str(path))] == [
+        (f"{path}:2", {"input": "a\nb", "response": "c"}),
+        (f"{path}:4", {"input": "d", "context": "e", "response": "f"}),
+    ]
+
+
+def test_a_row_of_another_length_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("a\tb\nc\n")
+    with pytest.raises(UserError, match=r"rows.tsv:2: expected 2 cells, got 1"):
+        records(path)
+
+
+def test_parquet_is_read_and_its_structs_of_arguments_are_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist([ONE, {**TWO, "when": None, "score": float("nan")}]), good)
+    assert records(good)[0] == {"n": 1, "text": "é"}
+    assert [found.where for found in read_records(str(good))] == [f"{good}:1", f"{good}:2"]
+    calls = [{"messages": [{"tool_calls": [{"name": "f", "arguments": {"x": 1}}]}]}]
+    parquet.write_table(pyarrow.Table.from_pylist(calls), bad)
+    with pytest.raises(UserError, match=r"column messages.tool_calls.arguments holds structs"):
+        records(bad)
+
+
+@pytest.mark.parametrize("module", ["gzip", "bz2", "lzma"])
+def test_a_packed_file_is_read_whatever_its_name(tmp_path: Path, module: str) -> None:
+    path = tmp_path / "rows.log"
+    path.write_bytes(importlib.import_module(module).compress(b'{"n": 1}\n{"n": 2}\n'))
+    assert numbers(path) == [1, 2]
+
+
+def test_a_packed_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"n": 1}\n' * 10_000)[:-20])
+    with pytest.raises(UserError, match=r"rows.jsonl.gz: is cut off or damaged"):
+        records(path)
+
+
+def test_a_folder_of_mixed_files_is_read_and_what_is_not_is_said(tmp_path: Path, capsys) -> None:
+    (tmp_path / "a.ndjson").write_text('{"n": 1}')
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(b'[{"n": 2}]'))
+    (tmp_path / "c.csv").write_text("n\n3\n")
+    (tmp_path / "notes.md").write_text("x")
+    assert [str(record["n"]) for record in records(tmp_path)] == ["1", "2", "3"]
+    assert capsys.readouterr().err == f"{tmp_path}: 1 file not read: notes.md\n"
+
+
+def test_a_url_is_read_through_fsspec(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "rows.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    assert numbers(f"file://{tmp_path}/rows.jsonl") == [1, 2]
+    assert numbers(f"file://{tmp_path}/*.jsonl") == [1, 2]
+    with pytest.raises(UserError, match=r"none.jsonl: cannot be read"):
+        records(f"file://{tmp_path}/none.jsonl")
+
+
+def test_several_sources_are_read_in_turn_and_name_their_sessions_apart(tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    sources = [str(tmp_path / name / "log.jsonl") for name in "ab"]
+    for source in sources:
+        Path(source).parent.mkdir()
+        Path(source).write_text(json.dumps(talk))
+    assert [(where, session.session_id) for where, session in read_sessions(sources)] == [
+        (f"{source}:1", f"{source}:1") for source in sources
+    ]

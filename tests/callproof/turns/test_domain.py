@@ -13,7 +13,7 @@ from callproof.endpoint import request, tokenize_request
 from callproof.errors import UserError
 from callproof.scoring import Answer, judge
 from callproof.sessions import to_session
-from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, template_messages
+from callproof.turns import Domain, catalog_of, eval_turns, split_sessions, supervised, template_messages
 from callproof.turns.domain import held_out
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -203,6 +203,49 @@ def test_a_share_that_leaves_a_split_empty_is_refused(make: Make) -> None:
 def test_a_source_is_inside_the_domain_unless_it_says_otherwise(given: str, source: str) -> None:
     config = RunConfig.model_validate({"name": "demo", "data": {"domain": "datasets/x", "eval": given, "train": given}})
     assert (config.data.source("eval"), config.data.source("train")) == (source, source)
+
+
+MASKED = [
+    {"role": "assistant", "content": "Hello!"},
+    {"role": "user", "content": "q"},
+    {"role": "assistant", "content": "bad", "tool_calls": [{"name": "nowhere"}], "weight": 0},
+    {"role": "tool", "content": "x"},
+    {"role": "assistant", "content": "good"},
+    {"role": "user", "content": "r"},
+    {"role": "assistant", "content": "better"},
+]
+
+
+def test_a_masked_answer_is_no_gold_but_is_in_the_prompt_of_the_next(make: Make) -> None:
+    config = make({"id": "s", "messages": MASKED}, eval={"turns": "all"})
+    first, second = eval_turns(config)
+    assert (first.turn_id, second.turn_id) == ("s/4", "s/6")
+    assert [message["content"] for message in first.messages][-4:] == ["Hello!", "q", "bad", "x"]
+
+
+@pytest.mark.parametrize(
+    ("supervise", "learned"), [("all", ["good", "better"]), ("last", ["better"]), ("response", ["better"])]
+)
+def test_supervise_leaves_answers_out_of_training(supervise: Any, learned: list[str]) -> None:
+    session = supervised(to_session({"messages": MASKED}, "here", "here"), supervise)
+    assert [message.content for message in session.messages if message.role == "assistant" and message.train] == learned
+
+
+def test_the_response_is_all_that_follows_the_last_message_of_the_user() -> None:
+    talk = [*MASKED[:4], MASKED[4], {"role": "assistant", "content": "more"}]
+    session = supervised(to_session({"messages": talk}, "here", "here"), "response")
+    assert [message.content for message in session.messages if message.role == "assistant" and message.train] == [
+        "good",
+        "more",
+    ]
+
+
+def test_a_text_that_calls_a_tool_of_the_domain_is_a_mistake(make: Make) -> None:
+    config = make(
+        {"id": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "find()"}]}
+    )
+    with pytest.raises(UserError, match=r":1: message 1: its text calls 'find', which was not read as a call"):
+        eval_turns(config)
 
 
 def test_an_empty_catalog_of_a_session_is_no_tools(make: Make) -> None:

@@ -7,10 +7,12 @@ from itertools import islice
 import pytest
 from conftest import ROOT
 
-from callproof.config import load
+from callproof.config import PromptConfig, load
 from callproof.errors import UserError
-from callproof.turns import Domain, split_sessions, template_messages
+from callproof.sessions import to_session
+from callproof.turns import NO_TOOLS, Domain, conversation, split_sessions, template_messages
 from train.rows.encode import IGNORED, Encoder
+from train.rows.template import Unrenderable
 from train.synth.curriculum.lessons import FULL, lesson
 
 transformers = pytest.importorskip("transformers")
@@ -108,3 +110,41 @@ def test_a_template_that_refuses_a_conversation_is_one_line() -> None:
     strict = with_template("{{ raise_exception('roles must alternate') }}")
     with pytest.raises(UserError, match=r"refuses a conversation of .*roles must alternate"):
         Encoder(strict).rows(lesson(random.Random(8), FULL))
+
+
+MASKED = [
+    {"role": "assistant", "content": "Welcome."},
+    {"role": "user", "content": "One?"},
+    {"role": "assistant", "content": "Wrong.", "weight": 0},
+    {"role": "user", "content": "Two?"},
+    {"role": "assistant", "content": "Right."},
+]
+
+
+def encoded(tokenizer, messages: list[dict]) -> list:
+    session = to_session({"id": "s", "system": "", "tools": [], "messages": messages}, "here", "here")
+    return Encoder(tokenizer).rows(conversation(session, "", NO_TOOLS, PromptConfig()))
+
+
+def test_an_answer_that_is_context_only_is_in_the_row_and_not_learned(tokenizer) -> None:
+    (row,) = encoded(tokenizer, MASKED)
+    assert spoken(row, tokenizer) == ["Right.<|im_end|>"]
+    assert "Welcome." in row.text
+    assert "Wrong." in row.text
+
+
+def test_a_session_of_context_only_has_no_rows(tokenizer) -> None:
+    assert encoded(tokenizer, [*MASKED[:3], MASKED[3], {**MASKED[4], "train": False}]) == []
+
+
+def test_a_system_message_inside_is_shown_or_refused(tokenizer) -> None:
+    late = [*MASKED[1:2], MASKED[4], {"role": "system", "content": "Now be rude."}, MASKED[3], MASKED[4]]
+    (row,) = encoded(tokenizer, late)
+    assert "Now be rude." in row.text
+    assert spoken(row, tokenizer) == ["Right.<|im_end|>"] * 2
+    deaf = with_template(
+        "{% for m in messages %}{% if m.role != 'system' %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    with pytest.raises(Unrenderable, match=r"does not show message 2 \(system\)"):
+        encoded(deaf, late)

@@ -39,12 +39,13 @@ def saved(tmp_path: Path, rows: list[dict[str, Any]]) -> str:
 
 def test_a_saved_dataset_reads_as_the_same_records_in_a_file(tmp_path: Path, capsys) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps({key: row[key] for key in row if key != "category"}) + "\n" for row in ROWS))
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     found = list(read_sessions(saved(tmp_path, ROWS), read_records))
     assert [session for _, session in found] == [session for _, session in read_sessions(path)]
     assert found[0][1].messages[1].tool_calls[0].arguments == {"x": None, "n": "42"}
     assert found[1][0] == f"{tmp_path / 'saved'}[1]"
-    assert "columns left out: category" in capsys.readouterr().err
+    assert found[0][1].metadata == {"category": "test"}
+    assert "saved: keys kept in metadata: category (1)" in capsys.readouterr().err
 
 
 def test_json_columns_keep_tools_that_differ(tmp_path: Path) -> None:

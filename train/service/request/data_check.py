@@ -48,9 +48,10 @@ class Faults:
 def sessions_of(upload: Path, faults: Faults) -> Iterator[tuple[str, Session]]:
     """(place, session) of each record that is one; the others are noted as faults."""
     seen: dict[str, str] = {}
-    for where, name, value in _records(upload, faults):
+    for found in _records(upload, faults):
+        where = found.where
         try:
-            session = to_session(value, where, name)
+            session = to_session(found.record, where, found.name)
         except UserError as error:
             faults.add(error)
             continue

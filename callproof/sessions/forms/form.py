@@ -1,0 +1,114 @@
+"""What a form is, and what the forms share."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from callproof.calls import RefusedJSON
+
+from ..reading.loose import loose_value
+from ..reading.refusal import refuse
+
+Record = dict[str, Any]
+Placed = tuple[str, Any]
+"""A message in any dialect, and its path in the record."""
+
+_LISTS = ("messages", "conversations", "conversation", "traj")
+_PERHAPS = ("input", "output", "inputs", "outputs", "request", "response", "prompt", "completion", "chosen", "rejected")
+_SAYS = frozenset(("role", "from", "type", "kwargs"))
+_LOOK = 8
+
+
+class Form(NamedTuple):
+    """A form of records.
+
+    Attributes:
+        name: for `data.form`.
+        title: for people.
+        keys: those that it reads, beside the keys that every form may have.
+        fits: whether a record has this form.
+        messages: record, place -> its messages.
+    """
+
+    name: str
+    title: str
+    keys: tuple[str, ...]
+    fits: Callable[[Record], bool]
+    messages: Callable[[Record, str], Iterator[Placed]]
+
+
+def has(*keys: str) -> Callable[[Record], bool]:
+    """Whether all the keys hold something."""
+    return lambda record: all(record.get(key) is not None for key in keys)
+
+
+def is_talk(value: Any) -> bool:
+    """Whether a value is a list of messages, in any dialect."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, dict) and entry.keys() & _SAYS for entry in value[:_LOOK])
+    )
+
+
+def decoded(record: Record) -> Record:
+    """A record in which messages that are JSON text stand as they are meant."""
+    changes: Record = {}
+    for key in (*_LISTS, *_PERHAPS):
+        value = record.get(key)
+        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+            try:
+                inner = loose_value(value)
+            except RefusedJSON:
+                continue
+            if is_talk(inner) or key in _LISTS or (isinstance(inner, dict) and inner.keys() & {"messages", "role"}):
+                changes[key] = inner
+    return {**record, **changes} if changes else record
+
+
+def entries(record: Record, key: str) -> list[dict[str, Any]]:
+    """The first messages of a record that are objects; nothing where there are none."""
+    value = record.get(key)
+    return [entry for entry in value[:_LOOK] if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def tools_of(record: Record) -> list[dict[str, Any]]:
+    """The tools of a record that are objects."""
+    value = record.get("tools")
+    return [tool for tool in value if isinstance(tool, dict)] if isinstance(value, list) else []
+
+
+def placed(messages: list[Any], path: str) -> Iterator[Placed]:
+    """Messages with their paths."""
+    for number, message in enumerate(messages):
+        yield f"{path}.{number}", message
+
+
+def answer_of(value: Any, path: str, where: str) -> Iterator[Placed]:
+    """The messages of an answer: a list of them, one message, a chat completion, or its text.
+
+    Raises:
+        UserError: it is none of them.
+    """
+    if isinstance(value, dict):
+        if isinstance(choices := value.get("choices"), list) and len(choices) == 1 and isinstance(choices[0], dict):
+            value, path = choices[0].get("message"), f"{path}.choices.0.message"
+        elif inner := next((key for key in ("messages", "output", "answer", "message") if value.get(key)), None):
+            yield from answer_of(value[inner], f"{path}.{inner}", where)
+            return
+        elif isinstance(generations := value.get("generations"), list) and generations:
+            yield from answer_of(_generation(generations), f"{path}.generations", where)
+            return
+    if isinstance(value, str):
+        yield path, {"role": "assistant", "content": value}
+    elif isinstance(value, dict):
+        yield path, value if value.keys() & _SAYS else {"role": "assistant", **value}
+    elif isinstance(value, list) and value:
+        yield from placed(value, path)
+    else:
+        refuse(f"{where}: {path}", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
+
+
+def _generation(generations: list[Any]) -> Any:
+    """The message of the first generation, as LangChain keeps them."""
+    first = generations[0][0] if isinstance(generations[0], list) and generations[0] else generations[0]
+    return first.get("message", first.get("text")) if isinstance(first, dict) else first

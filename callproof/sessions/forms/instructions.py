@@ -1,0 +1,50 @@
+"""A question or an instruction, and its response."""
+
+from collections.abc import Iterator
+
+from ..reading.refusal import kind, refuse
+from .form import Form, Placed, Record, has
+from .single_turn import history
+
+
+def _instruction(record: Record, where: str) -> Iterator[Placed]:
+    yield from history(record, where)
+    answer = "response" if "response" in record else "output"
+    yield from _question_and_answer(record, where, ("instruction", "context", "input"), answer)
+
+
+def _question(record: Record, where: str) -> Iterator[Placed]:
+    answer = "response" if record.get("response") is not None else "output"
+    yield from _question_and_answer(record, where, ("context", "input"), answer)
+
+
+def _question_and_answer(record: Record, where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
+    """A user message that joins the texts under `parts` with empty lines, then the assistant message under `answer`."""
+    texts: list[str] = []
+    for key in parts:
+        value = record.get(key)
+        pieces = value if key == "context" and isinstance(value, list) else [value]
+        if not all(isinstance(text, str | None) for text in pieces):
+            refuse(f"{where}: {key}", f"expected text{' or a list of texts' * (key == 'context')}, got {kind(value)}")
+        texts += [text for text in pieces if text]
+    if not texts:
+        refuse(f"{where}: {parts[-1]}", "expected text, got nothing")
+    yield parts[-1], {"role": "user", "content": "\n\n".join(texts)}
+    if not isinstance(record[answer], str) or not record[answer].strip():
+        refuse(f"{where}: {answer}", f"expected text that is not empty, got {kind(record[answer])}")
+    yield answer, {"role": "assistant", "content": record[answer]}
+
+
+def _is_instruction(record: Record) -> bool:
+    return has("instruction", "response")(record) or has("instruction", "output")(record)
+
+
+def _is_question(record: Record) -> bool:
+    return has("input", "response")(record) or has("input", "output")(record)
+
+
+FORMS = (
+    Form("instruction", "instructions", ("instruction", "input", "context", "output", "response", "history"),
+         _is_instruction, _instruction),
+    Form("question", "questions", ("input", "context", "response", "output"), _is_question, _question),
+)  # fmt: skip

@@ -1,0 +1,82 @@
+"""What tools that record requests write: a request and its response, and the traces of LangSmith and Langfuse."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..reading.dialects import listed
+from ..reading.refusal import kind, refuse
+from .form import Form, Placed, Record, answer_of, has, is_talk, placed
+
+_RESPONSE_METADATA = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
+_ASKED = ("input", "question", "query", "prompt")
+
+
+def _agent_session(record: Record, where: str) -> Iterator[Placed]:
+    """The messages of a request and of its response; other keys of the request (model, temperature) are ignored."""
+    request, response = record["request"], record["response"]
+    if not isinstance(request, dict):
+        refuse(f"{where}: request", f"expected an object, got {kind(request)}")
+    if request.get("system") is not None:
+        yield "request.system", {"role": "system", "content": request["system"]}
+    yield from placed(listed(request.get("messages"), f"{where}: request.messages"), "request.messages")
+    if isinstance(response, dict) and isinstance(response.get("choices"), list):
+        yield from answer_of(response, "response", where)
+        return
+    if not isinstance(response, dict) or response.get("role", "assistant") != "assistant":
+        refuse(f"{where}: response", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
+    if not any(response.get(key) for key in ("content", "tool_calls", "function_call", "refusal")):
+        refuse(f"{where}: response", "expected content or tool_calls, got neither")
+    message = {key: value for key, value in response.items() if key not in _RESPONSE_METADATA}
+    yield "response", {"role": "assistant", **message}
+
+
+def _langsmith(record: Record, where: str) -> Iterator[Placed]:
+    yield from _run(record["inputs"], "inputs", record["outputs"], "outputs", where)
+
+
+def _langfuse(record: Record, where: str) -> Iterator[Placed]:
+    yield from _run(record["input"], "input", record["output"], "output", where)
+
+
+def _run(inputs: Any, asked: str, outputs: Any, answered: str, where: str) -> Iterator[Placed]:
+    """What went into a run and what came out; a result that repeats what went in is the whole conversation."""
+    before = list(_asked(inputs, asked, where))
+    after = list(answer_of(outputs, answered, where))
+    messages = [message for _, message in before]
+    repeats = len(after) > len(before) and [message for _, message in after][: len(before)] == messages
+    yield from after if repeats else [*before, *after]
+
+
+def _asked(inputs: Any, path: str, where: str) -> Iterator[Placed]:
+    messages = inputs.get("messages") if isinstance(inputs, dict) else inputs
+    if isinstance(messages, list) and len(messages) == 1 and isinstance(messages[0], list):
+        messages, path = messages[0], f"{path}.0"
+    if isinstance(inputs, dict) and isinstance(inputs.get("system"), str):
+        yield f"{path}.system", {"role": "system", "content": inputs["system"]}
+    if messages is None and isinstance(inputs, dict):
+        key = next((key for key in _ASKED if isinstance(inputs.get(key), str)), None)
+        if key:
+            yield f"{path}.{key}", {"role": "user", "content": inputs[key]}
+            return
+    yield from placed(listed(messages, f"{where}: {path}"), path)
+
+
+def is_agent_session(record: Record) -> bool:
+    """Whether a response is a message that no API for chat completions writes: in parts, as Anthropic's, or no role."""
+    response = record.get("response")
+    if not isinstance(record.get("request"), dict) or not isinstance(response, dict) or "choices" in response:
+        return False
+    return isinstance(response.get("content"), list) or ("role" not in response and bool(response.get("tool_calls")))
+
+
+def _is_langfuse(record: Record) -> bool:
+    asked = record.get("input")
+    return record.get("output") is not None and (is_talk(asked) or (isinstance(asked, dict) and "messages" in asked))
+
+
+FORMS = (
+    Form("agent_session", "a request and its response", ("request", "response"), has("request", "response"),
+         _agent_session),
+    Form("langsmith", "LangSmith runs", ("inputs", "outputs"), has("inputs", "outputs"), _langsmith),
+    Form("langfuse", "Langfuse traces", ("input", "output"), _is_langfuse, _langfuse),
+)  # fmt: skip

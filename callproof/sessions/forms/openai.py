@@ -1,0 +1,146 @@
+"""`messages`, the form of OpenAI's API and of all that is near it, and OpenAI's own files beside it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed
+from ..reading.langchain import is_langchain
+from ..reading.refusal import kind, refuse
+from ..talk import MASKS
+from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
+
+OWN = "callproof's own form"
+"""The title of the form that needs no telling."""
+
+ANSWERS = ("response", "output", "completion", "choices", "answer")
+_ITEMS = ("function_call", "function_call_output", "reasoning")
+
+
+def _messages(record: Record, where: str) -> Iterator[Placed]:
+    yield from placed(listed(record["messages"], f"{where}: messages"), "messages")
+
+
+def _answered(record: Record, where: str) -> Iterator[Placed]:
+    """Messages, and beside them the answer to the last of them."""
+    yield from _messages(record, where)
+    key = next(key for key in ANSWERS if record.get(key) is not None)
+    value = {"choices": record[key]} if key == "choices" else record[key]
+    yield from answer_of(value, key, where)
+
+
+def _trajectory(record: Record, where: str) -> Iterator[Placed]:
+    yield from placed(listed(record["traj"], f"{where}: traj"), "traj")
+
+
+def _preference(record: Record, where: str) -> Iterator[Placed]:
+    """The prompt and the answer that people preferred; the other answer stays in the metadata."""
+    request = record["input"]
+    messages = request.get("messages") if isinstance(request, dict) else request
+    yield from placed(listed(messages, f"{where}: input.messages"), "input.messages")
+    yield from answer_of(record["preferred_output"], "preferred_output", where)
+
+
+def _responses(record: Record, where: str) -> Iterator[Placed]:
+    """What went into the Responses API and what came out."""
+    asked = record["input"]
+    if record.get("instructions") is not None:
+        yield "instructions", {"role": "system", "content": record["instructions"]}
+    if isinstance(asked, str):
+        yield "input", {"role": "user", "content": asked}
+    else:
+        yield from placed(listed(asked, f"{where}: input"), "input")
+    output = record.get("output")
+    output = output if output is not None else record["response"].get("output")
+    yield from placed(listed(output, f"{where}: output"), "output")
+
+
+def _completion(record: Record, where: str) -> Iterator[Placed]:
+    """A prompt and its completion, as lists of messages or as texts."""
+    yield from _prompt(record, where)
+    key = "completion" if record.get("completion") is not None else "response"
+    yield from answer_of(record[key], key, where)
+
+
+def _chosen(record: Record, where: str) -> Iterator[Placed]:
+    """A prompt and the chosen answer; the rejected one stays in the metadata."""
+    chosen = record["chosen"]
+    whole = isinstance(chosen, list) and len(chosen) > 1 and is_talk(chosen) and chosen[0].get("role") != "assistant"
+    if record.get("prompt") is not None and not whole:
+        yield from _prompt(record, where)
+    yield from answer_of(chosen, "chosen", where)
+
+
+def _prompt(record: Record, where: str) -> Iterator[Placed]:
+    prompt = record["prompt"]
+    if isinstance(prompt, str):
+        yield "prompt", {"role": "user", "content": prompt}
+    elif isinstance(prompt, list):
+        yield from placed(prompt, "prompt")
+    else:
+        refuse(f"{where}: prompt", f"expected text or a list of messages, got {kind(prompt)}")
+
+
+def _is_answered(record: Record) -> bool:
+    messages = record.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    asks = isinstance(last, dict) and last.get("role") in ("user", "tool", "system", "developer", "human")
+    return asks and any(record.get(key) is not None for key in ANSWERS)
+
+
+def _is_responses(record: Record) -> bool:
+    asked, output = record.get("input"), record.get("output")
+    if output is None and isinstance(record.get("response"), dict):
+        output = record["response"].get("output")
+    if not isinstance(output, list) or not output or not isinstance(asked, str | list):
+        return False
+    return any(isinstance(item, dict) and item.get("type") in ("message", *_ITEMS) for item in output)
+
+
+def _is_completion(record: Record) -> bool:
+    return has("prompt", "completion")(record) or has("prompt", "response")(record)
+
+
+def _has_roles(*roles: str) -> Any:
+    return lambda record: any(entry.get("role") in roles for entry in entries(record, "messages"))
+
+
+def _is_anthropic(record: Record) -> bool:
+    parts = [part for entry in entries(record, "messages") if isinstance(entry.get("content"), list) for part in
+             entry["content"] if isinstance(part, dict)]  # fmt: skip
+    named = any(part.get("type") in ("tool_use", "tool_result", "thinking") for part in parts)
+    return bool(entries(record, "messages")) and (named or any("input_schema" in tool for tool in tools_of(record)))
+
+
+def _is_fine_tuning(record: Record) -> bool:
+    talk = entries(record, "messages")
+    keys = {"parallel_tool_calls", "functions", "tool_choice"}
+    return bool(talk) and (bool(record.keys() & keys) or any(entry.keys() & {*MASKS} for entry in talk))
+
+
+def _is_when2call(record: Record) -> bool:
+    tools = record.get("tools")
+    texts = isinstance(tools, list) and bool(tools) and all(isinstance(tool, str) for tool in tools)
+    return record.get("messages") is not None and texts
+
+
+FORMS = (
+    Form("openai_preference", "OpenAI preference pairs", ("input", "preferred_output"),
+         has("input", "preferred_output"), _preference),
+    Form("openai_responses", "OpenAI Responses API items", ("input", "output", "instructions"), _is_responses,
+         _responses),
+    Form("answered", "messages and their answer", ("messages", *ANSWERS), _is_answered, _answered),
+    Form("toucan", "Toucan", ("messages", "available_tools"), has("messages", "available_tools"), _messages),
+    Form("when2call", "When2Call", ("messages",), _is_when2call, _messages),
+    Form("anthropic", "Anthropic messages", ("messages",), _is_anthropic, _messages),
+    Form("mcp", "messages with MCP tools", ("messages",), lambda record: bool(entries(record, "messages")) and any(
+        "inputSchema" in tool for tool in tools_of(record)), _messages),
+    Form("ms_swift", "ms-swift messages", ("messages",), _has_roles(*CALL_ROLES, *RESULT_ROLES[2:]), _messages),
+    Form("langchain", "LangChain messages", ("messages",), lambda record: any(
+        is_langchain(entry) for entry in entries(record, "messages")), _messages),
+    Form("openai_finetuning", "OpenAI fine-tuning", ("messages", "functions"), _is_fine_tuning, _messages),
+    Form("callproof", OWN, ("messages",), has("session_id", "messages"), _messages),
+    Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),
+    Form("tau_bench", "tau-bench trajectories", ("traj",), has("traj"), _trajectory),
+    Form("trl_preference", "TRL preference pairs", ("prompt", "chosen"), has("chosen", "rejected"), _chosen),
+    Form("trl_completion", "prompt and completion", ("prompt", "completion", "response"), _is_completion, _completion),
+)  # fmt: skip

@@ -1,0 +1,63 @@
+"""The tools that stand in a system prompt, and the prompt without them.
+
+A `<tools>` block of JSON or of Python's literals; Kimi's `tool_declare`; or a JSON list, or JSON objects one after
+another, that plainly describe tools, as ToolACE and Glaive write them.
+"""
+
+import re
+from typing import Any
+
+from callproof.calls import RefusedJSON, split_tools
+
+from .loose import loose_at, loose_values
+from .tools import is_tool
+
+_TAGS = re.compile(
+    r"<(?P<tag>tools|AVAILABLE_TOOLS|available_tools)>\s*(?P<tools>[\[{].*?)</(?P=tag)>"
+    r"|<\|im_system\|>tool_declare<\|im_middle\|>\s*(?P<declared>\[.*?)<\|im_end\|>"
+    r"|\[AVAILABLE_TOOLS\]\s*(?P<available>\[.*?)\[/AVAILABLE_TOOLS\]",
+    re.DOTALL,
+)
+_BEGINS = re.compile(r"\[\s*\{|\{\s*[\"'](?:name|type|function)[\"']\s*:")
+
+
+def system_and_tools(system: str) -> tuple[str, list[Any] | None]:
+    """A system prompt without its tools, and the tools; None if it has none.
+
+    Raises:
+        RefusedJSON: a block for tools begins as JSON, but is malformed.
+    """
+    match = _TAGS.search(system)
+    if match:
+        inside = match["tools"] or match["declared"] or match["available"]
+        if match["tag"] == "tools":
+            try:
+                return split_tools(system)
+            except RefusedJSON:
+                pass
+        rest = (system[: match.start()] + system[match.end() :]).strip()
+        return rest, loose_values(inside)
+    return _written_out(system)
+
+
+def _written_out(system: str) -> tuple[str, list[Any] | None]:
+    """Tools that no tag sets off: the first list, or row of objects, of which all describe tools."""
+    for begin in _BEGINS.finditer(system):
+        tools, end = _row(system, begin.start())
+        if tools and all(map(is_tool, tools)):
+            return f"{system[: begin.start()].rstrip()}\n{system[end:].lstrip()}".strip(), tools
+    return system, None
+
+
+def _row(text: str, begin: int) -> tuple[list[Any], int]:
+    """The values that stand one after another from a position on, and where the last ends."""
+    values: list[Any] = []
+    at = end = begin
+    while at < len(text) and text[at] in "[{":
+        try:
+            value, end = loose_at(text, at)
+        except RefusedJSON:
+            break
+        values += value if isinstance(value, list) else [value]
+        at = end + len(text[end:]) - len(text[end:].lstrip(" \t\r\n,"))
+    return values, end

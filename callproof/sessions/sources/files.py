@@ -1,0 +1,155 @@
+"""Where records come from: files, folders, globs and URLs, streamed; nothing reads a whole file.
+
+- JSON, in every way to write several objects into a file (`json_text`); CSV, TSV and Parquet (`tables`); each of them
+  but Parquet also packed by gzip, bzip2 or xz.
+- A folder stands for all such files at any depth, in the order of their paths; how many others it holds is said.
+- A glob pattern (`*`, `?`, `[abc]`, and `**` for any depth) stands for the files that it names, in the same order.
+- A URL (`s3://`, `https://`) is read where fsspec is installed (`remote`).
+- `hf:owner/name[/config][:split]` and a folder that `datasets` has saved are Hugging Face datasets, which
+  `train.rows.hub_data` reads; where its library is not imported, another process does (`datasets`).
+"""
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callproof.console import say_once
+from callproof.errors import UserError
+
+from .datasets import exported, is_dataset
+from .json_text import json_values
+from .remote import is_remote, open_remote, remote_files
+from .tables import csv_rows, parquet_rows
+
+_JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_PACKED: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
+_PARQUET = b"PAR1"
+_NAMED = 5
+
+
+class Found(NamedTuple):
+    """A record, its place (`path:line`), and the id that its session gets if it has none of its own.
+
+    Of a line that holds none, `value` is the error to raise.
+    """
+
+    where: str
+    name: str
+    value: dict[str, Any] | UserError
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The value; raises it where it is the error."""
+        if isinstance(self.value, UserError):
+            raise self.value
+        return self.value
+
+
+Reader = Callable[[str], Iterator[Found]]
+
+
+def dataset_record(source: str, number: int, value: dict[str, Any] | UserError) -> Found:
+    """Row `number` (from 0) of a Hugging Face dataset."""
+    return Found(f"{source}[{number}]", f"{source.rstrip('/').rsplit('/', 1)[-1]}:{number}", value)
+
+
+def read_records(source: str) -> Iterator[Found]:
+    """The records of a file, a folder, a glob or a URL.
+
+    Raises:
+        UserError: nothing there, an empty file, text that is not UTF-8, a record over `MAX_RECORD` (`path:line`), or a
+            package that is not installed.
+    """
+    if is_dataset(source):
+        for number, (_, row) in enumerate(_read(str(exported(source)))):
+            yield dataset_record(source, number, row)
+        return
+    for path, name in find_files(source):
+        last = again = 0
+        for line, value in _read(path):
+            again = again + 1 if line == last else 0
+            place = f"{line}.{again}" if again else f"{line}"
+            last = line
+            if not isinstance(value, dict | UserError):
+                problem = f"expected a JSON object, got {type(value).__name__}"
+                value = UserError(f"{path}:{line}", problem, "write one object a record")
+            yield Found(f"{path}:{line}", f"{name}:{place}", value)
+        if not last:
+            raise UserError(path, "is empty, holds no sessions", "give one JSON object a line")
+
+
+def find_files(source: str) -> list[tuple[str, str]]:
+    """The paths or URLs of a source, each with its name inside the source.
+
+    Raises:
+        UserError: there is none.
+    """
+    if is_remote(source):
+        urls = remote_files(source)
+        readable = [(url, url.rsplit("/", 1)[-1]) for url in urls if len(urls) == 1 or _kind(url)]
+        return _some(readable, source, [url for url in urls[1:] if not _kind(url)])
+    path = Path(source)
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
+        named = [(file, file.relative_to(path)) for file in inside]
+        shown = [(file, name) for file, name in named if not any(part.startswith(".") for part in name.parts)]
+        files = [(str(file), str(name)) for file, name in shown if _kind(str(file))]
+        return _some(files, source, [str(name) for file, name in shown if not _kind(str(file))])
+    if has_magic(source) and not path.exists():
+        files = [(file, Path(file).name) for file in sorted(glob(source, recursive=True)) if Path(file).is_file()]
+        return _some(files, source, [])
+    return [(source, path.name)]
+
+
+def _some(files: list[tuple[str, str]], source: str, left_out: list[str]) -> list[tuple[str, str]]:
+    """Files, once those that are left out are said; raises a UserError where there are none."""
+    if not files:
+        raise UserError(source, "holds no file of records (JSON, CSV, TSV or Parquet)", "check the path")
+    if count := len(left_out):
+        names = ", ".join(left_out[:_NAMED]) + ", ..." * (count > _NAMED)
+        say_once(f"{source}: {count} file{'s' * (count > 1)} not read: {names}")
+    return files
+
+
+def _kind(path: str) -> str | None:
+    """The suffix that tells how a file is read; None where none does."""
+    suffixes = [suffix.lower() for suffix in Path(path.split("?")[0]).suffixes]
+    last = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in _PACKED else suffixes[-1] if suffixes else ""
+    return last if last in (*_JSON, *_TABLES, ".parquet") else None
+
+
+def _read(path: str) -> Iterator[tuple[int, Any]]:
+    """(line, record) of each record of a file."""
+    with _opened(path) as raw:
+        begins = raw.peek(8)
+        if begins.startswith(_PARQUET):
+            yield from parquet_rows(raw, path)
+            return
+        packed = next((suffix for magic, suffix in _MAGIC.items() if begins.startswith(magic)), None)
+        file = _PACKED[packed](raw) if packed else raw
+        kind = _kind(path)
+        try:
+            yield from csv_rows(file, path, _TABLES[kind]) if kind in _TABLES else json_values(file, path)
+        except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise UserError(path, f"is cut off or damaged ({error})", "pack it again") from None
+
+
+def _opened(path: str) -> AbstractContextManager[Any]:
+    return open_remote(path) if is_remote(path) else _open_here(path)
+
+
+@contextmanager
+def _open_here(path: str) -> Iterator[Any]:
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 (an error inside the block is not one of opening)
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    with file:
+        yield file

@@ -1,0 +1,234 @@
+"""JSON files as records, streamed: one object a line, an array, objects one after another, or `{"data": [...]}`.
+
+JSON is read under the rules for calls: no key twice, no NaN, no number beyond a float. A byte order mark is skipped.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from callproof.calls import DECODER
+from callproof.console import say_once
+from callproof.errors import UserError
+from callproof.records import malformed, utf8
+
+MAX_RECORD = 8 * 2**20
+"""The longest record, in bytes: about two million tokens, more than any model's context."""
+
+_CHUNK = 2**16
+_WRAPPERS = ("data", "rows", "records", "examples", "samples", "items", "sessions", "train", "dataset")
+_WRAPPED = re.compile(rf'\s*\{{\s*"(?:{"|".join(_WRAPPERS)})"\s*:\s*\[\s*[\{{\]]'.encode())
+
+
+def json_values(file: Any, path: str) -> Iterator[tuple[int, Any]]:
+    """(line, value) of each record of a file; of a malformed line, the error in place of the value.
+
+    Args:
+        file: open, binary, buffered.
+        path: for errors.
+
+    Raises:
+        UserError: malformed JSON that is not one value a line (`path:line`).
+    """
+    if file.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
+        file.read(len(codecs.BOM_UTF8))
+    begins = file.peek(_CHUNK)
+    values = _Values(file, path)
+    if begins.lstrip().startswith(b"["):
+        yield from values.items()
+    elif _WRAPPED.match(begins):
+        yield from values.wrapped()
+    elif _is_printed(begins):
+        yield from _opened(values.sequence())
+    else:
+        yield from _opened(_lines(file, path))
+
+
+def _is_printed(begins: bytes) -> bool:
+    """Whether the first object goes on behind its first line."""
+    first, end, rest = begins.lstrip().partition(b"\n")
+    if not end or not first.startswith(b"{") or not rest.strip():
+        return False
+    try:
+        DECODER.raw_decode(first.decode("utf-8", "replace"))
+    except json.JSONDecodeError as error:
+        text = first.decode("utf-8", "replace").rstrip()
+        return error.pos >= len(text) and text[-1:] in "{[,:" and not rest.lstrip().startswith(b'{"')
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def _opened(values: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Values, of an object that wraps records those."""
+    for line, value in values:
+        key = next((key for key in _WRAPPERS if _wraps(value, key)), None)
+        if key is None:
+            yield line, value
+        else:
+            for inner in value[key]:
+                yield line, inner.get("row", inner) if "row_idx" in inner else inner
+
+
+def _wraps(value: Any, key: str) -> bool:
+    inner = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(inner, list) or not inner or "messages" in value or "conversations" in value:
+        return False
+    return all(isinstance(item, dict) and "role" not in item and "from" not in item for item in inner)
+
+
+def _lines(file: IO[bytes], path: str) -> Iterator[tuple[int, Any]]:
+    number = 0
+    while line := file.readline(MAX_RECORD + 1):
+        number += 1
+        where = f"{path}:{number}"
+        if len(line) > MAX_RECORD:
+            raise _too_long(where)
+        if line.strip():
+            yield from ((number, value) for value in _of_line(line, where))
+
+
+def _of_line(line: bytes, where: str) -> list[Any]:
+    """The values of a line, or the error that it is."""
+    if b"\0" in line:
+        return [UserError(where, "holds NUL bytes, is no text", "save the file as UTF-8")]
+    try:
+        text = utf8(line, where)
+        try:
+            return [DECODER.decode(text)]
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            return _one_after_another(text)
+    except UserError as error:
+        return [error]
+    except (ValueError, RecursionError) as error:
+        return [malformed(where, error)]
+
+
+def _one_after_another(text: str) -> list[Any]:
+    values, at = [], 0
+    while rest := text[at:].lstrip():
+        at = len(text) - len(rest)
+        value, at = DECODER.raw_decode(text, at)
+        values.append(value)
+    return values
+
+
+def _too_long(where: str) -> UserError:
+    return UserError(where, f"a record of more than {MAX_RECORD:,} bytes", "split the session, or write one a line")
+
+
+class _Values:
+    """Reads JSON values one at a time, with only a moving window of the file in memory."""
+
+    def __init__(self, file: IO[bytes], path: str) -> None:
+        self._file, self._path = file, path
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._text, self._at, self._line = "", 0, 1
+        self._ended = False
+
+    def items(self) -> Iterator[tuple[int, Any]]:
+        """The items of an array that is all there is."""
+        yield from self._array()
+        if self._next():
+            raise self._wrong("text after the array", self._at)
+
+    def sequence(self) -> Iterator[tuple[int, Any]]:
+        """Values one after another."""
+        while self._next():
+            line = self._line
+            yield line, self._value()
+
+    def wrapped(self) -> Iterator[tuple[int, Any]]:
+        """The items of the array that is the first in an object; its other keys are said."""
+        self._take("{")
+        key = self._key()
+        yield from self._array()
+        others: list[str] = []
+        while self._take(",}") == ",":
+            others.append(self._key())
+            self._next()
+            self._value()
+        if others:
+            say_once(f"{self._path}: keys beside {key} that are not read: {', '.join(others)}")
+        if self._next():
+            raise self._wrong("text after the object", self._at)
+
+    def _key(self) -> str:
+        self._next()
+        key = self._value()
+        self._take(":")
+        return str(key)
+
+    def _array(self) -> Iterator[tuple[int, Any]]:
+        self._take("[")
+        if self._next() == "]":
+            self._take("]")
+        else:
+            yield from self._values()
+
+    def _values(self) -> Iterator[tuple[int, Any]]:
+        mark = ","
+        while mark == ",":
+            self._next()
+            line = self._line
+            yield line, self._value()
+            mark = self._take(",]")
+
+    def _next(self) -> str:
+        """Skip white space and return the next character without consuming it; empty at the end of the file."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
+                self._move(self._at + 1)
+            if self._at < len(self._text) or not self._more():
+                return self._text[self._at : self._at + 1]
+
+    def _take(self, marks: str) -> str:
+        character = self._next()
+        if not character or character not in marks:
+            raise self._wrong(f"expected {' or '.join(marks)}, got {character or 'the end of the file'}", self._at)
+        self._move(self._at + 1)
+        return character
+
+    def _value(self) -> Any:
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._is_final(error) or not self._more():
+                    raise self._wrong(error.msg, error.pos) from None
+            except (ValueError, RecursionError) as error:
+                raise malformed(f"{self._path}:{self._line}", error) from None
+            else:
+                self._move(end)
+                return value
+
+    def _is_final(self, error: json.JSONDecodeError) -> bool:
+        """Whether reading more text would not help: the error is not at the window's end, nor an unfinished string."""
+        return error.pos < len(self._text) - 32 and not error.msg.startswith("Unterminated string")
+
+    def _more(self) -> bool:
+        """Read on, at least doubling the window, so that the total work stays linear; False at the end of the file."""
+        if self._ended:
+            return False
+        self._text, self._at = self._text[self._at :], 0
+        if len(self._text) > MAX_RECORD:
+            raise _too_long(f"{self._path}:{self._line}")
+        chunk = self._file.read(max(_CHUNK, len(self._text)))
+        self._ended = not chunk
+        try:
+            self._text += self._decoder.decode(chunk, final=self._ended)
+        except UnicodeDecodeError:
+            raise UserError(f"{self._path}:{self._line}", "is not UTF-8", "save the file as UTF-8") from None
+        return True
+
+    def _move(self, end: int) -> None:
+        self._line += self._text.count("\n", self._at, end)
+        self._at = end
+
+    def _wrong(self, problem: str, position: int) -> UserError:
+        line = self._line + self._text.count("\n", self._at, position)
+        return UserError(f"{self._path}:{line}", f"malformed JSON ({problem})", "write one JSON object a line")
