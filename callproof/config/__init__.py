@@ -3,6 +3,7 @@
 from .data_config import Split
 from .extra import OURS
 from .origins import resolve, resolve_values
+from .prompt_config import PromptConfig
 from .run_config import (
     FOLDER_PATTERN,
     NAME_PATTERN,
@@ -10,7 +11,6 @@ from .run_config import (
     GateConfig,
     LossWeights,
     ModelConfig,
-    PromptConfig,
     RunConfig,
     ServeConfig,
     TrainConfig,

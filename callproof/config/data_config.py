@@ -17,11 +17,14 @@ class DataConfig(Record):
     """Where sessions, system prompt and catalog lie; see docs/data.md.
 
     Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`,
-    or a list of such; `hf:owner/name[/config][:split]` is a Hugging Face dataset, `s3://` and `https://` are read where
-    fsspec is installed.
+    or there is no domain, or a list of such. `hf:owner/name[/config][:split]` is a Hugging Face dataset; `s3://` and
+    `https://` are read where fsspec is installed.
     """
 
-    domain: Path = Field(description="folder with system_prompt.md, tools.json and sessions/")
+    domain: Path | None = Field(
+        default=None,
+        description="folder with system_prompt.md, tools.json and sessions/; not needed where sessions bring theirs",
+    )
     train: Sources = Field(default="sessions/train.jsonl", description="training sessions: one source, or a list")
     eval: Sources | None = Field(
         default=None, description="evaluation sessions; default: sessions/eval.jsonl, or see eval_share"
@@ -73,14 +76,21 @@ class DataConfig(Record):
 
     @property
     def tools_path(self) -> Path | None:
-        return None if self.tools == "none" else self.tools or self.domain / "tools.json"
+        """Where the domain's tools are; None where there are none."""
+        return None if self.tools == "none" else self.tools or self._in_domain("tools.json")
 
     @property
     def prompt_path(self) -> Path | None:
         """Where the domain's system prompt is; None where there is none."""
-        if self.system_prompt == "none":
-            return None
-        return self.system_prompt or self.domain / "system_prompt.md"
+        return None if self.system_prompt == "none" else self.system_prompt or self._in_domain("system_prompt.md")
+
+    @property
+    def title(self) -> str:
+        """What the data is called: the domain, or the training sessions where there is none."""
+        return self.domain.name if self.domain else self.source("train")
+
+    def _in_domain(self, name: str) -> Path | None:
+        return self.domain and self.domain / name
 
     @model_validator(mode="after")
     def _one_evaluation(self) -> "DataConfig":
@@ -93,7 +103,12 @@ class DataConfig(Record):
         shared = self.eval is None and self.eval_share > 0
         sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
         listed = (sessions,) if isinstance(sessions, str) else sessions
-        return tuple(one if one.startswith(("hf:", "./")) or "://" in one else str(self.domain / one) for one in listed)
+        return tuple(self._placed(source) for source in listed)
+
+    def _placed(self, source: str) -> str:
+        if self.domain is None or source.startswith(("hf:", "./")) or "://" in source:
+            return source
+        return str(self.domain / source)
 
     def source(self, split: Split) -> str:
         """The sources of a split as one text; of a single one, its path."""

@@ -7,7 +7,6 @@ Every key is documented where it is declared; an unknown key is refused. Paths a
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +15,7 @@ from callproof.records import Record
 from .data_config import DataConfig
 from .extra import Attention, Schedule, check_extra
 from .origins import resolve, sections_of
+from .prompt_config import PromptConfig
 from .servable import REFUSED_KEYS, without_unused
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -27,46 +27,7 @@ FOLDER_PATTERN = rf"^{_PART}$"
 BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
 
-BUILTIN_PREAMBLE = Path(__file__).with_name("assets") / "preamble.md"
-"""When to call a tool, in three sentences."""
-
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class PromptConfig(Record):
-    """How the system turn is assembled; see callproof.turns.prompt."""
-
-    preamble: Literal["builtin"] | Path | None = Field(
-        default=None, description="text file, put before every system prompt; builtin: a few sentences on tools"
-    )
-    question: Path | None = Field(
-        default=None, description=".jinja file that writes the user's message from instruction, input and context"
-    )
-    catalog: Literal["tools", "text", "none"] = Field(
-        default="tools",
-        description="tools: the chat template renders them; text: JSON lines in the system prompt; none: not shown",
-    )
-    timezone: str = Field(default="Europe/Zurich", description="IANA name, for the date line")
-    date_line: bool = Field(default=True, description="add the current date and time of the session")
-    shuffle_sections: bool = Field(default=True, description="shuffle sections and bullets per session id")
-    shuffle_tools: bool = Field(default=True, description="shuffle the catalog per session id")
-    template_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="variables of the chat template, such as enable_thinking: false; requests carry them too",
-    )
-
-    @property
-    def preamble_file(self) -> Path | None:
-        return BUILTIN_PREAMBLE if self.preamble == "builtin" else self.preamble
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (OSError, ValueError, ZoneInfoNotFoundError):
-            raise ValueError("expected a time zone such as Europe/Zurich") from None
-        return timezone
 
 
 class ModelConfig(Record):

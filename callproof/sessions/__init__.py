@@ -2,6 +2,7 @@
 
 from .acceptance import Acceptance, GoldCall
 from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
+from .dates import is_day
 from .forms import FORMS, IDS, form_named
 from .logs import Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
@@ -36,6 +37,7 @@ __all__ = [
     "form_named",
     "gold_answer",
     "is_dataset",
+    "is_day",
     "merged_sessions",
     "module_sessions",
     "read_exchange",

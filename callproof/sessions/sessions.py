@@ -16,7 +16,7 @@ domain (see `callproof.turns.domain`).
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from callproof.calls import MAX_DEPTH, RefusedJSON, ToolCall, writable_value
 from callproof.catalog import Catalog
@@ -24,6 +24,7 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
+from .dates import is_iso, recorded_at
 from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
@@ -68,7 +69,8 @@ class Session(Record):
 
     `system` and `tools` are those that the session was recorded with; None: those of its domain. `conversation` names
     what several sessions are branches of: they stay on one side of a split, and count as one in intervals. `metadata`
-    is what its record held beside the conversation.
+    is what its record held beside the conversation. `at`: when it took place, in ISO 8601; without an offset it is
+    local time.
     """
 
     session_id: str = Field(min_length=1)
@@ -78,6 +80,14 @@ class Session(Record):
     tools: Catalog | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     conversation: str | None = Field(default=None, min_length=1)
+    at: str | None = None
+
+    @field_validator("at")
+    @classmethod
+    def _date(cls, at: str | None) -> str | None:
+        if at is not None and not is_iso(at):
+            raise ValueError("expected a date in ISO 8601 such as 2026-05-04T10:30:00+02:00")
+        return at
 
     @model_validator(mode="after")
     def _roles(self) -> "Session":
@@ -122,6 +132,7 @@ class Session(Record):
         """The session in callproof's own form, from which it is read back."""
         value: dict[str, Any] = {"session_id": self.session_id}
         value |= {} if self.conversation is None else {"conversation": self.conversation}
+        value |= {} if self.at is None else {"at": self.at}
         value |= {"tags": list(self.tags)} if self.tags else {}
         value |= {} if self.system is None else {"system": self.system}
         value |= {} if self.tools is None else {"tools": [tool.wire() for tool in self.tools.tools]}
@@ -208,7 +219,8 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
     try:
         writable_value(record, 2 * MAX_DEPTH)
         read = own_form(record, where, name, form)
-        return read, Session.model_validate(read.fields)
+        at = record.get("at") or recorded_at(record)
+        return read, Session.model_validate({**read.fields, "at": at})
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
     except ValidationError as error:

@@ -1,7 +1,8 @@
 """The sessions of a configuration, with the system prompt and tools that each of them gets.
 
 A domain is a folder with `system_prompt.md`, `tools.json` and `sessions/`. A session's own system prompt or tools
-take the place of the domain's, so each file is read when the first session needs it, and may be missing if none does.
+take the place of the domain's, so each file is read when the first session needs it, and may be missing if none does;
+so may the domain.
 `tools.json` is needed by a session without tools of its own, unless it calls none and `prompt.catalog` is `none`.
 
 The sessions of a split come from `data.train` and `data.eval`, or from the user's module
@@ -54,7 +55,7 @@ class Domain:
         if path is None or not path.exists():
             if (path is None or self._prompt.catalog == "none") and not session.calls_tools:
                 return NO_TOOLS
-            raise _missing(path or "data.tools: none", "tools", session, where)
+            raise _missing(path, "tools", session, where)
         return self._catalog
 
     def conversation(self, session: Session, where: str) -> Conversation:
@@ -71,7 +72,7 @@ class Domain:
 
     @cached_property
     def _catalog(self) -> Catalog:
-        return read_catalog(self._data.tools_path or self._data.domain)
+        return read_catalog(self._data.tools_path) if self._data.tools_path else NO_TOOLS
 
     @cached_property
     def _template(self) -> str:
@@ -82,9 +83,11 @@ class Domain:
         return read_text(self._prompt.preamble_file) if self._prompt.preamble_file else ""
 
 
-def _missing(path: Path | str, what: str, session: Session, where: str) -> UserError:
-    problem = f"cannot be read (no such file), but session {session.session_id!r} ({where}) brings no {what} of its own"
-    return UserError(path, problem, f"write the file, or give the session its {what}")
+def _missing(path: Path | None, what: str, session: Session, where: str) -> UserError:
+    unread = "cannot be read (no such file)" if path else "names none"
+    problem = f"{unread}, but session {session.session_id!r} ({where}) brings no {what} of its own"
+    place = path or f"data.{what}"
+    return UserError(place, problem, f"write the file, or give the session its {what}")
 
 
 def split_sessions(config: RunConfig, split: Split, read: Reader = read_records) -> Iterator[tuple[str, Session]]:

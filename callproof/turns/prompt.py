@@ -1,8 +1,10 @@
 """Prompt assembly, the only one: training, requests to the server and scoring all use the messages made here.
 
-A domain's system prompt is Markdown: a preamble, then `## sections` of `- bullets`. Per session id, deterministically
-(seed 002): the date line is added to the preamble, and sections, bullets and tools are shuffled so that no adapter
-learns an order. A session's own system prompt is used as it was recorded, with its date and order.
+A system prompt is shown as it is written, the domain's as well as one that a session brings. To a domain's, which is
+Markdown (a preamble, then `## sections` of `- bullets`), the configuration may do two things (seed 002), both the same
+whenever the same session is asked: `prompt.date_line` puts the date of the session behind the preamble, an invented one
+where it has none, and `prompt.shuffle_sections` shuffles sections and bullets (`callproof.turns.sections`), so that no
+adapter learns an order. `prompt.shuffle_tools` shuffles the tools of any session.
 
 The text of `prompt.preamble` comes before either. `prompt.catalog` says how the model sees the tools:
 
@@ -26,7 +28,9 @@ from callproof.calls import render, render_tools
 from callproof.catalog import Catalog, Tool
 from callproof.config import PromptConfig
 from callproof.records import Record
-from callproof.sessions import Message, Session
+from callproof.sessions import Message, Session, is_day
+
+from .sections import shuffled, split
 
 _EPOCH = datetime(2026, 1, 5, 8, 0)
 
@@ -55,32 +59,37 @@ def _generator(session_id: str, purpose: str) -> random.Random:
 
 
 def session_time(session_id: str, timezone: str = "Europe/Zurich") -> datetime:
-    """The fictional time of a session: in 2026 between 8 and 18 o'clock, derived from its id."""
+    """The invented time of a session without one: in 2026 between 8 and 18 o'clock, derived from its id."""
     rng = _generator(session_id, "time")
     moment = _EPOCH + timedelta(days=rng.randrange(355), minutes=rng.randrange(600))
     return moment.replace(tzinfo=ZoneInfo(timezone))
 
 
-def system_prompt(template: str, session_id: str, config: PromptConfig) -> str:
-    """The system prompt of one session: date line added, sections and bullets shuffled as `config` says."""
-    preamble, *sections = template.strip().split("\n## ")
-    parts = [preamble.strip()] if preamble.strip() else []
-    if config.date_line:
-        moment = session_time(session_id, config.timezone)
-        parts.append(f"Current DateTime ({config.timezone}): {moment:%A, %Y-%m-%d %H:%M}")
-    rng = _generator(session_id, "sections")
+def system_prompt(template: str, session_id: str, config: PromptConfig, at: str | None = None) -> str:
+    """The system prompt of one session, made from that of its domain.
+
+    Args:
+        template: the domain's, which stands as it is unless `config` says otherwise.
+        at: when the session was recorded, see `Session`.
+    """
+    if not config.date_line and not config.shuffle_sections:
+        return template.strip()
+    preamble, rest = split(template)
+    date = date_line(session_id, config.timezone, at) if config.date_line else ""
     if config.shuffle_sections:
-        rng.shuffle(sections)
-    parts += [_section(section, rng, config.shuffle_sections) for section in sections]
-    return "\n\n".join(parts)
+        rest = shuffled(rest, _generator(session_id, "sections"))
+    return "\n\n".join(filter(None, (preamble, date, rest)))
 
 
-def _section(section: str, rng: random.Random, shuffle: bool) -> str:
-    title, *lines = section.strip().splitlines()
-    bullets = [line for line in lines if line.strip()]
-    if shuffle:
-        rng.shuffle(bullets)
-    return "\n".join([f"## {title.strip()}", *bullets])
+def date_line(session_id: str, timezone: str, at: str | None) -> str:
+    """The line that says when a session takes place, its time in `timezone`; a date without a time stays one."""
+    if at is None:
+        moment = session_time(session_id, timezone)
+    else:
+        moment = datetime.fromisoformat(at)
+        moment = moment.astimezone(ZoneInfo(timezone)) if moment.tzinfo else moment
+    shown = f"{moment:%A, %Y-%m-%d}" if at and is_day(at) else f"{moment:%A, %Y-%m-%d %H:%M}"
+    return f"Current DateTime ({timezone}): {shown}"
 
 
 def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
@@ -168,7 +177,7 @@ def conversation(
     """
     tools = tuple(tool.wire() for tool in _ordered(catalog, session.session_id, config)) or None
     own = session.system
-    parts = [preamble.strip(), system_prompt(template, session.session_id, config) if own is None else own]
+    parts = [preamble.strip(), system_prompt(template, session.session_id, config, session.at) if own is None else own]
     parts += [render_tools(tools)] if tools and config.catalog == "text" else []
     text = "\n\n".join(filter(None, parts))
     system = [{"role": "system", "content": text}] if text else []

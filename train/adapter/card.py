@@ -44,7 +44,7 @@ def _scores(manifest: dict[str, Any], evaluated: dict[str, Any] | None) -> dict[
 
 def _metadata(config: RunConfig, name: str, scores: dict[str, float]) -> ModelCardData:
     base = config.model.base_model
-    domain = config.data.domain.name
+    domain = config.data.title
     results = [
         EvalResult(
             task_type=TASK[0],
@@ -77,7 +77,7 @@ def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float])
     return f"""# {config.name}
 
 A LoRA adapter for tool calling on `{serve["base_model"]}`: rank {serve["rank"]}, {manifest["steps"]} steps on
-{data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of the domain `{config.data.domain.name}`.
+{data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of `{config.data.title}`.
 
 ## Evaluation
 

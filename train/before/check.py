@@ -9,6 +9,7 @@ left.
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +22,11 @@ from callproof.sessions import Alike, Corpus, Session, Told
 from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
-from ..rows.encode import Encoder, Row
+from ..rows.encode import IGNORED, Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
 from ..rows.texts import split_texts, text_row
+from .many_rows import ManyRows, RowCount
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
 _PERCENTILES = (50, 90, 99, 100)
@@ -55,7 +57,11 @@ class Pair(Record):
 
 
 class SplitReport(Record):
-    """Figures of one split. `responses` counts assistant messages by what they hold; `rejected` is `file:line: why`."""
+    """Figures of one split.
+
+    `responses` counts assistant messages by what they hold; `rejected` is `file:line: why`; `invented_dates` counts
+    sessions whose prompt has a date that is not theirs; `cut_answers` those with an answer over `eval.max_tokens`.
+    """
 
     path: str
     sessions: int
@@ -66,6 +72,9 @@ class SplitReport(Record):
     tokens: Tokens | None
     dropped: tuple[Dropped, ...]
     rejected: tuple[str, ...]
+    invented_dates: int
+    cut_answers: tuple[str, ...]
+    many_rows: ManyRows | None
 
 
 class Report(Record):
@@ -180,6 +189,12 @@ def _leaks(likenesses: list[Alike], held_out: "_SplitCount", train: "_SplitCount
     return _pairs(likenesses, held_out.ids, train.ids)
 
 
+def _longest_answer(row: Row) -> int:
+    """Tokens of the longest run of labels."""
+    runs = (len(list(run)) for learnt, run in groupby(row.labels, lambda label: label != IGNORED) if learnt)
+    return max(runs, default=0)
+
+
 class _SplitCount:
     """The figures of one split, counted while its sessions are read."""
 
@@ -192,6 +207,9 @@ class _SplitCount:
         self._supervised = 0
         self._dropped: list[Dropped] = []
         self._rejected: list[str] = []
+        self._invented_dates = 0
+        self._cut: list[str] = []
+        self._many_rows: RowCount | None = None
         self.calls: Counter[str] = Counter()
         self.tools: dict[str, None] = {}
         self.ids: list[str] = []
@@ -214,6 +232,7 @@ class _SplitCount:
             for line in lint.unjudged:
                 say(f"{where}: {line}")
             self._count(session)
+            self._invented_dates += self._config.prompt.date_line and session.system is None and session.at is None
             if self._encoder:
                 self._encode(self._encoder, session, where, show)
             yield session.model_dump()["messages"]
@@ -253,6 +272,12 @@ class _SplitCount:
             self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
         self._keep(rows, session.session_id, where, show)
+        if len(rows) > 1 and self._config.model.chat_template != "hermes":
+            self._many_rows = self._many_rows or RowCount(encoder)
+            self._many_rows.add(conversation, rows)
+        longest, limit = max(map(_longest_answer, rows), default=0), self._config.eval.max_tokens
+        if longest > limit:
+            self._cut.append(f"{session.session_id} (an answer of {longest} tokens, over eval.max_tokens {limit})")
 
     def _without_catalog(self, whole: Conversation, session: Session, where: str) -> Conversation:
         """The conversation as the model would see it without its tools; calls are still read by their schemas."""
@@ -272,6 +297,9 @@ class _SplitCount:
             tokens=self._tokens() if self._encoder else None,
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),
+            invented_dates=self._invented_dates,
+            cut_answers=tuple(self._cut) if self._split == "eval" else (),
+            many_rows=self._many_rows.result() if self._many_rows else None,
         )
 
     def _tokens(self) -> Tokens:

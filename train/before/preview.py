@@ -100,6 +100,17 @@ def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
             for name, split in splits.items()
             for session in split.dropped
         ],
+        "prompts with an invented date (prompt.date_line, and the session has none)": [
+            f"{name}: {split.invented_dates:,} of {split.sessions:,} sessions"
+            for name, split in splits.items()
+            if split.invented_dates
+        ],
+        "rows that repeat their history": [
+            f"{name}: {split.many_rows.sentence()}" for name, split in splits.items() if split.many_rows
+        ],
+        "eval sessions with an answer that evaluation would cut": [
+            line for split in splits.values() for line in split.cut_answers
+        ],
         "no figures in tokens": [report.no_tokens] if report.no_tokens else [],
         "this would spoil the training": report.spoiled,
     }

@@ -8,9 +8,6 @@ from callproof.config import PromptConfig
 from callproof.sessions import Session
 from callproof.turns import NO_TOOLS, system_prompt
 
-PROMPT = PromptConfig(date_line=False, shuffle_sections=False, shuffle_tools=False)
-"""The prompt as it was recorded, nothing added and nothing moved."""
-
 
 class Common:
     """Takes the sessions in order; `tools` are then those of all, each as the last session has it."""
@@ -53,7 +50,7 @@ class Common:
         """The session without what `tools.json` and `system_prompt.md` say as well, to the letter."""
         tools = {tool.name: tool.wire() for tool in (session.tools or NO_TOOLS).tools}
         own_system = session.system or ""
-        shared = own_system == self.system and own_system == system_prompt(own_system, "", PROMPT)
+        shared = own_system == self.system and own_system == system_prompt(own_system, "", PromptConfig())
         changes = {
             "tools": None if tools and tools == self.tools else session.tools or NO_TOOLS,
             "system": None if shared and own_system else own_system,

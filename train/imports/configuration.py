@@ -18,11 +18,6 @@ data:
   eval: eval.jsonl
   max_context_length: 8192   # tokens; longer sessions are left out, `check` says how many
 
-prompt:                      # as it was recorded: nothing added, nothing moved
-  date_line: false
-  shuffle_sections: false
-  shuffle_tools: false
-
 model:
   base_model: {base}
   dtype: {dtype}

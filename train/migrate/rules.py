@@ -150,6 +150,4 @@ def as_recorded(draft: Draft) -> None:
     note = "sessions are shown as they were recorded"
     draft.complete("data.system_prompt", "none", note)
     draft.complete("data.tools", "none", note)
-    for key in ("date_line", "shuffle_sections", "shuffle_tools"):
-        draft.complete(f"prompt.{key}", False, note)
     complete_run(draft)

@@ -136,6 +136,12 @@ def _module(draft: Draft, old: str, value: Any) -> None:
         draft.put("data.load_module", value, old, value, "give it build_sessions(config, split)")
 
 
+def _finish_tool_calls(draft: Draft) -> None:
+    for key in ("date_line", "shuffle_sections", "shuffle_tools"):
+        draft.complete(f"prompt.{key}", True, "as the old system has it, by the session's id")
+    complete_run(draft)
+
+
 TOOL_CALLS = System(
     name="llm-tool-call-sft (seed 002)",
     signs=(("data.sysprompt_path",), ("data.dataset_name", "model.base_model_name"), ("model.base_model_name",)),
@@ -164,7 +170,7 @@ TOOL_CALLS = System(
         "eval.temperature": to("eval.temperature"),
     },
     defaults={f"train.{key}": value for key, value in HF_DEFAULTS.items() if key not in ("save_steps",)},
-    finish=complete_run,
+    finish=_finish_tool_calls,
     arguments=("train.", "run."),
 )
 

@@ -79,7 +79,7 @@ def check_prepared(folder: Path, config: RunConfig, tokenizer: Any) -> Prepared:
     now = {**base_hashes(tokenizer), **hashes_here(config)}
     for name, value in now.items():
         if record.sha256.get(name) != value:
-            owner = f"that of {config.model.base_model if name in OF_BASE else config.data.domain}"
+            owner = f"that of {config.model.base_model if name in OF_BASE else config.data.title}"
             problem = f"rows were prepared with another {name.replace('_', ' ')} than {owner}"
             raise UserError(folder, problem, AGAIN)
     if record.prompt != config.prompt:

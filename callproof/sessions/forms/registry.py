@@ -27,7 +27,7 @@ from .form import Form, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
 TOOLS = ("tools", "functions", "available_tools")
-BESIDE = (*IDS, "conversation", "tags", "system", *TOOLS, "metadata")
+BESIDE = (*IDS, "conversation", "at", "tags", "system", *TOOLS, "metadata")
 
 FORMS = (
     *openai.FORMS,

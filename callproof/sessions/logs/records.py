@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..dates import logged_at
 from .exchanges import Exchange
 
 _IDS = ("instance_id", "task_id")
@@ -19,6 +20,7 @@ def plain_record(row: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
     return {
         **({"session_id": named} if named else {}),
         **kept,
+        "at": logged_at(row),
         "messages": [_newer(message) for message in (*exchange.messages, exchange.spoken)],
         "tools": exchange.tools,
     }

@@ -56,21 +56,38 @@ def shown(config: RunConfig) -> tuple[str | None, list[str]]:
 
 
 def test_a_session_without_its_own_is_shown_the_domain_s(make: Make) -> None:
-    system, tools = shown(make({"messages": TALK}))
-    assert system is not None
-    assert system.startswith("You help.\n\nCurrent DateTime")
-    assert tools == ["find"]
+    assert shown(make({"messages": TALK})) == ("You help.\n\n## Rules\n- Be short.\n- Be kind.", ["find"])
+    dated, _ = shown(make({"messages": TALK, "metadata": {"timestamp": 1777890600}}, prompt={"date_line": True}))
+    assert dated is not None  # 1777890600 s: 2026-05-04T10:30:00Z
+    assert dated.startswith("You help.\n\nCurrent DateTime (Europe/Zurich): Monday, 2026-05-04 12:30\n\n## Rules\n")
 
 
 def test_what_a_session_brings_is_shown_as_it_was_recorded(make: Make) -> None:
     own = "I help.\n\n## A\n- b\n- a\n\n## B\n- c\n"
-    config = make({"messages": TALK, "system": own, "tools": [TOOL, OTHER]}, prompt={"shuffle_tools": False})
+    config = make({"messages": TALK, "system": own, "tools": [TOOL, OTHER]})
     assert shown(config) == (own, ["find", "now"])
 
 
 def test_a_domain_whose_sessions_bring_all_needs_no_files(make: Make) -> None:
     config = make({"messages": TALK, "system": "", "tools": [TOOL]}, files=())
     assert shown(config) == (None, ["find"])
+
+
+def test_sessions_that_bring_all_need_no_domain(tmp_path: Path) -> None:
+    own = [{"role": "system", "content": " I help.\n"}, *TALK]
+    for split in ("train", "eval"):
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps({"messages": own, "tools": [TOOL]}))
+    paths = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "eval")}
+    config = RunConfig.model_validate({"name": "demo", "data": paths})
+    assert shown(config) == (" I help.\n", ["find"])
+    (tmp_path / "eval.jsonl").write_text(json.dumps({"messages": TALK}))
+    with pytest.raises(
+        UserError, match=r"^data.tools: names none, but session 'eval.jsonl:1' \(.*\) brings no tools of"
+    ):
+        eval_turns(config)
+    (tmp_path / "eval.jsonl").write_text(json.dumps({"messages": [TALK[0], TALK[-1]]}))
+    assert shown(config) == (None, [])
+    assert config.data.model_copy(update={"eval": "x.jsonl"}).source("eval") == "x.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +119,7 @@ def test_talk_without_tools_needs_no_catalog_where_none_is_shown(make: Make) -> 
 def test_the_preamble_comes_before_the_domain_s_prompt_and_before_a_session_s(make: Make, tmp_path: Path) -> None:
     (tmp_path / "preamble.md").write_text("Call tools.\n")
     prompt = {"preamble": str(tmp_path / "preamble.md")}
-    assert (shown(make({"messages": TALK}, prompt=prompt))[0] or "").startswith("Call tools.\n\nYou help.\n\nCurrent")
+    assert (shown(make({"messages": TALK}, prompt=prompt))[0] or "").startswith("Call tools.\n\nYou help.\n\n## Rules")
     assert shown(make({"messages": TALK, "system": "I help."}, prompt=prompt))[0] == "Call tools.\n\nI help."
 
 
@@ -298,10 +315,8 @@ def test_prompt_and_tools_may_lie_anywhere_and_the_prompt_may_be_none(make: Make
     (tmp_path / "calls.json").write_text(json.dumps([OTHER]))
     data = {"system_prompt": str(tmp_path / "sys.md"), "tools": str(tmp_path / "calls.json")}
     talk = [TALK[0], TALK[-1]]
-    assert shown(make({"messages": talk}, files=(), data=data, prompt={"date_line": False})) == ("Elsewhere.", ["now"])
-    plain = make(
-        {"messages": talk}, files=(), data={"system_prompt": "none"}, prompt={"date_line": False, "catalog": "none"}
-    )
+    assert shown(make({"messages": talk}, files=(), data=data)) == ("Elsewhere.", ["now"])
+    plain = make({"messages": talk}, files=(), data={"system_prompt": "none"}, prompt={"catalog": "none"})
     (tmp_path / "tools.json").unlink(missing_ok=True)
     assert shown(plain) == (None, [])
 

@@ -10,6 +10,7 @@ from callproof.sessions import Session
 from callproof.turns import conversation, session_time, template_messages
 from callproof.turns.prompt import system_prompt
 
+ALL = PromptConfig(date_line=True, shuffle_sections=True, shuffle_tools=True)
 TEMPLATE = "You are Ada.\n\n## One\n- a\n- b\n- c\n\n## Two\n- d\n- e\n\n## Three\n- f\n"
 TOOLS = Catalog(tools=tuple(Tool(name=name, parameters={"type": "object", "properties": {}}) for name in "abcdef"))
 SESSION = Session.model_validate(
@@ -30,13 +31,13 @@ SESSION = Session.model_validate(
 
 
 def test_the_same_session_always_gets_the_same_prompt_and_another_one_another() -> None:
-    prompts = [system_prompt(TEMPLATE, f"s-{number}", PromptConfig()) for number in range(20)]
-    assert prompts == [system_prompt(TEMPLATE, f"s-{number}", PromptConfig()) for number in range(20)]
+    prompts = [system_prompt(TEMPLATE, f"s-{number}", ALL) for number in range(20)]
+    assert prompts == [system_prompt(TEMPLATE, f"s-{number}", ALL) for number in range(20)]
     assert len(set(prompts)) == 20
 
 
 def test_shuffling_keeps_every_bullet_in_its_section_and_the_preamble_first() -> None:
-    prompt = system_prompt(TEMPLATE, "s-3", PromptConfig())
+    prompt = system_prompt(TEMPLATE, "s-3", ALL)
     preamble, date, *sections = prompt.split("\n\n")
     assert preamble == "You are Ada."
     assert date.startswith("Current DateTime (Europe/Zurich): ")
@@ -44,10 +45,12 @@ def test_shuffling_keeps_every_bullet_in_its_section_and_the_preamble_first() ->
     assert parts == {"## One": {"- a", "- b", "- c"}, "## Two": {"- d", "- e"}, "## Three": {"- f"}}
 
 
-def test_without_shuffling_and_date_the_template_stands_as_it_is() -> None:
-    plain = PromptConfig(shuffle_sections=False, shuffle_tools=False, date_line=False)
-    assert system_prompt(TEMPLATE, "s-3", plain) == TEMPLATE.strip()
-    talk = conversation(SESSION, TEMPLATE, TOOLS, plain)
+def test_by_default_nothing_is_added_and_nothing_is_moved() -> None:
+    wrapped = "\n## First\n\n1. Ask.\n2. Look\n   it up.\n\n\n```\n## no heading\n```\n- a\n  b\n"
+    assert system_prompt(wrapped, "s-3", PromptConfig()) == wrapped.strip()
+    talk = conversation(SESSION, TEMPLATE, TOOLS, PromptConfig())
+    assert talk.messages[0]["content"] == TEMPLATE.strip()
+    assert conversation(SESSION, "", TOOLS, PromptConfig()).messages[0]["role"] == "user"
     assert [tool["function"]["name"] for tool in talk.tools or ()] == list("abcdef")
 
 
@@ -55,6 +58,24 @@ def test_a_session_takes_place_in_opening_hours_and_in_its_time_zone() -> None:
     moments = [session_time(f"s-{number}", "Asia/Tokyo") for number in range(500)]
     assert all(8 <= moment.hour < 18 for moment in moments)
     assert {str(moment.tzinfo) for moment in moments} == {"Asia/Tokyo"}
+
+
+@pytest.mark.parametrize(
+    ("at", "line"),
+    [
+        ("2026-05-04T23:30:00+00:00", "Tuesday, 2026-05-05 01:30"),
+        ("2026-01-05T23:30:00Z", "Tuesday, 2026-01-06 00:30"),
+        ("2026-05-04 10:30", "Monday, 2026-05-04 10:30"),
+        ("2026-05-04", "Monday, 2026-05-04"),
+        ("20260504", "Monday, 2026-05-04"),
+    ],
+)
+def test_the_date_line_says_when_a_session_was_recorded(at: str, line: str) -> None:
+    dated = SESSION.model_copy(update={"at": at})
+    config = PromptConfig(date_line=True)
+    sections = "## One\n- a\n- b\n- c\n\n## Two\n- d\n- e\n\n## Three\n- f"
+    system = conversation(dated, TEMPLATE, TOOLS, config).messages[0]["content"]
+    assert system == f"You are Ada.\n\nCurrent DateTime (Europe/Zurich): {line}\n\n{sections}"
 
 
 def test_tool_results_carry_the_id_of_the_call_that_they_answer() -> None:

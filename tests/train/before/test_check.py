@@ -13,11 +13,11 @@ import pytest
 from conftest import ROOT
 from template_tokenizers import LOSE_CALLS, template_tokenizer, trl_template
 
-from callproof.config import ModelConfig, RunConfig, load
+from callproof.config import ModelConfig, PromptConfig, RunConfig, load
 from callproof.console.html import source_hash
 from callproof.errors import UserError
 from train.before.check import Found, check
-from train.before.preview import print_examples, print_report, segments, visible, write_html
+from train.before.preview import findings, print_examples, print_report, segments, visible, write_html
 from train.cli import main
 from train.rows.encode import IGNORED, Encoder
 
@@ -134,6 +134,51 @@ def test_sessions_that_are_too_long_are_dropped_with_the_reason(tmp_path: Path, 
     assert dropped.session_id == "t4"
     assert re.fullmatch(r"\d+ tokens, over data.max_context_length 500", dropped.reason)
     assert report.splits["train"].tokens.rows == 3
+
+
+def test_invented_dates_are_counted_where_a_date_line_is_asked_for(tmp_path: Path) -> None:
+    dated = {**GOOD["train"][0], "session_id": "t4", "at": "2026-05-04"}
+    own_prompt = {**GOOD["train"][0], "session_id": "t5", "system": "I help."}
+    config = write(tmp_path, {**GOOD, "train": [*GOOD["train"], dated, own_prompt]})
+    assert [split.invented_dates for split in check(config, "none").report.splits.values()] == [0, 0]
+    asked = config.model_copy(update={"prompt": PromptConfig(date_line=True)})
+    report = check(asked, "none").report
+    assert [split.invented_dates for split in report.splits.values()] == [3, 1]
+    assert report.spoiled == []
+    kinds = dict(findings(report))
+    told = kinds["prompts with an invented date (prompt.date_line, and the session has none)"]
+    assert told == ["train: 3 of 5 sessions", "eval: 1 of 1 sessions"]
+
+
+def test_a_row_for_each_answer_is_told_with_what_one_row_would_cost(tmp_path: Path) -> None:
+    """Qwen3's template writes an empty think block into the last answer alone."""
+    pytest.importorskip("trl")
+    talk = [message for number in range(4) for message in session("", f"q{number}", {"content": "Yes."})["messages"]]
+    config = write(tmp_path, {**GOOD, "train": [{"session_id": "t9", "messages": talk}]})
+    tokenizer = template_tokenizer("qwen3", trl_template("qwen3"))
+    split = check(config, Encoder(tokenizer)).report.splits["train"]
+    assert split.many_rows is not None
+    assert split.tokens is not None
+    bundled = ModelConfig(chat_template="hermes").template_file
+    assert bundled is not None
+    tokenizer.chat_template = bundled.read_text()
+    one_row = check(config, Encoder(tokenizer)).report.splits["train"]
+    assert one_row.tokens is not None
+    assert one_row.many_rows is None
+    assert (split.many_rows.sessions, split.many_rows.rows, one_row.tokens.rows) == (1, 4, 1)
+    assert (split.many_rows.tokens, split.many_rows.with_hermes) == (split.tokens.total, one_row.tokens.total)
+    assert split.many_rows.sentence() == (
+        f"a row for each answer: 4 rows of {split.tokens.total:,} tokens (sessions: 1); "
+        f"with model.chat_template: hermes a row for each session, {one_row.tokens.total:,} tokens"
+    )
+
+
+def test_answers_that_evaluation_would_cut_are_named(tmp_path: Path, encoder: Encoder) -> None:
+    long = session("e2", "tell all", {"content": words("w", 200)})
+    report = found_in(tmp_path, encoder, {**GOOD, "eval": [*GOOD["eval"], long]}).report
+    said = len(encoder.tokenizer(words("w", 200) + "<|im_end|>", add_special_tokens=False)["input_ids"])
+    assert said > 256
+    assert report.splits["eval"].cut_answers == (f"e2 (an answer of {said} tokens, over eval.max_tokens 256)",)
 
 
 def test_nothing_left_spoils(tmp_path: Path, encoder: Encoder) -> None:

@@ -80,7 +80,6 @@ def translate(flat: FlatConfig, base: Path, name: str) -> Translation:
         _check_template(made, flat, model["base_model"])
     made.values |= {
         "name": name,
-        "prompt": {"date_line": False, "shuffle_sections": False, "shuffle_tools": False},
         "model": model,
         "lora": lora,
         "train": {
