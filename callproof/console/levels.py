@@ -15,12 +15,11 @@ LIBRARIES = ("HF_", "WANDB_", "TRACKIO_", "HUGGING_FACE_HUB_TOKEN")
 _LOGGER = logging.getLogger("callproof")
 
 
-class _Stderr(logging.StreamHandler):  # pyright: ignore[reportMissingTypeArgument]
+class _Stderr(logging.Handler):
     """Writes to the stderr of the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.setStream(sys.stderr)
-        super().emit(record)
+        print(self.format(record), file=sys.stderr)
 
 
 def set_level(name: str | None) -> None:

@@ -33,6 +33,8 @@ BAD_ANSWERS = {"malformed": Script("<tool_call>{"), "empty": Script("")}
 
 ONCE = [f"once {name}" for name in PASSING]
 ALWAYS = [f"always {name}" for name in PASSING]
+RESENT = ("once reset", "always reset")
+"""Where the connection was a kept one, each attempt is sent once more over a fresh one, without counting."""
 PLAYS = [*ONCE, *ALWAYS, *LASTING, *BAD_ANSWERS]
 """What happens to the call turn of session 0, 1, 2, ...; the later sessions, and all other turns, go well."""
 
@@ -78,7 +80,9 @@ def test_every_fault_is_tried_again_as_often_as_it_should_and_every_turn_is_scor
     with FakeEndpoint(stage) as fake:
         assert main(["--endpoint", fake.url, *words]) == 3
         turns = list(run.turns())
-        assert stage.asked == {json.dumps(turn.messages): attempts(play_of(list(turn.messages))) for turn in turns}
+        for turn in turns:
+            play, asked = play_of(list(turn.messages)), stage.asked[json.dumps(turn.messages)]
+            assert attempts(play) <= asked <= attempts(play) * (2 if play in RESENT else 1), play
 
         outcomes = {outcome.turn_id: outcome for outcome in read_outcomes(run.outcomes_path)}
         assert sum(1 for _ in read_outcomes(run.outcomes_path)) == len(outcomes) == 80
@@ -91,10 +95,13 @@ def test_every_fault_is_tried_again_as_often_as_it_should_and_every_turn_is_scor
         assert told["empty choices"] == 'the answer has no choices: {"choices": []}'
         captured = capsys.readouterr()
         assert "unanswered; --resume asks them again" in captured.err
-        asked = {turn.turn_id: attempts(play_of(list(turn.messages))) for turn in turns}
-        assert {turn_id: outcome.answer.requests for turn_id, outcome in outcomes.items()} == asked
+        plays = {turn.turn_id: play_of(list(turn.messages)) for turn in turns}
+        asked = {turn_id: outcomes[turn_id].answer.requests for turn_id in plays}
+        for turn_id, play in plays.items():
+            assert asked[turn_id] in ({1, 2} if play == "once reset" else {attempts(play)}), play
         retried = json.loads(run.metrics_path.read_text())["models"]["tiny"]["retried"]
-        assert retried == sum(count > 1 for count in asked.values()) == len(ONCE) + len(ALWAYS)
+        assert retried == sum(count > 1 for count in asked.values())
+        assert len(ONCE) + len(ALWAYS) - 1 <= retried <= len(ONCE) + len(ALWAYS)
         assert f"tiny: {retried} of 80 answers took more than one request" in captured.out
 
         stage.healed = True

@@ -58,6 +58,7 @@ def test_exhausted_retries_give_the_last_failure() -> None:
 
 def test_pauses_grow_and_a_wanted_one_is_kept() -> None:
     faults = [Script(status=503), Script(status=429, headers={"Retry-After": "6"}), Script(drop=True)]
+    faults.append(Script(drop=True))  # the first one met a kept connection, and is sent again at once
     with FakeEndpoint("Hello.", faults=faults) as fake:
         reply, _, pauses = ask(fake.url, retries=3)
     assert reply.answer.text == "Hello."

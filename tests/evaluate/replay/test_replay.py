@@ -120,7 +120,7 @@ def test_resume_after_a_torn_line_asks_only_what_is_missing(domain, capsys):
 
 
 def test_unanswered_turns_count_as_wrong_make_the_run_invalid_and_are_asked_again(domain, capsys):
-    with FakeEndpoint(right, faults=[Script(drop=True)] * 8) as fake:
+    with FakeEndpoint(right, faults=[Script(status=503)] * 8) as fake:
         assert replay(domain, fake.url) == 3
         found = last_line(capsys)["runs"][0]["models"]["tiny"]
         assert (found["turn_exact"], found["n"]) == (0.9, 80)

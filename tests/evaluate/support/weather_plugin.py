@@ -29,6 +29,7 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         settings = {
             "name": name,
             "data": {"domain": str(root)},
+            "prompt": {"date_line": True, "shuffle_sections": True, "shuffle_tools": True},
             "serve": {"tool_call_parser": "hermes"},
             "eval": {"retries": 0, "timeout_s": 5},
             "gate": {"margins": MARGINS},
