@@ -172,7 +172,9 @@ def test_variables_of_other_programs_are_ignored_with_a_line_at_level_debug(monk
     monkeypatch.setattr(logging.getLogger("callproof"), "propagate", True)
     caplog.set_level("DEBUG", "callproof")
     assert load(write(GOOD)).name == "demo"
-    assert list(dict.fromkeys(caplog.messages)) == [f"{name}: ignored: not LLM_<SECTION>__<KEY>" for name in sorted(others)]
+    assert list(dict.fromkeys(caplog.messages)) == [
+        f"{name}: ignored: not LLM_<SECTION>__<KEY>" for name in sorted(others)
+    ]
 
 
 def test_the_model_of_seed_004_s_dotenv_is_the_base_and_an_own_variable_stands_above() -> None:
