@@ -7,7 +7,7 @@ bodies of a logged request: as text in ISO 8601, or as seconds since 1970 (or mi
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from callproof.console import say_once
@@ -71,7 +71,13 @@ def _decoded(body: Any) -> Any:
         return None
 
 
+def as_text(value: Any) -> Any:
+    """A date as tables hold it, in ISO 8601; any other value as it is."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def _iso(value: Any) -> str | None:
+    value = as_text(value)
     if isinstance(value, str) and re.fullmatch(r"\d{9,}(\.\d+)?", value):
         value = float(value)
     if isinstance(value, str):

@@ -24,7 +24,7 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
-from .dates import is_iso, recorded_at
+from .dates import as_text, is_iso, recorded_at
 from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 
@@ -219,7 +219,7 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
     try:
         writable_value(record, 2 * MAX_DEPTH)
         read = own_form(record, where, name, form)
-        at = record.get("at") or recorded_at(record)
+        at = as_text(record.get("at")) or recorded_at(record)
         return read, Session.model_validate({**read.fields, "at": at})
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None

@@ -1,7 +1,7 @@
 """What records hold in other words: notations of calls, results, tools, masks; and nothing is lost in silence."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,10 @@ def test_calls_may_be_json_text() -> None:
 
 
 def test_what_json_has_not_is_text_in_the_metadata() -> None:
-    session = to_session(talk(said("a"), at=date(2026, 5, 4), score=float("nan")), "log:1", "log:1")
-    assert session.metadata == {"at": "2026-05-04", "score": None}
+    values = {"day": date(2026, 5, 4), "score": float("nan"), "at": datetime(2026, 5, 4, 9, 30)}
+    session = to_session(talk(said("a"), **values), "log:1", "log:1")
+    assert session.metadata == {"day": "2026-05-04", "score": None}
+    assert session.at == "2026-05-04T09:30:00"
 
 
 def test_arguments_that_differ_or_hide_are_refused() -> None:

@@ -262,7 +262,7 @@ def test_a_source_without_an_example_is_an_error(tmp_path: Path) -> None:
         (("swe", "--mode", "code-context", "--repos", "nowhere"), "nowhere: is no folder"),
         (("swe", "--as-is"), "--as-is: is for sessions"),
         (("swe", "--mode", "code-context"), "in.jsonl:1: holds no files; give --repos"),
-        (("swe-bench",), "argument form: invalid choice: 'swe-bench'"),
+        (("swe-bench",), "argument kind: invalid choice: 'swe-bench'"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], problem: str) -> None:
