@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import DOMAINS, Deployment, run_verb
 
 pytestmark = pytest.mark.e2e
@@ -21,8 +22,9 @@ def test_all_prompts_of_the_server_are_those_of_the_training(deployment: Deploym
 
 def test_a_system_prompt_that_changed_after_the_training_is_found(deployment: Deployment, tmp_path: Path) -> None:
     config = tmp_path / "undated.yaml"
-    text = deployment.configs["car_sales"].read_text(encoding="utf-8")
-    config.write_text(text + "prompt:\n  date_line: false\n", encoding="utf-8")
+    values = yaml.safe_load(deployment.configs["car_sales"].read_text(encoding="utf-8"))
+    values["prompt"]["date_line"] = False
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
     out = tmp_path / "parity.json"
     run_verb("evaluate", "parity", "--endpoint", deployment.url, "--config", config, "--out", out, code=1)
     found = json.loads(out.read_text())

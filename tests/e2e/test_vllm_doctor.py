@@ -11,7 +11,16 @@ from conftest import Deployment, run_verb
 
 from callproof.config import load
 from callproof.errors import EXIT_REGRESSION
-from serve.start import Server, environment, make_plan, of_config, require_wheel, start_command, vllm_yaml
+from serve.start import (
+    Server,
+    environment,
+    make_plan,
+    of_config,
+    require_wheel,
+    start_command,
+    vllm_yaml,
+    with_absolute_paths,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -52,4 +61,6 @@ def test_print_and_write_say_what_the_running_server_was_started_with(trained: d
     configs = [word for path in trained.values() for word in ("--config", str(path))]
     run_verb("serve", *configs, "--write", tmp_path / "v.yaml")
     plan = make_plan([of_config(path) for path in trained.values()], require_wheel().device)
-    assert yaml.safe_load((tmp_path / "v.yaml").read_text()) == yaml.safe_load(vllm_yaml(plan))
+    written = yaml.safe_load((tmp_path / "v.yaml").read_text())
+    assert written == yaml.safe_load(vllm_yaml(with_absolute_paths(plan)))
+    assert Path(written["model"]).is_absolute()
