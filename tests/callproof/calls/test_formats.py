@@ -399,7 +399,7 @@ def test_five_megabytes_of_what_opens_anything_take_about_a_second(name: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_half_a_megabyte_of_anything_takes_a_tenth_of_that(name: str) -> None:
     for unit in sorted(UNITS | {FORMATS[name].openings[0] + "{", render([G], name)[:-4]}):
-        assert seconds(unit, 500_000, name) < 0.5, unit
+        assert seconds(unit, 500_000, name) < 1.5, unit
 
 
 TAGS = {tag for form in FORMATS.values() for tag in form.openings + form.wrappers}

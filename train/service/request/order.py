@@ -73,10 +73,15 @@ def read_order(text: bytes, jobs: Jobs, job_id: str, upload: Path) -> Order:
     made = _flat(value, jobs, job_id) if flat else _whole(value, jobs)
     values, folder = made.values, upload.parent
     if values and not made.faults:
-        data = {"domain": str(folder / "domain"), "eval": str(upload), **values.get("data", {}), "train": str(upload)}
+        data = {
+            "domain": str(folder / "domain"),
+            "eval": str(upload),
+            **(values.get("data") or {}),
+            "train": str(upload),
+        }
         if data.get("eval_share"):
             del data["eval"]
-        values |= {"data": data, "train": {**values.get("train", {}), "output_dir": str(folder / "run")}}
+        values |= {"data": data, "train": {**(values.get("train") or {}), "output_dir": str(folder / "run")}}
         made.faults += _faults(RunConfig, values)
     if isinstance(name := values.get("name"), str):
         made.faults += _name_faults(jobs, name, "model_save_path" if flat else "name")
