@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from callproof.config import RunConfig, base_modules, check_adapter_folder, highest_rank
+from callproof.config import RunConfig, check_adapter_folder, highest_rank
 from callproof.errors import UserError
 from callproof.records import Record
 
@@ -30,8 +30,8 @@ def check_adapter(
     if not folder.is_dir():
         raise UserError(folder, "there is no adapter", f"train it: callproof train --config {config_path}")
     said_by = None if trained_on else config_path
-    settings, notes = check_adapter_folder(folder, model.base_model, model.revision, said_by)
-    if trained_on and base_modules(model.base_model, model.revision) is None:
+    settings, notes, compared = check_adapter_folder(folder, model.base_model, model.revision, said_by)
+    if trained_on and not compared:
         problem = "nothing of it on this machine can be compared with the adapter"
         raise UserError(f"--base {model.base_model}", problem, "download it, or name a folder")
     return Adapter(name=config.name, path=folder, rank=highest_rank(settings), notes=notes)

@@ -76,7 +76,7 @@ def _check_start(config: RunConfig, settings: dict[str, object]) -> None:
     assert folder is not None
     if not folder.is_dir():
         raise UserError("model.lora_path", f"there is no folder {folder}", "correct the path")
-    saved, _ = check_adapter_folder(folder, model.base_model, model.revision, "the configuration")
+    saved = check_adapter_folder(folder, model.base_model, model.revision, "the configuration").settings
     _check_targets(config, folder)
     for key in ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern"):
         if (saved.get(key) or False) != (settings[key] or False):

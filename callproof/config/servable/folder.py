@@ -15,7 +15,7 @@ from callproof.errors import UserError
 
 from .base_modules import BaseModules, base_modules
 from .settings import EMBEDDINGS, NO_EMBEDDING_LORA, adapter_settings, base_model_type, check_trained_on
-from .tensors import FLOATS, Tensor, read_header, values_of
+from .tensors import FLOATS, Tensor, Values, read_header, values_of
 
 WEIGHTS = "adapter_model.safetensors"
 PICKLED = ("adapter_model.bin", "adapter_model.pt")
@@ -50,10 +50,12 @@ class CheckedAdapter(NamedTuple):
     Attributes:
         settings: of its `adapter_config.json`.
         notes: lines for the user: what could not be compared, and whether it changes nothing.
+        compared: whether the base's modules are known on this machine.
     """
 
     settings: dict[str, Any]
     notes: tuple[str, ...]
+    compared: bool
 
 
 def check_adapter_folder(
@@ -78,12 +80,16 @@ def check_adapter_folder(
     if not file.is_file():
         raise _missing(folder)
     tensors, base = read_header(file), base_modules(base_model, revision)
-    faults = list(_faults(tensors, settings, base, base_model_type(base_model))) or _unfinite(file, tensors)
+    pairs, strange = _pairs(tensors)
+    faults = [*strange, *_wrong_types(tensors), *_faults(pairs, settings, base, base_model_type(base_model))]
+    values = {} if faults else {name: values_of(file, tensor) for name, tensor in tensors.items()}
+    faults += [f"{name!r} holds NaN or infinity" for name in values if not values[name].finite]
     if faults:
         more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
         problem = "would be refused or silently wrong in vLLM: " + "; ".join(faults[:NAMED_FAULTS]) + more
         raise UserError(file, problem, "train again on this base, or name the base it was trained on")
-    return CheckedAdapter(settings, tuple(_notes(file, tensors, settings, base_model, base)))
+    notes = [*_uncompared(pairs, settings, base_model, base), *_idle(settings, values)]
+    return CheckedAdapter(settings, tuple(f"{file}: {note}" for note in notes), base is not None)
 
 
 def adapter_modules(folder: Path) -> set[str]:
@@ -100,13 +106,10 @@ def linear_modules(base_model: str, revision: str | None = None) -> set[str]:
 
 
 def _faults(
-    tensors: dict[str, Tensor], settings: dict[str, Any], base: BaseModules | None, model_type: str | None
+    pairs: list[Pair], settings: dict[str, Any], base: BaseModules | None, model_type: str | None
 ) -> Iterator[str]:
-    """Everything that names, types, ranks and shapes tell, one text a fault."""
-    pairs, strange = _pairs(tensors)
-    yield from strange
+    """Everything that modules, ranks and shapes tell, one text a fault."""
     yield from _lone(pairs)
-    yield from _wrong_types(tensors)
     yield from _wrong_ranks(pairs, settings)
     for pair in pairs:
         if model_type in NO_EMBEDDING_LORA and pair.module.endswith(EMBEDDINGS):
@@ -233,30 +236,32 @@ def _has_experts(base: BaseModules) -> bool:
     return any(_of_experts(module) for module in base.shapes)
 
 
-def _unfinite(file: Path, tensors: dict[str, Tensor]) -> list[str]:
-    return [f"{name!r} holds NaN or infinity" for name, tensor in tensors.items() if not values_of(file, tensor).finite]
-
-
-def _notes(
-    file: Path, tensors: dict[str, Tensor], settings: dict[str, Any], base_model: str, base: BaseModules | None
+def _uncompared(
+    pairs: list[Pair], settings: dict[str, Any], base_model: str, base: BaseModules | None
 ) -> Iterator[str]:
+    """What of the adapter and of the base has no counterpart that is known."""
     if base is None:
-        yield f"{file}: not compared with the base: no weights or known configuration of {base_model} on this machine"
-    elif any(map(_of_experts, tensors)):
-        yield f"{file}: matrices of experts are not compared with the base"
-    elif lacking := _lacking(tensors, settings, base):
-        yield f"{file}: holds nothing for {lacking[0]} ({len(lacking)} such modules): they answer as in the base"
-    b_matrices = [tensor for name, tensor in tensors.items() if "lora_B" in name or name.endswith("lora_embedding_B")]
-    if not settings["lora_alpha"] or all(values_of(file, tensor).zero for tensor in b_matrices):
-        why = "lora_alpha is 0" if not settings["lora_alpha"] else "all its B matrices are zero"
-        yield f"{file}: changes nothing, {why}: answers are those of the base"
+        yield f"not compared with the base: no weights or known configuration of {base_model} on this machine"
+    elif any(_of_experts(pair.module) for pair in pairs):
+        yield "matrices of experts are not compared with the base"
+    elif lacking := _lacking(pairs, settings, base):
+        yield f"holds nothing for {lacking[0]} ({len(lacking)} such modules): they answer as in the base"
 
 
-def _lacking(tensors: dict[str, Tensor], settings: dict[str, Any], base: BaseModules) -> list[str]:
+def _lacking(pairs: list[Pair], settings: dict[str, Any], base: BaseModules) -> list[str]:
     """Modules of the base that `target_modules` means and the adapter leaves out, where no other setting says so."""
     exceptions = ("exclude_modules", "layers_to_transform", "layers_pattern", "target_parameters")
     if base.wrapped or any(settings.get(key) for key in exceptions):
         return []
-    held = {pair.module.removeprefix("model.") for pair in _pairs(tensors)[0]}
+    held = {pair.module.removeprefix("model.") for pair in pairs}
     modules = [module for named in _targets(settings, base).values() for module in named]
     return [module for module in modules if module.removeprefix("model.") not in held]
+
+
+def _idle(settings: dict[str, Any], values: dict[str, Values]) -> Iterator[str]:
+    """Why the adapter changes nothing, if it does not."""
+    b_matrices = [values[name] for name in values if "lora_B" in name or name.endswith("lora_embedding_B")]
+    if not settings["lora_alpha"]:
+        yield "changes nothing, lora_alpha is 0: answers are those of the base"
+    elif all(matrix.zero for matrix in b_matrices):
+        yield "changes nothing, all its B matrices are zero: answers are those of the base"
