@@ -28,18 +28,18 @@ from typing import Any
 
 import torch
 import yaml
+from callproof.train.base.base import descend, make_optimizers
+from callproof.train.cpu import quicken
+from callproof.train.loop.loss import supervised_loss
+from callproof.train.rows.encode import IGNORED, Encoder, Row
+from callproof.train.rows.template import Unrenderable
+from callproof.train.synth.curriculum.lessons import BARE, Level, lesson
 from tokenizers import AddedToken
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from benchmarks.own_server import served
 from callproof.config import load
-from train.base.base import make_optimizers
-from train.cpu import quicken
-from train.loop.loss import supervised_loss
-from train.rows.encode import IGNORED, Encoder, Row
-from train.rows.template import Unrenderable
-from train.synth.curriculum.lessons import BARE, Level, lesson
 
 TINY = Path("models/tiny")
 BATCH_TOKENS, PEAK = 2048, 3e-3
@@ -202,12 +202,7 @@ def _step(model: Any, rows: list[Row], optimizers: list[torch.optim.Optimizer]) 
     labels = pad_sequence([torch.tensor(row.labels) for row in rows], batch_first=True, padding_value=IGNORED)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = supervised_loss(model, {"input_ids": ids, "labels": labels}) / sum(row.supervised for row in rows)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return loss.item()
+    return descend(model, loss, optimizers)
 
 
 def _tool(name: str, description: str, **types: str) -> dict[str, Any]:

@@ -239,6 +239,11 @@ def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.opt
     with torch.autocast("cpu", dtype=torch.bfloat16):
         weights = batch.pop("weights")
         loss = supervised_loss(model, batch, weights) / weights[:, 1:].sum()
+    return descend(model, loss, optimizers)
+
+
+def descend(model: Any, loss: torch.Tensor, optimizers: list[torch.optim.Optimizer]) -> float:
+    """Make one step down a loss, with clipped gradients; returns the loss."""
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
