@@ -218,10 +218,11 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
     refuse_half_characters(record, where)
     try:
         writable_value(record, 2 * MAX_DEPTH)
-        read = own_form(record, where, name, form)
-        at = as_text(record.get("at")) or recorded_at(record)
-        return read, Session.model_validate({**read.fields, "at": at})
     except RefusedJSON:
         raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
+    read = own_form(record, where, name, form)
+    at = as_text(record.get("at")) or recorded_at(record)
+    try:
+        return read, Session.model_validate({**read.fields, "at": at})
     except ValidationError as error:
         raise UserError(where, explain(error), "see docs/data.md for the forms") from None

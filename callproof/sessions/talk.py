@@ -25,6 +25,7 @@ from callproof.errors import UserError
 
 from .acceptance import Acceptance, GoldCall, read_acceptance
 from .reading import results
+from .reading.dialects import MASKS
 from .reading.faults import BadRecord, Fault, faults_of
 from .reading.recorded_calls import recorded_call
 from .reading.refusal import kind, refuse
@@ -34,7 +35,6 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant"
 _THINKING = ("thinking", "reasoning", "reasoning_content")
 """Under which names sessions carry what the assistant thought before it spoke."""
 
-MASKS = ("weight", "train", "loss", "loss_scale")
 """Under which names messages say whether they are trained: OpenAI, axolotl, ms-swift."""
 
 _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")

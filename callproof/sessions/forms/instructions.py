@@ -9,17 +9,16 @@ from .single_turn import history
 
 def _instruction(record: Record, where: str) -> Iterator[Placed]:
     yield from history(record, where)
-    answer = "response" if "response" in record else "output"
-    yield from _question_and_answer(record, where, ("instruction", "context", "input"), answer)
+    yield from _question_and_answer(record, where, ("instruction", "context", "input"))
 
 
 def _question(record: Record, where: str) -> Iterator[Placed]:
+    yield from _question_and_answer(record, where, ("context", "input"))
+
+
+def _question_and_answer(record: Record, where: str, parts: tuple[str, ...]) -> Iterator[Placed]:
+    """A user message that joins the texts under `parts` with empty lines, then the assistant's response or output."""
     answer = "response" if record.get("response") is not None else "output"
-    yield from _question_and_answer(record, where, ("context", "input"), answer)
-
-
-def _question_and_answer(record: Record, where: str, parts: tuple[str, ...], answer: str) -> Iterator[Placed]:
-    """A user message that joins the texts under `parts` with empty lines, then the assistant message under `answer`."""
     texts: list[str] = []
     for key in parts:
         value = record.get(key)

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed
+from ..reading.dialects import CALL_ROLES, MASKS, RESULT_ROLES, listed
 from ..reading.langchain import is_langchain
 from ..reading.refusal import kind, refuse
-from ..talk import MASKS
 from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
 
 OWN = "callproof's own form"

@@ -18,7 +18,7 @@ from callproof.errors import UserError
 from ..reading.dialects import Plain, joined, plain_messages
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
-from ..reading.refusal import refuse
+from ..reading.refusal import kind, refuse
 from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools
 from ..talk import Talk
@@ -88,6 +88,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
     reader = _Reader(record, where, form, talk)
     reader.read()
     session_id = reader.guarded(lambda: _id(record, where, name), name)
+    conversation = reader.guarded(lambda: _conversation(record, where, form), None)
     if talk.faults:
         raise BadRecord(talk.faults)
     if not talk.messages:
@@ -95,7 +96,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
     beside = {key: value for key, value in record.items() if key not in (*form.keys, *BESIDE) and value is not None}
     fields = {
         "session_id": session_id,
-        "conversation": record.get("conversation") if isinstance(record.get("conversation"), str) else None,
+        "conversation": conversation,
         "tags": record.get("tags") or (),
         "system": reader.system,
         "tools": reader.tools,
@@ -173,7 +174,10 @@ class _Reader:
 def _without_declared(system: Any) -> Any:
     """A system text whose declaration of tools ends with a token for the end of a turn, without that."""
     if isinstance(system, str) and "<|im_system|>tool_declare" in system:
-        text, tools = system_and_tools(system)
+        try:
+            text, tools = system_and_tools(system)
+        except RefusedJSON:
+            return system  # refused where the tools are read
         return f"{text}<tools>{json.dumps(tools)}</tools>"
     return system
 
@@ -181,7 +185,7 @@ def _without_declared(system: Any) -> Any:
 def _form(record: Record, where: str, forced: Form | None) -> Form:
     """The form that a record has; raises a UserError if it has none, or not the one that it must have."""
     if forced:
-        if not forced.fits(record) and not (set(forced.keys[:1]) & record.keys()):
+        if not any(form.fits(record) for form in FORMS if form.messages is forced.messages):
             refuse(where, f"no record of the form {forced.name}, its keys are {_keys(record)}"[:300], "mend data.form")
         return forced
     form = next((form for form in FORMS if form.fits(record)), None)
@@ -206,6 +210,16 @@ def _id(record: Record, where: str, name: str) -> str:
             trial = record.get("trial")
             return f"{value}/{trial}" if key == "task_id" and isinstance(trial, int) else str(value)
     return name
+
+
+def _conversation(record: Record, where: str, form: Form) -> str | None:
+    """The name of the conversation that a record belongs to, where it gives one."""
+    value = record.get("conversation")
+    if value is None or "conversation" in form.keys:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        refuse(f"{where}: conversation", f"expected the name of a conversation, got {kind(value)}")
+    return str(value)
 
 
 def _metadata(record: Record) -> dict[str, Any]:

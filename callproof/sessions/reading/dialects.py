@@ -17,6 +17,8 @@ from .langchain import is_langchain, plain_langchain
 from .loose import loose_value, loose_values
 from .refusal import kind, refuse
 
+MASKS = ("weight", "train", "loss", "loss_scale")
+"""Keys of a message that may keep it out of what is learnt."""
 _SPEAKERS = {
     "human": "user",
     "prompter": "user",
@@ -94,7 +96,7 @@ def _goes_on(last: Plain, plain: Plain) -> bool:
 def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:
     """One message of two parts of a turn."""
     first, second = last.message, plain.message
-    masks = ({key: message.get(key) for key in ("weight", "train", "loss")} for message in (first, second))
+    masks = ({key: message.get(key) for key in MASKS} for message in (first, second))
     if "_thought" not in first and len({str(mask) for mask in masks}) > 1:
         refuse(f"{where}: {plain.place}", "only a part of its turn is trained", "mask all parts of a turn, or none")
     rest = {key: value for key, value in first.items() if key != "_thought"}
@@ -164,7 +166,10 @@ def _calls(content: Any, place: str) -> list[Any] | str:
     calls = content if isinstance(content, list) else [content]
     if not calls:
         refuse(place, "expected a call, got nothing", 'write {"name": ..., "arguments": {...}}')
-    return [loose_value(call) if isinstance(call, str) and call.startswith("{") else call for call in calls]
+    try:
+        return [loose_value(call) if isinstance(call, str) and call.startswith("{") else call for call in calls]
+    except RefusedJSON as error:
+        refuse(place, f"expected a call as JSON ({error})", 'write {"name": ..., "arguments": {...}}')
 
 
 def _answer_parts(place: str, message: dict[str, Any], content: list[Any]) -> Iterator[Plain]:

@@ -25,7 +25,8 @@ _QUOTED = re.compile(r"(?<=([`'\"*]))(?:</?[\w|:｜▁\-]{2,40}/?>|\[/?[A-Z_]{3,
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends} | {"<|endoftext|>", "<|end_of_text|>"}, key=len)
 _CLOSED_BY_ENDS = ("<functioncall>", *sorted({mark for form in FORMATS.values() for mark in form.telling}))
 _OWN = frozenset(end for form in FORMATS.values() for end in form.ends if end in form.special_tags)
-_HIDDEN = "\ue000"
+_HIDDEN, _SHOWN = "\ue000", "\ue001"
+"""Around the number of a tag that is spoken of and stands aside while calls are read."""
 _BLOCKS = {
     "functioncall": re.compile(r"<functioncall>\s*(?P<calls>.*?)\s*(?:</functioncall>|<\|endoftext\|>|\Z)", re.DOTALL),
     "toolcall": re.compile(r"<TOOLCALL>\s*(?P<calls>.*?)\s*(?:</TOOLCALL>|\Z)", re.DOTALL),
@@ -64,8 +65,13 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
     hidden, quoted = _hide_quoted(content)
     hidden, names = _plain_names(hidden, tools)
     known = {**tools, **{plain: tools[name] for plain, name in names.items()}}
-    read = _read(f"{place}.content", hidden, known)
-    calls = [call.model_copy(update={"name": names.get(call.name, call.name)}) for call in read.calls]
+    read = _read(f"{place}.content", hidden, known, quoted)
+    calls = [
+        call.model_copy(
+            update={"name": names.get(call.name, call.name), "arguments": _show_in_values(call.arguments, quoted)}
+        )
+        for call in read.calls
+    ]
     return TextCalls(_show_quoted(read.text, quoted), calls) if calls else TextCalls(content, [])
 
 
@@ -96,7 +102,7 @@ def end_of_turn(text: str, calls_may_end: bool) -> str | None:
     return None
 
 
-def _read(place: str, text: str, tools: Tools) -> TextCalls:
+def _read(place: str, text: str, tools: Tools, quoted: list[str]) -> TextCalls:
     answer = parse_answer(text, None, "hermes", tools)
     if answer.truncated or answer.unclosed:
         refuse(place, "a <think> or <tool_call> that nothing closes", _MEND)
@@ -116,7 +122,8 @@ def _read(place: str, text: str, tools: Tools) -> TextCalls:
         if read := reader():
             return read
     wrong = next(call for call in answer.calls if isinstance(call, MalformedCall))
-    excerpt = wrong.text if len(wrong.text) <= 120 else f"{wrong.text[:117]}..."
+    excerpt = _show_quoted(wrong.text, quoted)
+    excerpt = excerpt if len(excerpt) <= 120 else f"{excerpt[:117]}..."
     name = f"call in the notation {answer.foreign!r}" if answer.foreign else "<tool_call>"
     refuse(place, f"a malformed {name} ({wrong.reason}): {excerpt}", _MEND)
 
@@ -189,14 +196,26 @@ def _strip_ends(text: str) -> str:
 
 def _hide_quoted(text: str) -> tuple[str, list[str]]:
     """A text with tags in quotation marks replaced, and those tags."""
-    quoted = [match[0] for match in _QUOTED.finditer(text)] if _HIDDEN not in text else []
-    return (_QUOTED.sub(_HIDDEN, text) if quoted else text), quoted
+    quoted: list[str] = []
+
+    def hide(tag: re.Match[str]) -> str:
+        quoted.append(tag[0])
+        return f"{_HIDDEN}{len(quoted) - 1}{_SHOWN}"
+
+    return (text if _HIDDEN in text else _QUOTED.sub(hide, text)), quoted
 
 
 def _show_quoted(text: str, quoted: list[str]) -> str:
-    for tag in quoted:
-        text = text.replace(_HIDDEN, tag, 1)
-    return text
+    return re.sub(f"{_HIDDEN}(\\d+){_SHOWN}", lambda tag: quoted[int(tag[1])], text) if quoted else text
+
+
+def _show_in_values(value: Any, quoted: list[str]) -> Any:
+    """A value with the tags in its texts again, keys included."""
+    if isinstance(value, dict):
+        return {_show_quoted(key, quoted): _show_in_values(entry, quoted) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_show_in_values(entry, quoted) for entry in value]
+    return _show_quoted(value, quoted) if isinstance(value, str) else value
 
 
 def _plain_names(text: str, tools: Tools) -> tuple[str, dict[str, str]]:
@@ -204,6 +223,6 @@ def _plain_names(text: str, tools: Tools) -> tuple[str, dict[str, str]]:
     names: dict[str, str] = {}
     for number, name in enumerate(sorted(tools, key=len, reverse=True)):
         if not re.fullmatch(r"[^\s()\[\]{}<>'\"=,:`|]+", name) and f"{name}(" in text:
-            plain = f"tool_{number}_{abs(hash(name)) % 1000}"
+            plain = f"tool_{number}"
             text, names[plain] = text.replace(f"{name}(", f"{plain}("), name
     return text, names

@@ -10,6 +10,7 @@ from seen_sessions import seen
 
 from callproof.errors import UserError
 from callproof.sessions import read_sessions, to_session
+from callproof.sessions.forms import form_named, own_form
 
 PARAMETERS = {"type": "object", "properties": {"x": {"type": "integer"}}}
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": PARAMETERS}} for name in ("look", "ask")]
@@ -279,3 +280,37 @@ def test_a_duplicate_tool_and_a_result_without_a_call_are_one_line() -> None:
     line = refusal(talk({"role": "tool", "content": "x"}, tools=[TOOLS[0], TOOLS[0]]))
     assert "messages.1: a tool result without a call before it" in line
     assert "2 tools have the name 'look'" in line
+
+
+def test_a_tag_inside_the_arguments_of_a_call_in_text_is_kept() -> None:
+    text = 'In "<b>" style: <tool_call>{"name": "look", "arguments": {"tag": "<div>", "marks": ["[INST]"]}}</tool_call>'
+    session = to_session(talk({"role": "assistant", "content": text}), "log:1", "log:1")
+    message = session.messages[-1]
+    assert message.content == 'In "<b>" style:'
+    assert message.tool_calls[0].arguments == {"tag": "<div>", "marks": ["[INST]"]}
+
+
+def test_a_null_response_beside_an_output_is_no_response() -> None:
+    record = {"instruction": "Say hi.", "response": None, "output": "Hi."}
+    assert to_session(record, "log:1", "log:1").messages[-1].content == "Hi."
+
+
+def test_a_conversation_may_be_named_by_a_number_and_by_nothing_else() -> None:
+    assert to_session(talk(said("a"), conversation=7), "log:1", "log:1").conversation == "7"
+    with pytest.raises(UserError, match="log:1: conversation: expected the name of a conversation, got dict"):
+        to_session(talk(said("a"), conversation={"id": 7}), "log:1", "log:1")
+
+
+@pytest.mark.parametrize(
+    ("form", "record"),
+    [("xlam", {"query": "Hi", "tools": "[]"}), ("trl_preference", {"prompt": "Hi"}), ("answered", {"messages": []})],
+)
+def test_a_forced_form_is_refused_where_a_record_has_only_its_first_key(form: str, record: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"log:1: no record of the form {form}"):
+        own_form(record, "log:1", "log:1", form_named(form))
+
+
+def test_a_call_that_is_broken_json_is_no_depth() -> None:
+    record = {"conversations": [{"from": "human", "value": "a"}, {"from": "function_call", "value": ["{broken"]}]}
+    with pytest.raises(UserError, match="expected a call as JSON"):
+        to_session(record, "log:1", "log:1")
