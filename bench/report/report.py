@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callproof.config import EvalConfig
+from callproof.console.own_site import LOOPBACK
 from callproof.endpoint import without_credentials
 from callproof.scoring import SCORER_VERSION, Outcome
 from callproof.turns import digest
@@ -114,7 +115,7 @@ def note_of(device: str) -> str | None:
 
 def detect_device(url: str) -> str:
     """`gpu, <name>` or `cpu, N cores` if the server is on this machine, otherwise `unknown`."""
-    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+    if urlsplit(url).hostname not in LOOPBACK:
         return "unknown"
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from callproof.console.own_site import LOOPBACK
+
 KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
 MAX_BODY = 16 * 2**20
 """Bytes of an answer, decompressed."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Oversized(aiohttp.ClientError):
@@ -44,7 +45,7 @@ class Wire:
     """
 
     def __init__(self, root: str, timeout_s: float, authorization: str | None, max_body: int = MAX_BODY) -> None:
-        self._trusts_environment = urlsplit(root).hostname not in _LOOPBACK
+        self._trusts_environment = urlsplit(root).hostname not in LOOPBACK
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._headers = {"Authorization": authorization} if authorization else None
         self._max_body = max_body

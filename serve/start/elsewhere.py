@@ -58,10 +58,12 @@ def _ids(file: Path) -> dict[str, int]:
 
 def _template(source: Source, served: ServedTemplate | None) -> str:
     """What is known of its own template; a manifest's hash is compared for every adapter, in `plan`."""
+    if served is None:
+        return "of the base not known here"
     if source.manifest:
         return "equal"
     own = chat_template(ModelConfig(base_model=str(source.folder)))
-    if own is None or served is None:
+    if own is None:
         return "not recorded with it"
     if template_sha256(own.text) != template_sha256(served.text):
         raise UserError(own.file, f"is another chat template than {served.file}", MEND)

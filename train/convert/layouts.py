@@ -18,7 +18,7 @@ from callproof.calls import RefusedJSON, decode
 from callproof.errors import UserError
 from callproof.sessions import Found
 
-from .diffs import BadDiff, Binary, FileDiff, parse, reversed_diff, written
+from .diffs import Binary, FileDiff, parse, reversed_diff, written
 
 _WRAPPED = re.compile(r"\s*<patch>\n?(.*?)\n?</patch>\s*", re.DOTALL)
 
@@ -114,7 +114,7 @@ def _changes(patch: str, place: str) -> list[FileDiff]:
         return parse(patch)
     except Binary:
         raise LeftOut("its patch holds binary content") from None
-    except BadDiff as error:
+    except ValueError as error:  # a bad diff, or a number or an escape in it that is none
         raise UserError(place, f"no unified diff of text ({error})", "leave the record out") from None
 
 

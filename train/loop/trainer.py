@@ -77,6 +77,14 @@ class AdapterTrainer(SFTTrainer):
 
     def run(self, checkpoint: Path | None) -> None:
         """Train from the start, or go on from a checkpoint; afterwards `state` and `model` are those of the end."""
+        try:
+            self._run(checkpoint)
+        finally:
+            for callback in self.callback_handler.callbacks:
+                if isinstance(callback, ReportProgress):
+                    callback.close()
+
+    def _run(self, checkpoint: Path | None) -> None:
         if checkpoint is None:
             self.train()
             return
@@ -188,8 +196,12 @@ class ReportProgress(TrainerCallback):
     @override
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._report(state)
+
+    def close(self) -> None:
+        """End the display, however the training ended."""
         if self._steps:
             self._steps.__exit__()
+            self._steps = None
 
     def _report(self, state: Any) -> None:
         if not self._steps:

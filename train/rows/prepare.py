@@ -51,6 +51,8 @@ def prepare(config: RunConfig, encoder: Encoder, out: Path) -> Prepared:
         prompt=config.prompt,
         max_context_length=context_length(config),
         thinking=config.data.thinking,
+        supervise=config.data.supervise,
+        text=config.data.text,
         splits={split: _split(rows) for split, rows in splits.items()},  # pyright: ignore[reportArgumentType]
         perplexity=_split(measured),
     )

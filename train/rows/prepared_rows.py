@@ -37,6 +37,8 @@ class Prepared(Record):
     prompt: PromptConfig
     max_context_length: int
     thinking: Literal["keep", "drop"] = "keep"
+    supervise: Literal["all", "last", "response"] = "all"
+    text: Literal["chatml", "as_is"] = "chatml"
     splits: dict[Literal["train", "eval"], PreparedSplit]
     perplexity: PreparedSplit
     """The first eval sessions, on whose rows training measures perplexity."""
@@ -84,9 +86,10 @@ def check_prepared(folder: Path, config: RunConfig, tokenizer: Any) -> Prepared:
             raise UserError(folder, problem, AGAIN)
     if record.prompt != config.prompt:
         raise UserError(folder, "rows were prepared with other `prompt` settings", AGAIN)
-    if record.thinking != config.data.thinking:
-        problem = f"rows were prepared with data.thinking {record.thinking}, not {config.data.thinking}"
-        raise UserError(folder, problem, AGAIN)
+    for key in ("thinking", "supervise", "text"):
+        then, now_is = getattr(record, key), getattr(config.data, key)
+        if then != now_is:
+            raise UserError(folder, f"rows were prepared with data.{key} {then}, not {now_is}", AGAIN)
     if record.max_context_length != context_length(config):
         lengths = f"{record.max_context_length}, not {context_length(config)}"
         raise UserError(folder, f"rows were prepared with data.max_context_length {lengths}", AGAIN)

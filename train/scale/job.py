@@ -81,26 +81,32 @@ def to_copy(config: RunConfig) -> list[str]:
     local = base.startswith((".", "/", "models/")) or Path(base).is_dir()
     paths = {
         "data.domain": config.data.domain,
-        **{f"data.{split}": _beside_domain(config.data.source(split)) for split in ("train", "eval")},
+        "data.tools": config.data.tools_path if config.data.tools else None,
+        "data.system_prompt": config.data.prompt_path if config.data.system_prompt else None,
         "data.prepared": config.data.prepared,
-        "prompt.preamble": config.prompt.preamble,
+        "prompt.preamble": None if config.prompt.preamble == "builtin" else config.prompt.preamble_file,
+        "prompt.question": config.prompt.question,
         "model.base_model": Path(base) if local else None,
         "model.lora_path": config.model.lora_path,
         "model.chat_template": config.model.chat_template if isinstance(config.model.chat_template, Path) else None,
         "train.output_dir": config.output_dir,
     }
-    for key, path in paths.items():
+    listed = [(f"data.{split}", source) for split in ("train", "eval") for source in config.data.sources(split)]
+    places = [*paths.items(), *((key, _beside_domain(source, config.data.domain)) for key, source in listed)]
+    for key, path in places:
         if path and (path.is_absolute() or ".." in path.parts):
             raise UserError(f"{key}: {path}", "is a path of this machine alone", "make it relative to the store")
-    del paths["train.output_dir"]
     module = config.data.load_module
     code = [f"the module {module} must be importable on every node (data.load_module)"] if module else []
-    return code + [f"copy {path} to the store first, under that path ({key})" for key, path in paths.items() if path]
+    read = [(key, path) for key, path in places if path and key != "train.output_dir"]
+    return code + [f"copy {path} to the store first, under that path ({key})" for key, path in read]
 
 
-def _beside_domain(source: str) -> Path | None:
-    """The path of sessions that do not lie in the domain folder; None of others, and of the hub's."""
-    return Path(source) if source.startswith(("/", "./")) else None
+def _beside_domain(source: str, domain: Path | None) -> Path | None:
+    """The path of sessions that do not lie in the domain folder; None of others, of URLs and of the hub's."""
+    if source.startswith("hf:") or "://" in source or (domain and Path(source).is_relative_to(domain)):
+        return None
+    return Path(source)
 
 
 def label(name: str) -> str:

@@ -108,6 +108,7 @@ def test_rows_of_another_tokenizer_are_refused(domain: Path, rows: Path) -> None
 @pytest.mark.parametrize(
     ("word", "named"),
     [
+        ("data.supervise=last", "rows were prepared with data.supervise all, not last"),
         ("prompt.date_line=true", "other `prompt` settings"),
         ("data.max_context_length=999", "data.max_context_length 1000, not 999"),
         ("data.train=sessions/eval.jsonl", "another train than"),

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from callproof.config import load
 from callproof.errors import UserError
 from train.cli import main
+from train.scale.job import to_copy
 
 CONFIG = ROOT / "configs" / "qwen3-4b.yaml"
 STORES = {"k8s": "pvc://models", "ray": "/mnt/shared", "sky": "s3://bucket"}
@@ -201,3 +202,16 @@ def test_what_has_to_be_copied_is_said(capsys: pytest.CaptureFixture[str]) -> No
     told = capsys.readouterr().err
     assert "copy datasets/car_sales to the store first, under that path (data.domain)" in told
     assert "copy models/tiny to the store first, under that path (model.base_model)" in told
+
+
+def test_every_file_that_a_job_reads_is_listed_and_the_builtin_preamble_is_none(tmp_path: Path) -> None:
+    values = {
+        "name": "a",
+        "data": {"train": ["logs/x.jsonl", "hf:o/n", "s3://b/x"], "eval": "logs/y.jsonl", "tools": "t.json"},
+        "prompt": {"preamble": "builtin", "question": "q.jinja"},
+        "model": {"base_model": "owner/base"},
+    }
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(values))
+    lines = to_copy(load(path))
+    assert [line.split()[1] for line in lines] == ["t.json", "q.jinja", "logs/x.jsonl", "logs/y.jsonl"]
