@@ -3,14 +3,11 @@
 from .address import api_key_from, without_credentials
 from .chat_request import (
     BEYOND_OPENAI,
-    KEEP_TAGS,
     TAKEN_OUT,
     TOKEN_IDS,
     TOOL_CHOICE,
     is_taken_out,
-    refused_keys,
     request,
-    without_keep_tags,
 )
 from .endpoint import Endpoint, NoAnswer, Reply, require_models, served_name
 from .prompt_probe import prompt_tokens, shows_catalog, tokenize_request
@@ -18,7 +15,6 @@ from .raw_text import RawText, raw_text_of
 
 __all__ = [
     "BEYOND_OPENAI",
-    "KEEP_TAGS",
     "TAKEN_OUT",
     "TOKEN_IDS",
     "TOOL_CHOICE",
@@ -30,12 +26,10 @@ __all__ = [
     "is_taken_out",
     "prompt_tokens",
     "raw_text_of",
-    "refused_keys",
     "request",
     "require_models",
     "served_name",
     "shows_catalog",
     "tokenize_request",
     "without_credentials",
-    "without_keep_tags",
 ]

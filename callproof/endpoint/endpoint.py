@@ -229,18 +229,18 @@ class Endpoint:
             sent = time.perf_counter()
             try:
                 while True:
-                    known = self._known(payload)
+                    known = self.known(payload)
                     try:
                         status, completion = await self._post(known, read, chunks)
                         break
                     except _Failure as failure:
-                        if not self._learns(known, failure):
+                        if not self.learns(known, failure.status, str(failure)):
                             raise
                     sent = time.perf_counter()
                 finished = time.perf_counter()
-                if from_tokens := TOKEN_IDS in known and completion.tokens is not None:
-                    completion = await self._of_tokens(completion, payload["model"])
-                answer = Answer.of(completion, finished - sent)
+                written = await self._written(completion, known)
+                from_tokens = written is not completion
+                answer = Answer.of(written, finished - sent)
             except _Failure as failure:
                 finished = time.perf_counter()
                 answer = Answer(text="", error=self.safe(str(failure)), latency_s=finished - sent)
@@ -264,23 +264,35 @@ class Endpoint:
         """Send no request with this key from now on."""
         self._refused.add(key)
 
-    def _known(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def known(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The payload without the keys that the server refuses."""
         return {key: value for key, value in payload.items() if key not in self._refused} if self._refused else payload
 
-    def _learns(self, payload: dict[str, Any], failure: _Failure) -> bool:
-        """Whether the server refuses a request for keys that only vLLM knows; says once what is lost."""
-        refused = refused_keys(payload, failure.status, str(failure))
+    def learns(self, payload: dict[str, Any], status: int | None, message: str) -> bool:
+        """Whether an error of the server refuses keys that only vLLM knows, `known` then leaves them out.
+
+        What is lost by that is said once.
+        """
+        refused = refused_keys(payload, status, message)
         if KEEP_TAGS in refused - self._refused:
             self.warnings.append(without_keep_tags(self.root))
             say_once(f"warning: {self.warnings[0]}")
         self._refused |= refused
         return bool(refused)
 
-    async def _of_tokens(self, completion: Completion, model: str) -> Completion:
-        """The completion with the text of its tokens, thinking included."""
+    async def as_written(self, completion: Completion, payload: dict[str, Any]) -> Completion:
+        """The completion itself, or a new one with the text of its tokens, where the request asks for them.
+
+        Raises:
+            NoAnswer: the server tells the tokens, and does not give their text.
+        """
+        if TOKEN_IDS not in payload or completion.tokens is None:
+            return completion
+        return replace(completion, text=await self.text_of(completion.tokens, payload["model"]), thinking="")
+
+    async def _written(self, completion: Completion, payload: dict[str, Any]) -> Completion:
         try:
-            return replace(completion, text=await self.text_of(completion.tokens or (), model), thinking="")
+            return await self.as_written(completion, payload)
         except NoAnswer as error:
             raise _Failure(str(error), None, again=True) from None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
@@ -84,7 +84,7 @@ class Subject:
     async def sample(self, turn: Turn, model: str) -> Sampled:
         """The first MAX_TOKENS tokens of a greedy answer."""
         payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0, format=self.format)
-        return Sampled.of_body(await self.post_chat({**payload, "return_token_ids": True, "logprobs": True}))
+        return Sampled.of_body(await self.post_chat({**payload, TOKEN_IDS: True, "logprobs": True}))
 
     async def alone(self, turn: Turn, model: str) -> Sampled:
         """`sample` with no other request of ours in flight."""
@@ -119,11 +119,7 @@ class Subject:
     async def whole(self, payload: dict[str, Any]) -> Completion:
         """The answer to a request; where it asks for token ids and the server can read them, with their text."""
         try:
-            completion = Completion.of_body(await self.post_chat(payload))
-            if TOKEN_IDS not in payload or completion.tokens is None:
-                return completion
-            text = await self.endpoint.text_of(completion.tokens, payload["model"])
-            return replace(completion, text=text, thinking="")
+            return await self.endpoint.as_written(Completion.of_body(await self.post_chat(payload)), payload)
         except NoAnswer as error:
             raise Refused(f"the raw text cannot be had: {error}") from None
         except NoCompletion as error:

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, writable
 from callproof.config import RunConfig
-from callproof.console import say_once
-from callproof.endpoint import (
-    BEYOND_OPENAI,
-    KEEP_TAGS,
-    Endpoint,
-    NoAnswer,
-    api_key_from,
-    refused_keys,
-    without_keep_tags,
-)
+from callproof.endpoint import BEYOND_OPENAI, Endpoint, NoAnswer, api_key_from
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -77,7 +68,6 @@ class Answerer:
         self._timeout_s, self._max_body = config.eval.timeout_s, config.eval.max_body
         self._endpoint = self._connect()
         self._client: AsyncOpenAI | None = None
-        self._refused: set[str] = set()
 
     @property
     def root(self) -> str:
@@ -134,16 +124,13 @@ class Answerer:
         headers = {"Authorization": self._endpoint.authorization or Omit()}
         known = {key: value for key, value in payload.items() if key not in UNKNOWN_TO_OPENAI}
         while True:
-            beyond = {key: payload[key] for key in UNKNOWN_TO_OPENAI if key in payload and key not in self._refused}
+            sent = self._endpoint.known(payload)
+            beyond = {key: sent[key] for key in UNKNOWN_TO_OPENAI if key in sent}
             try:
                 return await self._open().chat.completions.create(**known, extra_body=beyond, extra_headers=headers)
             except APIStatusError as error:
-                refused = refused_keys(beyond, error.status_code, str(error))
-                if not refused:
+                if not self._endpoint.learns(beyond, error.status_code, str(error)):
                     raise
-                if KEEP_TAGS in refused:
-                    say_once(f"warning: {without_keep_tags(self.root)}")
-                self._refused |= refused
 
     def _open(self) -> "AsyncOpenAI":
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
