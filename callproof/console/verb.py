@@ -10,6 +10,7 @@ from importlib import import_module
 from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
 
 from .command_line import Parser, with_verb
+from .extras import missing_package
 from .levels import LEVELS, set_level, take_dotenv
 
 Options = Callable[[ArgumentParser], None]
@@ -72,7 +73,12 @@ class Verb:
         if getattr(args, "overrides", None) and not args.config:
             where = f"{self._program} {args.command}: {' '.join(args.overrides)}"
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
-        return self.commands[args.command].act(args)
+        try:
+            return self.commands[args.command].act(args)
+        except ImportError as error:
+            if missing := missing_package(error, f"{self._program} {args.command}"):
+                raise missing from None
+            raise
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""

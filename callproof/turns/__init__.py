@@ -8,7 +8,17 @@ from .domain import NO_TOOLS, Domain, held_out, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
-from .turns import Turn, TurnPrompt, digest, eval_sessions, eval_turns, read_turns
+from .turns import (
+    Turn,
+    TurnPrompt,
+    decisions,
+    digest,
+    eval_sessions,
+    eval_turns,
+    read_turns,
+    recorded_answers,
+    turns_sentence,
+)
 
 __all__ = [
     "HERMES",
@@ -26,6 +36,7 @@ __all__ = [
     "chat_template",
     "check_gold",
     "conversation",
+    "decisions",
     "digest",
     "eval_sessions",
     "eval_turns",
@@ -35,10 +46,12 @@ __all__ = [
     "prefills_thinking",
     "read_turns",
     "readable_format",
+    "recorded_answers",
     "session_time",
     "split_sessions",
     "supervised",
     "system_prompt",
     "template_messages",
+    "turns_sentence",
     "wire_messages",
 ]

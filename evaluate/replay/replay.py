@@ -59,6 +59,7 @@ async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
+        say(plan.sentence)
         for warning in info.warnings:
             say(f"warning: {warning}")
         await _Asking(plan, fleet, servers).ask(done)
