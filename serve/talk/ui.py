@@ -12,7 +12,6 @@ forms, and finally `{"reading", "message", "problem"}`, where `message` is null 
 
 import asyncio
 import json
-import signal
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from callproof.config import RunConfig
 from callproof.console import say
 from callproof.console.html import page
 from callproof.console.own_site import is_foreign
+from callproof.console.signals import on_signals
 from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.records import Record, explain
@@ -151,10 +151,9 @@ async def serve_page(page: Page, port: int) -> None:
     try:
         await web.TCPSite(runner, HOST, port).start()
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        say("the page is reachable from this machine only; stop with Ctrl-C")
-        print(f"ready http://{HOST}:{port}", flush=True)
-        await stop.wait()
+        with on_signals(stop.set):
+            say("the page is reachable from this machine only; stop with Ctrl-C")
+            print(f"ready http://{HOST}:{port}", flush=True)
+            await stop.wait()
     finally:
         await runner.cleanup()
