@@ -1,6 +1,6 @@
 """Run folders: writing, finding and reading them."""
 
-from .find import Baseline, choose_model, find_run
+from .find import BASELINE_FILE, Baseline, baselines, choose_model, find_run, read_baseline
 from .run import (
     Identifier,
     Identity,
@@ -21,6 +21,7 @@ from .run import (
 )
 
 __all__ = [
+    "BASELINE_FILE",
     "Baseline",
     "Identifier",
     "Identity",
@@ -28,6 +29,7 @@ __all__ = [
     "OutcomeLog",
     "Run",
     "RunInfo",
+    "baselines",
     "check_folder_name",
     "check_format",
     "choose_model",
@@ -37,6 +39,7 @@ __all__ = [
     "now",
     "outcome_line",
     "read_as",
+    "read_baseline",
     "read_outcomes",
     "text_format",
     "write_turns",
