@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from callproof.config import load
+from callproof.config import RunConfig, load
 from callproof.console import last_line, say
 from callproof.endpoint import served_name
 from callproof.errors import UserError
@@ -135,17 +135,30 @@ def run_chat(args: Namespace) -> int:
 
 def run_ui(args: Namespace) -> int:
     """Serve the page until it is stopped."""
+    from .talk import answering, is_local, local_model
+
+    check_port("127.0.0.1", args.port)
+    if is_local(args.model, args.endpoint):
+        model = local_model(Path(args.model[0]), args.config, args.overrides)
+        with answering(model) as url:
+            _show_page(args.port, model.config, url, None)
+    elif args.config:
+        _show_page(args.port, load(args.config, args.overrides), args.endpoint or args.default_endpoint, args.model)
+    else:
+        raise UserError("callproof serve ui", "has no configuration", "give --config, or a folder with --model")
+    return 0
+
+
+def _show_page(port: int, config: RunConfig, endpoint: str, names: list[str] | None) -> None:
+    """The page; without `names` each model of the endpoint has its side."""
     from .talk import Page, pair_of, serve_page
 
-    config = load(args.config, args.overrides)
-    answerer = Answerer(args.endpoint, config)
-    check_port("127.0.0.1", args.port)
+    answerer = Answerer(endpoint, config)
     with asyncio.Runner() as runner:
         served = runner.run(answerer.models())
-        page = Page(config, answerer, served, pair_of(config, args.model, served, answerer.root))
-        runner.run(serve_page(page, args.port))
+        sides = served if names is None else pair_of(config, names, served, answerer.root)
+        runner.run(serve_page(Page(config, answerer, served, sides), port))
         runner.run(answerer.close())
-    return 0
 
 
 def run_list(args: Namespace) -> int:
