@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from programs import ROOT
 
 from callproof.config import load
 from callproof.errors import UserError
+from train.before.preflight import check_machine
 from train.cli import main
 from train.rows.data import context_length, load_tokenizer
 
@@ -47,6 +49,15 @@ def test_a_tokenizer_without_pad_token_pads_with_its_end(base: Path) -> None:
     (base / "tokenizer_config.json").write_text(json.dumps(settings))
     tokenizer = load_tokenizer(load(CHATS, (f"model.base_model={base}",)).model)
     assert tokenizer.pad_token == tokenizer.eos_token is not None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which has what is asked for")
+@pytest.mark.parametrize("word", ["model.attn_implementation=flash_attention_2", "model.dtype=float16"])
+def test_what_needs_a_gpu_is_named_where_there_is_none(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.chdir(ROOT)
+    key, _, value = word.partition("=")
+    with pytest.raises(UserError, match=f"{key}: {value} needs a CUDA device, and there is none; leave {key} out"):
+        check_machine(load(CHATS, (word,)))
 
 
 def test_a_base_that_is_no_causal_language_model_is_named(base: Path) -> None:

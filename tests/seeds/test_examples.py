@@ -111,7 +111,7 @@ def trained(name: str, folder: Path, *words: str) -> dict[str, Any]:
 
 
 def test_agent_sessions_train_with_preamble_and_catalogue_in_the_prompt(tmp_path: Path) -> None:
-    assert trained("lab.yaml", tmp_path)["steps"] == 1
+    assert trained("lab.yaml", tmp_path, "data.eval_share=0.05")["steps"] == 1
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert (manifest["config"]["prompt"]["preamble"], manifest["config"]["prompt"]["catalog"]) == ("builtin", "text")
 
