@@ -51,6 +51,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--host", help="overrides serve.host")
     add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--tool-call-parser", metavar="NAME", help="vLLM's parser of calls, overrides serve.tool_call_parser")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
     add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (1800)")

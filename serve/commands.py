@@ -57,7 +57,7 @@ def run_start(args: Namespace) -> int:
     if starts and args.device not in (None, device):
         raise UserError(f"--device {args.device}", f"the vLLM installed here is for {device}", "leave it out")
     sources = [*(of_config(path, args.overrides) for path in args.config), *map(of_option, args.adapter)]
-    overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
+    overrides = {name: getattr(args, name) for name in ("host", "port", "max_model_len", "tool_call_parser")}
     plan = make_plan(sources, device, base=args.base, runtime_loads=args.runtime_loads, **overrides)
     for warning in plan.warnings:
         say(warning)

@@ -183,6 +183,8 @@ def _service(parser: argparse.ArgumentParser) -> None:
     add("--port", type=port, default=8001, help="%(default)s")
     add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
     add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    trackers = ("none", "wandb", "tensorboard", "trackio")
+    add("--report-to", choices=trackers, default="none", help="tracker of all trainings; no request chooses it (none)")
     add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
 
 
