@@ -46,9 +46,7 @@ def brought_tools(value: Any, where: str) -> Brought:
         UserError: no tools, a tool without a name, or a name twice.
     """
     try:
-        tools = loose_value(value) if isinstance(value, str) and value.strip() else value
-        if isinstance(value, str) and not value.strip():
-            tools = []
+        tools = _opened(value) if isinstance(value, str) else value
     except RefusedJSON as error:
         tools = _lines(value) or refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
     if not isinstance(tools, list | dict):
@@ -69,6 +67,12 @@ def is_tool(value: Any) -> bool:
     if not isinstance(value.get("name"), str) or schema is None:
         return False
     return "description" in value or not schema or "properties" in schema or is_bare(schema)
+
+
+def _opened(text: str) -> Any:
+    """The value of JSON text, or of JSON text of that; empty text is no tools."""
+    value = loose_value(text) if text.strip() else []
+    return loose_value(value) if isinstance(value, str) and value.lstrip().startswith(("[", "{")) else value
 
 
 def _lines(text: str) -> list[Any] | None:
