@@ -46,13 +46,9 @@ def brought_tools(value: Any, where: str) -> Brought:
         UserError: no tools, a tool without a name, or a name twice.
     """
     try:
-        tools = _opened(value) if isinstance(value, str) else value
+        return _of_text(value) if isinstance(value, str) else _of_value(value)
     except RefusedJSON as error:
-        tools = _lines(value) or refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
-    if not isinstance(tools, list | dict):
-        refuse(f"{where}: tools", f"expected a list of tools, got {kind(tools)}")
-    try:
-        return _brought(json.dumps(tools))
+        refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
 
@@ -67,6 +63,23 @@ def is_tool(value: Any) -> bool:
     if not isinstance(value.get("name"), str) or schema is None:
         return False
     return "description" in value or not schema or "properties" in schema or is_bare(schema)
+
+
+@lru_cache(maxsize=256)
+def _of_text(text: str) -> Brought:
+    try:
+        return _of_value(_opened(text))
+    except RefusedJSON as error:
+        tools = _lines(text)
+        if not tools:
+            raise error from None
+        return _of_value(tools)
+
+
+def _of_value(tools: Any) -> Brought:
+    if not isinstance(tools, list | dict):
+        raise BadCatalog("", f"expected a list of tools, got {kind(tools)}", "write a list of tools")
+    return _brought(json.dumps(tools))
 
 
 def _opened(text: str) -> Any:
