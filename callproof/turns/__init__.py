@@ -4,7 +4,7 @@ from callproof.sessions import GoldCall
 
 from .base_files import ServedTemplate, chat_template
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
-from .domain import NO_TOOLS, Domain, held_out, split_sessions, supervised
+from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
@@ -36,6 +36,7 @@ __all__ = [
     "read_turns",
     "readable_format",
     "session_time",
+    "sessions_of_splits",
     "split_sessions",
     "supervised",
     "system_prompt",
