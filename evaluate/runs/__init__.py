@@ -2,6 +2,7 @@
 
 from .find import Baseline, choose_model, find_run
 from .run import (
+    Channels,
     Identifier,
     Identity,
     OutcomeLine,
@@ -22,6 +23,7 @@ from .run import (
 
 __all__ = [
     "Baseline",
+    "Channels",
     "Identifier",
     "Identity",
     "OutcomeLine",
