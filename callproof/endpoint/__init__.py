@@ -5,7 +5,7 @@ from .address import api_key_from, without_credentials
 from .chat_request import TAKEN_OUT, TOOL_CHOICE, is_taken_out, request
 from .endpoint import Endpoint, NoAnswer
 from .optional_keys import BEYOND_OPENAI, TOKEN_IDS
-from .probe import PROBE_HEADERS, probe, probe_turns
+from .probe import probe
 from .raw_text import RawText
 from .reply import Reply
 from .served import require_models, served_name
@@ -13,7 +13,6 @@ from .server_prompt import prompt_tokens, shows_catalog, tokenize_request
 
 __all__ = [
     "BEYOND_OPENAI",
-    "PROBE_HEADERS",
     "TAKEN_OUT",
     "TOKEN_IDS",
     "TOOL_CHOICE",
@@ -28,7 +27,6 @@ __all__ = [
     "choose_channel",
     "is_taken_out",
     "probe",
-    "probe_turns",
     "prompt_tokens",
     "request",
     "require_models",

@@ -6,8 +6,9 @@ A short request without tools shows the rest. Nothing that is missing is an erro
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, ToolCall, load_json, parse_answer
@@ -76,8 +77,7 @@ class _Evidence:
 
 async def probe(
     endpoint: Endpoint,
-    turns: Sequence[Turn],
-    models: Sequence[str],
+    turns: Mapping[str, Sequence[Turn]],
     format: CallFormat,
     *,
     max_tokens: int,
@@ -86,8 +86,7 @@ async def probe(
     """What a server can.
 
     Args:
-        turns: of which at most TRIES are asked.
-        models: served names, asked in turn.
+        turns: by model; at most TRIES are asked, of one model after another.
         format: in which the models write calls.
         max_tokens, temperature: of the answers to turns, as the run has them.
 
@@ -96,13 +95,19 @@ async def probe(
             had.
     """
     sampling = {"max_tokens": max_tokens, "temperature": temperature}
-    return await _Probe(endpoint, turns, models, format, sampling).abilities()
+    return await _Probe(endpoint, _questions(turns), format, sampling).abilities()
 
 
-def probe_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns that are asked: those that expect a call first, then others with tools; at least one."""
-    ranked = sorted(turns, key=lambda turn: (not turn.tools, not turn.expects_call))
-    return ranked[:TRIES]
+def _questions(turns: Mapping[str, Sequence[Turn]]) -> list[tuple[Turn, str]]:
+    """What is asked of which model: turns that expect a call first, then others with tools; at least one."""
+    ranked = {model: sorted(own, key=_rank)[:TRIES] for model, own in turns.items()}
+    rounds = zip_longest(*([(turn, model) for turn in own] for model, own in ranked.items()))
+    questions = [question for together in rounds for question in together if question is not None]
+    return sorted(questions, key=lambda question: _rank(question[0]))[:TRIES]
+
+
+def _rank(turn: Turn) -> tuple[bool, bool]:
+    return not turn.tools, not turn.expects_call
 
 
 class _Probe:
@@ -111,17 +116,16 @@ class _Probe:
     def __init__(
         self,
         endpoint: Endpoint,
-        turns: Sequence[Turn],
-        models: Sequence[str],
+        questions: Sequence[tuple[Turn, str]],
         format: CallFormat,
         sampling: dict[str, Any],
     ) -> None:
         self._endpoint, self._format, self._sampling = endpoint, format, sampling
-        self._turns, self._models = probe_turns(turns), models
+        self._questions = questions
         self._gone = False
 
     async def abilities(self) -> Abilities:
-        endpoint, turn, model = self._endpoint, self._turns[0], self._models[0]
+        endpoint, (turn, model) = self._endpoint, self._questions[0]
         listed = bool(await endpoint.models())
         template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
         prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
@@ -163,13 +167,10 @@ class _Probe:
 
     async def _evidence(self) -> _Evidence:
         evidence = _Evidence()
-        if not self._turns[0].tools:
-            evidence.raw.append(await self._see(self._turns[0], self._models[0], "raw"))
-        for number, turn in enumerate(turn for turn in self._turns if turn.tools):
-            model = self._models[number % len(self._models)]
+        for turn, model in self._questions:
             evidence.raw.append(await self._see(turn, model, "raw"))
             evidence.served.append(await self._see(turn, model, "served"))
-            if evidence.raw[-1].kind in ("text", "parsed"):
+            if not turn.tools or evidence.raw[-1].kind in ("text", "parsed"):
                 break
         return evidence
 
@@ -213,12 +214,12 @@ class _Probe:
         status, body = await self._post(payload)
         if status is None:
             return _Seen("silent")
+        if status != 200 or _is_error(body):
+            return _Seen("refused", said=self._endpoint.safe(_said(status, body)))
         try:
-            if status != 200:
-                raise NoCompletion(_said(status, body))
             completion = await self._endpoint.as_written(Completion.of_body(body), self._endpoint.known(payload))
-        except (NoCompletion, NoAnswer) as error:
-            return _Seen("refused", said=self._endpoint.safe(str(error)))
+        except (NoCompletion, NoAnswer):
+            return _Seen("silent")
         return _Seen(self._kind(completion, turn, channel), _prompt_tokens(completion.usage))
 
     def _kind(self, completion: Completion, turn: Turn, channel: Channel) -> Kind:
@@ -319,12 +320,14 @@ def _prompt_tokens(usage: dict[str, Any] | None) -> int | None:
     return count if type(count) is int else None
 
 
+def _is_error(body: bytes) -> bool:
+    value = _attempt(lambda: load_json(body))
+    return isinstance(value, dict) and bool(value.get("error"))
+
+
 def _said(status: int, body: bytes) -> str:
     """What a refusal says, in a few words."""
-    try:
-        value = load_json(body)
-    except NoCompletion:
-        value = None
+    value = _attempt(lambda: load_json(body))
     error = value.get("error", value) if isinstance(value, dict) else None
     message = error.get("message", error.get("detail")) if isinstance(error, dict) else error
     text = message if isinstance(message, str) else body.decode("utf-8", "replace")

@@ -71,7 +71,8 @@ async def _look(plan: Plan, fleet: Fleet) -> list[Abilities]:
     sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
     try:
         async with asyncio.timeout(settings.run_timeout_s):
-            looks = (probe(endpoint, plan.turns, plan.models, plan.calls, **sampling) for endpoint in fleet.endpoints)
+            turns = dict.fromkeys(plan.models, plan.turns)
+            looks = (probe(endpoint, turns, plan.calls, **sampling) for endpoint in fleet.endpoints)
             return [await look for look in looks]
     except TimeoutError:
         raise Stopped("out of time") from None

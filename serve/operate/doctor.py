@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from callproof.config import RunConfig
-from callproof.endpoint import Endpoint, api_key_from
+from callproof.endpoint import Endpoint
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record
 from callproof.turns import readable_format
@@ -53,8 +53,7 @@ async def diagnose(
     sample_turns = pool(configs, turns)
     findings: list[Finding] = []
     error = None
-    key, settings = api_key_from(lead.eval.api_key_env), lead.eval
-    async with Endpoint(url, api_key=key, timeout_s=settings.timeout_s, max_body=settings.max_body) as endpoint:
+    async with Endpoint.of(url, lead.eval) as endpoint:
         limits = (lead.serve.max_model_len, lead.eval.max_tokens)
         subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits, readable_format(lead))
         try:

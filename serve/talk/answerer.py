@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, writable
 from callproof.config import RunConfig
-from callproof.endpoint import BEYOND_OPENAI, Endpoint, NoAnswer, api_key_from
+from callproof.endpoint import BEYOND_OPENAI, Endpoint, NoAnswer
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -64,7 +64,7 @@ class Answerer:
     """
 
     def __init__(self, url: str, config: RunConfig) -> None:
-        self._url, self._key = url, api_key_from(config.eval.api_key_env)
+        self._url, self._settings = url, config.eval
         self._timeout_s, self._max_body = config.eval.timeout_s, config.eval.max_body
         self._endpoint = self._connect()
         self._client: AsyncOpenAI | None = None
@@ -74,7 +74,7 @@ class Answerer:
         return self._endpoint.root
 
     def _connect(self) -> Endpoint:
-        return Endpoint(self._url, api_key=self._key, timeout_s=self._timeout_s, max_body=self._max_body)
+        return Endpoint.of(self._url, self._settings)
 
     async def close(self) -> None:
         """Close the client's connections, if any were opened."""
