@@ -126,7 +126,8 @@ def run_chat(args: Namespace) -> int:
         served = runner.run(answerer.models())
         name = args.model or config.name
         model = served_name(name, served, f"--model {name}", answerer.root)
-        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
+        channel = runner.run(answerer.channel(model))
+        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id, channel)
         code = conversing.run()
         runner.run(answerer.close())
     last_line(conversing.summary())
@@ -142,7 +143,8 @@ def run_ui(args: Namespace) -> int:
     check_port("127.0.0.1", args.port)
     with asyncio.Runner() as runner:
         served = runner.run(answerer.models())
-        page = Page(config, answerer, served, pair_of(config, args.model, served, answerer.root))
+        pair = pair_of(config, args.model, served, answerer.root)
+        page = Page(config, answerer, served, pair, runner.run(answerer.channel(pair[1])))
         runner.run(serve_page(page, args.port))
         runner.run(answerer.close())
     return 0

@@ -148,16 +148,15 @@ class Bench:
     async def prepare(self, endpoint: Endpoint) -> None:
         """Check that the endpoint serves the models, choose the channel, and warm up."""
         await require_models(endpoint, self.turns)
-        await self._choose_channel(endpoint)
-        vllm = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
-        self.cold_cache = vllm and self.options.cache == "cold"
+        self.cold_cache = "vllm" in (await self._choose_channel(endpoint)).owners and self.options.cache == "cold"
         await warm_up(endpoint, self._salted(self.jobs, "warm-up"))
         if self.options.cache == "warm":
             level = Level(max(self.concurrencies, default=1), planned=len(self.jobs))
             with Steps("warming the cache", level.planned) as progress:
                 await run_level(endpoint, self.jobs, level, progress.advance)
 
-    async def _choose_channel(self, endpoint: Endpoint) -> None:
+    async def _choose_channel(self, endpoint: Endpoint) -> Abilities:
+        """What the server can, and the jobs for the channel that this leaves."""
         settings = self.settings
         sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
         self.abilities = await probe(endpoint, self.turns, self.format, **sampling)
@@ -166,6 +165,7 @@ class Bench:
         self.jobs = self._make_jobs(list(self.turns), self.requests)
         for line in channel_words([self.abilities], self.channel):
             say(line)
+        return self.abilities
 
     async def _search(self, endpoint: Endpoint) -> None:
         if not (self.options.slo and self.options.rates):

@@ -23,7 +23,7 @@ class Abilities(Record):
         template_hash: of its chat template (vLLM reports it with `--enable-tokenizer-info-endpoint`).
         prompt_hash: of the prompt tokens of one turn; it changes with the template and the tokenizer.
         catalog_in_prompt: whether those tokens hold the turn's tools.
-        models: whether it lists the models that it serves.
+        models: whether it lists the models that it serves; owners: who owns them as it says, such as `vllm`.
         tokenize: whether it tells the tokens of a conversation.
         tools: whether it takes requests with tools.
         raw: whether an answer's text is what the model wrote, calls included.
@@ -42,6 +42,7 @@ class Abilities(Record):
     prompt_hash: str | None = None
     catalog_in_prompt: bool | None = None
     models: bool = True
+    owners: tuple[str, ...] = ()
     tokenize: bool = False
     tools: bool | None = None
     raw: bool | None = None

@@ -126,7 +126,7 @@ class _Probe:
 
     async def abilities(self) -> Abilities:
         endpoint, (turn, model) = self._endpoint, self._questions[0]
-        listed = bool(await endpoint.models())
+        cards = await endpoint.models()
         template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
         prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
         bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
@@ -144,7 +144,8 @@ class _Probe:
             template_hash=digest(template) if template else None,
             prompt_hash=digest(prompt) if prompt else None,
             catalog_in_prompt=await shows_catalog(endpoint, turn, model, prompt, bare),
-            models=listed,
+            models=bool(cards),
+            owners=tuple(sorted({str(card["owned_by"]) for card in cards if card.get("owned_by")})),
             tokenize=bool(prompt),
             tools=True if answered else False if refused else None,
             raw=False if "raw" in reasons else evidence.has("raw", "text") or None,

@@ -29,6 +29,7 @@ from callproof.console.own_site import is_foreign
 from callproof.endpoint import served_name
 from callproof.errors import UserError
 from callproof.records import Record, explain
+from callproof.scoring import Channel
 from callproof.sessions import Message
 
 from .answerer import Answerer, Said
@@ -61,8 +62,16 @@ class Page:
         UserError: a file of the domain is missing or malformed.
     """
 
-    def __init__(self, config: RunConfig, answerer: Answerer, served: Sequence[str], pair: tuple[str, str]) -> None:
-        self._config, self._answerer, self._served = config, answerer, list(served)
+    def __init__(
+        self,
+        config: RunConfig,
+        answerer: Answerer,
+        served: Sequence[str],
+        pair: tuple[str, str],
+        channel: Channel = "raw",
+    ) -> None:
+        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(pair))
+        self._channel: Channel = channel
         self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
         tools = len(Chat(config, "ui").catalog.tools)
         data = {"name": config.name, "endpoint": answerer.root, "served": self._served, "pair": pair, "tools": tools}
@@ -83,12 +92,12 @@ class Page:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             chat, model = self._chat(await request.text(), request.content_type)
-            payload = chat.request(model, self._sampling)
+            payload = chat.request(model, self._sampling, channel=self._channel)
         except UserError as error:
             return web.json_response({"problem": str(error)}, status=400)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
-        said, last_update = Said(), 0.0
+        said, last_update = Said(chat.format.name), 0.0
         async for _ in self._answerer.ask(payload, said):
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:

@@ -18,8 +18,8 @@ from callproof.calls import ToolCall, render
 
 __all__ = ["workplace"]
 
-LOOKS = 3
-"""Requests of a bench before the first chat: models, version, models."""
+LOOKS = 2
+"""Requests that ask for the models, before any other."""
 
 
 def test_goodput_counts_exact_turns_only_and_the_file_holds_every_request(workplace: Path) -> None:

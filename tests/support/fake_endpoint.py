@@ -298,6 +298,8 @@ def _chunk(
     tokens: list[int] | None = None,
 ) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason} | ({"token_ids": tokens} if tokens else {})
+    if payload.get("logprobs") and delta.get("content"):
+        choice["logprobs"] = {"content": [{"token": delta["content"], "logprob": -0.5}]}
     head = {"id": "fake", "object": "chat.completion.chunk", "model": payload["model"]}
     return json.dumps({**head, "choices": [choice]}).encode()
 
