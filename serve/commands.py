@@ -126,7 +126,8 @@ def run_chat(args: Namespace) -> int:
         served = runner.run(answerer.models())
         name = args.model or config.name
         model = served_name(name, served, f"--model {name}", answerer.root)
-        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
+        channel = runner.run(answerer.channel(model))
+        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id, channel)
         code = conversing.run()
         runner.run(answerer.close())
     last_line(conversing.summary())
@@ -157,7 +158,8 @@ def _show_page(port: int, config: RunConfig, endpoint: str, names: list[str] | N
     with asyncio.Runner() as runner:
         served = runner.run(answerer.models())
         sides = served if names is None else pair_of(config, names, served, answerer.root)
-        runner.run(serve_page(Page(config, answerer, served, sides), port))
+        page = Page(config, answerer, served, sides, runner.run(answerer.channel(sides[-1])))
+        runner.run(serve_page(page, port))
         runner.run(answerer.close())
 
 

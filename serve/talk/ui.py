@@ -31,6 +31,7 @@ from callproof.console.signals import on_signals
 from callproof.endpoint import served_name
 from callproof.errors import UserError, in_one_line
 from callproof.records import Record, explain
+from callproof.scoring import Channel
 from callproof.sessions import Message
 
 from .answerer import Answerer, Said
@@ -63,8 +64,16 @@ class Page:
         UserError: a file of the domain is missing or malformed.
     """
 
-    def __init__(self, config: RunConfig, answerer: Answerer, served: Sequence[str], sides: Sequence[str]) -> None:
-        self._config, self._answerer, self._served = config, answerer, list(served)
+    def __init__(
+        self,
+        config: RunConfig,
+        answerer: Answerer,
+        served: Sequence[str],
+        sides: Sequence[str],
+        channel: Channel = "raw",
+    ) -> None:
+        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(sides))
+        self._channel: Channel = channel
         self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
         tools = len(Chat(config, "ui").catalog.tools)
         data = {
@@ -91,12 +100,12 @@ class Page:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             chat, model = self._chat(await _text(request), request.content_type)
-            payload = chat.request(model, self._sampling)
+            payload = chat.request(model, self._sampling, channel=self._channel)
         except UserError as error:
             return web.json_response({"problem": str(error)}, status=400)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
-        said, last_update = Said(), 0.0
+        said, last_update = Said(chat.format.name), 0.0
         async for _ in self._answerer.ask(payload, said):
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:
