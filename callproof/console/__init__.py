@@ -20,12 +20,13 @@ from .command_line import (
 )
 from .display import visible
 from .progress import Steps, counted
-from .verb import Act, Command, Verb, late
+from .verb import Act, Command, Standalone, Verb, late
 
 __all__ = [
     "Act",
     "Command",
     "Parser",
+    "Standalone",
     "Steps",
     "Verb",
     "add_config",
