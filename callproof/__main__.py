@@ -12,6 +12,7 @@ which command for which question:
   Is my data fit for training?                callproof train check --config CONFIG
   Does it fit my GPU?                         callproof train --config CONFIG --dry-run --gpu 24
   Train it; serve it.                         callproof train --config CONFIG;  callproof serve --config CONFIG
+  How does my application ask it?             callproof serve snippet --config CONFIG
   Does the server do what training showed?    callproof serve doctor --config CONFIG;  callproof evaluate parity ..
   How good is it?                             callproof evaluate --config CONFIG
   How good are answers that I have saved?     callproof evaluate score --turns .. --answers .. --out DIR

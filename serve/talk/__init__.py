@@ -3,6 +3,7 @@
 from .answerer import Answerer
 from .chat import Chat, Sampling
 from .chat_loop import Conversing
+from .snippet import snippet
 from .ui import Page, pair_of, serve_page
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "Sampling",
     "pair_of",
     "serve_page",
+    "snippet",
 ]
