@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
@@ -69,7 +70,9 @@ def run_start(args: Namespace) -> int:
     config_file = args.log.with_name("vllm.yaml")
     _replace(config_file, vllm_yaml(plan))
     server = Server(start_command(require_wheel(), config_file), environment(plan), args.log)
-    return run_server(plan, server, args.timeout)
+    words = shlex.join(args.overrides)
+    hints = [f"callproof serve snippet --endpoint {plan.url} --config {path} {words}".rstrip() for path in args.config]
+    return run_server(plan, server, args.timeout, hints)
 
 
 def _write(plan: Plan, args: Namespace, outputs: dict[str, Path]) -> int:
@@ -132,6 +135,14 @@ def run_chat(args: Namespace) -> int:
         runner.run(answerer.close())
     last_line(conversing.summary())
     return code
+
+
+def run_snippet(args: Namespace) -> int:
+    """Print a request in shell or Python."""
+    from .talk import snippet
+
+    print(snippet(load(args.config, args.overrides), args.endpoint, args.language, args.ask))
+    return 0
 
 
 def run_ui(args: Namespace) -> int:
