@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from callproof.endpoint import Endpoint, RawText, prompt_tokens, raw_text_of, shows_catalog
 from callproof.records import Record
-from callproof.scoring import Outcome
+from callproof.scoring import Answer, Channel
 from callproof.turns import Turn, digest
 
 
@@ -73,17 +73,17 @@ def server_warnings(servers: Sequence[Server]) -> list[str]:
     return warnings
 
 
-def leaves_tools_out(server: Server, outcome: Outcome) -> str | None:
+def leaves_tools_out(server: Server, channel: Channel, answer: Answer) -> str | None:
     """A warning if the prompt tokens of a raw answer show that the server left the tools out; otherwise None."""
-    counted = (outcome.answer.usage or {}).get("prompt_tokens")
-    if outcome.channel != "raw" or not server.catalog_in_prompt or not counted or counted != server.bare_tokens:
+    counted = (answer.usage or {}).get("prompt_tokens")
+    if channel != "raw" or not server.catalog_in_prompt or not counted or counted != server.bare_tokens:
         return None
     flag = "--exclude-tools-when-tool-choice-none"
     return f"{server.url}: with tool_choice none the prompt does not hold the tools: start the server without {flag}"
 
 
-def tells_no_tokens(server: Server, from_tokens: bool, outcome: Outcome) -> str | None:
+def tells_no_tokens(server: Server, channel: Channel, answer: Answer, from_tokens: bool) -> str | None:
     """A warning if a raw answer came without its token ids, though the server can read them; otherwise None."""
-    if outcome.channel != "raw" or server.raw_text == "content" or from_tokens or outcome.answer.error is not None:
+    if channel != "raw" or server.raw_text == "content" or from_tokens or answer.error is not None:
         return None
     return f"{server.url}: answers without token ids: the raw text is what the server's parser leaves of it"
