@@ -103,11 +103,17 @@ async def isolation(subject: Subject) -> Verdict:
 
 
 async def channels_agree(subject: Subject) -> Verdict:
-    """The calls in the raw text are the same as those that the server's own parser returns."""
+    """The calls in the raw text are the same as those that the server's own parser returns.
+
+    It parses those of requests with tools alone; with a catalog in the text there is nothing to compare.
+    """
     if lacking := _lacking(subject, ("raw", "served")):
         return "unknown", lacking
     compared, differing = 0, []
-    for turn, model in _few(subject):
+    with_tools = [(turn, model) for turn, model in _few(subject) if turn.tools]
+    if not with_tools:
+        return "unknown", "no turn has tools, so the server parses no calls"
+    for turn, model in with_tools:
         raw = subject.parsed(turn, await subject.answered(turn, model, "raw"))
         if not raw.calls or _malformed(raw):
             continue

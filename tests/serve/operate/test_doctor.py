@@ -198,3 +198,11 @@ def test_the_exit_code_tells_an_unreachable_endpoint_from_wrong_usage(
     words: list[str], code: int, config_path: Path
 ) -> None:
     assert doctor(config_path, *words).returncode == code
+
+
+def test_calls_of_a_catalog_in_the_text_are_not_expected_of_the_server(config: RunConfig) -> None:
+    text = config.model_copy(update={"prompt": config.prompt.model_copy(update={"catalog": "text"})})
+    with FakeVLLM(adapters=ADAPTERS) as fake:
+        diagnosis = diagnosis_of(text, fake.url)
+    assert statuses(diagnosis)["channels_agree"] == "unknown"
+    assert "the server parses no calls" in seen(diagnosis, "channels_agree")
