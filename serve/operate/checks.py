@@ -155,6 +155,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
                 differing.append(f"{model} on {turn.turn_id}, {channel}")
     if differing:
         return "failed", f"{len(differing)} of {compared} answers differ when streamed: {differing[0]}"
+    if not compared:
+        return "unknown", _lacking(subject, ("raw", "served")) or "no answer could be compared"
     return "ok", f"{compared} answers, the same streamed and whole"
 
 

@@ -152,7 +152,7 @@ def test_what_the_server_does_not_tell_is_unknown_and_no_failure(
 def test_a_server_of_another_make_fails_no_check_for_what_it_lacks(config: RunConfig) -> None:
     def answer(payload: dict[str, Any]) -> str:
         arguments = {"weights": payload["model"]}
-        return f'<tool_call>{json.dumps({"name": "note", "arguments": arguments})}</tool_call>'
+        return f"<tool_call>{json.dumps({'name': 'note', 'arguments': arguments})}</tool_call>"
 
     with OtherServer(answer, ["tiny", *ADAPTERS], parses="always", lists=404, streams=False) as fake:
         diagnosis = diagnosis_of(config, fake.url)
