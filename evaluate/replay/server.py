@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from callproof.endpoint import Abilities
-from callproof.scoring import Outcome
+from callproof.scoring import Answer, Channel
 
 
 def server_warnings(servers: Sequence[Abilities]) -> list[str]:
@@ -23,8 +23,8 @@ def server_warnings(servers: Sequence[Abilities]) -> list[str]:
     return warnings
 
 
-def tells_no_tokens(server: Abilities, from_tokens: bool, outcome: Outcome) -> str | None:
+def tells_no_tokens(server: Abilities, channel: Channel, answer: Answer, from_tokens: bool) -> str | None:
     """A warning if a raw answer came without its token ids, though the server can read them; otherwise None."""
-    if outcome.channel != "raw" or server.raw_text == "content" or from_tokens or outcome.answer.error is not None:
+    if channel != "raw" or server.raw_text == "content" or from_tokens or answer.error is not None:
         return None
     return f"{server.url}: answers without token ids: the raw text is what the server's parser leaves of it"

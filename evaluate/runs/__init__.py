@@ -1,6 +1,6 @@
 """Run folders: writing, finding and reading them."""
 
-from .find import Baseline, choose_model, find_run
+from .find import BASELINE_FILE, Baseline, baselines, choose_model, find_run, read_baseline
 from .run import (
     Channels,
     Identifier,
@@ -22,6 +22,7 @@ from .run import (
 )
 
 __all__ = [
+    "BASELINE_FILE",
     "Baseline",
     "Channels",
     "Identifier",
@@ -30,6 +31,7 @@ __all__ = [
     "OutcomeLog",
     "Run",
     "RunInfo",
+    "baselines",
     "check_folder_name",
     "check_format",
     "choose_model",
@@ -39,6 +41,7 @@ __all__ = [
     "now",
     "outcome_line",
     "read_as",
+    "read_baseline",
     "read_outcomes",
     "text_format",
     "write_turns",

@@ -295,12 +295,11 @@ class OutcomeLog:
         self._path = path
         self._file = path.open("ab", buffering=0)
 
-    def append(self, outcome: Outcome) -> None:
-        """Raises a UserError when the disk is full or gone."""
-        line = outcome_line(outcome)
+    def append(self, lines: bytes) -> None:
+        """Write lines of outcomes in one step; raises a UserError when the disk is full or gone."""
         try:
-            while line:  # a disk that is nearly full takes a part, and refuses the rest
-                line = line[self._file.write(line) :]
+            while lines:  # a disk that is nearly full takes a part, and refuses the rest
+                lines = lines[self._file.write(lines) :]
         except OSError as error:
             mend = "free some space, then --resume"
             raise UserError(self._path, f"cannot be written ({cause_of(error)})", mend) from None

@@ -1,4 +1,4 @@
-"""`serve ui`: one page with two served models side by side; what is typed goes to both.
+"""`serve ui`: one page with two models side by side, or with one; what is typed goes to both.
 
 The page keeps and draws the conversations; prompt, request and verdicts are those of `serve chat`. Like every page of
 `callproof.console.html` it writes text nodes only, and loads only its own style and script. It talks to no address but
@@ -58,7 +58,7 @@ class Page:
 
     Args:
         served: names to choose from.
-        pair: the names on the left and on the right at first.
+        sides: the names on the left and on the right at first; or one, of the only side.
 
     Raises:
         UserError: a file of the domain is missing or malformed.
@@ -69,14 +69,20 @@ class Page:
         config: RunConfig,
         answerer: Answerer,
         served: Sequence[str],
-        pair: tuple[str, str],
+        sides: Sequence[str],
         channel: Channel = "raw",
     ) -> None:
-        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(pair))
+        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(sides))
         self._channel: Channel = channel
         self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
         tools = len(Chat(config, "ui").catalog.tools)
-        data = {"name": config.name, "endpoint": answerer.root, "served": self._served, "pair": pair, "tools": tools}
+        data = {
+            "name": config.name,
+            "endpoint": answerer.root,
+            "served": self._served,
+            "sides": list(sides),
+            "tools": tools,
+        }
         self._html = page(
             Path(__file__).with_name("assets"), f"{config.name}: chat", data, ["ui.css"], _SCRIPTS, connect="'self'"
         )
