@@ -25,7 +25,7 @@ from callproof.errors import UserError
 from callproof.scoring import Channel
 from callproof.turns import CallFormat, Turn, catalog_of, digest
 
-from .abilities import Abilities
+from .abilities import UNPARSED, Abilities
 from .chat_request import request
 from .endpoint import Endpoint, NoAnswer
 from .optional_keys import OPTIONAL
@@ -207,7 +207,7 @@ class _Probe:
             f"{refuses}: {raw}": raw is not None,
         }
         served_reasons = {
-            "calls come as text, unparsed": not parsed and evidence.has("served", "text"),
+            UNPARSED: not parsed and evidence.has("served", "text"),
             f"{refuses}: {served}": served is not None,
         }
         for reason in filter(raw_reasons.get, raw_reasons):

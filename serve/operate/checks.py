@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, parse_served
-from callproof.endpoint import prompt_tokens, request, shows_catalog
+from callproof.endpoint import UNPARSED, prompt_tokens, request, shows_catalog
 from callproof.records import Record
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
@@ -104,7 +104,8 @@ async def isolation(subject: Subject) -> Verdict:
 
 async def channels_agree(subject: Subject) -> Verdict:
     """The calls in the raw text are the same as those that the server's own parser returns."""
-    if lacking := _lacking(subject, ("raw", "served")):
+    unparsed = subject.abilities.reasons.get("served") == UNPARSED
+    if lacking := _lacking(subject, ("raw",) if unparsed else ("raw", "served")):
         return "unknown", lacking
     compared, differing = 0, []
     for turn, model in _few(subject):
