@@ -104,7 +104,8 @@ def _replace(path: Path, text: str) -> None:
 def run_doctor(args: Namespace) -> int:
     """Every check on a running server, as a table and JSON."""
     configs = [load(path, args.overrides) for path in args.config]
-    names = list(dict.fromkeys([*(config.name for config in configs), *args.model]))
+    base = configs[0].model.served_name
+    names = [name for name in dict.fromkeys([*(config.name for config in configs), *args.model]) if name != base]
     diagnosis = asyncio.run(diagnose(args.endpoint, configs, names, args.turns, progress=say))
     show(diagnosis)
     last_line(diagnosis.model_dump(mode="json"))
