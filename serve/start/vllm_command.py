@@ -110,9 +110,10 @@ def _is_loopback(host: str) -> bool:
 def vllm_yaml(plan: Plan) -> str:
     """The text of the file for `vllm serve --config`.
 
-    Its keys are flat, and adapters are JSON text: vLLM 0.32 fails on a YAML list of objects.
+    Its keys are flat, and adapters and nested options are JSON text: vLLM 0.32 fails on a YAML list of objects.
     """
-    return yaml.safe_dump({"model": plan.base, **plan.options}, sort_keys=False, allow_unicode=True, width=1000)
+    flat = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in plan.options.items()}
+    return yaml.safe_dump({"model": plan.base, **flat}, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def start_command(wheel: Wheel, config_file: Path) -> list[str]:
