@@ -176,6 +176,14 @@ def _answering(parser: argparse.ArgumentParser) -> None:
     add("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
 
 
+def _reference(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--answers", type=Path, required=True, metavar="JSONL", help="what the server said, a turn a line")
+    add("--out", type=Path, required=True, metavar="JSON", help="file to write")
+    add("--base-only", action="store_true", help="without the adapter, where it cannot be loaded")
+    _of_config(parser)
+
+
 def _push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="run of evaluate, whose metrics go into the card")
     parser.add_argument("--dry-run", action="store_true", help="write the card and list the files, upload nothing")
@@ -232,6 +240,7 @@ VERB = Verb(
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),
         "endpoint": Command("answer chat completions over HTTP, without a server", _endpoint, _act("endpoint")),
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
+        "reference": Command("what transformers answers, for `serve explain`", _reference, _act("reference")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "base": Command("make the embedded base model again", _base, _act("base")),
         "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
 from callproof.console import last_line, say
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
-from callproof.records import read_text, replacing
+from callproof.records import read_text, replacing, write_json
 from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
@@ -301,6 +301,17 @@ def run_prompts(args: Namespace) -> int:
 
     count = write_eval_prompts(config, load_encoder(config.model))
     last_line({"prompts": str(config.eval_prompts_path), "turns": count})
+    return EXIT_PASS
+
+
+def run_reference(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    prepare_libraries(config)
+    from .adapter.reference import read_answers, reference
+
+    answers = read_answers(args.answers)
+    write_json(args.out, reference(config, answers, with_adapter=not args.base_only).model_dump(mode="json"))
+    last_line({"reference": str(args.out), "turns": len(answers)})
     return EXIT_PASS
 
 

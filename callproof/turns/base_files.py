@@ -77,6 +77,21 @@ def _special_tokens(files: tuple[Path, ...], _: tuple[int, ...]) -> frozenset[st
     return frozenset(_texts([roles, marked]))
 
 
+def spells_by_neighbours(model: ModelConfig) -> bool:
+    """Whether the text of a token depends on the token before it, as the tokenizer's decoder says.
+
+    Such a token has no text of its own, which is what guided decoding holds against a grammar. False where the
+    tokenizer is not on this machine.
+
+    Raises:
+        UserError: the file is malformed.
+    """
+    file = _files(model)(_TOKENIZER)
+    decoder = read_object(file, _MEND).get("decoder") if file else None
+    steps = decoder.get("decoders", [decoder]) if isinstance(decoder, dict) else []
+    return any(isinstance(step, dict) and step.get("type") == "WordPiece" for step in steps)
+
+
 def _texts(value: Any) -> Iterator[str]:
     """The texts of tokens, each a string or an object with `content`, however they are nested."""
     if isinstance(value, str):
