@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from callproof.records import Record
+from callproof.records import Name, Record
 
 from .data_config import DataConfig
 from .extra import Attention, Schedule, check_extra
@@ -35,9 +35,9 @@ class ModelConfig(Record):
 
     YAML_ONLY: ClassVar[tuple[str, ...]] = ("trust_remote_code",)
 
-    base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
-    name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
-    revision: str | None = Field(default=None, description="hub revision")
+    base_model: Name = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
+    name: Name | None = Field(default=None, description="name it is served under; default: last part of base_model")
+    revision: Name | None = Field(default=None, description="hub revision")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="weights while training; float16 needs CUDA"
     )

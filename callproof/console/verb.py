@@ -15,6 +15,8 @@ from .levels import LEVELS, set_level, take_dotenv
 Options = Callable[[ArgumentParser], None]
 Act = Callable[[Namespace], int]
 
+POSIX_MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
+
 COMMON_EXITS = {
     EXIT_USAGE: "wrong usage, configuration or data",
     EXIT_INTERNAL: "an internal error; --debug shows its traceback",
@@ -62,7 +64,7 @@ class Verb:
         """Run one command; returns its exit code. Its arguments hold the words as given, as `words`.
 
         Raises:
-            UserError: wrong usage, or what the command raises.
+            UserError: wrong usage, a command that needs what Windows lacks, or what the command raises.
         """
         words = with_verb(self._program, sys.argv[1:] if argv is None else argv, tuple(self.commands), self.default)
         args = self.parser().parse_args(words)
@@ -71,7 +73,13 @@ class Verb:
         if getattr(args, "overrides", None) and not args.config:
             where = f"{self._program} {args.command}: {' '.join(args.overrides)}"
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
-        return self.commands[args.command].act(args)
+        try:
+            return self.commands[args.command].act(args)
+        except ModuleNotFoundError as error:
+            if error.name not in POSIX_MODULES:
+                raise
+            problem = f"runs on Linux and macOS (Python has no {error.name} here)"
+            raise UserError(args.command, problem, "use WSL or a container") from None
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""

@@ -63,6 +63,9 @@ def _next(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where `_watch_parent` alone keeps Ctrl-C out
+        yield
+        return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -71,7 +74,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _watch_parent() -> None:
-    """A worker does not outlive its parent, however that ends."""
+    """A worker does not outlive its parent, however that ends, and Ctrl-C is for the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.records import Number, Record, explain, read_jsonl
+from callproof.records import Name, Number, Record, explain, read_jsonl
 from callproof.sessions import GoldCall, Reader, Session, read_records
 
 from .call_format import prefills_thinking
@@ -38,8 +38,8 @@ class Turn(Record):
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    turn_id: str
-    session_id: str
+    turn_id: Name
+    session_id: Name
     position: Number = Field(description="index of the assistant message in its session, from 0")
     messages: tuple[dict[str, Any], ...]
     tools: Tools
@@ -47,7 +47,7 @@ class Turn(Record):
     alternatives: tuple[tuple[GoldCall, ...], ...] = Field(default=(), exclude_if=lambda answers: not answers)
     any_call: bool = False
     order: Literal["any", "strict"] = "any"
-    tags: tuple[str, ...] = ()
+    tags: tuple[Name, ...] = ()
     source_names: dict[str, str] = Field(default_factory=dict)
     unsent_tools: Tools = Field(default=None, exclude_if=lambda tools: tools is None)
     template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 from callproof.config import ModelConfig, RunConfig, Split
@@ -202,5 +203,8 @@ def _not_loaded(name: str, error: Exception) -> UserError:
     if "trust_remote_code" in text:
         mend = "read that code, then set model.trust_remote_code: true in the YAML file"
         return UserError(name, "runs code of its own, which is not trusted", mend)
+    if isinstance(error, UnpicklingError):
+        problem = "its weights are a pickle of more than tensors, which could run code"
+        return UserError(name, problem, "take a base that is saved as safetensors")
     reason = (text.splitlines() or [type(error).__name__])[0]
     return UserError(name, f"base model cannot be loaded ({reason})", "check model.base_model")
