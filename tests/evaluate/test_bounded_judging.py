@@ -11,13 +11,14 @@ from oracles import outcomes_of
 from weather import TOOLS, Domain, call, right
 
 from callproof.catalog import assign
+from callproof.errors import UserError
 from evaluate.cli import main
 from evaluate.replay.replay import _Session  # pyright: ignore[reportPrivateUsage]
 from evaluate.runs import Run
 
 pytest_plugins = ["weather_plugin"]
 
-LEVELS = 17
+LEVELS = 14
 EXPLODING = {
     "type": "object",
     "properties": {"city": {"$ref": "#/$defs/0"}},
@@ -26,7 +27,7 @@ EXPLODING = {
         str(LEVELS): {"type": "string"},
     },
 }
-"""A string is valid at once; anything else is refused in 2^17 places, each time in a message that spells it out."""
+"""A string is valid at once; anything else is refused in 2^14 places, each time in a message that spells it out."""
 
 
 def wicked(payload: dict[str, Any]) -> str:
@@ -73,17 +74,64 @@ def test_an_answer_that_explodes_in_its_schema_is_unjudged_and_the_others_are_ju
     assert judged(Run(exploding.root.parents[1] / "scored")) == EXPECTED
 
 
-def test_gold_that_explodes_in_its_schema_is_said_to_be_unchecked(exploding, capsys):
+def score(domain: Domain, parameters: dict[str, Any], arguments: dict[str, Any]) -> int:
+    """Score no answer to one turn with this gold."""
     turn: dict[str, Any] = {
         "turn_id": "a", "session_id": "s", "position": 1, "messages": [{"role": "user", "content": "?"}],
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": EXPLODING}}],
-        "gold": [{"name": "f", "arguments": {"city": ["y" * 100] * 2000}}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}],
+        "gold": [{"name": "f", "arguments": arguments}],
     }  # fmt: skip
-    (exploding.root / "turns.jsonl").write_text(json.dumps(turn) + "\n")
-    (exploding.root / "answers.jsonl").write_text(json.dumps({"turn_id": "a", "text": "no"}) + "\n")
-    words = ["--turns", f"{exploding.root}/turns.jsonl", "--answers", f"{exploding.root}/answers.jsonl"]
-    assert main(["score", *words, "--out", "scored"]) == 0
+    (domain.root / "turns.jsonl").write_text(json.dumps(turn) + "\n")
+    (domain.root / "answers.jsonl").write_text(json.dumps({"turn_id": "a", "text": "no"}) + "\n")
+    words = ["--turns", f"{domain.root}/turns.jsonl", "--answers", f"{domain.root}/answers.jsonl"]
+    return main(["score", *words, "--out", "scored"])
+
+
+def test_gold_that_explodes_in_its_schema_is_said_to_be_unchecked(exploding, capsys):
+    assert score(exploding, EXPLODING, {"city": ["y" * 100] * 2000}) == 0
     assert "turns.jsonl:1: a: not checked: judging takes too long" in capsys.readouterr().err
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    steps = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/0", "$defs": {**steps, str(levels): {"type": "object"}}}
+
+
+def of_x(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"x": schema}}
+
+
+def deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(levels):
+        schema = {"items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        (of_x({"pattern": "(?:){100000000}"}), "cannot be searched in bounded time"),
+        (of_x({"pattern": "|".join(["a"] * 100_000)}), "has 199999 characters, more than 20000"),
+        (of_x({"anyOf": [{"type": "string"}] * 100_000}), "more than 20000 objects and lists"),
+        (of_x({"enum": [[1]] * 30_000}), "more than 20000 objects and lists"),
+        (doubling(16), "one value is held against more than 100000 schemas"),
+        (doubling(300), "one value is held against more than 100000 schemas"),
+        ({"if": {"$ref": "#"}}, "a reference leads back to itself"),
+        ({"dependentSchemas": {"x": {"$ref": "#"}}}, "a reference leads back to itself"),
+    ],
+)
+def test_a_schema_that_explodes_is_refused_at_once_and_its_tool_named(exploding, capsys, parameters, problem):
+    assert score(exploding, parameters, {"x": 1}) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "no usable JSON Schema" in line]
+    assert len(lines) == 1
+    assert "a: f: not checked: parameters is no usable JSON Schema" in lines[0]
+    assert problem in lines[0]
+
+
+def test_a_schema_nested_too_deep_is_refused_in_one_line(exploding):
+    with pytest.raises(UserError, match=r"turn 'a': tools: .*depth exceeded"):
+        score(exploding, of_x(deep(300)), {"x": 1})
 
 
 def test_finished_sessions_leave_nothing_in_memory(make_domain):
