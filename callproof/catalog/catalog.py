@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonschema.exceptions import ValidationError as Refusal
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 
 from callproof.calls import RefusedJSON, ToolCall, decode
 from callproof.console import say_once
 from callproof.errors import UserError
-from callproof.records import Record, explain, read_text, refuse_half_characters
+from callproof.records import Name, Record, explain, read_text, refuse_half_characters
 
 from .equality import Shape
 from .schemas import BadSchema, CompiledSchema, Judgement
@@ -30,7 +30,7 @@ class Validity(NamedTuple):
 class Tool(Record):
     """One function that the assistant may call; `parameters` is a JSON Schema of its arguments object."""
 
-    name: str = Field(min_length=1)
+    name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from callproof.console import Steps, say
-from callproof.endpoint import request
+from callproof.endpoint import Abilities, channel_words, choose_channel, probe, request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome
 
@@ -23,7 +23,7 @@ from .fleet import Fleet
 from .judging import Asked, Judging, Verdict
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
-from .server import Server, leaves_tools_out, look, probe_turn, tells_no_tokens
+from .server import tells_no_tokens
 from .stop import Stop, Stopped
 
 
@@ -52,16 +52,30 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
 
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
-    """Make one run; raises what `ask_all` raises."""
-    raw_format = plan.format if "raw" in plan.channels else None
-    probe = probe_turn(plan.turns), plan.models[0], raw_format
-    servers = [await look(endpoint, *probe) for endpoint in fleet.endpoints]
+    """Make one run; raises what `ask_all` raises, and a UserError where no channel can be had."""
+    servers = await _look(plan, fleet)
+    plan = plan.over(choose_channel(servers, plan.wanted(resume)))
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
+        for line in channel_words(servers, plan.channel):
+            say(line)
         for warning in info.warnings:
             say(f"warning: {warning}")
         await _Asking(plan, fleet, servers).ask(done)
+
+
+async def _look(plan: Plan, fleet: Fleet) -> list[Abilities]:
+    """What each endpoint can; raises Stopped where the time of the run passes meanwhile."""
+    settings = plan.config.eval
+    sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+    try:
+        async with asyncio.timeout(settings.run_timeout_s):
+            turns = dict.fromkeys(plan.models, plan.turns)
+            looks = (probe(endpoint, turns, plan.calls, **sampling) for endpoint in fleet.endpoints)
+            return [await look for look in looks]
+    except TimeoutError:
+        raise Stopped("out of time") from None
 
 
 def check_presence(run: Run, resume: bool) -> None:
@@ -102,10 +116,9 @@ class _Session:
 class _Asking:
     """One run while its questions are asked."""
 
-    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
+    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Abilities]) -> None:
         self._plan, self._fleet, self._servers = plan, fleet, servers
         self._format = text_format(plan.format)
-        self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()
         self._begun: set[_Session] = set()
@@ -191,8 +204,6 @@ class _Asking:
         reply, session.home = await self._fleet.chat(payload, session.home, stop.rest)
         server = self._servers[session.home]
         self._warn(tells_no_tokens(server, question.channel, reply.answer, reply.from_tokens))
-        if turn.turn_id == self._probe:
-            self._warn(leaves_tools_out(server, question.channel, reply.answer))
         return Asked(turn, question.model, question.channel, question.repeat, reply.answer)
 
     def _warn(self, warning: str | None) -> None:
