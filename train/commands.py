@@ -299,6 +299,14 @@ def run_push(args: Namespace) -> int:
     return EXIT_PASS
 
 
+def run_track(args: Namespace) -> int:
+    from .adapter.manifest import read_manifest
+    from .adapter.tracker import track
+
+    last_line(track(read_manifest(load(args.config, args.overrides)), args.gate))
+    return EXIT_PASS
+
+
 def run_base(args: Namespace) -> int:
     from .base.base import train_base
 
