@@ -25,6 +25,7 @@ _EXAMPLES = """\
   callproof serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
   callproof serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
   callproof serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
+  callproof serve snippet --config configs/car_sales.yaml | sh       # one question, as an application would ask it
   callproof serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
   callproof serve ui --model outputs/car_sales/adapter       # without a server: an adapter, a base or a merged model
   callproof serve --config configs/car_sales.yaml --runtime-loads 4
@@ -51,6 +52,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--host", help="overrides serve.host")
     add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--tool-call-parser", metavar="NAME", help="vLLM's parser of calls, overrides serve.tool_call_parser")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
     add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (1800)")
@@ -81,6 +83,14 @@ def _chat(parser: argparse.ArgumentParser) -> None:
     add("--max-tokens", type=positive, metavar="N", help="of an answer, overrides eval.max_tokens")
     add("--temperature", type=number(0), metavar="T", help="overrides eval.temperature")
     add_config(parser, "its domain, prompt and eval sections are used")
+
+
+def _snippet(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+    add = parser.add_argument
+    add("--as", dest="language", choices=("curl", "python"), default="curl", help="curl, or the openai package (curl)")
+    add("--ask", metavar="TEXT", help="what the user says (default: how the first eval session begins)")
+    add_config(parser, "its name, domain, prompt and eval sections are used")
 
 
 def _ui(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +163,7 @@ VERB = Verb(
         "chat": Command(
             "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
         ),
+        "snippet": Command("print a request to it, as an application would send it", _snippet, _act("snippet")),
         "ui": Command("talk to two served models, or one in a folder, on a web page", _ui, _act("ui")),
         "list": Command("the base and adapters that a running server has", _list, _act("list")),
         "load": Command("load an adapter under a name that holds its content's hash", _load, _act("load")),

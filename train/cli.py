@@ -3,7 +3,19 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, port, positive
+from callproof.console import (
+    Act,
+    Command,
+    Standalone,
+    Verb,
+    add_config,
+    add_overrides,
+    count,
+    late,
+    number,
+    port,
+    positive,
+)
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
@@ -115,7 +127,16 @@ def _import(parser: argparse.ArgumentParser) -> None:
     add("--eval-share", type=number(0), default=0.2, metavar="SHARE", help="of the conversations (default %(default)s)")
     add("--base", default=BASE, metavar="MODEL", help="folder or hub id for the configuration (default %(default)s)")
     add("--session-key", metavar="PATH", help="key of a record that names its conversation, such as metadata.trace_id")
+    add("--gpu-memory", type=number(0), default=24.0, metavar="GIB", help="for the configuration; 0: no GPU (24)")
     add("--force", action="store_true", help="write into a folder that is not empty")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--base", metavar="MODEL", help=f"folder or hub id (default {BASE})")
+    add("--log", nargs="*", metavar="LOGS", help="files, folders, globs or hf:owner/name[:split]; none: fill it in")
+    add("--gpu-memory", type=number(0), metavar="GIB", help="of the GPU to train on; 0: none (default 24)")
+    add("--out", type=Path, metavar="DIR", help="folder of the domain, new or empty; the configuration goes there too")
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
@@ -189,6 +210,8 @@ def _service(parser: argparse.ArgumentParser) -> None:
     add("--port", type=port, default=8001, help="%(default)s")
     add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
     add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    trackers = ("none", "wandb", "tensorboard", "trackio")
+    add("--report-to", choices=trackers, default="none", help="tracker of all trainings; no request chooses it (none)")
     add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
 
 
@@ -223,3 +246,15 @@ VERB = Verb(
     },
 )
 main = VERB.main
+
+_INIT_MANUAL = """Begin: write a domain and a configuration with settings that suit the base and the GPU.
+
+From logs, sessions, tools and system prompt are taken (callproof train import has more options); without any, files to
+fill in are written. On a terminal it asks for what is not given.
+
+  callproof init --log logs/*.jsonl --out datasets/hotel
+  callproof init --base Qwen/Qwen3-8B --gpu-memory 24 --log --out datasets/hotel       no logs yet
+"""
+INIT = Standalone(
+    "init", Command("write a domain and a configuration to begin with", _init, _act("init"), _INIT_MANUAL)
+)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 """Shown by `check` where nothing else is asked for."""
+EVAL_SHARE = 0.2
+"""Of the conversations of logs, for evaluation."""
 
 
 def run_run(args: Namespace) -> int:
@@ -146,19 +148,35 @@ def _converted(args: Namespace) -> Iterator[dict[str, Any]]:
 
 
 def run_import(args: Namespace) -> int:
-    from .imports.configuration import is_folder
-    from .imports.domain import CONFIG, NOTHING_HELD_OUT, import_domain
+    options = {"gpu_gib": args.gpu_memory, "force": args.force, "session_key": args.session_key}
+    return _import(args.sources, args.out, args.base, args.eval_share, **options)
 
-    made = import_domain(
-        args.sources, args.out, args.eval_share, args.base, force=args.force, session_key=args.session_key
-    )
-    for sentence in made.sentences(", ".join(args.sources)):
+
+def run_init(args: Namespace) -> int:
+    from .imports.configuration import CONFIG
+    from .imports.start import empty_domain, take_answers
+
+    take_answers(args)
+    if args.log:
+        return _import(args.log, args.out, args.base, gpu_gib=args.gpu_memory)
+    for line in empty_domain(args.out, args.base, args.gpu_memory):
+        say(line)
+    last_line({"out": str(args.out), "config": str(args.out / CONFIG)})
+    return EXIT_PASS
+
+
+def _import(sources: list[str], out: Path, base: str, share: float = EVAL_SHARE, **options: Any) -> int:
+    from .imports.configuration import CONFIG, is_folder
+    from .imports.domain import NOTHING_HELD_OUT, import_domain
+
+    made = import_domain(sources, out, share, base, **options)
+    for sentence in made.sentences(", ".join(sources)):
         say(sentence)
-    path = args.out / CONFIG
-    spoiled = _verdict(path, is_folder(args.base)) if made.sessions["eval"] else [NOTHING_HELD_OUT]
+    path = out / CONFIG
+    spoiled = _verdict(path, is_folder(base)) if made.sessions["eval"] else [NOTHING_HELD_OUT]
     for problem in spoiled:
         say(problem)
-    last_line({"out": str(args.out), "config": str(path), **made.summary(), "spoiled": spoiled})
+    last_line({"out": str(out), "config": str(path), **made.summary(), "spoiled": spoiled})
     return EXIT_REGRESSION if spoiled else EXIT_PASS
 
 

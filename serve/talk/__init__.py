@@ -4,6 +4,7 @@ from .answerer import Answerer
 from .chat import Chat, Sampling
 from .chat_loop import Conversing
 from .local_model import answering, is_local, local_model
+from .snippet import snippet
 from .ui import Page, pair_of, serve_page
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "local_model",
     "pair_of",
     "serve_page",
+    "snippet",
 ]
