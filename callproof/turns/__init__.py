@@ -8,7 +8,7 @@ from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessio
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
-from .turns import Turn, TurnPrompt, digest, eval_sessions, eval_turns, read_turns
+from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
 
 __all__ = [
     "HERMES",
@@ -21,13 +21,13 @@ __all__ = [
     "ServedTemplate",
     "Turn",
     "TurnPrompt",
+    "asked_sessions",
     "call_format",
     "catalog_of",
     "chat_template",
     "check_gold",
     "conversation",
     "digest",
-    "eval_sessions",
     "eval_turns",
     "held_out",
     "lint_call",
