@@ -61,7 +61,11 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     _add_baseline(parser)
     add("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
-    add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
+    add(
+        "--channel",
+        choices=("auto", "raw", "served", "both"),
+        help="parse the text, take the server's tool_calls, or both; auto: the text where the server gives it",
+    )
     add("--repeats", type=positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
     add("--concurrency", type=positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=seconds, metavar="S", dest="timeout_s", help="of one request, seconds")

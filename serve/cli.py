@@ -6,6 +6,8 @@ from pathlib import Path
 from callproof.console import Act, Command, Verb, add_config, count, late, number, port, positive
 from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
+DEFAULT_ENDPOINT = "http://127.0.0.1:8000"
+
 _MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
 
 Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
@@ -22,15 +24,18 @@ _EXAMPLES = """\
   callproof serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
   callproof serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
   callproof serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve explain --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml   # which layer broke it
   callproof serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
+  callproof serve snippet --config configs/car_sales.yaml | sh       # one question, as an application would ask it
   callproof serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve ui --model outputs/car_sales/adapter       # without a server: an adapter, a base or a merged model
   callproof serve --config configs/car_sales.yaml --runtime-loads 4
   callproof serve load car_sales outputs/car_sales && callproof serve list
   callproof serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
   callproof serve unload car_sales@0123456789ab
 """
 _EXITS = {
-    EXIT_REGRESSION: "a check failed, or a regression",
+    EXIT_REGRESSION: "a check failed, a layer differs, or a regression",
     EXIT_INVALID: "nothing can be judged, or no answer",
     EXIT_INCONCLUSIVE: "inconclusive",
     EXIT_FLOOR: "a floor of the gate is broken",
@@ -48,6 +53,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--host", help="overrides serve.host")
     add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--tool-call-parser", metavar="NAME", help="vLLM's parser of calls, overrides serve.tool_call_parser")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
     add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (1800)")
@@ -69,6 +75,16 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     add_config(parser, "as the server was started with; repeat it", several=True)
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--endpoint", metavar="URL", help="of a running server (default: one is started for it)")
+    add("--model", metavar="NAME", help="served name of the adapter (default: the name of the configuration)")
+    add("--limit-turns", type=positive, default=8, metavar="N", help="eval turns asked of each arm (%(default)s)")
+    add("--log", type=Path, default=Path("outputs/serve/explain.log"), help="vLLM's log, if one is started")
+    add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (%(default)s)")
+    add_config(parser, "what the adapter was trained with")
+
+
 def _chat(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
@@ -80,12 +96,22 @@ def _chat(parser: argparse.ArgumentParser) -> None:
     add_config(parser, "its domain, prompt and eval sections are used")
 
 
-def _ui(parser: argparse.ArgumentParser) -> None:
+def _snippet(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     add = parser.add_argument
-    add("--model", action="append", default=[], metavar="NAME", help="left, then right (default: base and adapter)")
+    add("--as", dest="language", choices=("curl", "python"), default="curl", help="curl, or the openai package (curl)")
+    add("--ask", metavar="TEXT", help="what the user says (default: how the first eval session begins)")
+    add_config(parser, "its name, domain, prompt and eval sections are used")
+
+
+def _ui(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--endpoint", metavar="URL", help=f"default: {DEFAULT_ENDPOINT}")
+    add("--model", "--model_path", action="append", default=[], metavar="NAME",
+        help="left, then right (default: base and adapter); or a folder, without a server")  # fmt: skip
+    parser.set_defaults(default_endpoint=DEFAULT_ENDPOINT)
     add("--port", type=port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
-    add_config(parser, "its domain, prompt and eval sections are used")
+    add_config(parser, "its domain, prompt and eval sections are used; not needed with a folder", required=False)
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +146,7 @@ def _adapter(parser: argparse.ArgumentParser) -> None:
 
 
 def _endpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
+    parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT, metavar="URL", help="default: %(default)s")
 
 
 def _filled(text: str) -> str:
@@ -145,10 +171,12 @@ VERB = Verb(
         "doctor": Command(
             "check a running server: isolation, channels, streaming, cache, limits", _doctor, _act("doctor")
         ),
+        "explain": Command("which layer between training and client changes the answers", _explain, _act("explain")),
         "chat": Command(
             "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
         ),
-        "ui": Command("talk to two served models side by side on a web page", _ui, _act("ui")),
+        "snippet": Command("print a request to it, as an application would send it", _snippet, _act("snippet")),
+        "ui": Command("talk to two served models, or one in a folder, on a web page", _ui, _act("ui")),
         "list": Command("the base and adapters that a running server has", _list, _act("list")),
         "load": Command("load an adapter under a name that holds its content's hash", _load, _act("load")),
         "unload": Command("make a running server forget an adapter", _unload, _act("unload")),

@@ -20,13 +20,14 @@ from .command_line import (
 )
 from .display import percent, points, visible
 from .progress import Phases, Steps, counted, duration
-from .verb import Act, Command, Verb, late
+from .verb import Act, Command, Standalone, Verb, late
 
 __all__ = [
     "Act",
     "Command",
     "Parser",
     "Phases",
+    "Standalone",
     "Steps",
     "Verb",
     "add_config",

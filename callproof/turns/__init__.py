@@ -2,12 +2,14 @@
 
 from callproof.sessions import GoldCall
 
-from .base_files import ServedTemplate, chat_template
+from .answers_compared import Fit, Greedy, Reference, ReferenceAnswers, ServedAnswers
+from .base_files import ServedTemplate, chat_template, spells_by_neighbours
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
-from .domain import NO_TOOLS, Domain, held_out, split_sessions, supervised
+from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
+<<<<<<< HEAD
 from .turns import (
     Turn,
     TurnPrompt,
@@ -19,6 +21,9 @@ from .turns import (
     recorded_answers,
     turns_sentence,
 )
+=======
+from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
+>>>>>>> main
 
 __all__ = [
     "HERMES",
@@ -26,11 +31,17 @@ __all__ = [
     "CallFormat",
     "Conversation",
     "Domain",
+    "Fit",
     "GoldCall",
     "GoldLint",
+    "Greedy",
+    "Reference",
+    "ReferenceAnswers",
+    "ServedAnswers",
     "ServedTemplate",
     "Turn",
     "TurnPrompt",
+    "asked_sessions",
     "call_format",
     "catalog_of",
     "chat_template",
@@ -38,7 +49,6 @@ __all__ = [
     "conversation",
     "decisions",
     "digest",
-    "eval_sessions",
     "eval_turns",
     "held_out",
     "lint_call",
@@ -48,6 +58,8 @@ __all__ = [
     "readable_format",
     "recorded_answers",
     "session_time",
+    "sessions_of_splits",
+    "spells_by_neighbours",
     "split_sessions",
     "supervised",
     "system_prompt",

@@ -2,6 +2,7 @@
 
 from .find import BASELINE_FILE, Baseline, baselines, choose_model, find_run, read_baseline
 from .run import (
+    Channels,
     Identifier,
     Identity,
     OutcomeLine,
@@ -23,6 +24,7 @@ from .run import (
 __all__ = [
     "BASELINE_FILE",
     "Baseline",
+    "Channels",
     "Identifier",
     "Identity",
     "OutcomeLine",

@@ -9,13 +9,13 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, load_json, parse_served
-from callproof.endpoint import prompt_tokens, request, shows_catalog
+from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, parse_served
+from callproof.endpoint import UNPARSED, prompt_tokens, request, shows_catalog
 from callproof.records import Record
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
 
-from .subject import TIMEOUT_S, Refused, Sampled, Subject
+from .subject import Refused, Sampled, Subject
 
 Status = Literal["ok", "failed", "unknown"]
 Verdict = tuple[Status, str]
@@ -35,9 +35,13 @@ class Finding(Record):
 async def models_and_parents(subject: Subject) -> Verdict:
     """The server lists the base and every adapter, and each adapter's parent is the base."""
     cards = {card["id"]: card for card in await subject.endpoint.models()}
+    if not cards:
+        return "unknown", "the server lists no models"
     missing = [name for name in subject.models if name not in cards]
     if missing:
         return "failed", f"{', '.join(missing)} not served; served: {', '.join(cards) or 'nothing'}"
+    if subject.adapters and not any(card.get("parent") for card in cards.values()):
+        return "unknown", f"the models are served; the server does not tell their parents: {', '.join(cards)}"
     wrong = [name for name in subject.adapters if cards[name].get("parent") != subject.base]
     if wrong:
         return "failed", f"{wrong[0]} has the parent {cards[wrong[0]].get('parent')!r}, not {subject.base!r}"
@@ -45,19 +49,27 @@ async def models_and_parents(subject: Subject) -> Verdict:
 
 
 async def unknown_model_refused(subject: Subject) -> Verdict:
-    """A request for a model that is not served gets HTTP 404, and is not answered by the base."""
-    payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0)
-    status, _ = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
-    return ("ok" if status == 404 else "failed"), f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
+    """A request for a model that is not served is refused (vLLM: HTTP 404), and is not answered by the base."""
+    payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0, format=subject.format)
+    status, _ = await subject.ask_chat(payload)
+    seen = f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
+    if status == 200:
+        return "failed", seen
+    return ("ok" if status in (400, 404, 422) else "unknown"), seen
 
 
 async def adapters_applied(subject: Subject) -> Verdict:
     """Each adapter answers differently from the base, in its tokens or their log-probabilities."""
-    unlike = {}
+    unlike, told = {}, True
     for name in subject.adapters:
         pairs = [(await subject.alone(turn, name), await subject.alone(turn, subject.base)) for turn in subject.turns]
+        told &= all(one.logprobs and other.logprobs for one, other in pairs)
         unlike[name] = sum(_differ(one, other) for one, other in pairs)
     same = [name for name, count in unlike.items() if not count]
+    if not subject.adapters:
+        return "unknown", "no adapter is to be checked"
+    if same and not told:
+        return "unknown", f"{', '.join(same)} answers like the base, and there are no log-probabilities to tell more"
     if same:
         return (
             "failed",
@@ -69,7 +81,8 @@ async def adapters_applied(subject: Subject) -> Verdict:
 def _differ(one: Sampled, other: Sampled) -> bool:
     if one.tokens != other.tokens:
         return True
-    return any(abs(a - b) > SAME_LOGPROB for a, b in zip(one.logprobs, other.logprobs, strict=True))
+    pairs = zip(one.logprobs or (), other.logprobs or (), strict=False)
+    return any(abs(a - b) > SAME_LOGPROB for a, b in pairs)
 
 
 async def isolation(subject: Subject) -> Verdict:
@@ -90,9 +103,18 @@ async def isolation(subject: Subject) -> Verdict:
 
 
 async def channels_agree(subject: Subject) -> Verdict:
-    """The calls in the raw text are the same as those that the server's own parser returns."""
+    """The calls in the raw text are the same as those that the server's own parser returns.
+
+    It parses those of requests with tools alone; with a catalog in the text there is nothing to compare.
+    """
+    unparsed = subject.abilities.reasons.get("served") == UNPARSED
+    if lacking := _lacking(subject, ("raw",) if unparsed else ("raw", "served")):
+        return "unknown", lacking
     compared, differing = 0, []
-    for turn, model in _few(subject):
+    with_tools = [(turn, model) for turn, model in _few(subject) if turn.tools]
+    if not with_tools:
+        return "unknown", "no turn has tools, so the server parses no calls"
+    for turn, model in with_tools:
         raw = subject.parsed(turn, await subject.answered(turn, model, "raw"))
         if not raw.calls or _malformed(raw):
             continue
@@ -110,6 +132,12 @@ async def channels_agree(subject: Subject) -> Verdict:
     return "ok", f"{compared} answers with calls, the same in both channels"
 
 
+def _lacking(subject: Subject, channels: tuple[Channel, ...]) -> str | None:
+    """What the server lacks of the channels, where it lacks one: a reason to know nothing, not to fail."""
+    reasons = subject.abilities.reasons
+    return next((f"no {channel} answers: {reasons[channel]}" for channel in channels if channel in reasons), None)
+
+
 def _malformed(answer: ParsedAnswer) -> bool:
     return any(isinstance(call, MalformedCall) for call in answer.calls)
 
@@ -120,6 +148,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
     Answers with a malformed call are compared on the raw channel only: when streaming, vLLM's parsers have already sent
     the beginning of the call by the time it turns out to be malformed, and unstreamed they return it as text.
     """
+    if subject.abilities.streams is False:
+        return "unknown", "the server does not stream"
     compared, differing = 0, []
     for turn, model in _few(subject):
         for channel in await _comparable(subject, turn, model):
@@ -132,12 +162,17 @@ async def streaming_agrees(subject: Subject) -> Verdict:
                 differing.append(f"{model} on {turn.turn_id}, {channel}")
     if differing:
         return "failed", f"{len(differing)} of {compared} answers differ when streamed: {differing[0]}"
+    if not compared:
+        return "unknown", _lacking(subject, ("raw", "served")) or "no answer could be compared"
     return "ok", f"{compared} answers, the same streamed and whole"
 
 
 async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel, ...]:
-    answer = subject.parsed(turn, await subject.answered(turn, model, "raw"))
-    return ("raw",) if _malformed(answer) else ("raw", "served")
+    channels: tuple[Channel, ...] = ("raw", "served")
+    had: list[Channel] = [channel for channel in channels if not _lacking(subject, (channel,))]
+    if "raw" in had and _malformed(subject.parsed(turn, await subject.answered(turn, model, "raw"))):
+        return ("raw",)
+    return tuple(had)
 
 
 def _content(answer: Answer) -> tuple[Any, ...]:
@@ -149,13 +184,13 @@ def _content(answer: Answer) -> tuple[Any, ...]:
 async def prefix_cache(subject: Subject) -> Verdict:
     """A prompt that is sent a second time is found in the prefix cache."""
     turn = max(subject.turns, key=lambda turn: len(str(turn.messages)) + len(str(turn.tools)))
-    payload = {**request(turn, subject.base, max_tokens=1, temperature=0.0)}
-    await subject.whole(payload)
-    before = await _cached_tokens(subject)
-    completion = await subject.whole(payload)
-    after = await _cached_tokens(subject)
-    if before is None or after is None:
+    payload = request(turn, subject.base, max_tokens=1, temperature=0.0, format=subject.format)
+    if await _cached_tokens(subject) is None:
         return "unknown", "/metrics does not report vllm:prefix_cache_hits"
+    await subject.whole(payload)
+    before = await _cached_tokens(subject) or 0.0
+    completion = await subject.whole(payload)
+    after = await _cached_tokens(subject) or 0.0
     prompt = (completion.usage or {}).get("prompt_tokens", "?")
     seen = f"{after - before:.0f} of {prompt} prompt tokens were in the cache"
     return ("ok" if after > before else "failed"), seen
@@ -175,17 +210,26 @@ async def length_limit(subject: Subject) -> Verdict:
         return "failed", f"max_model_len is {limit}, planned {subject.max_model_len}"
     text = " ".join(map(str, range(subject.max_model_len)))
     payload = {"model": subject.base, "messages": [{"role": "user", "content": text}], "max_tokens": 1}
-    status, body = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+    status, body = await subject.ask_chat(payload)
     if status in (400, 413, 422):
         return "ok", f"limit {limit or 'not reported'}; a longer prompt is refused with HTTP {status}"
-    return "failed", f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
+    seen = f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
+    whole = limit is None and _length(body) > subject.max_model_len
+    return ("unknown", f"the server tells no limit; {seen}") if whole else ("failed", seen)
 
 
 def _counted(body: bytes) -> str:
+    length = _length(body)
+    return f", as one of {length} tokens" if length else ""
+
+
+def _length(body: bytes) -> int:
+    """The prompt tokens that an answer counts; 0 if it counts none."""
     try:
-        return f", as one of {(Completion.of_value(load_json(body)).usage or {})['prompt_tokens']} tokens"
+        length = (Completion.of_body(body).usage or {})["prompt_tokens"]
     except (NoCompletion, LookupError):
-        return ""
+        return 0
+    return length if type(length) is int else 0
 
 
 async def catalog_in_prompt(subject: Subject) -> Verdict:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from callproof.console import Phases, Steps, say
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_server(plan: Plan, server: Server, timeout_s: float) -> int:
-    """Start, announce on stdout, wait; every process of it is gone when this returns."""
+def run_server(plan: Plan, server: Server, timeout_s: float, hints: Sequence[str] = ()) -> int:
+    """Start, announce on stdout, wait; every process of it is gone when this returns.
+
+    Args:
+        hints: commands that print how to ask its adapters, said once it is ready.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -28,7 +32,7 @@ def run_server(plan: Plan, server: Server, timeout_s: float) -> int:
         with _progress() as progress:
             seconds = server.wait_until_healthy(plan.url, timeout_s, progress)
         try:
-            _announce(plan, seconds, console)
+            _announce(plan, seconds, hints, console)
             server.wait()
         except KeyboardInterrupt:
             console.print("stopping vLLM")
@@ -62,8 +66,11 @@ def _not_beside_a_bar(line: str) -> None:
         say(line)
 
 
-def _announce(plan: Plan, seconds: float, console: "Console") -> None:
+def _announce(plan: Plan, seconds: float, hints: Sequence[str], console: "Console") -> None:
     names = ", ".join(adapter.name for adapter in plan.adapters)
     text = f"ready after {seconds:.0f} s: base {plan.served_name}, adapters {names}; stop with Ctrl-C"
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for hint in hints:
+        line = f"a request with prompt and tools as trained, for curl or openai: {hint}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     print(f"ready {plan.url}", flush=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from typing_extensions import override
 
 from callproof.config import RunConfig
 from callproof.console import Phases, Steps
+from callproof.errors import UserError
 
 from ..adapter.model import load_base, use_bf16, with_adapter
 from ..cpu import quicken
@@ -112,7 +114,13 @@ class AdapterTrainer(SFTTrainer):
             return
         if (checkpoint / ORDER_FILE).is_file() and state.epoch != int(state.epoch):
             self._resumed_order = torch.load(checkpoint / ORDER_FILE, weights_only=True)
-        self.train(resume_from_checkpoint=str(checkpoint))
+        try:
+            self.train(resume_from_checkpoint=str(checkpoint))
+        except UnpicklingError:
+            problem = "holds a pickle of more than tensors, which could run code"
+            raise UserError(
+                checkpoint, problem, "delete it, and go on from an earlier one or without --resume"
+            ) from None
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -12,6 +12,7 @@ from fake_endpoint import FakeEndpoint, Script
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import run_program
+from raw_server import server
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion
 from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models, without_credentials
@@ -324,6 +325,30 @@ def test_a_server_that_refuses_the_key_is_asked_without_it_and_that_is_said(
         assert capsys.readouterr().err.count(fake.url) == 1
 
 
+def test_a_stream_is_over_before_the_text_of_its_tokens_is_asked_for() -> None:
+    async def bench(url: str) -> tuple[Reply, Reply]:
+        async with Endpoint(url, limit=1) as endpoint:
+            payload = {**request(TURN, "tiny", max_tokens=8, temperature=0.0, stream=True), "return_token_ids": True}
+            reply = await endpoint.stream_only(payload)
+            return reply, await endpoint.written(reply, "tiny")
+
+    with FakeEndpoint(Script("", raw="Well.")) as fake:
+        reply, written = asyncio.run(bench(fake.url))
+    assert (reply.answer.text, reply.tokens, reply.from_tokens) == ("", tuple(b"Well."), False)
+    assert (written.answer.text, written.tokens, written.from_tokens) == ("Well.", None, True)
+    assert (written.finished, written.answer.latency_s) == (reply.finished, reply.answer.latency_s)
+
+
+def test_a_server_that_knows_the_limit_by_its_newer_name_gets_it_so() -> None:
+    def newer(payload: dict[str, Any]) -> str | Script:
+        message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+        refusal = Script(status=400, body=json.dumps({"error": {"message": message}}).encode())
+        return refusal if "max_tokens" in payload else f"{payload['max_completion_tokens']} tokens"
+
+    with FakeEndpoint(newer) as fake:
+        assert ask(fake).answer.text.endswith(" tokens")
+
+
 def test_another_refusal_is_not_asked_again() -> None:
     with FakeEndpoint(Script(status=400, body=b'{"error": "max_tokens is too large"}')) as fake:
         assert ask(fake).answer.error is not None
@@ -381,8 +406,16 @@ def test_a_refused_api_key_is_a_user_error() -> None:
 
 
 def test_a_server_that_is_no_endpoint_is_a_user_error() -> None:
-    with FakeEndpoint() as fake, pytest.raises(UserError, match="no OpenAI-compatible endpoint"):
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"
+    serving = server(lambda client, _: client.sendall(page))
+    with serving as (url, _), pytest.raises(UserError, match="no OpenAI-compatible endpoint"):
+        check_models(url, ["tiny"])
+
+
+def test_a_server_that_lists_no_models_gets_the_names_that_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeEndpoint() as fake:
         check_models(fake.url + "/elsewhere", ["tiny"])
+    assert "lists no models (HTTP 404), so names are taken as they are given" in capsys.readouterr().err
 
 
 KEYS = ["choices", "message", "delta", "content", "tool_calls", "usage", "index", "function", "finish_reason", "error"]

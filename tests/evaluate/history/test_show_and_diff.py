@@ -12,7 +12,7 @@ from callproof.scoring import Answer, judge
 from callproof.turns import Turn, catalog_of, read_turns
 from evaluate.cli import main
 from evaluate.gate.sides import flips, read_side
-from evaluate.runs import OutcomeLog, write_turns
+from evaluate.runs import OutcomeLog, outcome_line, write_turns
 
 pytest_plugins = ["weather_plugin"]
 
@@ -94,7 +94,7 @@ def test_thinking_is_counted_and_shown_only_with_the_whole_and_nothing_reaches_t
     run.outcomes_path.unlink()
     with OutcomeLog(run.outcomes_path) as log:
         for turn in run.turns():
-            log.append(judge(turn, Answer(text=evil, thinking=evil), "good", catalog_of(turn)))
+            log.append(outcome_line(judge(turn, Answer(text=evil, thinking=evil), "good", catalog_of(turn))))
     text = shown(tmp_path, capsys, "one")[1]
     assert "\x1b" not in text
     assert "\u202e" not in text

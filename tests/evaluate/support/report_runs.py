@@ -13,7 +13,7 @@ from callproof.sessions import Session
 from callproof.turns import Turn, catalog_of, conversation
 from callproof.turns.turns import session_turns
 from evaluate.report import publish
-from evaluate.runs import OutcomeLog, Run, RunInfo, identify, now, write_turns
+from evaluate.runs import OutcomeLog, Run, RunInfo, identify, now, outcome_line, write_turns
 
 
 def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]], **told: object) -> Run:
@@ -33,7 +33,7 @@ def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]
         with OutcomeLog(run.outcomes_path) as log:
             for turn in turns:
                 for model, answer in answers.items():
-                    log.append(judge(turn, Answer(text=answer(turn)), model, catalog_of(turn)))
+                    log.append(outcome_line(judge(turn, Answer(text=answer(turn)), model, catalog_of(turn))))
         publish(run)
     return run
 
