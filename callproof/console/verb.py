@@ -76,18 +76,17 @@ class Verb:
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
         try:
             return self.commands[args.command].act(args)
-<<<<<<< HEAD
         except ImportError as error:
-            if missing := missing_package(error, f"{self._program} {args.command}"):
-                raise missing from None
+            if mistake := self._unimportable(error, args.command):
+                raise mistake from None
             raise
-=======
-        except ModuleNotFoundError as error:
-            if error.name not in POSIX_MODULES:
-                raise
+
+    def _unimportable(self, error: ImportError, command: str) -> UserError | None:
+        """The mistake behind an import that failed: an extra, or what Windows lacks; None: a bug."""
+        if error.name in POSIX_MODULES:
             problem = f"runs on Linux and macOS (Python has no {error.name} here)"
-            raise UserError(args.command, problem, "use WSL or a container") from None
->>>>>>> main
+            return UserError(command, problem, "use WSL or a container")
+        return missing_package(error, f"{self._program} {command}")
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""
@@ -124,6 +123,13 @@ class Standalone:
         args = self.parser().parse_args(argv)
         _prepare(args)
         return self.command.act(args)
+
+    def _unimportable(self, error: ImportError, command: str) -> UserError | None:
+        """The mistake behind an import that failed: an extra, or what Windows lacks; None: a bug."""
+        if error.name in POSIX_MODULES:
+            problem = f"runs on Linux and macOS (Python has no {error.name} here)"
+            return UserError(command, problem, "use WSL or a container")
+        return missing_package(error, f"{self._program} {command}")
 
     def parser(self) -> ArgumentParser:
         """What reads the words."""

@@ -9,21 +9,17 @@ from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessio
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
-<<<<<<< HEAD
 from .turns import (
     Turn,
     TurnPrompt,
+    asked_sessions,
     decisions,
     digest,
-    eval_sessions,
     eval_turns,
     read_turns,
     recorded_answers,
     turns_sentence,
 )
-=======
-from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
->>>>>>> main
 
 __all__ = [
     "HERMES",

@@ -8,13 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-<<<<<<< HEAD
-from callproof.config import ModelConfig
-from callproof.errors import UserError, relative_to
-=======
 from callproof.config import ModelConfig, base_file
-from callproof.errors import UserError
->>>>>>> main
+from callproof.errors import UserError, relative_to
 from callproof.records import read_object, read_text
 
 _CONFIG, _TOKENIZER = "tokenizer_config.json", "tokenizer.json"

@@ -10,7 +10,7 @@ from callproof.calls.formats import FORMATS
 from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE, Abilities, Wanted
 from callproof.scoring import Channel, Outcome
-from callproof.turns import CallFormat, Turn, call_format, eval_sessions, recorded_answers, turns_sentence
+from callproof.turns import CallFormat, Turn, asked_sessions, call_format, recorded_answers, turns_sentence
 
 from ..runs import Channels, Run, RunInfo, check_format, identify, now
 from .server import server_warnings
@@ -186,7 +186,7 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
     if config.eval.channel in ("raw", "both"):
         check_format(call_format(config).name, "serve.tool_call_parser")
-    sessions = list(eval_sessions(config))
+    sessions = list(asked_sessions(config, limit=config.eval.max_sessions))
     turns = [turn for asked in sessions for turn in asked.turns]
     answers = sum(recorded_answers(asked.session) for asked in sessions)
     return Plan(config, turns, tuple(models), run, answers)

@@ -174,20 +174,5 @@ def _write(
         record = made.common.without_common(session).record()
         files[side].write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
         made.sessions[side] += 1
-<<<<<<< HEAD
         made.turns[side] += recorded_answers(session)
         made.decisions += decisions(session) if side == "eval" else 0
-
-
-def _write_beside(out: Path, common: Common, base: str) -> None:
-    texts = {CONFIG: starting_configuration(out, base)}
-    if common.tools:
-        texts["tools.json"] = json.dumps(list(common.tools.values()), ensure_ascii=False, indent=2) + "\n"
-    if common.system:
-        texts["system_prompt.md"] = common.system
-    for name, text in texts.items():
-        with replacing(out / name) as file:
-            file.write(text.encode())
-=======
-        made.turns[side] += sum(message.role == "assistant" and message.train for message in session.messages)
->>>>>>> main

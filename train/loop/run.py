@@ -8,7 +8,7 @@ from typing import Any
 
 from callproof.config import RunConfig
 from callproof.console import Phases
-from callproof.turns import Domain, check_gold, eval_sessions, recorded_answers, split_sessions, turns_sentence
+from callproof.turns import Domain, asked_sessions, check_gold, recorded_answers, split_sessions, turns_sentence
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
@@ -58,7 +58,7 @@ def check_data(config: RunConfig) -> dict[str, int]:
 def _count_turns(config: RunConfig) -> int:
     """How many turns evaluation asks, which are told beside the recorded answers."""
     turns = answers = 0
-    for asked in eval_sessions(config, read_records):
+    for asked in asked_sessions(config, read_records, "eval", config.eval.max_sessions):
         turns += len(asked.turns)
         answers += recorded_answers(asked.session)
     say(f"evaluation: {turns_sentence(turns, answers, config)}")
