@@ -124,13 +124,6 @@ class Standalone:
         _prepare(args)
         return self.command.act(args)
 
-    def _unimportable(self, error: ImportError, command: str) -> UserError | None:
-        """The mistake behind an import that failed: an extra, or what Windows lacks; None: a bug."""
-        if error.name in POSIX_MODULES:
-            problem = f"runs on Linux and macOS (Python has no {error.name} here)"
-            return UserError(command, problem, "use WSL or a container")
-        return missing_package(error, f"{self._program} {command}")
-
     def parser(self) -> ArgumentParser:
         """What reads the words."""
         manual = self.command.manual or self.command.summary
