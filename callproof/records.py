@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from codecs import BOM_UTF8
 from collections.abc import Iterator
@@ -9,15 +10,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from .errors import UserError, cause_of
 
 MAX_NUMBER = 2**31 - 1
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, line and paragraph separators, and what turns the direction of text."""
 
 Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+
+
+def _speakable(name: str) -> str:
+    if character := _UNSPEAKABLE.search(name):
+        raise ValueError(f"a name on one line, without control characters such as {character[0]!r}")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_speakable)]
+"""Stands in tables, files and lines of others: nothing in it can end a line or hide another text."""
 
 
 class Record(BaseModel):

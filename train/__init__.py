@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from callproof.config import RunConfig, load, resolve_values
+if TYPE_CHECKING:
+    from callproof.config import RunConfig
 
 
 def train_model(
-    config: RunConfig | Mapping[str, Any] | Path | str, resume: bool = False, **overrides: Any
+    config: "RunConfig | Mapping[str, Any] | Path | str", resume: bool = False, **overrides: Any
 ) -> dict[str, Any]:
     """Train the adapter of a configuration and return its manifest (see `train.adapter.manifest`).
 
@@ -20,6 +21,8 @@ def train_model(
     Raises:
         UserError: wrong data, base model or configuration.
     """
+    from callproof.config import RunConfig, load, resolve_values
+
     from .loop.run import run
 
     values = config if isinstance(config, Mapping) else None

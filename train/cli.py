@@ -3,7 +3,19 @@
 import argparse
 from pathlib import Path
 
-from callproof.console import Act, Command, Verb, add_config, add_overrides, count, late, number, port, positive
+from callproof.console import (
+    Act,
+    Command,
+    Standalone,
+    Verb,
+    add_config,
+    add_overrides,
+    count,
+    late,
+    number,
+    port,
+    positive,
+)
 from callproof.errors import EXIT_REGRESSION
 
 from .before.gpus import GPUS
@@ -32,6 +44,7 @@ _EXAMPLES = """\
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
+  callproof train endpoint --adapter outputs/car_sales/adapter     what `serve ui --model` talks to
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
   callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
@@ -113,7 +126,16 @@ def _import(parser: argparse.ArgumentParser) -> None:
     add("--eval-share", type=number(0), default=0.2, metavar="SHARE", help="of the conversations (default %(default)s)")
     add("--base", default=BASE, metavar="MODEL", help="folder or hub id for the configuration (default %(default)s)")
     add("--session-key", metavar="PATH", help="key of a record that names its conversation, such as metadata.trace_id")
+    add("--gpu-memory", type=number(0), default=24.0, metavar="GIB", help="for the configuration; 0: no GPU (24)")
     add("--force", action="store_true", help="write into a folder that is not empty")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--base", metavar="MODEL", help=f"folder or hub id (default {BASE})")
+    add("--log", nargs="*", metavar="LOGS", help="files, folders, globs or hf:owner/name[:split]; none: fill it in")
+    add("--gpu-memory", type=number(0), metavar="GIB", help="of the GPU to train on; 0: none (default 24)")
+    add("--out", type=Path, metavar="DIR", help="folder of the domain, new or empty; the configuration goes there too")
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
@@ -134,9 +156,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
 def _infer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
-    answering = parser.add_mutually_exclusive_group()
-    answering.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
-    answering.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
+    _answering(parser)
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
     add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")
@@ -150,6 +170,18 @@ def _reference(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="JSON", help="file to write")
     add("--base-only", action="store_true", help="without the adapter, where it cannot be loaded")
     _of_config(parser)
+
+
+def _endpoint(parser: argparse.ArgumentParser) -> None:
+    _answering(parser)
+    parser.add_argument("--port", type=port, default=8000, help="on 127.0.0.1 (%(default)s)")
+    add_config(parser, "model and adapter of this run", required=False)
+
+
+def _answering(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
+    add("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
 
 
 def _push(parser: argparse.ArgumentParser) -> None:
@@ -180,6 +212,8 @@ def _service(parser: argparse.ArgumentParser) -> None:
     add("--port", type=port, default=8001, help="%(default)s")
     add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
     add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    trackers = ("none", "wandb", "tensorboard", "trackio")
+    add("--report-to", choices=trackers, default="none", help="tracker of all trainings; no request chooses it (none)")
     add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
 
 
@@ -204,6 +238,7 @@ VERB = Verb(
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),
+        "endpoint": Command("answer chat completions over HTTP, without a server", _endpoint, _act("endpoint")),
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
         "reference": Command("what transformers answers, for `serve explain`", _reference, _act("reference")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
@@ -213,3 +248,15 @@ VERB = Verb(
     },
 )
 main = VERB.main
+
+_INIT_MANUAL = """Begin: write a domain and a configuration with settings that suit the base and the GPU.
+
+From logs, sessions, tools and system prompt are taken (callproof train import has more options); without any, files to
+fill in are written. On a terminal it asks for what is not given.
+
+  callproof init --log logs/*.jsonl --out datasets/hotel
+  callproof init --base Qwen/Qwen3-8B --gpu-memory 24 --log --out datasets/hotel       no logs yet
+"""
+INIT = Standalone(
+    "init", Command("write a domain and a configuration to begin with", _init, _act("init"), _INIT_MANUAL)
+)

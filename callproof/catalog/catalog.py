@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonschema.exceptions import ValidationError as Refusal
-from pydantic import Field, ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 
 from callproof.calls import RefusedJSON, ToolCall, decode
 from callproof.console import say_once
 from callproof.errors import UserError
-from callproof.records import Record, explain, read_text, refuse_half_characters
+from callproof.records import Name, Record, explain, read_text, refuse_half_characters
 
 from .equality import Shape
 from .schemas import BadSchema, CompiledSchema, Judgement
@@ -30,7 +30,7 @@ class Validity(NamedTuple):
 class Tool(Record):
     """One function that the assistant may call; `parameters` is a JSON Schema of its arguments object."""
 
-    name: str = Field(min_length=1)
+    name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
@@ -76,6 +76,7 @@ class Catalog(Record):
     """Tools in the order of their file; names are unique."""
 
     tools: tuple[Tool, ...]
+    _unchecked: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _unique(self) -> "Catalog":
@@ -109,7 +110,15 @@ class Catalog(Record):
         size of the schema makes the search for a verdict too long. Never raises.
         """
         tool = self.by_name.get(call.name)
+        if tool and self._unchecked:
+            return Validity([], self._unchecked)
         return tool.validity(call.arguments) if tool else Validity([f"unknown tool {call.name!r}"])
+
+    def unchecked(self, reason: str) -> "Catalog":
+        """The same tools, where every call of them is unjudged for this reason."""
+        catalog = self.model_copy()
+        catalog._unchecked = reason
+        return catalog
 
     def problems(self, call: ToolCall) -> list[str]:
         """Why `call` is not valid; empty if it is, and where that cannot be told."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from callproof.records import Record
+from callproof.records import Name, Record
 
 from .data_config import DataConfig
 from .extra import Attention, Schedule, check_extra
@@ -35,9 +35,9 @@ class ModelConfig(Record):
 
     YAML_ONLY: ClassVar[tuple[str, ...]] = ("trust_remote_code",)
 
-    base_model: str = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
-    name: str | None = Field(default=None, description="name it is served under; default: last part of base_model")
-    revision: str | None = Field(default=None, description="hub revision")
+    base_model: Name = Field(default="models/tiny", description="folder, or hub id such as Qwen/Qwen3-4B-Instruct-2507")
+    name: Name | None = Field(default=None, description="name it is served under; default: last part of base_model")
+    revision: Name | None = Field(default=None, description="hub revision")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="weights while training; float16 needs CUDA"
     )
@@ -208,8 +208,10 @@ class EvalConfig(Record):
     max_sessions: int | None = Field(default=None, ge=1, description="use the first N eval sessions only")
     max_tokens: int = Field(default=256, ge=1)
     temperature: float = Field(default=0.0, ge=0)
-    channel: Literal["raw", "served", "both"] = Field(
-        default="raw", description="raw: the text is parsed here; served: the server's own tool_calls are taken"
+    channel: Literal["auto", "raw", "served", "both"] = Field(
+        default="auto",
+        description="raw: the text is parsed here; served: the server's own tool_calls are taken; auto: raw where the "
+        "server gives raw text, otherwise served",
     )
     repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
     concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")

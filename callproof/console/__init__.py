@@ -19,19 +19,22 @@ from .command_line import (
     with_verb,
 )
 from .display import visible
-from .progress import Steps, counted
-from .verb import Act, Command, Verb, late
+from .progress import Phases, Steps, counted, duration
+from .verb import Act, Command, Standalone, Verb, late
 
 __all__ = [
     "Act",
     "Command",
     "Parser",
+    "Phases",
+    "Standalone",
     "Steps",
     "Verb",
     "add_config",
     "add_overrides",
     "count",
     "counted",
+    "duration",
     "fraction",
     "last_line",
     "late",

@@ -15,6 +15,8 @@ from .levels import LEVELS, set_level, take_dotenv
 Options = Callable[[ArgumentParser], None]
 Act = Callable[[Namespace], int]
 
+POSIX_MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
+
 COMMON_EXITS = {
     EXIT_USAGE: "wrong usage, configuration or data",
     EXIT_INTERNAL: "an internal error; --debug shows its traceback",
@@ -62,17 +64,22 @@ class Verb:
         """Run one command; returns its exit code. Its arguments hold the words as given, as `words`.
 
         Raises:
-            UserError: wrong usage, or what the command raises.
+            UserError: wrong usage, a command that needs what Windows lacks, or what the command raises.
         """
         words = with_verb(self._program, sys.argv[1:] if argv is None else argv, tuple(self.commands), self.default)
         args = self.parser().parse_args(words)
         args.words = words
-        set_level(args.log_level)
-        take_dotenv()
+        _prepare(args)
         if getattr(args, "overrides", None) and not args.config:
             where = f"{self._program} {args.command}: {' '.join(args.overrides)}"
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
-        return self.commands[args.command].act(args)
+        try:
+            return self.commands[args.command].act(args)
+        except ModuleNotFoundError as error:
+            if error.name not in POSIX_MODULES:
+                raise
+            problem = f"runs on Linux and macOS (Python has no {error.name} here)"
+            raise UserError(args.command, problem, "use WSL or a container") from None
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""
@@ -83,9 +90,7 @@ class Verb:
             marked = f"{command.summary} (the default)" if name == self.default else command.summary
             manual = command.manual or f"{command.summary[0].upper()}{command.summary[1:]}."
             options = names.add_parser(name, help=marked, description=manual, formatter_class=form)
-            command.options(options)
-            options.add_argument("--log-level", type=str.lower, choices=LEVELS, help="of lines on stderr (info)")
-            options.add_argument("--debug", action="store_true", help="show the traceback of an error")
+            _declare(command, options)
         return parser
 
     @property
@@ -97,6 +102,40 @@ class Verb:
         codes = "".join(f"  {code:<4} {meaning}\n" for code, meaning in exits.items())
         notes = f"\n{self.notes.strip()}\n" if self.notes else ""
         return f"examples:\n{self.examples.rstrip()}\n\nexit codes:\n{codes}{notes}"
+
+
+@dataclass(frozen=True)
+class Standalone:
+    """`callproof NAME`, a command that belongs to no verb."""
+
+    name: str
+    command: Command
+
+    def main(self, argv: Sequence[str]) -> int:
+        """Run it; returns its exit code. Raises a UserError for wrong usage, or what it raises."""
+        args = self.parser().parse_args(argv)
+        _prepare(args)
+        return self.command.act(args)
+
+    def parser(self) -> ArgumentParser:
+        """What reads the words."""
+        manual = self.command.manual or self.command.summary
+        form = argparse.RawDescriptionHelpFormatter
+        parser = Parser(prog=f"callproof {self.name}", description=manual, formatter_class=form)
+        _declare(self.command, parser)
+        return parser
+
+
+def _declare(command: Command, parser: ArgumentParser) -> None:
+    """Declare the options of a command, and those of all commands."""
+    command.options(parser)
+    parser.add_argument("--log-level", type=str.lower, choices=LEVELS, help="of lines on stderr (info)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _prepare(args: Namespace) -> None:
+    set_level(args.log_level)
+    take_dotenv()
 
 
 def late(module: str, function: str) -> Act:

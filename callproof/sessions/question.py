@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from callproof.deadline import RENDER_S, deadline
 from callproof.errors import UserError
 from callproof.records import read_text
 
@@ -30,8 +31,9 @@ def asked(record: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
     context = record.get("context") or []
     parts = {"instruction": record.get("instruction") or "", "input": record.get("input") or ""}
     try:
-        text = _template(path).render(**parts, context=[context] if isinstance(context, str) else context)
-    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        with deadline(RENDER_S):
+            text = _template(path).render(**parts, context=[context] if isinstance(context, str) else context)
+    except (TemplateError, TypeError, ValueError, ArithmeticError, TimeoutError) as error:
         problem = f"cannot be written for {where} ({' '.join(str(error).split())})"
         raise UserError(path, problem, f"its variables are {', '.join(PARTS)}") from None
     if not text.strip():

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from callproof.calls import MAX_DEPTH, RefusedJSON, ToolCall, writable_value
 from callproof.catalog import Catalog
 from callproof.errors import UserError
-from callproof.records import Record, explain, refuse_half_characters
+from callproof.records import Name, Record, explain, refuse_half_characters
 
 from .acceptance import Acceptance, GoldCall
 from .dates import as_text, is_iso, recorded_at
@@ -73,13 +73,13 @@ class Session(Record):
     local time.
     """
 
-    session_id: str = Field(min_length=1)
+    session_id: Name
     messages: tuple[Message, ...] = Field(min_length=1)
-    tags: tuple[str, ...] = ()
+    tags: tuple[Name, ...] = ()
     system: str | None = None
     tools: Catalog | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
-    conversation: str | None = Field(default=None, min_length=1)
+    conversation: Name | None = None
     at: str | None = None
 
     @field_validator("at")

@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-import signal
 import threading
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from callproof.console import say
+from callproof.console.signals import on_signals
 
 StopReason = Literal["interrupted", "out of time"]
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
@@ -38,23 +37,19 @@ class Stop:
         self._event = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._handlers: dict[signal.Signals, Any] = {}
+        self._signals = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         if self._limit_s is not None:
             self._timer = self._loop.call_later(self._limit_s, self._expire)
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-            for number in _SIGNALS:
-                self._loop.add_signal_handler(number, self._interrupt)
+            self._signals.enter_context(on_signals(self._interrupt))
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._timer:
             self._timer.cancel()
-        for number, handler in self._handlers.items():
-            self._loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+        self._signals.close()
 
     async def rest(self, seconds: float) -> bool:
         """Wait some seconds, or until the stop; returns whether to go on."""

@@ -14,7 +14,6 @@ A run may be killed at any moment. run.json is written in one step before the fi
 line of outcomes.jsonl is ignored by readers, so `--resume` can always finish the run.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -25,12 +24,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
 from callproof.calls.formats import FORMATS
 from callproof.config import FOLDER_PATTERN
-from callproof.endpoint import RawText
+from callproof.endpoint import Abilities, RawText
 from callproof.errors import UserError, cause_of
 from callproof.records import (
     MAX_NUMBER,
@@ -104,6 +104,7 @@ class RunInfo(Record):
     prompt_hash: str | None = Field(default=None, description="of the first turn's tokens as the server renders them")
     catalog_in_prompt: bool | None = Field(default=None, description="whether those tokens hold the tools")
     tool_choice: dict[Channel, str] = Field(default_factory=dict)
+    servers: tuple[Abilities, ...] = Field(default=(), description="what each endpoint can, as a few requests showed")
     strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
     formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
@@ -259,15 +260,12 @@ class Run:
         with leaving_nothing(lock):
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                file = lock.open("w")
+                held = FileLock(lock, timeout=0, thread_local=False).acquire()
+            except Timeout:
+                raise UserError(self.path, "another process writes to this run", "wait for it, or stop it") from None
             except OSError as error:
                 raise UserError(self.path, f"cannot be written ({cause_of(error)})", "choose another folder") from None
-            with file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    problem = "another process writes to this run"
-                    raise UserError(self.path, problem, "wait for it, or stop it") from None
+            with held:
                 yield
 
     def info(self) -> RunInfo:
@@ -297,12 +295,11 @@ class OutcomeLog:
         self._path = path
         self._file = path.open("ab", buffering=0)
 
-    def append(self, outcome: Outcome) -> None:
-        """Raises a UserError when the disk is full or gone."""
-        line = outcome_line(outcome)
+    def append(self, lines: bytes) -> None:
+        """Write lines of outcomes in one step; raises a UserError when the disk is full or gone."""
         try:
-            while line:  # a disk that is nearly full takes a part, and refuses the rest
-                line = line[self._file.write(line) :]
+            while lines:  # a disk that is nearly full takes a part, and refuses the rest
+                lines = lines[self._file.write(lines) :]
         except OSError as error:
             mend = "free some space, then --resume"
             raise UserError(self._path, f"cannot be written ({cause_of(error)})", mend) from None

@@ -1,4 +1,4 @@
-"""`serve ui`: one page with two served models side by side; what is typed goes to both.
+"""`serve ui`: one page with two models side by side, or with one; what is typed goes to both.
 
 The page keeps and draws the conversations; prompt, request and verdicts are those of `serve chat`. Like every page of
 `callproof.console.html` it writes text nodes only, and loads only its own style and script. It talks to no address but
@@ -12,7 +12,8 @@ forms, and finally `{"reading", "message", "problem"}`, where `message` is null 
 
 import asyncio
 import json
-import signal
+import logging
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,11 @@ from callproof.config import RunConfig
 from callproof.console import say
 from callproof.console.html import page
 from callproof.console.own_site import is_foreign
+from callproof.console.signals import on_signals
 from callproof.endpoint import served_name
-from callproof.errors import UserError
+from callproof.errors import UserError, in_one_line
 from callproof.records import Record, explain
+from callproof.scoring import Channel
 from callproof.sessions import Message
 
 from .answerer import Answerer, Said
@@ -55,17 +58,31 @@ class Page:
 
     Args:
         served: names to choose from.
-        pair: the names on the left and on the right at first.
+        sides: the names on the left and on the right at first; or one, of the only side.
 
     Raises:
         UserError: a file of the domain is missing or malformed.
     """
 
-    def __init__(self, config: RunConfig, answerer: Answerer, served: Sequence[str], pair: tuple[str, str]) -> None:
-        self._config, self._answerer, self._served = config, answerer, list(served)
+    def __init__(
+        self,
+        config: RunConfig,
+        answerer: Answerer,
+        served: Sequence[str],
+        sides: Sequence[str],
+        channel: Channel = "raw",
+    ) -> None:
+        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(sides))
+        self._channel: Channel = channel
         self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
         tools = len(Chat(config, "ui").catalog.tools)
-        data = {"name": config.name, "endpoint": answerer.root, "served": self._served, "pair": pair, "tools": tools}
+        data = {
+            "name": config.name,
+            "endpoint": answerer.root,
+            "served": self._served,
+            "sides": list(sides),
+            "tools": tools,
+        }
         self._html = page(
             Path(__file__).with_name("assets"), f"{config.name}: chat", data, ["ui.css"], _SCRIPTS, connect="'self'"
         )
@@ -82,13 +99,13 @@ class Page:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            chat, model = self._chat(await request.text(), request.content_type)
-            payload = chat.request(model, self._sampling)
+            chat, model = self._chat(await _text(request), request.content_type)
+            payload = chat.request(model, self._sampling, channel=self._channel)
         except UserError as error:
             return web.json_response({"problem": str(error)}, status=400)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
-        said, last_update = Said(), 0.0
+        said, last_update = Said(chat.format.name), 0.0
         async for _ in self._answerer.ask(payload, said):
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:
@@ -111,6 +128,21 @@ class Page:
         except ValidationError as error:
             raise UserError("POST /answer", explain(error), "load the page again") from None
         return chat, served_name(question.model, self._served, f"model {question.model}", self._answerer.root)
+
+
+async def _text(request: web.Request) -> str:
+    try:
+        return await request.text()
+    except (UnicodeDecodeError, LookupError, web.RequestPayloadError) as error:
+        raise UserError("POST /answer", f"its body cannot be read ({error})", "use the page") from None
+
+
+class _OneLine(logging.LoggerAdapter[logging.Logger]):
+    """What goes wrong with a request, malformed HTTP above all, as one line instead of a traceback."""
+
+    def exception(self, msg: object, *args: object, **more: Any) -> None:
+        error = more.get("exc_info") or sys.exc_info()[1]
+        self.error("%s: %s", in_one_line(str(msg) % args), in_one_line(str(error))[:200])
 
 
 def _message(text: str) -> Message:
@@ -146,15 +178,15 @@ def pair_of(config: RunConfig, names: Sequence[str], served: Sequence[str], root
 
 async def serve_page(page: Page, port: int) -> None:
     """Serve a page until SIGTERM or Ctrl-C; prints `ready <url>` to stdout when it can be opened."""
-    runner = web.AppRunner(page.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    log = _OneLine(logging.getLogger("callproof.ui"))
+    runner = web.AppRunner(page.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1, logger=log)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        say("the page is reachable from this machine only; stop with Ctrl-C")
-        print(f"ready http://{HOST}:{port}", flush=True)
-        await stop.wait()
+        with on_signals(stop.set):
+            say("the page is reachable from this machine only; stop with Ctrl-C")
+            print(f"ready http://{HOST}:{port}", flush=True)
+            await stop.wait()
     finally:
         await runner.cleanup()

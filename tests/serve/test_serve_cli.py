@@ -54,7 +54,7 @@ def write_model(folder: Path) -> None:
     write_adapter(folder / "outputs/a/adapter", base_model_name_or_path=None)
 
 
-@pytest.mark.parametrize("verb", ["start", "doctor", "chat", "ui", "list", "load", "unload", "promote"])
+@pytest.mark.parametrize("verb", ["start", "doctor", "chat", "snippet", "ui", "list", "load", "unload", "promote"])
 def test_help_shows_an_example_of_every_verb(verb: str) -> None:
     examples = serve(REPOSITORY, "--help").stdout.partition("examples:")[2]
     assert f"callproof serve {'--config' if verb == 'start' else verb}" in examples

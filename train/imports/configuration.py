@@ -1,13 +1,16 @@
-"""The configuration that an import writes to begin with."""
+"""The configuration to begin with, for a domain in a folder; of `callproof init` and `callproof train import`."""
 
 import json
 import re
 from pathlib import Path
 
+from .settings import BATCH, Settings
+
 BASE = "Qwen/Qwen3-4B-Instruct-2507"
+CONFIG = "config.yaml"
 
 _TEXT = """\
-# Written by `callproof train import`; every key: callproof train config --config THIS_FILE
+# To begin with; every key, its default and its meaning: callproof train config --config THIS_FILE
 #   callproof train check --config {path}     look at the data, with the base's tokenizer
 #   callproof train --config {path}           train the adapter
 name: {name}
@@ -16,49 +19,86 @@ data:
   domain: {domain}   # paths are relative to where commands are run, so this one is absolute
   train: train.jsonl
   eval: eval.jsonl
-  max_context_length: 8192   # tokens; longer sessions are left out, `check` says how many
+  max_context_length: {context}   # tokens; longer sessions are left out, `check` says how many
+
+# prompt:                      # system prompt and tools are shown as they are written, unless:
+#   date_line: true            # the date of a session stands behind the first paragraph of the domain's system prompt
+#   shuffle_sections: true     # sections and bullets in another order for each session, so that none is learnt
+#   shuffle_tools: true        # likewise the tools
 
 model:
   base_model: {base}
-  dtype: {dtype}
-
+{model}
 lora:
-  r: 32
+  r: {rank}
   alpha: 32
 
-train:                       # for one GPU of 24 GB; does it fit? callproof train --config ... --dry-run --gpu 24
-  num_train_epochs: 2
-  per_device_train_batch_size: 2
-  gradient_accumulation_steps: 8
-  learning_rate: 3.0e-4      # for billions of parameters
-  gradient_checkpointing: true
-
+train:                       # for {size} on {device}; does it fit? --dry-run --gpu {gib}
+{train}
 serve:
   tool_call_parser: {parser}
-  max_model_len: 8192
-
+  max_model_len: {context}
+{serve}
 eval:
-  max_tokens: 512
+  max_tokens: {answer}
 """
 
 
-def starting_configuration(out: Path, base: str) -> str:
+def starting_configuration(out: Path, base: str, settings: Settings) -> str:
     """The text of `config.yaml` for the domain in the folder `out`.
 
     Args:
         base: of the model, a hub id or a folder.
+        settings: for that base, see `settings_for`.
     """
-    folder = is_folder(base)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.resolve().name).lstrip("_.-") or "imported"
     return _TEXT.format(
-        path=out.resolve() / "config.yaml",
+        path=out.resolve() / CONFIG,
         name=json.dumps(name),
         domain=json.dumps(str(out.resolve())),
-        base=json.dumps(str(Path(base).resolve()) if folder else base),
-        dtype="auto" if folder else "bfloat16",
+        base=json.dumps(str(Path(base).resolve()) if is_folder(base) else base),
+        context=settings.context,
+        model=_model(settings),
+        rank=16 if settings.is_small else 32,
+        size=settings.size,
+        device=settings.device,
+        gib=f"{settings.gpu_gib:g}" if settings.gpu_gib else "24",
+        train=_train(settings),
         parser="hermes            # what its template writes" if base == BASE else "auto",
+        serve="" if not settings.gpu_gib else "  max_num_seqs: 256\n  max_num_batched_tokens: 8192\n",
+        answer=256 if settings.is_small else 512,
     )
 
 
 def is_folder(base: str) -> bool:
     return Path(base).is_dir()
+
+
+def _model(settings: Settings) -> str:
+    if not settings.gpu_gib or settings.is_small:
+        return "  dtype: auto\n"
+    quantized = "  quantization: nf4          # QLoRA; needs bitsandbytes\n" if settings.quantized else ""
+    return f"  dtype: bfloat16\n{quantized}"
+
+
+def _train(settings: Settings) -> str:
+    if settings.is_small:
+        return (
+            "  num_train_epochs: 1.5\n"
+            f"  per_device_train_batch_size: {settings.batch}\n"
+            f"  learning_rate: {_decimal(settings.rate)}      # so small a model takes twenty times the usual\n"
+            "  adam_beta2: 0.98           # of some hundred steps; 0.999 remembers a thousand\n"
+            "  loss_weights: {decision: 3, name: 2, text: 0.1}\n"
+        )
+    return (
+        "  num_train_epochs: 2\n"
+        f"  per_device_train_batch_size: {settings.batch}\n"
+        f"  gradient_accumulation_steps: {BATCH // settings.batch}\n"
+        f"  learning_rate: {_decimal(settings.rate)}      # 3e-4 is usual for billions of parameters\n"
+        "  gradient_checkpointing: true\n"
+    )
+
+
+def _decimal(rate: float) -> str:
+    """As YAML reads a number: 3.0e-4, where 3e-4 would be text."""
+    return f"{rate:.1e}".replace("e-0", "e-")

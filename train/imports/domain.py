@@ -21,10 +21,10 @@ from callproof.sessions import Account, Found, Session, beginnings, merged_sessi
 
 from ..rows.hub_data import read_records
 from .common import Common
-from .configuration import starting_configuration
+from .configuration import CONFIG, starting_configuration
+from .settings import GPU_GIB, settings_for
 from .sides import Sides
 
-CONFIG = "config.yaml"
 NOTHING_HELD_OUT = "eval.jsonl is empty: all sessions are of one conversation, or nearly alike; import more logs"
 
 
@@ -69,7 +69,14 @@ class Made:
 
 
 def import_domain(
-    sources: list[str], out: Path, share: float, base: str, *, force: bool = False, session_key: str | None = None
+    sources: list[str],
+    out: Path,
+    share: float,
+    base: str,
+    *,
+    gpu_gib: float = GPU_GIB,
+    force: bool = False,
+    session_key: str | None = None,
 ) -> Made:
     """Write a domain into the folder `out`.
 
@@ -77,6 +84,7 @@ def import_domain(
         sources: files, folders, globs and datasets that training reads.
         share: of the conversations, for evaluation.
         base: of the model that the configuration names.
+        gpu_gib: the memory of the GPU that it is written for; 0: none.
         force: write into a folder that holds something; files of other names stay.
 
     Raises:
@@ -84,8 +92,7 @@ def import_domain(
     """
     if not 0 < share <= 0.5:
         raise UserError("--eval-share", f"expected more than 0 and at most 0.5, got {share}", "0.2 is usual")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise UserError(out, "exists and is not empty", "give another --out, or --force to write over it")
+    check_empty(out, force)
     made, sides = Made(Account(), Common()), Sides()
     for where, session in _sessions(sources, session_key, made):
         made.common.add(where, session)
@@ -97,8 +104,27 @@ def import_domain(
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "train.jsonl") as train, replacing(out / "eval.jsonl") as evaluation:
         _write(sources, session_key, made, held, {"train": train, "eval": evaluation})
-    _write_beside(out, made.common, base)
+    texts = {CONFIG: starting_configuration(out, base, settings_for(base, gpu_gib))}
+    if made.common.tools:
+        texts["tools.json"] = json.dumps(list(made.common.tools.values()), ensure_ascii=False, indent=2) + "\n"
+    if made.common.system:
+        texts["system_prompt.md"] = made.common.system
+    write_texts(out, texts)
     return made
+
+
+def check_empty(out: Path, force: bool = False) -> None:
+    """Raise a UserError where the folder holds something, unless forced."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
+        raise UserError(out, "exists and is not empty", "give another --out, or --force to write over it")
+
+
+def write_texts(out: Path, texts: dict[str, str]) -> None:
+    """Write files, name -> text, into a folder, which is made where it is missing."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        with replacing(out / name) as file:
+            file.write(text.encode())
 
 
 def _sessions(sources: list[str], session_key: str | None, made: Made) -> Iterator[tuple[str, Session]]:
@@ -135,14 +161,3 @@ def _write(
         files[side].write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
         made.sessions[side] += 1
         made.turns[side] += sum(message.role == "assistant" and message.train for message in session.messages)
-
-
-def _write_beside(out: Path, common: Common, base: str) -> None:
-    texts = {CONFIG: starting_configuration(out, base)}
-    if common.tools:
-        texts["tools.json"] = json.dumps(list(common.tools.values()), ensure_ascii=False, indent=2) + "\n"
-    if common.system:
-        texts["system_prompt.md"] = common.system
-    for name, text in texts.items():
-        with replacing(out / name) as file:
-            file.write(text.encode())

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from callproof.calls.formats import FORMATS, Format, TemplateRefusal, Thinking, format_of_template
+from callproof.deadline import RENDER_S, deadline
 from callproof.errors import UserError
 
 OTHER_WAYS = "choose another template, prompt.catalog: text, or model.chat_template: hermes"
@@ -91,7 +92,7 @@ class ChatTemplate:
             ask: add the generation prompt.
 
         Raises:
-            Unrenderable: the template fails, whichever way.
+            Unrenderable: the template fails, whichever way, or goes on for `RENDER_S`.
         """
         offered = list(tools or ()) or None
         if offered and self._wants_all_keys:
@@ -106,9 +107,10 @@ class ChatTemplate:
             raise Unrenderable(self.name, problem[:300], OTHER_WAYS) from None
 
     def _apply(self, messages: Messages, tools: Messages | None, variables: dict[str, Any], ask: bool) -> str:
-        return self.tokenizer.apply_chat_template(
-            messages, tools=tools, tokenize=False, add_generation_prompt=ask, **variables
-        )
+        with deadline(RENDER_S):
+            return self.tokenizer.apply_chat_template(
+                messages, tools=tools, tokenize=False, add_generation_prompt=ask, **variables
+            )
 
     @cached_property
     def opening(self) -> str:
@@ -118,6 +120,8 @@ class ChatTemplate:
     def _tried(self, messages: Messages, tool: dict[str, Any] = _TOOL, ask: bool = False) -> str | None:
         try:
             return self._apply(messages, [tool], {}, ask)
+        except TimeoutError as error:
+            raise Unrenderable(self.name, str(error), OTHER_WAYS) from None
         except Exception:  # see render
             return None
 

@@ -12,11 +12,15 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from callproof.calls.calls import ToolCall
+from callproof.deadline import RENDER_S, deadline
 
 from .format import Format, ReadCall, Tools
 from .registry import FORMATS
 
 _TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+MAX_PRODUCT = 10**8
+ENDLESS = f"the template takes longer than {RENDER_S:g} s for one conversation"
+_endless: set[str] = set()
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends}, key=len, reverse=True)
 PROBE = ToolCall(name="probe_tool", arguments={"first_text": "Bern", "second_number": 3})
 _QUESTION = "Please."
@@ -49,10 +53,16 @@ def render_chat(template: str, messages: Sequence[Mapping[str, Any]], **variable
         variables: `tools`, `add_generation_prompt`, `bos_token`, `enable_thinking` and whatever else it knows.
 
     Raises:
-        TemplateRefusal: the template cannot be read, or fails on these messages.
+        TemplateRefusal: the template cannot be read, fails on these messages, or goes on for `RENDER_S`.
     """
+    if template in _endless:
+        raise TemplateRefusal(ENDLESS)
     try:
-        return _compiled(template).render(messages=messages, **{**_TOKENS, **variables})
+        with deadline(RENDER_S):
+            return _compiled(template).render(messages=messages, **{**_TOKENS, **variables})
+    except TimeoutError:
+        _endless.add(template)
+        raise TemplateRefusal(ENDLESS) from None
     except Exception as error:  # a template may raise anything
         raise TemplateRefusal(f"{type(error).__name__}: {error}") from None
 
@@ -244,6 +254,10 @@ def _compiled(template: str) -> Any:
     return _environment().from_string(template)
 
 
+def _size(value: Any) -> float:
+    return abs(value) if isinstance(value, (int, float)) else len(value) if isinstance(value, (str, list, tuple)) else 1
+
+
 @cache
 def _environment() -> Any:
     """Jinja as transformers sets it up."""
@@ -263,9 +277,17 @@ def _environment() -> Any:
     def refuse(message: str) -> None:
         raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
-    )
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """Refuses products and powers whose size no conversation explains."""
+
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if _size(left) * _size(right) > MAX_PRODUCT or (operator == "**" and _size(right) > 64):
+                raise TemplateError(f"{operator} of numbers or texts this large")
+            return super().call_binop(context, operator, left, right)
+
+    environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)

@@ -69,9 +69,9 @@ def test_the_resolved_yaml_gives_the_same_configuration_again(config: Path) -> N
 
 @pytest.mark.parametrize("name", ["line\nbreak", " blanks ", "null", "1e-4", "'\"", "é \u2028 \x7f", "# none", ""])
 def test_any_text_survives_the_resolved_yaml(name: str) -> None:
-    config = RunConfig.model_validate({"name": "demo", "data": {"domain": "d"}, "model": {"name": name}})
+    config = RunConfig.model_validate({"name": "demo", "data": {"domain": "d"}, "train": {"hub_model_id": name}})
     path = write(json.dumps(config.model_dump(mode="json")))
-    assert load(write(resolve(RunConfig, path).as_yaml(), "again.yaml")).model.name == name
+    assert load(write(resolve(RunConfig, path).as_yaml(), "again.yaml")).train.hub_model_id == name
 
 
 def test_a_merged_key_is_named_with_the_line_on_which_it_stands() -> None:

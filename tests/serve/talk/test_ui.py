@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -255,6 +256,39 @@ def test_the_server_of_the_page_answers_to_its_own_page_alone(folder: Path) -> N
     assert policy.startswith("default-src 'none';")
     assert "connect-src 'self';" in policy
     assert "unsafe" not in policy
+
+
+def sent(url: str, request: bytes) -> bytes:
+    """The first line of what comes back for some bytes."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return connection.recv(4096).partition(b"\r\n")[0]
+
+
+JSON = b"Content-Type: application/json"
+MALFORMED = {
+    "no HTTP": b"GARBAGE\r\n\r\n",
+    "a version of HTTP that is none": b"GET / HTTP/9.9\r\nHost: %b\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "a long path": b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\nHost: %b\r\n\r\n",
+    "a long header": b"GET / HTTP/1.1\r\nX: " + b"a" * 20000 + b"\r\nHost: %b\r\n\r\n",
+    "no UTF-8": b"POST /answer HTTP/1.1\r\nHost: %b\r\n" + JSON + b"\r\nContent-Length: 3\r\n\r\n\xff\xfe{",
+    "no charset": b"POST /answer HTTP/1.1\r\nHost: %b\r\n" + JSON + b"; charset=no\r\nContent-Length: 2\r\n\r\n{}",
+    "no gzip": b"POST /answer HTTP/1.1\r\nHost: %b\r\n" + JSON
+    + b"\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    "a length below zero": b"POST /answer HTTP/1.1\r\nHost: %b\r\nContent-Length: -5\r\n\r\n",
+    "a chunk without length": b"POST /answer HTTP/1.1\r\nHost: %b\r\n" + JSON
+    + b"\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+}  # fmt: skip
+
+
+def test_malformed_requests_are_400_and_the_page_goes_on(folder: Path) -> None:
+    with FakeEndpoint(models=["tiny", "cars"]) as fake, serving(folder, fake) as url:
+        for name, request in MALFORMED.items():
+            host = url.removeprefix("http://").encode()
+            assert b" 400 " in sent(url, request.replace(b"%b", host)), name
+        assert urlopen(url, timeout=30).status == 200
 
 
 MISTAKES = {
