@@ -1,8 +1,8 @@
 """`make demo`: from sessions to a gated adapter in one go, every step the command that a user would type.
 
 Trains two adapters, serves both on one vLLM, evaluates the base and both adapters on both domains, blesses the base's
-answers, gates an adapter against them and shows in the report what changed, measures latency. Progress goes to stderr,
-one JSON object to stdout.
+answers, gates an adapter against them and shows in the report what changed, measures latency. Progress goes to stderr;
+a summary with the files to open to stdout, or one JSON object where that is no terminal.
 """
 
 import argparse
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, load
-from callproof.console import Parser
+from callproof.console import Parser, duration
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
 
+BENCH = Path("runs/demo-bench.json")
 CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
 
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser = Parser(prog="python demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=60, help="eval sessions a domain (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="of the vLLM server (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="end with JSON, on a terminal too")
     args = parser.parse_args()
     begun, configs = time.perf_counter(), [load(path) for path in CONFIGS]
     endpoint = f"http://127.0.0.1:{args.port}"
@@ -36,8 +38,41 @@ def main() -> int:
         summary["gate"] = _gate(runs[configs[0].name]["run"], configs[0])
         summary["bench"] = _bench(configs, endpoint)
     summary["seconds"] = round(time.perf_counter() - begun, 1)
-    print(json.dumps(summary))
+    folders = [Path(run["run"]) for run in runs.values()]
+    files = [*(folder / "report.html" for folder in folders), folders[0] / "gate.json", BENCH]
+    as_json = args.json or not sys.stdout.isatty()
+    print(json.dumps(summary) if as_json else "\n".join(lines_of(summary, configs[0].model.served_name, files)))
     return 0
+
+
+def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[str]:
+    """What came of it in five lines, and the files to open.
+
+    Args:
+        summary: what the JSON holds.
+        base: the name of the base model in it.
+    """
+    yield ""
+    for domain, models in summary["evaluate"].items():
+        own, before = models[domain], models[base]
+        sides = ([_percent(model[name]) for model in (own, before)] for name in ("turn_exact", "hallucination_rate"))
+        exact, false_calls = sides
+        yield (
+            f"{domain}: {exact[0]} % of {own['n']} turns exactly right (base {exact[1]} %), "
+            f"{false_calls[0]} % calls where none is due (base {false_calls[1]} %)"
+        )
+    yield f"gate: {next(iter(summary['evaluate']))} against the base: {summary['gate']['verdict']}"
+    yield "bench: " + "; ".join(
+        f"{model} first token {figures['ttft_p50_ms']:.0f} ms, answer {figures['e2e_p50_ms']:.0f} ms, "
+        f"{figures['correct_per_s']:.1f} right answers/s"
+        for model, figures in summary["bench"].items()
+    )
+    yield f"took {duration(summary['seconds'])}; to look at:"
+    yield from (f"  {path}" for path in files)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _pairs(configs: list[RunConfig]) -> list[tuple[RunConfig, Path]]:
@@ -107,12 +142,11 @@ def _gate(run: str, config: RunConfig) -> dict[str, Any]:
 
 def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:
     """Latency of each adapter at the lowest concurrency, throughput at the highest."""
-    out = Path("runs/demo-bench.json")
     options = [option for path in CONFIGS for option in ("--config", path)]
     models = [option for config in configs for option in ("--model", config.name)]
-    load_options = ("--concurrency", "1,8", "--requests", "32", "--out", out)
+    load_options = ("--concurrency", "1,8", "--requests", "32", "--out", BENCH)
     _run("bench", "--endpoint", endpoint, *options, *models, *load_options)
-    alone, loaded = json.loads(out.read_text(encoding="utf-8"))["levels"]
+    alone, loaded = json.loads(BENCH.read_text(encoding="utf-8"))["levels"]
     latency, rate = ("ttft_p50_ms", "e2e_p50_ms"), ("req_per_s", "correct_per_s")
     return {
         model: {**{key: alone["models"][model][key] for key in latency}, **{key: figures[key] for key in rate}}

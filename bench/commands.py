@@ -16,7 +16,7 @@ def run_bench(args: argparse.Namespace) -> int:
     """Measure; what has been measured is saved before the exit code is returned."""
     configs = [load(path, args.overrides) for path in args.config]
     serve = configs[0].serve
-    options = read_options(args)
+    options = read_options(args, configs[0].gate)
     levels = numbers("--concurrency", args.concurrency or "1,4,16", int) if options.arrival is None else []
     out = writable(args.out or stamped("bench"))
     url = args.endpoint or f"http://{serve.host}:{serve.port}"

@@ -23,6 +23,11 @@ _EXAMPLES = """\
   callproof evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
   callproof evaluate bless runs/nightly
   callproof evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
+  callproof evaluate runs
+  callproof evaluate show runs/nightly --tool book_test_drive --limit 3
+  callproof evaluate diff runs/nightly runs/next --json diff.json
+  callproof evaluate rerun runs/nightly
+  callproof evaluate prune --keep 5 --older-than 30
   callproof evaluate parity --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
 """
 _EXITS = {
@@ -41,6 +46,11 @@ Score saved answers, without an endpoint. They come as one JSON object a line: {
 and "finish_reason" where known, or {"turn_id": .., "response": {..}} with a chat completion in OpenAI's form, or
 outcomes.jsonl of an earlier run.
 """
+_DIFF = """\
+Hold any two runs, or two models of one, side by side: figures with the difference and its 95 % interval on the turns
+that both answered, and the turns that flipped. What else differs between them is told, and refused nowhere: whether one
+may replace the other, `gate` tells.
+"""
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +60,11 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     _add_baseline(parser)
     add("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
-    add("--channel", choices=("raw", "served", "both"), help="parse the text, take the server's tool_calls, or both")
+    add(
+        "--channel",
+        choices=("auto", "raw", "served", "both"),
+        help="parse the text, take the server's tool_calls, or both; auto: the text where the server gives it",
+    )
     add("--repeats", type=positive, metavar="K", help="answers to each turn, for pass^k; set a temperature too")
     add("--concurrency", type=positive, metavar="N", help="requests in flight at each endpoint")
     add("--timeout", type=seconds, metavar="S", dest="timeout_s", help="of one request, seconds")
@@ -168,6 +182,60 @@ def _bless(parser: argparse.ArgumentParser) -> None:
     _add_runs(parser)
 
 
+def _list(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--name", metavar="NAME", help="only runs of the configuration of this name")
+    add("--limit", type=positive, metavar="N", help="the newest N only")
+    _add_runs(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder or id, or the name of a blessed run")
+    add("turn", nargs="?", metavar="TURN", help="one turn by its id; default: those that the filters let through")
+    add("--model", metavar="NAME", help="look at the answers of this one only")
+    add("--outcome", default="not-ok", metavar="LABEL", help="such as wrong_args, any; default: not-ok")
+    add("--tool", metavar="NAME", help="turns that expect a call of this tool; no-call: those that expect none")
+    add("--tag", metavar="TAG", help="turns of sessions with this tag")
+    add("--text", metavar="TEXT", help="turns with this text in the conversation, the gold or an answer")
+    add("--differ", action="store_true", help="turns that some model answers right and another does not")
+    add("--limit", type=positive, default=10, metavar="N", help="turns to print (default: 10)")
+    add("--whole", action="store_true", help="whole conversations and texts, right answers and the tools' names too")
+    _add_runs(parser)
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run_a", metavar="RUN_A", help="a run's folder or id, or the name of a blessed run")
+    add("run_b", metavar="RUN_B", help="likewise; every difference is this one minus RUN_A")
+    add("--baseline-model", metavar="NAME", help="of RUN_A; default: the only one, or the configuration's name")
+    add("--candidate-model", metavar="NAME", help="of RUN_B; likewise")
+    _add_channel(parser)
+    add("--report", type=Path, metavar="F.html", help="default: diff-<RUN_A>.html in the folder of RUN_B")
+    add("--json", type=Path, metavar="F.json", help="write all figures and flips")
+    _add_runs(parser)
+
+
+def _rerun(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder or id; it is left as it is")
+    add("--endpoint", action="append", metavar="URL", help="may be repeated; default: the run's own")
+    add("--run-id", metavar="ID", help="of the new run; default: <configuration>-<UTC time>")
+    add("--resume", action="store_true", help="finish the new run of --run-id")
+    add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first of the run")
+    _add_baseline(parser)
+    _add_runs(parser)
+
+
+def _prune(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--keep", type=count, default=10, metavar="N", help="the newest N of each configuration stay (default: 10)")
+    add("--older-than", type=count, metavar="DAYS", help="only runs that began so many days ago; default: any")
+    add("--name", metavar="NAME", help="only runs of the configuration of this name")
+    add("--yes", action="store_true", help="do not ask")
+    _add_runs(parser)
+
+
 def _parity(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--endpoint", metavar="URL", help="default: `serve` of --config")
@@ -176,8 +244,8 @@ def _parity(parser: argparse.ArgumentParser) -> None:
     add_config(parser, "of the run that was trained")
 
 
-def _act(command: str) -> Act:
-    return late(f"{__package__}.commands", command)
+def _act(command: str, module: str = "commands") -> Act:
+    return late(f"{__package__}.{module}", command)
 
 
 VERB = Verb(
@@ -196,6 +264,13 @@ VERB = Verb(
         "noise": Command("how far metrics move between runs of one model; no margin may be below it", _noise,
                          _act("noise")),
         "bless": Command("make a run the baseline that gate knows by name", _bless, _act("bless")),
+        "runs": Command("the runs that are kept: when, what, headline figures, gate", _list, _act("runs", "history")),
+        "show": Command("failing turns in the terminal: conversation, gold, answer, reason", _show,
+                        _act("show", "history")),
+        "diff": Command("any two runs: figures and their difference on common turns, flips, a report", _diff,
+                        _act("diff", "history"), _DIFF),
+        "rerun": Command("ask the turns of a run again, with its settings, as a new run", _rerun, _act("rerun")),
+        "prune": Command("delete old runs; blessed ones and baselines stay", _prune, _act("prune", "history")),
         "parity": Command("does the server feed the tokens that training showed the model?", _parity, _act("parity")),
     },
 )  # fmt: skip

@@ -3,13 +3,17 @@
 import re
 import shlex
 from argparse import Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from callproof.config import RunConfig, load
 from callproof.console import last_line, say
 from callproof.errors import EXIT_INVALID, UserError
+from callproof.records import explain
 
 from .gate import bless as bless
 from .gate import gate as gate
@@ -18,7 +22,7 @@ from .importers.command import import_turns as import_turns
 from .parity import parity as parity
 from .replay import Plan, check_presence, plan, run_all
 from .report import Summary, print_summary, publish
-from .runs import Run, check_folder_name, choose_model, find_run
+from .runs import Run, RunInfo, check_folder_name, choose_model, find_run
 from .saved import score_answers
 
 _FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
@@ -37,12 +41,45 @@ def replay(args: Namespace) -> int:
         check_presence(replay_plan.run, args.resume)
     _check_baseline(args.baseline, args.out)
     serve = plans[0].config.serve
-    urls = args.endpoint or [f"http://{serve.host}:{serve.port}"]
+    return _make(plans, args.endpoint or [f"http://{serve.host}:{serve.port}"], args, run_id)
+
+
+def _make(plans: list[Plan], urls: Sequence[str], args: Namespace, run_id: str) -> int:
+    """Make the planned runs, and write and print their results."""
     if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
         return code
     summaries = [(replay_plan, _published(replay_plan.run, args)) for replay_plan in plans]
     last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries]})
     return max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
+
+
+def rerun(args: Namespace) -> int:
+    """Ask the models of a run again, with the configuration that it recorded; as `replay` does it."""
+    earlier, _ = find_run(args.run, args.runs)
+    info = earlier.info()
+    _check_models(list(info.models), args.baseline_model)
+    if args.resume and not args.run_id:
+        raise UserError("--resume", "needs the run to resume", f"give --run-id, see {args.runs}/")
+    run_id = args.run_id or f"{info.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    check_folder_name("--run-id", run_id)
+    again = plan(_recorded(info), Run(args.runs / run_id), info.models, {})
+    check_presence(again.run, args.resume)
+    _check_baseline(args.baseline, args.runs)
+    asked = again.info(()).identity.model_copy(update={"raw_text": info.identity.raw_text})
+    for change in info.identity.differences(asked):
+        say(f"warning: this is no mere repetition of {earlier.path}: {change} now")
+    return _make([again], args.endpoint or info.endpoints, args, run_id)
+
+
+def _recorded(info: RunInfo) -> RunConfig:
+    """The configuration of a replayed run, as its run.json has it."""
+    if info.config is None:
+        raise UserError(f"run {info.run_id}", "was scored from saved answers, not asked", "score them again")
+    try:
+        return RunConfig.model_validate(info.config)
+    except ValidationError as error:
+        mend = "give the configuration: callproof evaluate --config"
+        raise UserError(f"run {info.run_id}: config", explain(error), mend) from None
 
 
 def _check_models(models: list[str], baseline: str | None) -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from callproof.config import RunConfig, load
 from callproof.console import last_line, say
-from callproof.endpoint import Endpoint, NoAnswer, api_key_from, require_models, tokenize_request
+from callproof.endpoint import Endpoint, NoAnswer, require_models, tokenize_request
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record, explain, read_jsonl, write_json
 from callproof.turns import Turn, TurnPrompt, eval_turns
@@ -124,10 +124,7 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
         NoAnswer: the endpoint is down, or does not tell its tokens.
         UserError: `url` is no URL, or the model is not served there.
     """
-    settings, key = config.eval, api_key_from(config.eval.api_key_env)
-    async with Endpoint(
-        url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency, max_body=settings.max_body
-    ) as endpoint:
+    async with Endpoint.of(url, config.eval) as endpoint:
         await _require(endpoint, model)
         served = await _ask_all(endpoint, [turn for turn, _ in pairs], model)
         prompts = [(turn.turn_id, ours, theirs) for (turn, ours), theirs in zip(pairs, served, strict=True)]

@@ -6,6 +6,8 @@ from pathlib import Path
 from callproof.console import Act, Command, Verb, add_config, count, late, number, port, positive
 from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_INVALID, EXIT_REGRESSION
 
+DEFAULT_ENDPOINT = "http://127.0.0.1:8000"
+
 _MANUAL = """Serve a base model and its adapters with vLLM, one server for all of them; check it; change its adapters.
 
 Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
@@ -25,6 +27,7 @@ _EXAMPLES = """\
   callproof serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
   callproof serve snippet --config configs/car_sales.yaml | sh       # one question, as an application would ask it
   callproof serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve ui --model outputs/car_sales/adapter       # without a server: an adapter, a base or a merged model
   callproof serve --config configs/car_sales.yaml --runtime-loads 4
   callproof serve load car_sales outputs/car_sales && callproof serve list
   callproof serve promote car_sales outputs/next --config configs/car_sales.yaml --baseline car_sales
@@ -49,6 +52,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("--host", help="overrides serve.host")
     add("--port", type=port, help="overrides serve.port")
     add("--max-model-len", type=positive, metavar="N", help="tokens, overrides serve.max_model_len")
+    add("--tool-call-parser", metavar="NAME", help="vLLM's parser of calls, overrides serve.tool_call_parser")
     add("--runtime-loads", type=count, default=0, metavar="N", help="room for N adapters loaded while it runs (0)")
     add("--log", type=Path, default=Path("outputs/serve/vllm.log"), help="vLLM's log; vllm.yaml is beside it")
     add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (1800)")
@@ -82,19 +86,21 @@ def _chat(parser: argparse.ArgumentParser) -> None:
 
 
 def _snippet(parser: argparse.ArgumentParser) -> None:
-    _endpoint(parser)
     add = parser.add_argument
+    add("--endpoint", metavar="URL", help="default: `serve` of --config")
     add("--as", dest="language", choices=("curl", "python"), default="curl", help="curl, or the openai package (curl)")
     add("--ask", metavar="TEXT", help="what the user says (default: how the first eval session begins)")
     add_config(parser, "its name, domain, prompt and eval sections are used")
 
 
 def _ui(parser: argparse.ArgumentParser) -> None:
-    _endpoint(parser)
     add = parser.add_argument
-    add("--model", action="append", default=[], metavar="NAME", help="left, then right (default: base and adapter)")
+    add("--endpoint", metavar="URL", help=f"default: {DEFAULT_ENDPOINT}")
+    add("--model", "--model_path", action="append", default=[], metavar="NAME",
+        help="left, then right (default: base and adapter); or a folder, without a server")  # fmt: skip
+    parser.set_defaults(default_endpoint=DEFAULT_ENDPOINT)
     add("--port", type=port, default=7860, help="of the page, on 127.0.0.1 (%(default)s)")
-    add_config(parser, "its domain, prompt and eval sections are used")
+    add_config(parser, "its domain, prompt and eval sections are used; not needed with a folder", required=False)
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +135,7 @@ def _adapter(parser: argparse.ArgumentParser) -> None:
 
 
 def _endpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--endpoint", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
+    parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT, metavar="URL", help="default: %(default)s")
 
 
 def _filled(text: str) -> str:
@@ -158,7 +164,7 @@ VERB = Verb(
             "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
         ),
         "snippet": Command("print a request to it, as an application would send it", _snippet, _act("snippet")),
-        "ui": Command("talk to two served models side by side on a web page", _ui, _act("ui")),
+        "ui": Command("talk to two served models, or one in a folder, on a web page", _ui, _act("ui")),
         "list": Command("the base and adapters that a running server has", _list, _act("list")),
         "load": Command("load an adapter under a name that holds its content's hash", _load, _act("load")),
         "unload": Command("make a running server forget an adapter", _unload, _act("unload")),

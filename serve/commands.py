@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from callproof.config import load
+from callproof.config import RunConfig, load
 from callproof.console import last_line, say
 from callproof.endpoint import served_name
 from callproof.errors import UserError
@@ -58,7 +58,7 @@ def run_start(args: Namespace) -> int:
     if starts and args.device not in (None, device):
         raise UserError(f"--device {args.device}", f"the vLLM installed here is for {device}", "leave it out")
     sources = [*(of_config(path, args.overrides) for path in args.config), *map(of_option, args.adapter)]
-    overrides = {"host": args.host, "port": args.port, "max_model_len": args.max_model_len}
+    overrides = {name: getattr(args, name) for name in ("host", "port", "max_model_len", "tool_call_parser")}
     plan = make_plan(sources, device, base=args.base, runtime_loads=args.runtime_loads, **overrides)
     for warning in plan.warnings:
         say(warning)
@@ -129,7 +129,8 @@ def run_chat(args: Namespace) -> int:
         served = runner.run(answerer.models())
         name = args.model or config.name
         model = served_name(name, served, f"--model {name}", answerer.root)
-        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id)
+        channel = runner.run(answerer.channel(model))
+        conversing = Conversing(begin, answerer, runner, model, sampling, args.session_id, channel)
         code = conversing.run()
         runner.run(answerer.close())
     last_line(conversing.summary())
@@ -140,23 +141,39 @@ def run_snippet(args: Namespace) -> int:
     """Print a request in shell or Python."""
     from .talk import snippet
 
-    print(snippet(load(args.config, args.overrides), args.endpoint, args.language, args.ask))
+    config = load(args.config, args.overrides)
+    endpoint = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    print(snippet(config, endpoint, args.language, args.ask))
     return 0
 
 
 def run_ui(args: Namespace) -> int:
     """Serve the page until it is stopped."""
+    from .talk import answering, is_local, local_model
+
+    check_port("127.0.0.1", args.port)
+    if is_local(args.model, args.endpoint):
+        model = local_model(Path(args.model[0]), args.config, args.overrides)
+        with answering(model) as url:
+            _show_page(args.port, model.config, url, None)
+    elif args.config:
+        _show_page(args.port, load(args.config, args.overrides), args.endpoint or args.default_endpoint, args.model)
+    else:
+        raise UserError("callproof serve ui", "has no configuration", "give --config, or a folder with --model")
+    return 0
+
+
+def _show_page(port: int, config: RunConfig, endpoint: str, names: list[str] | None) -> None:
+    """The page; without `names` each model of the endpoint has its side."""
     from .talk import Page, pair_of, serve_page
 
-    config = load(args.config, args.overrides)
-    answerer = Answerer(args.endpoint, config)
-    check_port("127.0.0.1", args.port)
+    answerer = Answerer(endpoint, config)
     with asyncio.Runner() as runner:
         served = runner.run(answerer.models())
-        page = Page(config, answerer, served, pair_of(config, args.model, served, answerer.root))
-        runner.run(serve_page(page, args.port))
+        sides = served if names is None else pair_of(config, names, served, answerer.root)
+        page = Page(config, answerer, served, sides, runner.run(answerer.channel(sides[-1])))
+        runner.run(serve_page(page, port))
         runner.run(answerer.close())
-    return 0
 
 
 def run_list(args: Namespace) -> int:

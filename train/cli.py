@@ -44,6 +44,7 @@ _EXAMPLES = """\
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
   callproof train infer --config configs/car_sales.yaml --prompt "Any SUV below 30'000?"
+  callproof train endpoint --adapter outputs/car_sales/adapter     what `serve ui --model` talks to
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
   callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
@@ -155,14 +156,24 @@ def _merge(parser: argparse.ArgumentParser) -> None:
 def _infer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what the user says; default: standard input")
-    answering = parser.add_mutually_exclusive_group()
-    answering.add_argument("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
-    answering.add_argument("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
+    _answering(parser)
     add("--system", metavar="TEXT", help="in place of the domain's system prompt")
     add("--tools", type=Path, metavar="JSON", help="in place of the domain's catalog")
     add("--max-tokens", type=positive, metavar="N", help="of the answer; default: eval.max_tokens")
     add("--temperature", type=number(0), metavar="T", help="0: the most likely token; default: eval.temperature")
     add_config(parser, "system prompt, catalog, model and adapter of this run", required=False)
+
+
+def _endpoint(parser: argparse.ArgumentParser) -> None:
+    _answering(parser)
+    parser.add_argument("--port", type=port, default=8000, help="on 127.0.0.1 (%(default)s)")
+    add_config(parser, "model and adapter of this run", required=False)
+
+
+def _answering(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--adapter", type=Path, metavar="DIR", help="default: the adapter of --config")
+    add("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
 
 
 def _push(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +204,8 @@ def _service(parser: argparse.ArgumentParser) -> None:
     add("--port", type=port, default=8001, help="%(default)s")
     add("--api-key", metavar="KEY", help="that clients must send; default: CALLPROOF_SERVICE_KEY, which `ps` hides")
     add("--max-upload", type=number(0, above=True), default=1.0, metavar="GIB", help="of a file (%(default)s)")
+    trackers = ("none", "wandb", "tensorboard", "trackio")
+    add("--report-to", choices=trackers, default="none", help="tracker of all trainings; no request chooses it (none)")
     add("--queue", type=count, default=0, metavar="N", help="jobs that may wait (0: 409 while one trains)")
 
 
@@ -217,6 +230,7 @@ VERB = Verb(
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),
+        "endpoint": Command("answer chat completions over HTTP, without a server", _endpoint, _act("endpoint")),
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "base": Command("make the embedded base model again", _base, _act("base")),

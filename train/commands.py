@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
 from callproof.console import last_line, say
@@ -18,6 +18,9 @@ from .before.preflight import check_token
 from .loop.processes import is_main_process
 from .loop.run import check_data, check_extra, prepare_libraries, quiet_libraries, run
 from .rows.hub_data import read_records
+
+if TYPE_CHECKING:
+    from .adapter.adapters import SavedAdapter
 
 EXAMPLES = 2
 """Shown by `check` where nothing else is asked for."""
@@ -245,9 +248,24 @@ def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
 
 
 def run_infer(args: Namespace) -> int:
+    config = load(args.config, args.overrides) if args.config else None
+    source = _answering(args, config)
+    from .adapter import infer
+    from .adapter.generation import Wanted, load_speaker
+
+    prompt = sys.stdin.read() if args.prompt is None else args.prompt
+    talk, catalog = infer.make_conversation(prompt, config, args.system, args.tools)
+    settings = config.eval if config else EvalConfig()
+    temperature = settings.temperature if args.temperature is None else args.temperature
+    wanted = Wanted(args.max_tokens or settings.max_tokens, temperature)
+    last_line(infer.judged(*infer.answer(load_speaker(source), talk, wanted), catalog))
+    return EXIT_PASS
+
+
+def _answering(args: Namespace, config: RunConfig | None) -> "SavedAdapter | ModelConfig":
+    """The adapter, or the whole model, that --adapter, --model or the configuration names."""
     from .adapter.adapters import find_adapter
 
-    config = load(args.config, args.overrides) if args.config else None
     if args.model and not (args.model / "config.json").is_file():
         raise UserError(args.model, "holds no model (no config.json)", "make it: callproof train merge --config ...")
     if args.model:
@@ -257,15 +275,20 @@ def run_infer(args: Namespace) -> int:
     else:
         source = find_adapter(_adapter_folder(args, config), config)
         quiet_libraries(source.base.base_model)
-    from .adapter import infer
+    return source
 
-    prompt = sys.stdin.read() if args.prompt is None else args.prompt
-    talk, catalog = infer.make_conversation(prompt, config, args.system, args.tools)
-    settings = config.eval if config else EvalConfig()
-    max_tokens = args.max_tokens or settings.max_tokens
-    temperature = settings.temperature if args.temperature is None else args.temperature
-    answer = infer.generate(*infer.load_answering(source), talk, max_tokens, temperature)
-    last_line(infer.judged(*answer, catalog))
+
+def run_endpoint(args: Namespace) -> int:
+    from .adapter.adapters import SavedAdapter
+
+    config = load(args.config, args.overrides) if args.config else None
+    source = _answering(args, config)
+    from .adapter.generation import load_speaker
+    from .adapter.local_endpoint import LocalEndpoint, serve
+
+    on_base = isinstance(source, SavedAdapter)
+    names = [source.base.base_model, str(source.folder)] if on_base else [source.base_model]
+    serve(LocalEndpoint(load_speaker(source), names), args.port)
     return EXIT_PASS
 
 

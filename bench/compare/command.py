@@ -26,7 +26,7 @@ from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
 from callproof.turns import eval_turns, readable_format
 
-from ..figures import parse_error_limit
+from ..figures import ErrorLimit, parse_error_limit
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
 from ..report import make_report, stamped, writable
@@ -59,9 +59,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--gate", default="", metavar="METRIC=X,..", help=f"largest slowdowns that pass; metrics: {_names()}")
     add(
         "--max-errors",
-        default=str(MAX_ERRORS),
         metavar="LIMIT",
-        help=f"failed requests that a side may have: a share or a count ({MAX_ERRORS}%)",
+        help=f"of a side: a share or a count of failed requests; default: gate.max_infra_error_rate ({MAX_ERRORS}%)",
     )
     add("--vary", action="append", default=[], choices=IDENTITY, help="may differ, as the comparison is about it")
     add("--device", metavar="LABEL", help="of live sides; default: found out where the server is local")
@@ -74,7 +73,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def act(args: Namespace) -> int:
     """Run the comparison; every result is written before the exit code is returned."""
-    limits, max_errors = _limits(args.gate), parse_error_limit(args.max_errors)
+    limits = _limits(args.gate)
     places = [_place(args.baseline), _place(args.candidate)]
     files = [place.file for place in places if place.file]
     if len(files) == 1:
@@ -89,6 +88,7 @@ def act(args: Namespace) -> int:
         files = [folder / "baseline.json", folder / "candidate.json"]
         if not _run(args, places, files):
             return EXIT_INTERRUPTED
+    max_errors = _max_errors(args)
     wanted = {key: getattr(args, key) for key in ("concurrency", "rate", "live")}
     one, two = (
         side_of(file, place.model or args.model, wanted, max_errors) for file, place in zip(files, places, strict=True)
@@ -100,6 +100,13 @@ def act(args: Namespace) -> int:
     brief = {"verdict": result.verdict, "gate": result.gate, "exit_code": result.exit_code, "note": result.note}
     last_line({**brief, "compare": str(target)})
     return result.exit_code
+
+
+def _max_errors(args: Namespace) -> ErrorLimit:
+    """Of --max-errors, or else of the configuration's gate, or of the default one."""
+    if args.max_errors:
+        return parse_error_limit(args.max_errors)
+    return ErrorLimit.of(load(args.config, args.overrides).gate) if args.config else MAX_ERRORS
 
 
 def _names() -> str:

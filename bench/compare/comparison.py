@@ -24,7 +24,7 @@ IDENTITY = (
     "turns",
 )  # fmt: skip
 """What must be equal in both benches. `--vary` exempts what the comparison is about."""
-MAX_ERRORS = ErrorLimit(share=GateConfig().max_infra_error_rate)
+MAX_ERRORS = ErrorLimit.of(GateConfig())
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,7 @@ class Overhead:
         async with AsyncExitStack() as stack:
             endpoints: dict[str, Endpoint] = {}
             for url in dict.fromkeys(arm.url for arm in self.arms):
-                endpoint = Endpoint(
-                    url, timeout_s=self.settings.timeout_s, limit=self.concurrency, max_body=self.settings.max_body
-                )
+                endpoint = Endpoint.of(url, self.settings, self.concurrency)
                 endpoints[url] = await stack.enter_async_context(endpoint)
             for arm in self.arms:
                 await require_models(endpoints[arm.url], [arm.model])

@@ -63,7 +63,7 @@ async def _prompts(turns: Turns, settings: EvalConfig, url: str | None) -> Async
         for _, turn in pairs:
             yield _plain(turn)
         return
-    async with Endpoint(url, timeout_s=settings.timeout_s, max_body=settings.max_body) as endpoint:
+    async with Endpoint.of(url, settings) as endpoint:
         for model, turn in pairs:
             yield await _rendered(endpoint, model, turn)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from callproof.config import GateConfig
 from callproof.errors import UserError
 from callproof.records import Record
 
@@ -16,6 +17,11 @@ class ErrorLimit(Record):
 
     share: float | None = None
     count: int | None = None
+
+    @classmethod
+    def of(cls, gate: GateConfig) -> "ErrorLimit":
+        """The share of unanswered turns above which a run is invalid, `gate.max_infra_error_rate`."""
+        return cls(share=gate.max_infra_error_rate)
 
     def __str__(self) -> str:
         return f"{self.count}" if self.share is None else f"{100 * self.share:g}%"

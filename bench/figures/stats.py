@@ -85,7 +85,7 @@ def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> 
 def judged(level: Level) -> list[Outcome]:
     """The outcome of each request of a level, in the order of its replies."""
     return [
-        judge(job.turn, reply.answer, job.model, catalog_of(job.turn), format=job.format)
+        judge(job.turn, reply.answer, job.model, catalog_of(job.turn), job.channel, format=job.format)
         for job, reply in level.replies
     ]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from callproof.config import EvalConfig
 from callproof.endpoint import Endpoint, Reply, request
+from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn
 
 from .mix import shared_out
@@ -27,6 +28,7 @@ class Job:
     Attributes:
         due_s: in an open loop, the seconds after the level began; otherwise None.
         format: the name of the format in which the model writes calls.
+        channel: over which they come.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Job:
     payload: dict[str, Any]
     due_s: float | None = None
     format: str = "hermes"
+    channel: Channel = "raw"
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ def make_jobs(
     mix: Mapping[str, float] | None = None,
     seed: int = 0,
     format: CallFormat = HERMES,
+    channel: Channel = "raw",
 ) -> list[Job]:
     """The first `requests` turns of each model, alternating between models, or in the shares of `mix`.
 
@@ -85,7 +89,7 @@ def make_jobs(
     as if `width` customers talked at once.
     """
     lists = {
-        model: [_job(model, turn, settings, format) for turn in _interleaved(model_turns[:requests], width)]
+        model: [_job(model, turn, settings, format, channel) for turn in _interleaved(model_turns[:requests], width)]
         for model, model_turns in turns.items()
     }
     if mix is None:
@@ -95,10 +99,10 @@ def make_jobs(
     return [next(rest[model]) for model in order]
 
 
-def _job(model: str, turn: Turn, settings: EvalConfig, format: CallFormat) -> Job:
+def _job(model: str, turn: Turn, settings: EvalConfig, format: CallFormat, channel: Channel) -> Job:
     sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
-    payload = request(turn, model, **sampling, stream=True, format=format)
-    return Job(model, turn, payload, format=format.name)
+    payload = request(turn, model, **sampling, stream=True, format=format, channel=channel)
+    return Job(model, turn, payload, format=format.name, channel=channel)
 
 
 def _interleaved(turns: Sequence[Turn], width: int) -> Iterator[Turn]:
@@ -122,18 +126,24 @@ def scheduled(jobs: Iterable[Job], moments: Iterable[float]) -> list[Job]:
 
 
 async def run_level(endpoint: Endpoint, jobs: Sequence[Job], level: Level, landed: Callable[[], None]) -> None:
-    """Send all jobs and add the replies to `level`, which keeps those that came before a cancellation."""
+    """Send all jobs and add the replies to `level`, which keeps those that came before a cancellation.
+
+    Where the text of an answer is that of its tokens, it is asked for when the level has ended.
+    """
 
     async def ask(job: Job) -> None:
-        level.replies.append((job, await endpoint.stream(job.payload)))
+        level.replies.append((job, await endpoint.stream_only(job.payload)))
         level.ended = time.perf_counter()
         landed()
 
     level.begun = level.ended = time.perf_counter()
-    if level.concurrency is None:
-        await _open_loop(jobs, level.begun, ask)
-    else:
-        await _closed_loop(jobs, level.concurrency, ask)
+    try:
+        if level.concurrency is None:
+            await _open_loop(jobs, level.begun, ask)
+        else:
+            await _closed_loop(jobs, level.concurrency, ask)
+    finally:
+        level.replies[:] = [(job, await endpoint.written(reply, job.model)) for job, reply in level.replies]
 
 
 _Ask = Callable[[Job], Any]

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from callproof.config import EvalConfig
 from callproof.console import Steps, say
-from callproof.endpoint import Endpoint, require_models
+from callproof.endpoint import Abilities, Endpoint, channel_words, choose_channel, probe, require_models
 from callproof.errors import UserError
+from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn
 
 from ..figures import ErrorLimit
@@ -74,6 +75,8 @@ class Bench:
         format: in which the models write calls.
 
     Attributes:
+        channel: over which answers are asked, raw or, where that cannot be had, served.
+        abilities: what the server can, as a few requests showed.
         stopped: why the bench ended before the last level; None if it did not.
         highest_rate: the result of `options.find_rate`.
     """
@@ -85,6 +88,8 @@ class Bench:
     requests: int
     options: Options = field(default_factory=Options)
     format: CallFormat = HERMES
+    channel: Channel = field(default="raw", init=False)
+    abilities: Abilities | None = field(default=None, init=False)
     levels: list[Level] = field(default_factory=list, init=False)
     server_version: str | None = field(default=None, init=False)
     max_loras: int | None = field(default=None, init=False)
@@ -104,7 +109,8 @@ class Bench:
         turns = {model: self.turns[model] for model in models}
         mix = self.options.mix and {model: self.options.mix[model] for model in models}
         width = max(self.concurrencies, default=1)
-        return make_jobs(turns, requests, width, self.settings, mix, self.options.seed, self.format)
+        how = mix, self.options.seed, self.format, self.channel
+        return make_jobs(turns, requests, width, self.settings, *how)
 
     def _loads(self) -> Iterator[_Load]:
         for live in self.options.live or (None,):
@@ -126,7 +132,7 @@ class Bench:
     def connect(self) -> Endpoint:
         cap = self.options.max_in_flight or len(self.jobs)
         limit = max(self.concurrencies, default=1) if self.options.arrival is None else cap
-        return Endpoint(self.url, timeout_s=self.settings.timeout_s, limit=limit, max_body=self.settings.max_body)
+        return Endpoint.of(self.url, self.settings, limit)
 
     async def block(self, endpoint: Endpoint) -> None:
         """Run every level once, or the search for a rate; levels are skipped once the server is gone."""
@@ -140,16 +146,26 @@ class Bench:
         self.max_loras = int(slots[1]) if slots else self.max_loras
 
     async def prepare(self, endpoint: Endpoint) -> None:
-        """Check that the endpoint serves the models, and warm up."""
+        """Check that the endpoint serves the models, choose the channel, and warm up."""
         await require_models(endpoint, self.turns)
-        self.server_version = await endpoint.version()
-        vllm = any(card.get("owned_by") == "vllm" for card in await endpoint.models())
-        self.cold_cache = vllm and self.options.cache == "cold"
+        self.cold_cache = "vllm" in (await self._choose_channel(endpoint)).owners and self.options.cache == "cold"
         await warm_up(endpoint, self._salted(self.jobs, "warm-up"))
         if self.options.cache == "warm":
             level = Level(max(self.concurrencies, default=1), planned=len(self.jobs))
             with Steps("warming the cache", level.planned) as progress:
                 await run_level(endpoint, self.jobs, level, progress.advance)
+
+    async def _choose_channel(self, endpoint: Endpoint) -> Abilities:
+        """What the server can, and the jobs for the channel that this leaves."""
+        settings = self.settings
+        sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+        self.abilities = await probe(endpoint, self.turns, self.format, **sampling)
+        chosen = choose_channel([self.abilities], settings.channel)
+        self.channel, self.server_version = "raw" if chosen == "both" else chosen, self.abilities.version
+        self.jobs = self._make_jobs(list(self.turns), self.requests)
+        for line in channel_words([self.abilities], self.channel):
+            say(line)
+        return self.abilities
 
     async def _search(self, endpoint: Endpoint) -> None:
         if not (self.options.slo and self.options.rates):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from callproof.config import RunConfig
+from callproof.config import GateConfig, RunConfig
 from callproof.console import add_config
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
@@ -15,7 +15,6 @@ from ..figures import ErrorLimit, parse_error_limit
 from ..load import parse_arrival, parse_mix, parse_slo
 from .bench import Options
 
-MAX_ERRORS = "1%"
 _N = TypeVar("_N", int, float)
 
 
@@ -44,7 +43,7 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-errors",
         metavar="LIMIT",
-        help="exit 3 if more requests fail: a share or a count (1%%; with --find-rate no limit)",
+        help="exit 3 if more fail: a share or a count; default: gate.max_infra_error_rate, with --find-rate none",
     )
     closed = parser.add_argument_group("closed loop (default)")
     closed.add_argument("--concurrency", metavar="N,N", help="requests in flight (1,4,16)")
@@ -55,8 +54,8 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--find-rate", action="store_true", help="search the highest rate that keeps --slo for 95 %%")
 
 
-def read_options(args: argparse.Namespace) -> Options:
-    """What is varied beyond concurrency.
+def read_options(args: argparse.Namespace, gate: GateConfig) -> Options:
+    """What is varied beyond concurrency; `gate` says how many failed requests are borne by default.
 
     Raises:
         UserError: an option that cannot be read, or options that do not go together.
@@ -78,14 +77,15 @@ def read_options(args: argparse.Namespace) -> Options:
         find_rate=args.find_rate,
         live=tuple(live),
         blocks=args.blocks,
-        max_errors=_max_errors(args),
+        max_errors=_max_errors(args, gate),
     )
 
 
-def _max_errors(args: argparse.Namespace) -> ErrorLimit | None:
+def _max_errors(args: argparse.Namespace, gate: GateConfig) -> ErrorLimit | None:
     """The limit for failed requests; a search overloads the server on purpose, and has none of its own accord."""
-    text = args.max_errors or (None if args.find_rate else MAX_ERRORS)
-    return None if text is None else parse_error_limit(text)
+    if args.max_errors:
+        return parse_error_limit(args.max_errors)
+    return None if args.find_rate else ErrorLimit.of(gate)
 
 
 def _refuse_conflicts(args: argparse.Namespace) -> None:

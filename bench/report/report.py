@@ -53,7 +53,8 @@ def make_report(bench: Bench, device: str | None, interrupted: bool) -> dict[str
         "sampling": sampling(bench.settings),
         "turns": {model: digest(turns) for model, turns in bench.turn_ids.items()},
         "versions": versions(bench.server_version),
-        "parser": {"channel": "raw", "scorer": SCORER_VERSION, "server": bench.format.name},
+        "parser": {"channel": bench.channel, "scorer": SCORER_VERSION, "server": bench.format.name},
+        "abilities": bench.abilities and bench.abilities.model_dump(mode="json"),
         "max_loras": bench.max_loras,
         "find_rate": bench.highest_rate
         and {**bench.highest_rate.model_dump(mode="json"), "words": bench.highest_rate.words},

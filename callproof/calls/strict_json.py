@@ -50,7 +50,12 @@ def decode(text: str) -> Any:
     Raises:
         RefusedJSON: malformed, duplicate key, NaN or Infinity, over-long number, nested too deep.
     """
-    value, end = decode_at(text, skip_space(text, 0))
+    start = skip_space(text, 0)
+    try:
+        value, end = DECODER.raw_decode(text, start)
+        value = _checked(value, text, start, end)
+    except (ValueError, RecursionError):
+        value, end = decode_at(text, start)
     if text[end:].strip():
         raise RefusedJSON("invalid_json", f"text after the value (char {end})", end)
     return value
@@ -108,7 +113,11 @@ def writable_value(value: Any, depth: int = MAX_DEPTH + 1) -> Any:
     Raises:
         RefusedJSON: nested deeper than `depth` lists and objects.
     """
-    return value if _surely_writable(value, depth) else _mended(value, depth)
+    if not _is_writable(value):
+        return _mended(value, depth)
+    if _depth_is_over(value, depth):
+        raise RefusedJSON("too_deep", f"nested deeper than {MAX_DEPTH}")
+    return value
 
 
 def _in_windows(decoder: json.JSONDecoder, text: str, start: int) -> tuple[Any, int]:
@@ -138,13 +147,23 @@ def _reach(text: str, start: int) -> int:
         return error.end
 
 
-def _surely_writable(value: Any, depth: int) -> bool:
-    """A quick look: UTF-8 can hold the value, and it has too few brackets to be nested too deep."""
+def _is_writable(value: Any) -> bool:
+    """Whether UTF-8 can hold a value's strings; what is nested beyond pydantic's depth counts as not."""
     try:
-        text = to_json(value)
+        to_json(value)
     except ValueError:
         return False
-    return text.count(b"{") + text.count(b"[") <= depth
+    return True
+
+
+def _depth_is_over(value: Any, depth: int) -> bool:
+    """Whether a value has more than `depth` lists and objects in each other."""
+    level = [value] if isinstance(value, dict | list) else []
+    while level and depth > 0:
+        depth -= 1
+        insides = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [inner for inside in insides for inner in inside if isinstance(inner, dict | list)]
+    return bool(level)
 
 
 def _mended(value: Any, depth: int) -> Any:

@@ -98,10 +98,14 @@ class DataConfig(Record):
             raise ValueError("eval_share: splits the training sessions, so `eval` must not be given beside it")
         return self
 
+    @property
+    def shares(self) -> bool:
+        """Whether evaluation takes a share of the training sessions."""
+        return self.eval is None and self.eval_share > 0
+
     def sources(self, split: Split) -> tuple[str, ...]:
         """Where the sessions of a split come from, as paths, URLs or `hf:...`."""
-        shared = self.eval is None and self.eval_share > 0
-        sessions = self.train if split == "train" or shared else self.eval or "sessions/eval.jsonl"
+        sessions = self.train if split == "train" or self.shares else self.eval or "sessions/eval.jsonl"
         listed = (sessions,) if isinstance(sessions, str) else sessions
         return tuple(self._placed(source) for source in listed)
 

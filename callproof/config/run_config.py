@@ -208,8 +208,10 @@ class EvalConfig(Record):
     max_sessions: int | None = Field(default=None, ge=1, description="use the first N eval sessions only")
     max_tokens: int = Field(default=256, ge=1)
     temperature: float = Field(default=0.0, ge=0)
-    channel: Literal["raw", "served", "both"] = Field(
-        default="raw", description="raw: the text is parsed here; served: the server's own tool_calls are taken"
+    channel: Literal["auto", "raw", "served", "both"] = Field(
+        default="auto",
+        description="raw: the text is parsed here; served: the server's own tool_calls are taken; auto: raw where the "
+        "server gives raw text, otherwise served",
     )
     repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
     concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")

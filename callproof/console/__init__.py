@@ -19,13 +19,14 @@ from .command_line import (
     with_verb,
 )
 from .display import visible
-from .progress import Steps, counted
+from .progress import Phases, Steps, counted, duration
 from .verb import Act, Command, Standalone, Verb, late
 
 __all__ = [
     "Act",
     "Command",
     "Parser",
+    "Phases",
     "Standalone",
     "Steps",
     "Verb",
@@ -33,6 +34,7 @@ __all__ = [
     "add_overrides",
     "count",
     "counted",
+    "duration",
     "fraction",
     "last_line",
     "late",

@@ -6,12 +6,9 @@ from callproof.calls.formats import FORMATS
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn
 
+from .optional_keys import KEEP_TAGS, TOKEN_IDS
+
 TOOL_CHOICE: dict[Channel, str] = {"raw": "none", "served": "auto"}
-KEEP_TAGS = "skip_special_tokens"
-"""The key of vLLM that keeps special tokens in a text; other servers ignore it, or refuse what they do not know."""
-TOKEN_IDS = "return_token_ids"
-"""The key of vLLM that asks for the ids of the answer's tokens, from which `raw_text` is made."""
-BEYOND_OPENAI = (KEEP_TAGS, TOKEN_IDS)
 TAKEN_OUT = frozenset("deepseek_v32 gemma4 glm45 granite kimi_k2 minimax_m2 mistral openai qwen3_xml seed_oss".split())
 """Formats whose parser in vLLM 0.32 changes the content of a request with `tool_choice: none`.
 
@@ -63,14 +60,3 @@ def request(
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return payload
-
-
-def without_keep_tags(root: str) -> str:
-    """What to say where a server refuses `KEEP_TAGS`, and is asked without it."""
-    lost = "if the tokenizer marks tags of calls special, the raw text lacks them"
-    return f"{root} refuses {KEEP_TAGS}, so it is left out: {lost}"
-
-
-def refused_keys(payload: dict[str, Any], status: int | None, message: str) -> set[str]:
-    """The keys of vLLM in a payload that a server says it does not know."""
-    return {key for key in BEYOND_OPENAI if key in payload and key in message} if status in (400, 422) else set()

@@ -9,11 +9,10 @@ choice in it (the role chunk too) is a chunk.
 
 import asyncio
 import contextlib
-import difflib
 import email.utils
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,12 +21,14 @@ from pydantic_core import to_json
 from yarl import URL
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
+from callproof.config import EvalConfig
 from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.scoring import Answer
 
 from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
-from .chat_request import KEEP_TAGS, TOKEN_IDS, refused_keys, without_keep_tags
+from .optional_keys import TOKEN_IDS, loss_of, refused_keys, without_keys
+from .reply import Failure, Reply
 from .wire import MAX_BODY, Oversized, Redirected, Wire
 
 MAX_PAUSE_S = 30.0
@@ -35,39 +36,8 @@ _JSON = {"Content-Type": "application/json"}
 PROBE_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back of one attempt; times are `time.perf_counter()` seconds.
-
-    `chunk_times` and `chunk_texts` (what each chunk added to the text) are empty unless streamed. `finished` is when
-    the whole body had been read, usage chunk and `[DONE]` included; the end-to-end latency of `vllm bench serve` ends
-    at `chunk_times[-1]`. `again`: there is no answer, but another attempt may bring one, after the `pause_s` seconds
-    that the server asked for. `pieces`: how many chunks carried a piece of the answer; those that only give the role or
-    the finish reason do not; `first_piece`: the number of the first that did, from 0. `waited_s`: how long the request
-    waited in this process for a free slot, before `sent`. `from_tokens`: the text is that of the token ids, not what
-    the server's parsers left of it.
-    """
-
-    answer: Answer
-    status: int | None
-    sent: float
-    chunk_times: tuple[float, ...]
-    finished: float
-    again: bool = False
-    pause_s: float = 0.0
-    chunk_texts: tuple[str, ...] = ()
-    pieces: int = 0
-    first_piece: int | None = None
-    waited_s: float = 0.0
-    from_tokens: bool = False
-
-
-class _Failure(Exception):
-    """One attempt that brought no answer; fields as in `Reply`."""
-
-    def __init__(self, message: str, status: int | None, again: bool, pause_s: float = 0.0) -> None:
-        super().__init__(message)
-        self.status, self.again, self.pause_s = status, again, pause_s
+_Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
+_Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
 class NoAnswer(Exception):
@@ -87,6 +57,7 @@ class Endpoint:
     Attributes:
         root: the URL without `/v1` and credentials.
         authorization: the header's value, or None; a secret.
+        timeout_s: as given.
         warnings: what the server does not take, a line each; such a key is left out from then on.
 
     Raises:
@@ -102,7 +73,7 @@ class Endpoint:
         limit: int = 256,
         max_body: int = MAX_BODY,
     ) -> None:
-        self.root = root_of(base_url)
+        self.root, self.timeout_s = root_of(base_url), timeout_s
         self._url = URL(f"{self.root}/v1/chat/completions")
         self._key = api_key or api_key_from()
         self.authorization = authorization_of(base_url, self._key)
@@ -110,6 +81,24 @@ class Endpoint:
         self._slots = asyncio.Semaphore(limit)
         self.warnings: list[str] = []
         self._refused: set[str] = set()
+
+    @classmethod
+    def of(cls, base_url: str, settings: EvalConfig, limit: int | None = None) -> Self:
+        """The endpoint at a URL with the key, timeout and limits of a configuration's `eval` section.
+
+        Args:
+            limit: requests in flight; default: `settings.concurrency`.
+
+        Raises:
+            UserError: as the class does, or the variable that `settings.api_key_env` names is not set.
+        """
+        return cls(
+            base_url,
+            api_key=api_key_from(settings.api_key_env),
+            timeout_s=settings.timeout_s,
+            limit=settings.concurrency if limit is None else limit,
+            max_body=settings.max_body,
+        )
 
     async def __aenter__(self) -> Self:
         await self._wire.__aenter__()
@@ -121,7 +110,7 @@ class Endpoint:
         await self._wire.__aexit__(kind, error, trace)
 
     async def models(self) -> list[dict[str, Any]]:
-        """The model cards of GET /v1/models.
+        """The model cards of GET /v1/models; none, which is said, where the server does not list its models.
 
         Raises:
             UserError: nothing listens there, the key is refused, or the endpoint is not OpenAI-compatible.
@@ -131,15 +120,26 @@ class Endpoint:
         if status in (401, 403):
             mend = f"set {API_KEY_VARIABLES[0]}, or the variable that `eval.api_key_env` names"
             raise UserError(url, f"the endpoint refuses the API key (HTTP {status})", mend)
-        with contextlib.suppress(NoCompletion, LookupError, TypeError, AttributeError):
-            cards = load_json(body)["data"]
-            if status == 200 and all(isinstance(card.get("id"), str) for card in cards):
-                return list(cards)
-        problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self.safe(_excerpt(body))})"
-        raise UserError(url, problem, "correct --endpoint")
+        cards = _cards(body) if status == 200 else []
+        if cards is None:
+            problem = f"is no OpenAI-compatible endpoint (HTTP {status}: {self.safe(_excerpt(body))})"
+            raise UserError(url, problem, "correct --endpoint")
+        if not cards:
+            self.warn(f"{url} lists no models (HTTP {status}), so names are taken as they are given")
+        return cards
+
+    def warn(self, warning: str) -> None:
+        """Say a warning, and keep it, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+            say_once(f"warning: {warning}")
 
     async def ask(
-        self, path: str, payload: dict[str, Any] | None = None, timeout_s: float = PROBE_TIMEOUT_S
+        self,
+        path: str,
+        payload: dict[str, Any] | None = None,
+        timeout_s: float = PROBE_TIMEOUT_S,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body of the answer to GET `path`, or to POST where there is a payload.
 
@@ -149,7 +149,8 @@ class Endpoint:
         method, url = "GET" if payload is None else "POST", self.root + path
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with await self._wire.send(method, url, json=payload, timeout=timeout) as response:
+            options = {"json": payload, "timeout": timeout, "headers": headers}
+            async with await self._wire.send(method, url, **options) as response:
                 return response.status, await self._wire.read(response)
         except (Oversized, Redirected) as error:
             raise UserError(url, str(error), "correct --endpoint") from None
@@ -197,7 +198,7 @@ class Endpoint:
                 if response.status != 200:
                     raise await self._refusal(response)
                 value = load_json(await self._wire.read(response))
-        except (_Failure, NoCompletion) as error:
+        except (Failure, NoCompletion) as error:
             raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
@@ -215,16 +216,32 @@ class Endpoint:
 
         Where the payload asks for token ids and the server tells them, their text is the answer's.
         """
-        return await self._ask(payload, self._read_whole)
+        return await self.written(await self._ask(payload, self._read_whole), payload["model"])
 
     async def stream(self, payload: dict[str, Any]) -> Reply:
         """The same over server-sent events; `payload` says `"stream": true` (see `request`)."""
+        return await self.written(await self.stream_only(payload), payload["model"])
+
+    async def stream_only(self, payload: dict[str, Any]) -> Reply:
+        """`stream` without the text of token ids: nothing but the stream itself is asked for."""
         return await self._ask(payload, self._read_events)
+
+    async def written(self, reply: Reply, model: str) -> Reply:
+        """The reply with the text of the answer's tokens, where it has them; one that failed if that cannot be had."""
+        if reply.tokens is None:
+            return reply
+        try:
+            text = await self.text_of(reply.tokens, model)
+        except NoAnswer as error:
+            answer = Answer(error=self.safe(str(error)), latency_s=reply.answer.latency_s)
+            return replace(reply, answer=answer, status=None, again=True, tokens=None)
+        answer = reply.answer.model_copy(update={"text": text, "thinking": ""})
+        return replace(reply, answer=answer, tokens=None, from_tokens=True)
 
     async def _ask(self, payload: dict[str, Any], read: "_Reader") -> Reply:
         chunks: list[_Chunk] = []
         called = time.perf_counter()
-        again, pause_s, from_tokens = False, 0.0, False
+        again, pause_s, tokens = False, 0.0, None
         async with self._slots:
             sent = time.perf_counter()
             try:
@@ -233,15 +250,14 @@ class Endpoint:
                     try:
                         status, completion = await self._post(known, read, chunks)
                         break
-                    except _Failure as failure:
+                    except Failure as failure:
                         if not self.learns(known, failure.status, str(failure)):
                             raise
                     sent = time.perf_counter()
                 finished = time.perf_counter()
-                written = await self._written(completion, known)
-                from_tokens = written is not completion
-                answer = Answer.of(written, finished - sent)
-            except _Failure as failure:
+                tokens = completion.tokens if TOKEN_IDS in known else None
+                answer = Answer.of(completion, finished - sent)
+            except Failure as failure:
                 finished = time.perf_counter()
                 answer = Answer(text="", error=self.safe(str(failure)), latency_s=finished - sent)
                 status, again, pause_s = failure.status, failure.again, failure.pause_s
@@ -257,27 +273,32 @@ class Endpoint:
             pieces=sum(piece for _, _, piece in chunks),
             first_piece=next((number for number, (_, _, piece) in enumerate(chunks) if piece), None),
             waited_s=sent - called,
-            from_tokens=from_tokens,
+            tokens=tokens,
         )
 
-    def leave_out(self, key: str) -> None:
-        """Send no request with this key from now on."""
+    def leave_out(self, key: str, loss: bool = True) -> None:
+        """Send no request with this key from now on; where there is a `loss`, it is said once."""
         self._refused.add(key)
+        if loss:
+            self.warn(loss_of(self.root, key))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The keys that are left out, in the order of the alphabet."""
+        return tuple(sorted(self._refused))
 
     def known(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The payload without the keys that the server refuses."""
-        return {key: value for key, value in payload.items() if key not in self._refused} if self._refused else payload
+        return without_keys(payload, self._refused) if self._refused else payload
 
     def learns(self, payload: dict[str, Any], status: int | None, message: str) -> bool:
-        """Whether an error of the server refuses keys that only vLLM knows, `known` then leaves them out.
+        """Whether an error of the server refuses keys that a request can do without; `known` then leaves them out.
 
         What is lost by that is said once.
         """
         refused = refused_keys(payload, status, message)
-        if KEEP_TAGS in refused - self._refused:
-            self.warnings.append(without_keep_tags(self.root))
-            say_once(f"warning: {self.warnings[0]}")
-        self._refused |= refused
+        for key in sorted(refused):
+            self.leave_out(key)
         return bool(refused)
 
     async def as_written(self, completion: Completion, payload: dict[str, Any]) -> Completion:
@@ -290,12 +311,6 @@ class Endpoint:
             return completion
         return replace(completion, text=await self.text_of(completion.tokens, payload["model"]), thinking="")
 
-    async def _written(self, completion: Completion, payload: dict[str, Any]) -> Completion:
-        try:
-            return await self.as_written(completion, payload)
-        except NoAnswer as error:
-            raise _Failure(str(error), None, again=True) from None
-
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
         status = None
         try:
@@ -305,11 +320,11 @@ class Endpoint:
                     raise await self._refusal(response)
                 return status, await read(response, chunks)
         except NoCompletion as error:
-            raise _Failure(str(error), error.status or status, error.again) from None
+            raise Failure(str(error), error.status or status, error.again) from None
         except (Oversized, Redirected) as error:
-            raise _Failure(str(error), status, again=False) from None
+            raise Failure(str(error), status, again=False) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _Failure(_cause(error), status, again=True) from None
+            raise Failure(_cause(error), status, again=True) from None
 
     async def _send(self, url: URL | str, payload: dict[str, Any]) -> aiohttp.ClientResponse:
         return await self._wire.send("POST", url, data=to_json(payload), headers=_JSON)
@@ -325,41 +340,16 @@ class Endpoint:
                 chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
         return streamed.completion()
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> _Failure:
+    async def _refusal(self, response: aiohttp.ClientResponse) -> Failure:
         body, status = await self._wire.read(response), response.status
         again = may_succeed_later(status)
-        return _Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
+        return Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))
 
     def safe(self, text: str) -> str:
         """The words of a server with the API key masked: some servers echo the request."""
         for secret in filter(None, (self._key, self.authorization)):
             text = text.replace(secret, "***")
         return text
-
-
-async def require_models(endpoint: Endpoint, names: Iterable[str]) -> None:
-    """Raise a UserError unless the endpoint is up and serves every one of `names`."""
-    served = [card["id"] for card in await endpoint.models()]
-    for name in names:
-        served_name(name, served, f"--model {name}", endpoint.root)
-
-
-def served_name(name: str, served: Iterable[str], where: str, root: str) -> str:
-    """Return `name`, one of the `served` models.
-
-    Raises:
-        UserError: it is not served; the error at `where` suggests the nearest name.
-    """
-    served = list(served)
-    if name in served:
-        return name
-    near = difflib.get_close_matches(name, served, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(where, f"is not served at {root}", f"{meant}served there: {', '.join(served) or 'nothing'}")
-
-
-_Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
-_Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -390,6 +380,16 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
     return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _cards(body: bytes) -> list[dict[str, Any]] | None:
+    """The cards in the body of /v1/models, in `data` or bare; None if it holds no list of them."""
+    with contextlib.suppress(NoCompletion, LookupError, TypeError, AttributeError):
+        value = load_json(body)
+        cards = (value if isinstance(value, list) else value["data"]) or []
+        if all(isinstance(card.get("id"), str) for card in cards):
+            return list(cards)
+    return None
 
 
 def _excerpt(body: bytes) -> str:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from callproof.errors import UserError
 
-from .chat_request import TOKEN_IDS, is_taken_out
+from .chat_request import is_taken_out
 from .endpoint import Endpoint, NoAnswer
+from .optional_keys import TOKEN_IDS
 
 RawText = Literal["tokens", "content"]
 
@@ -29,7 +30,7 @@ async def raw_text_of(endpoint: Endpoint, model: str, tokens: list[int], format:
     try:
         await endpoint.text_of(tokens, model)
     except NoAnswer:
-        endpoint.leave_out(TOKEN_IDS)
+        endpoint.leave_out(TOKEN_IDS, loss=False)
     else:
         return "tokens"
     if any(card.get("owned_by") == "vllm" for card in await endpoint.models()):

@@ -1,6 +1,6 @@
 """From an answer and its gold to an outcome, and from outcomes to figures with intervals."""
 
-from .answer import Answer
+from .answer import Answer, relieved
 from .differences import Difference, differences
 from .estimates import Estimate, proportion, slices, summarise
 from .intervals import SEED, Array, resampled_sums, t_quantile
@@ -47,6 +47,7 @@ __all__ = [
     "pair_calls",
     "pair_differences",
     "proportion",
+    "relieved",
     "resampled_sums",
     "slices",
     "summarise",

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from callproof.calls import GAVE_UP, Completion, RefusedJSON, writable_value
+from callproof.catalog import Catalog
 from callproof.records import Positive, Record
 
 
@@ -61,3 +62,14 @@ class Answer(Record):
             return writable_value(value)
         except RefusedJSON:
             return writable_value({**value, "usage": None, "tool_calls": [{"function": None}]})
+
+
+def relieved(answer: Answer, catalog: Catalog, overruns: int) -> tuple[Answer, Catalog]:
+    """What to judge of an answer that a process has died of so often (see callproof.console.workers).
+
+    After the first time its calls are not checked against their schemas; after the second it counts as no answer.
+    """
+    reason = "judging takes too long"
+    if overruns > 1:
+        return answer.model_copy(update={"error": reason}), catalog
+    return answer, catalog.unchecked(reason) if overruns else catalog

@@ -9,8 +9,10 @@ Datasets", 3.4); whatever shares a band is then compared exactly. ALIKE is the t
 import hashlib
 import json
 import re
+import tempfile
+from array import array
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,9 +31,13 @@ Shingles = NDArray[np.uint64]
 _ESTIMATE = ALIKE - 0.15
 """Pairs whose estimate is lower are not compared exactly; it is over four standard deviations below ALIKE."""
 
+_HELD = 2**25
+"""Bytes of shingles that stay in memory; beyond them all are in a temporary file."""
+
 _RNG = np.random.default_rng(1997)
-_MULTIPLIERS = _RNG.integers(1, 2**63, BANDS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_OFFSETS = _RNG.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64)
+_MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+_OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
+_BANDS = _RNG.integers(1, 2**63, ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
@@ -47,7 +53,8 @@ def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
     """All runs of five words of a session as sorted hashes: contents, calls and tool results, nothing masked."""
     words: list[str] = []
     for message in messages:
-        text = message.get("content", "") + json.dumps(message.get("tool_calls", ()), ensure_ascii=False)
+        calls = message.get("tool_calls")
+        text = message.get("content", "") + (json.dumps(calls, ensure_ascii=False) if calls else "")
         words += re.findall(r"\w+", text.lower())
     hashes = np.array([_hash(word) for word in words], dtype=np.uint64)
     runs = max(1, len(words) - SHINGLE + 1)
@@ -57,7 +64,7 @@ def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
     return np.unique(mixed ^ (mixed >> np.uint64(29)))
 
 
-@cache
+@lru_cache(maxsize=2**17)
 def _hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
@@ -69,35 +76,64 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 
 def signature(hashes: Shingles) -> NDArray[np.uint32]:
     """MinHash signature, shape (BANDS * ROWS,): for each of that many random orders, the smallest shingle."""
-    ordered = hashes[:, None] * _MULTIPLIERS + _OFFSETS
-    return (ordered.min(axis=0) >> np.uint64(32)).astype(np.uint32)
+    ordered = _MULTIPLIERS * (hashes >> np.uint64(32)).astype(np.uint32)
+    ordered += _OFFSETS
+    return ordered.min(axis=1)
+
+
+class _Shelf:
+    """Shingles of many sessions, in memory while they are few."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
+        self._end = 0
+
+    def put(self, hashes: Shingles) -> int:
+        """Take those of one session; returns where they are."""
+        place = self._end
+        self._file.seek(place)
+        self._file.write(hashes.tobytes())
+        self._end += hashes.nbytes
+        return place
+
+    def at(self, place: int, count: int) -> Shingles:
+        self._file.seek(place)
+        return np.frombuffer(self._file.read(count * 8), dtype=np.uint64)
 
 
 class Corpus:
-    """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS)."""
+    """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS): 616 bytes of memory for each."""
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
-        self.shingles: list[Shingles] = []
-        self._rows: list[NDArray[np.uint32]] = []
+        self._shelf = _Shelf()
+        self._places, self._counts = array("Q"), array("Q")
+        self._rows = bytearray()
         for messages in sessions:
             self.add(messages)
 
     def add(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Take one more session."""
         hashes = shingles(messages)
-        self.shingles.append(hashes)
-        self._rows.append(signature(hashes))
+        self._places.append(self._shelf.put(hashes))
+        self._counts.append(len(hashes))
         self.__dict__.pop("_signatures", None)
+        self._rows += signature(hashes).tobytes()
+
+    def shingles(self, number: int) -> Shingles:
+        """Those of a session."""
+        return self._shelf.at(self._places[number], self._counts[number])
 
     @cached_property
     def _signatures(self) -> NDArray[np.uint32]:
-        return np.stack(self._rows) if self._rows else np.zeros((0, BANDS * ROWS), dtype=np.uint32)
+        return np.frombuffer(self._rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
 
     def part(self, numbers: list[int]) -> "Corpus":
         """Some of the sessions, in this order."""
         part = Corpus()
-        part.shingles = [self.shingles[number] for number in numbers]
-        part._rows = [self._rows[number] for number in numbers]
+        part._shelf = self._shelf
+        part._places = array("Q", (self._places[number] for number in numbers))
+        part._counts = array("Q", (self._counts[number] for number in numbers))
+        part._rows = bytearray(self._signatures[numbers].tobytes())
         return part
 
     def duplicates(self) -> list[Alike]:
@@ -110,10 +146,9 @@ class Corpus:
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
-        weights = _MULTIPLIERS[:ROWS]
         for band in range(BANDS):
             columns = self._signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
-            yield (columns * weights).sum(axis=1, dtype=np.uint64)
+            yield (columns * _BANDS).sum(axis=1, dtype=np.uint64)
 
     def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
         """Similarities of pairs, from signatures alone."""
@@ -149,6 +184,6 @@ def _compare(
             known = best[number].similarity if number in best else 0.0
             if known == 1 or known - 0.15 > estimates[at]:
                 continue
-            similarity = jaccard(queries.shingles[number], base.shingles[other])
+            similarity = jaccard(queries.shingles(number), base.shingles(other))
             if similarity >= ALIKE and similarity > known:
                 best[number] = Alike(number, other, similarity)

@@ -25,25 +25,20 @@ from callproof.errors import UserError
 
 from .acceptance import Acceptance, GoldCall, read_acceptance
 from .reading import results
-from .reading.dialects import MASKS
+from .reading.dialects import MASKS, THINKING
 from .reading.faults import BadRecord, Fault, faults_of
 from .reading.recorded_calls import recorded_call
 from .reading.refusal import kind, refuse
 from .reading.text_calls import calls_in_text, end_of_turn
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_THINKING = ("thinking", "reasoning", "reasoning_content")
-"""Under which names sessions carry what the assistant thought before it spoke."""
-
-"""Under which names messages say whether they are trained: OpenAI, axolotl, ms-swift."""
-
 _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
 """Keys of a message that say nothing of what it means."""
 
 _KEYS = {
     "system": ("role", "content", "name", *MASKS),
     "user": ("role", "content", "name", *MASKS),
-    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *_THINKING, *MASKS),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *THINKING, *MASKS),
     "tool": ("role", "content", "name", "tool_call_id", "is_error", *MASKS),
 }
 
@@ -64,7 +59,7 @@ def text_of(value: Any, place: str) -> str:
 def _part(part: Any, place: str) -> str:
     if isinstance(part, str):
         return part
-    if not isinstance(part, dict) or part.get("type") not in _TEXTS or not isinstance(part.get("text"), str):
+    if not isinstance(part, dict) or part.get("type", "text") not in _TEXTS or not isinstance(part.get("text"), str):
         part_type = part.get("type", "an object") if isinstance(part, dict) else kind(part)
         refuse(place, f"expected a part of type text, got {part_type!r}")
     return part["text"]
@@ -125,7 +120,7 @@ class Talk:
         self._check_keys(place, role, message)
         value = message.get("content")
         content = (_result_text if role == "tool" else text_of)(value, f"{place}.content")
-        _refuse_ends(place, (content, *(message.get(key) for key in _THINKING)), sender)
+        _refuse_ends(place, (content, *(message.get(key) for key in THINKING)), sender)
         {"system": self._add_system, "user": self._add_user, "assistant": self._add_answer, "tool": self._add_result}[
             role
         ](place, message, content)
@@ -261,7 +256,7 @@ def _refuse_ends(place: str, texts: tuple[Any, ...], sender: Any) -> None:
 def _thinking(place: str, message: dict[str, Any]) -> str:
     """What a message says of its thinking, under whichever name; white space around it is not kept."""
     texts: dict[str, str] = {}
-    for key in _THINKING:
+    for key in THINKING:
         value = message.get(key)
         if not isinstance(value, str | None):
             refuse(f"{place}.{key}", f"expected text, got {kind(value)}")

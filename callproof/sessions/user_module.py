@@ -4,13 +4,16 @@
 
 Where it takes no `split`, it gives the training sessions, and `data.eval` or `data.eval_share` those of evaluation.
 `config.data.options` holds what the YAML file says to the module alone. A dictionary is a record in any form that
-`callproof.sessions.forms` reads. The module is found as `import` finds it, the working directory included.
+`callproof.sessions.forms` reads. The module is found as `import` finds it, or else in the working directory.
 """
 
 import importlib
 import inspect
+import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from callproof.config import RunConfig, Split
@@ -48,7 +51,7 @@ def builds_eval(module_name: str) -> bool:
         UserError: an exception of the module.
     """
     try:
-        build = getattr(importlib.import_module(module_name), "build_sessions", None)
+        build = getattr(_imported(module_name), "build_sessions", None)
         return callable(build) and _takes_split(build)
     except Exception as error:  # any error of code that is not ours is the user's to mend
         raise _failure(module_name, error) from None
@@ -62,7 +65,7 @@ def _takes_split(build: Any) -> bool:
 def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[str, Any]]:
     """(place, item) of what the user's code yields; its exceptions become UserErrors."""
     try:
-        module = importlib.import_module(module_name)
+        module = _imported(module_name)
         build = getattr(module, "build_sessions", None)
         given = (config, split) if callable(build) and _takes_split(build) else (config,)
         built: Any = build(*given) if callable(build) else None
@@ -81,6 +84,14 @@ def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[
         except Exception as error:  # likewise
             raise _failure(module_name, error) from None
         yield f"{module_name}: session {number}", item
+
+
+def _imported(module_name: str) -> ModuleType:
+    """The module; the working directory is searched last, since a console script does not search it at all."""
+    folder = str(Path.cwd())
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(module_name)
 
 
 def _failure(module_name: str, error: Exception) -> UserError:

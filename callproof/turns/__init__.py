@@ -4,11 +4,11 @@ from callproof.sessions import GoldCall
 
 from .base_files import ServedTemplate, chat_template
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
-from .domain import NO_TOOLS, Domain, held_out, split_sessions, supervised
+from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
-from .turns import Turn, TurnPrompt, digest, eval_sessions, eval_turns, read_turns
+from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
 
 __all__ = [
     "HERMES",
@@ -21,13 +21,13 @@ __all__ = [
     "ServedTemplate",
     "Turn",
     "TurnPrompt",
+    "asked_sessions",
     "call_format",
     "catalog_of",
     "chat_template",
     "check_gold",
     "conversation",
     "digest",
-    "eval_sessions",
     "eval_turns",
     "held_out",
     "lint_call",
@@ -36,6 +36,7 @@ __all__ = [
     "read_turns",
     "readable_format",
     "session_time",
+    "sessions_of_splits",
     "split_sessions",
     "supervised",
     "system_prompt",

@@ -11,7 +11,8 @@ evaluation: the name of its conversation alone decides, so that a session stays 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -96,11 +97,23 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
     Raises:
         UserError: see `callproof.sessions.read_sessions`; or the share leaves a split empty.
     """
+    for _, where, session in sessions_of_splits(config, (split,), read):
+        yield where, session
+
+
+def sessions_of_splits(
+    config: RunConfig, splits: Collection[Split], read: Reader = read_records
+) -> Iterator[tuple[Split, str, Session]]:
+    """(split, place, session) of some splits; where they share a source, it is read once, and they come mixed.
+
+    Raises:
+        UserError: as of `split_sessions`.
+    """
     if config.data.text == "as_is":
         problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
-        raise UserError(config.data.source(split), problem, "evaluate with a configuration of sessions")
-    for where, session in _recorded_sessions(config, split, read):
-        yield where, without_thinking(session) if config.data.thinking == "drop" else session
+        raise UserError(config.data.source(next(iter(splits))), problem, "evaluate with a configuration of sessions")
+    for split, where, session in _sided(config, splits, read):
+        yield split, where, without_thinking(session) if config.data.thinking == "drop" else session
 
 
 def without_thinking(session: Session) -> Session:
@@ -138,26 +151,31 @@ def _asking(read: Reader, question: Path | None) -> Reader:
     return lambda source: (found._replace(value=asked(found.record, found.where, question)) for found in read(source))
 
 
-def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
-    data = config.data
-    shared = data.eval is None and data.eval_share > 0
-    if data.load_module and (split == "train" or shared or (data.eval is None and builds_eval(data.load_module))):
-        sessions = module_sessions(config, data.load_module, "train" if shared else split)
-    else:
-        reader = _asking(read, config.prompt.question)
-        sessions = read_sessions(data.sources(split), reader, data.session_key, data.form)
-    if not shared:
-        yield from sessions
+def _sided(config: RunConfig, splits: Collection[Split], read: Reader) -> Iterator[tuple[Split, str, Session]]:
+    if not config.data.shares:
+        for split in splits:
+            for where, session in _recorded_sessions(config, split, read):
+                yield split, where, session
         return
-    empty, count = True, 0
-    for where, session in sessions:
-        count += 1
-        if held_out(session.group, data.eval_share) == (split == "eval"):
-            empty = False
-            yield where, session
-    if empty:
-        problem = f"an eval_share of {data.eval_share} leaves no {split} session of {count}"
-        raise UserError(data.source(split), problem, "give more sessions, or data.eval")
+    counts: Counter[Split] = Counter()
+    for where, session in _recorded_sessions(config, "train", read):
+        side: Split = "eval" if held_out(session.group, config.data.eval_share) else "train"
+        counts[side] += 1
+        if side in splits:
+            yield side, where, session
+    for split in splits:
+        if not counts[split]:
+            problem = f"an eval_share of {config.data.eval_share} leaves no {split} session of {counts.total()}"
+            raise UserError(config.data.source(split), problem, "give more sessions, or data.eval")
+
+
+def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
+    """(place, session) of a source."""
+    data = config.data
+    if data.load_module and (split == "train" or (data.eval is None and builds_eval(data.load_module))):
+        return module_sessions(config, data.load_module, split)
+    reader = _asking(read, config.prompt.question)
+    return read_sessions(data.sources(split), reader, data.session_key, data.form)
 
 
 def held_out(conversation: str, share: float) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, Split
 from callproof.errors import UserError
 from callproof.records import Name, Number, Record, explain, read_jsonl
 from callproof.sessions import GoldCall, Reader, Session, read_records
@@ -127,18 +127,20 @@ class AskedSession:
     turns: tuple[Turn, ...]
 
 
-def eval_sessions(config: RunConfig, read: Reader = read_records) -> Iterator[AskedSession]:
-    """The eval sessions of a configuration, at most `eval.max_sessions`; raises as `eval_turns`."""
+def asked_sessions(
+    config: RunConfig, read: Reader = read_records, split: Split = "eval", limit: int | None = None
+) -> Iterator[AskedSession]:
+    """The sessions of a split of a configuration, at most `limit`; raises as `eval_turns`."""
     domain, any_turns = Domain(config), False
     prefilled = prefills_thinking(config)
-    for where, session in islice(split_sessions(config, "eval", read), config.eval.max_sessions):
+    for where, session in islice(split_sessions(config, split, read), limit):
         check_gold(session, domain.catalog(session, where), where)
         whole = domain.conversation(session, where)
         turns = tuple(session_turns(session, whole, config, prefilled))
         any_turns |= bool(turns)
         yield AskedSession(session, whole, turns)
     if not any_turns:
-        source = config.data.source("eval")
+        source = config.data.source(split)
         raise UserError(source, "holds no tool-eval turns", "give sessions with assistant messages")
 
 
@@ -151,7 +153,9 @@ def eval_turns(config: RunConfig, read: Reader = read_records) -> list[Turn]:
     Raises:
         UserError: a file is missing or malformed, or a gold call that its catalog rejects (`file:line`).
     """
-    return [turn for session in eval_sessions(config, read) for turn in session.turns]
+    return [
+        turn for session in asked_sessions(config, read, "eval", config.eval.max_sessions) for turn in session.turns
+    ]
 
 
 def read_turns(path: Path) -> Iterator[Turn]:

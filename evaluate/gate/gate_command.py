@@ -10,7 +10,7 @@ from callproof.console import last_line, say
 from callproof.console.ci import write_verdict
 from callproof.errors import UserError
 from callproof.records import explain, write_json
-from callproof.scoring import METRICS, Channel
+from callproof.scoring import METRICS
 
 from ..runs import Run, RunInfo, choose_model, find_run
 from .bless import bless as bless_run
@@ -18,7 +18,7 @@ from .gate import GateResult, judge_pair
 from .gate_table import print_gate, print_noise
 from .gate_text import junit, markdown
 from .noise import measure, noise_of
-from .sides import Side, read_side
+from .sides import Side, channel_of, read_side
 
 
 def gate(args: Namespace) -> int:
@@ -51,24 +51,20 @@ def bless(args: Namespace) -> int:
     side = _side(args.run, args, args.model, "--model")
     for fault in side.faults(_recorded(side.info)):
         raise UserError(side.path, fault, "bless a run that is whole")
-    baseline = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
+    baseline, kept, replaced = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
     say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
-    last_line({"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)})
+    if kept:
+        was = f"{replaced.model} of {replaced.run_id}" if replaced else "a baseline that cannot be read"
+        say(f"it replaces {was}, which is kept as {kept.name!r}")
+    line = {"baseline": baseline.name, "run": str(args.runs / "baselines" / baseline.name)}
+    last_line(line | ({"kept": str(kept)} if kept else {}))
     return 0
 
 
 def _side(name: str, args: Namespace, model: str | None, option: str) -> Side:
     run, blessed = find_run(name, args.runs)
     info = run.info()
-    return read_side(run, info, choose_model(info, model or blessed, option), _channel(info, args.channel))
-
-
-def _channel(info: RunInfo, wanted: Channel | None) -> Channel:
-    """The channel that is compared: of a run with both, the raw one by default."""
-    channel = info.identity.channel
-    if wanted not in (None, channel) and channel != "both":
-        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {channel}")
-    return wanted or info.identity.main_channel
+    return read_side(run, info, choose_model(info, model or blessed, option), channel_of(info, args.channel))
 
 
 def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:

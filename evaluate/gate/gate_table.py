@@ -8,8 +8,10 @@ from callproof.console import visible
 from .gate import GateResult
 from .gate_text import explain, headline, named, percent, show_evidence, show_gain
 from .noise import Noise
+from .sides import Flip
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _PLAIN_WIDTH = 200
@@ -34,14 +36,19 @@ def print_gate(result: GateResult) -> None:
         console.print(f"  {_plain(line)}", highlight=False, soft_wrap=True)
     if result.checks:
         console.print(_checks_table(result))
-    for title, flips in (("right to wrong", result.broken), ("wrong to right", result.mended)):
+    print_flips(console, result.broken, result.mended, "gate.json")
+
+
+def print_flips(console: "Console", broken: tuple[Flip, ...], mended: tuple[Flip, ...], rest_in: str) -> None:
+    """The turns that flipped, a line each; `rest_in` is where those stand that are too many."""
+    for title, flips in (("right to wrong", broken), ("wrong to right", mended)):
         if flips:
             console.print(f"{title}: {len(flips)} turns")
         for flip in flips[:_FLIPS_SHOWN]:
             reason = f" ({flip.reasons[0][:100]})" if flip.reasons else ""
             console.print(_plain(f"  {flip.turn_id}: {flip.baseline} -> {flip.candidate}{reason}"), highlight=False)
         if len(flips) > _FLIPS_SHOWN:
-            console.print(f"  and {len(flips) - _FLIPS_SHOWN} more, in gate.json")
+            console.print(f"  and {len(flips) - _FLIPS_SHOWN} more, in {_plain(rest_in)}", highlight=False)
 
 
 def _plain(text: str) -> str:

@@ -1,10 +1,11 @@
 """One side of a comparison: the outcomes of one model in one run, read as a stream; see `evaluate.gate`."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from callproof.config import GateConfig
+from callproof.errors import UserError
 from callproof.records import Record
 from callproof.scoring import Channel, Countable, Tally, TallyCounter
 
@@ -51,8 +52,11 @@ class Side:
             yield f"{unanswered} of {answers} answers never came, above {limit} (--resume asks again)"
 
 
-def read_side(run: Run, info: RunInfo, model: str, channel: Channel) -> Side:
+def read_side(run: Run, info: RunInfo, model: str, channel: Channel, only: Container[str] | None = None) -> Side:
     """The outcomes of `model` in `channel` of a run.
+
+    Args:
+        only: the ids of the turns that count; default: all.
 
     Raises:
         UserError: a malformed line (`path:line`).
@@ -60,7 +64,8 @@ def read_side(run: Run, info: RunInfo, model: str, channel: Channel) -> Side:
     counter, judged = TallyCounter(), {}
     if run.outcomes_path.exists():
         for countable, _ in read_as(run.outcomes_path, Countable):
-            if (countable.model, countable.channel) == (model, channel):
+            wanted = only is None or countable.turn_id in only
+            if wanted and (countable.model, countable.channel) == (model, channel):
                 counter.add(countable)
                 _keep(judged, countable)
     return Side(str(run.path), info, model, counter.tally(), judged)
@@ -70,6 +75,18 @@ def _keep(judged: dict[str, Judged], outcome: Countable) -> None:
     if outcome.turn_id not in judged or judged[outcome.turn_id].outcome == "ok":
         place = outcome.session_id, outcome.position, outcome.turn_id
         judged[outcome.turn_id] = Judged(*place, outcome.outcome, outcome.reasons)
+
+
+def channel_of(info: RunInfo, wanted: Channel | None) -> Channel:
+    """The channel that is compared: of a run with both, the raw one by default.
+
+    Raises:
+        UserError: the run has not the wanted one.
+    """
+    channel = info.identity.channel
+    if wanted not in (None, channel) and channel != "both":
+        raise UserError(f"--channel {wanted}", f"is not in run {info.run_id}", f"leave it out: the run has {channel}")
+    return wanted or info.identity.main_channel
 
 
 class Flip(Record):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from callproof.config import EvalConfig
-from callproof.endpoint import Endpoint, Reply, api_key_from, require_models
+from callproof.endpoint import Endpoint, Reply, require_models
 from callproof.errors import UserError
 
 MAX_BACKOFF_S = 8.0
@@ -27,13 +27,7 @@ class Fleet:
     """
 
     def __init__(self, urls: Sequence[str], settings: EvalConfig) -> None:
-        key = api_key_from(settings.api_key_env)
-        self.endpoints = [
-            Endpoint(
-                url, api_key=key, timeout_s=settings.timeout_s, limit=settings.concurrency, max_body=settings.max_body
-            )
-            for url in urls
-        ]
+        self.endpoints = [Endpoint.of(url, settings) for url in urls]
         roots = [endpoint.root for endpoint in self.endpoints]
         if len(set(roots)) != len(roots):
             raise UserError("--endpoint", f"one URL is given twice ({', '.join(roots)})", "give each once")

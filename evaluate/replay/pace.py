@@ -2,8 +2,6 @@
 
 import time
 
-from callproof.scoring import Outcome
-
 
 class Pace:
     """Counts outcomes as they land; outcomes of an earlier, interrupted attempt do not count for the rate."""
@@ -17,16 +15,16 @@ class Pace:
         """How many outcomes there are, those of an earlier attempt included."""
         return self._landed
 
-    def recall(self, outcome: Outcome) -> None:
+    def recall(self, label: str) -> None:
         """Count an outcome of an earlier attempt."""
-        self.land(outcome)
+        self.land(label)
         self._before += 1
 
-    def land(self, outcome: Outcome) -> None:
+    def land(self, label: str) -> None:
         """Count an outcome of this attempt."""
         self._landed += 1
-        self._exact += outcome.outcome == "ok"
-        self._infra += outcome.outcome == "infra_error"
+        self._exact += label == "ok"
+        self._infra += label == "infra_error"
 
     def tell(self, done: int, total: int | None) -> str:
         """`12 of 80 turns, 3.1/s, 92% exact, 1 unanswered`."""

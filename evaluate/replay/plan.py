@@ -2,17 +2,18 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from callproof.calls.formats import FORMATS
 from callproof.config import RunConfig
-from callproof.endpoint import TOOL_CHOICE
+from callproof.endpoint import TOOL_CHOICE, Abilities, Wanted
 from callproof.scoring import Channel, Outcome
 from callproof.turns import CallFormat, Turn, call_format, eval_turns
 
-from ..runs import Run, RunInfo, check_format, identify, now
-from .server import Server, server_warnings
+from ..runs import Channels, Run, RunInfo, check_format, identify, now
+from .server import server_warnings
 
 Key = tuple[str, str, Channel, int]
 
@@ -67,9 +68,30 @@ class Plan:
         return call_format(self.config)
 
     @property
-    def channels(self) -> tuple[Channel, ...]:
+    def channel(self) -> Channels:
+        """The chosen one; a plan has none until `over` gives it one."""
         channel = self.config.eval.channel
-        return ("raw", "served") if channel == "both" else (channel,)
+        if channel == "auto":
+            raise ValueError("the channel is chosen once the endpoints are known")
+        return channel
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return ("raw", "served") if self.channel == "both" else (self.channel,)
+
+    def wanted(self, resume: bool) -> Wanted:
+        """The channel to ask over: of the run to resume, or the configuration; served if text cannot be read."""
+        channel = self.config.eval.channel
+        if channel != "auto":
+            return channel
+        if resume and self.run.exists:
+            return self.run.info().identity.channel
+        return "auto" if self.format in FORMATS else "served"
+
+    def over(self, channel: Channels) -> "Plan":
+        """The plan with a chosen channel."""
+        settings = self.config.eval.model_copy(update={"channel": channel})
+        return replace(self, config=self.config.model_copy(update={"eval": settings}))
 
     @property
     def size(self) -> int:
@@ -93,16 +115,15 @@ class Plan:
             for repeat in range(self.config.eval.repeats):
                 yield from (Question(turn, model, channel, repeat) for channel in self.channels)
 
-    def info(self, servers: Sequence[Server]) -> RunInfo:
+    def info(self, servers: Sequence[Abilities]) -> RunInfo:
         """The content of run.json at the start of the run."""
-        settings = self.config.eval
         raw_text = "tokens" if {server.raw_text for server in servers} == {"tokens"} else "content"
         shows = [server.catalog_in_prompt for server in servers]
         return RunInfo(
             run_id=self.run.path.name,
             name=self.config.name,
             models=self.models,
-            identity=identify(self.turns, self.sampling, settings.channel, self.format, raw_text),
+            identity=identify(self.turns, self.sampling, self.channel, self.format, raw_text),
             turns=len(self.turns),
             sessions=len({turn.session_id for turn in self.turns}),
             config=self.config.model_dump(mode="json"),
@@ -111,12 +132,18 @@ class Plan:
             template_hash=_common(server.template_hash for server in servers),
             prompt_hash=_common(server.prompt_hash for server in servers),
             catalog_in_prompt=None if None in shows else all(shows),
-            tool_choice={channel: TOOL_CHOICE[channel] for channel in self.channels},
+            tool_choice=self._tool_choice(servers),
+            servers=tuple(servers),
             strict_level=_strict_level(self.turns),
             parser=self.format if "served" in self.channels else None,
             warnings=(*server_warnings(servers), *self._warnings()),
             started=now(),
         )
+
+    def _tool_choice(self, servers: Sequence[Abilities]) -> dict[Channel, str]:
+        """What was sent, where every server takes it."""
+        sent = not any("tool_choice" in server.left_out for server in servers)
+        return {channel: TOOL_CHOICE[channel] for channel in self.channels} if sent else {}
 
     def _warnings(self) -> Iterator[str]:
         settings = self.config.eval
@@ -148,6 +175,6 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
             derived or that the raw channel cannot read.
     """
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
-    if config.eval.channel != "served":
+    if config.eval.channel in ("raw", "both"):
         check_format(call_format(config).name, "serve.tool_call_parser")
     return Plan(config, eval_turns(config), tuple(models), run)

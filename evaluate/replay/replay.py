@@ -9,21 +9,21 @@ asks it again.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from callproof.console import Steps, say
-from callproof.endpoint import request
+from callproof.endpoint import Abilities, channel_words, choose_channel, probe, request
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
-from callproof.scoring import Outcome, judge
-from callproof.turns import catalog_of
+from callproof.scoring import Outcome
 
 from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, text_format, write_turns
 from .fleet import Fleet
+from .judging import Asked, Judging, Verdict
 from .pace import Pace
 from .plan import Key, Plan, Question, key_of
-from .server import Server, leaves_tools_out, look, probe_turn, tells_no_tokens
+from .server import tells_no_tokens
 from .stop import Stop, Stopped
 
 
@@ -52,16 +52,30 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
 
 
 async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
-    """Make one run; raises what `ask_all` raises."""
-    raw_format = plan.format if "raw" in plan.channels else None
-    probe = probe_turn(plan.turns), plan.models[0], raw_format
-    servers = [await look(endpoint, *probe) for endpoint in fleet.endpoints]
+    """Make one run; raises what `ask_all` raises, and a UserError where no channel can be had."""
+    servers = await _look(plan, fleet)
+    plan = plan.over(choose_channel(servers, plan.wanted(resume)))
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
+        for line in channel_words(servers, plan.channel):
+            say(line)
         for warning in info.warnings:
             say(f"warning: {warning}")
         await _Asking(plan, fleet, servers).ask(done)
+
+
+async def _look(plan: Plan, fleet: Fleet) -> list[Abilities]:
+    """What each endpoint can; raises Stopped where the time of the run passes meanwhile."""
+    settings = plan.config.eval
+    sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+    try:
+        async with asyncio.timeout(settings.run_timeout_s):
+            turns = dict.fromkeys(plan.models, plan.turns)
+            looks = (probe(endpoint, turns, plan.calls, **sampling) for endpoint in fleet.endpoints)
+            return [await look for look in looks]
+    except TimeoutError:
+        raise Stopped("out of time") from None
 
 
 def check_presence(run: Run, resume: bool) -> None:
@@ -91,7 +105,7 @@ def _begin(plan: Plan, info: RunInfo, resume: bool) -> Iterable[Outcome]:
     return keep_answered(run.outcomes_path)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Session:
     """The open questions of a session, and the number of the endpoint that they go to."""
 
@@ -102,13 +116,12 @@ class _Session:
 class _Asking:
     """One run while its questions are asked."""
 
-    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Server]) -> None:
+    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Abilities]) -> None:
         self._plan, self._fleet, self._servers = plan, fleet, servers
         self._format = text_format(plan.format)
-        self._probe = probe_turn(plan.turns).turn_id
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()
-        self._begun: list[_Session] = []
+        self._begun: set[_Session] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def ask(self, done: Iterable[Outcome]) -> None:
@@ -121,7 +134,7 @@ class _Asking:
         plan, answered, pace = self._plan, set[Key](), Pace()
         for outcome in done:
             answered.add(key_of(outcome))
-            pace.recall(outcome)
+            pace.recall(outcome.outcome)
         self._left = plan.sessions(answered)
         with (
             Steps(plan.config.name, plan.size, pace.tell, done=pace.landed) as steps,
@@ -129,12 +142,14 @@ class _Asking:
             Stop(plan.config.eval.run_timeout_s, self._drop) as stop,
         ):
 
-            def land(outcome: Outcome) -> None:
-                log.append(outcome)
-                pace.land(outcome)
-                steps.advance()
+            def land(verdicts: list[Verdict]) -> None:
+                log.append(b"".join(verdict.line for verdict in verdicts))
+                for verdict in verdicts:
+                    pace.land(verdict.label)
+                steps.advance(len(verdicts))
 
-            await self._ask_left(stop, land)
+            async with Judging(self._format, land) as judging:
+                await self._ask_left(stop, judging)
         if stop.reason:
             raise Stopped(stop.reason)
         info = plan.run.info()
@@ -146,34 +161,36 @@ class _Asking:
         for task in self._tasks:
             task.cancel()
 
-    async def _ask_left(self, stop: Stop, land: Callable[[Outcome], None]) -> None:
+    async def _ask_left(self, stop: Stop, judging: Judging) -> None:
         homes, questions = len(self._fleet.endpoints), sum(map(len, self._left))
         workers = min(self._plan.config.eval.concurrency * homes, questions)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(workers):
-                    self._tasks.append(group.create_task(self._work(number % homes, stop, land)))
+                    self._tasks.append(group.create_task(self._work(number % homes, stop, judging)))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _work(self, home: int, stop: Stop, land: Callable[[Outcome], None]) -> None:
+    async def _work(self, home: int, stop: Stop, judging: Judging) -> None:
         while session := self._session(home):
             while session.questions:
-                outcome, session.home = await self._answer(session.questions.popleft(), session.home, stop)
-                land(outcome)
+                asked = await self._answer(session, session.questions.popleft(), stop)
+                await judging.land(asked)
                 if stop.reason:
                     return
+            self._begun.discard(session)
 
     def _session(self, home: int) -> _Session | None:
         """The next session to work on: a new one, or the open one of this endpoint with the most questions left."""
         if self._left:
-            self._begun.append(_Session(home, self._left.popleft()))
-            return self._begun[-1]
-        self._begun = [session for session in self._begun if session.questions]
-        here = (session for session in self._begun if session.home == home)
+            session = _Session(home, self._left.popleft())
+            self._begun.add(session)
+            return session
+        here = (session for session in self._begun if session.home == home and session.questions)
         return max(here, key=lambda session: len(session.questions), default=None)
 
-    async def _answer(self, question: Question, home: int, stop: Stop) -> tuple[Outcome, int]:
+    async def _answer(self, session: _Session, question: Question, stop: Stop) -> Asked:
+        """The answer to a question; the session goes on where that came from."""
         settings, turn = self._plan.config.eval, question.turn
         payload = request(
             turn,
@@ -184,21 +201,10 @@ class _Asking:
             channel=question.channel,
             format=self._plan.calls,
         )
-        reply, home = await self._fleet.chat(payload, home, stop.rest)
-        outcome = judge(
-            turn,
-            reply.answer,
-            question.model,
-            catalog_of(turn),
-            question.channel,
-            question.repeat,
-            format=self._format,
-        )
-        server = self._servers[home]
-        self._warn(tells_no_tokens(server, reply.from_tokens, outcome))
-        if turn.turn_id == self._probe:
-            self._warn(leaves_tools_out(server, outcome))
-        return outcome, home
+        reply, session.home = await self._fleet.chat(payload, session.home, stop.rest)
+        server = self._servers[session.home]
+        self._warn(tells_no_tokens(server, question.channel, reply.answer, reply.from_tokens))
+        return Asked(turn, question.model, question.channel, question.repeat, reply.answer)
 
     def _warn(self, warning: str | None) -> None:
         if warning and warning not in self._warnings:

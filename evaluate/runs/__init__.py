@@ -1,7 +1,8 @@
 """Run folders: writing, finding and reading them."""
 
-from .find import Baseline, choose_model, find_run
+from .find import BASELINE_FILE, Baseline, baselines, choose_model, find_run, read_baseline
 from .run import (
+    Channels,
     Identifier,
     Identity,
     OutcomeLine,
@@ -21,13 +22,16 @@ from .run import (
 )
 
 __all__ = [
+    "BASELINE_FILE",
     "Baseline",
+    "Channels",
     "Identifier",
     "Identity",
     "OutcomeLine",
     "OutcomeLog",
     "Run",
     "RunInfo",
+    "baselines",
     "check_folder_name",
     "check_format",
     "choose_model",
@@ -37,6 +41,7 @@ __all__ = [
     "now",
     "outcome_line",
     "read_as",
+    "read_baseline",
     "read_outcomes",
     "text_format",
     "write_turns",

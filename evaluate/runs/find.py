@@ -1,5 +1,6 @@
 """Finds a run by folder, id or baseline name, and chooses one of its models."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,6 +9,8 @@ from callproof.errors import UserError
 from callproof.records import Record, explain, read_text
 
 from .run import Run, RunInfo
+
+BASELINE_FILE = "baseline.json"
 
 
 class Baseline(Record):
@@ -36,13 +39,27 @@ def find_run(name: str, runs: Path) -> tuple[Run, str | None]:
 
 
 def _blessed_model(place: Path) -> str | None:
-    path = place / "baseline.json"
-    if not path.is_file():
-        return None
+    return read_baseline(place).model if (place / BASELINE_FILE).is_file() else None
+
+
+def read_baseline(place: Path) -> Baseline:
+    """What the folder of a blessed run says of it; raises a UserError where it says nothing that can be read."""
+    path = place / BASELINE_FILE
     try:
-        return Baseline.model_validate_json(read_text(path)).model
+        return Baseline.model_validate_json(read_text(path))
     except ValidationError as error:
         raise UserError(path, explain(error), "bless the run again") from None
+
+
+def baselines(runs: Path) -> Iterator[tuple[str, Baseline]]:
+    """(name for `gate`, what it is) of every blessed run, those that were replaced included.
+
+    Raises:
+        UserError: a baseline.json that cannot be read.
+    """
+    for path in sorted((runs / "baselines").glob(f"*/{BASELINE_FILE}")):
+        if not path.parent.name.startswith("."):
+            yield path.parent.name, read_baseline(path.parent)
 
 
 def choose_model(info: RunInfo, name: str | None, option: str) -> str:

@@ -30,7 +30,7 @@ from pydantic_core import to_json
 
 from callproof.calls.formats import FORMATS
 from callproof.config import FOLDER_PATTERN
-from callproof.endpoint import RawText
+from callproof.endpoint import Abilities, RawText
 from callproof.errors import UserError, cause_of
 from callproof.records import (
     MAX_NUMBER,
@@ -104,6 +104,7 @@ class RunInfo(Record):
     prompt_hash: str | None = Field(default=None, description="of the first turn's tokens as the server renders them")
     catalog_in_prompt: bool | None = Field(default=None, description="whether those tokens hold the tools")
     tool_choice: dict[Channel, str] = Field(default_factory=dict)
+    servers: tuple[Abilities, ...] = Field(default=(), description="what each endpoint can, as a few requests showed")
     strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
     formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
@@ -294,12 +295,11 @@ class OutcomeLog:
         self._path = path
         self._file = path.open("ab", buffering=0)
 
-    def append(self, outcome: Outcome) -> None:
-        """Raises a UserError when the disk is full or gone."""
-        line = outcome_line(outcome)
+    def append(self, lines: bytes) -> None:
+        """Write lines of outcomes in one step; raises a UserError when the disk is full or gone."""
         try:
-            while line:  # a disk that is nearly full takes a part, and refuses the rest
-                line = line[self._file.write(line) :]
+            while lines:  # a disk that is nearly full takes a part, and refuses the rest
+                lines = lines[self._file.write(lines) :]
         except OSError as error:
             mend = "free some space, then --resume"
             raise UserError(self._path, f"cannot be written ({cause_of(error)})", mend) from None

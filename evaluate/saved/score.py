@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 
@@ -10,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from callproof.catalog import Catalog
 from callproof.console import Steps
-from callproof.console.workers import in_order
+from callproof.console.workers import Allowance, in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
-from callproof.scoring import Answer, Channel, MatchProfile, judge
+from callproof.scoring import Answer, Channel, MatchProfile, judge, relieved
 from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn, catalog_of
 
@@ -23,6 +24,8 @@ from .formats import detected_format
 from .gold import BAD_GOLD, BadGold, lint_gold
 from .readings import bfcl_readings
 
+BUDGET_S = 10.0
+"""Seconds of processor time for one answer."""
 _BYTES_AT_ONCE = 2**21
 _Form = TypeVar("_Form", bound=BaseModel)
 
@@ -82,29 +85,33 @@ class _Judge(NamedTuple):
     bad_gold: BadGold
     readings: dict[str, BfclReading | None]
 
-    def __call__(self, answered_turns: list[_AnsweredTurn]) -> _Judged:
+    def __call__(self, answered_turns: list[_AnsweredTurn], allowance: Allowance) -> _Judged:
         judged = _Judged([], [], set(), Identifier(), Scored())
+        overruns = map(allowance.begin, count())
         for where, line, answers in answered_turns:
             turn = _read(Turn, line, where)
             catalog = catalog_of(turn)
-            bad = _lint(turn, catalog, where, self.bad_gold, judged.scored)
+            bad = _lint(turn, catalog, next(overruns), where, self.bad_gold, judged.scored)
             judged.kept.append(not bad or self.bad_gold != "drop")
             if judged.kept[-1]:
                 judged.sessions.add(turn.session_id)
                 judged.identifier.add(turn)
-                judged.outcomes.extend(self._outcomes(turn, catalog, answers, judged.scored))
+                judged.outcomes.extend(self._outcomes(turn, catalog, answers, overruns, judged.scored))
         return judged
 
-    def _outcomes(self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], scored: Scored) -> Iterator[bytes]:
+    def _outcomes(
+        self, turn: Turn, catalog: Catalog, answers: list[SavedAnswer], overruns: Iterator[int], scored: Scored
+    ) -> Iterator[bytes]:
         for saved in answers:
-            yield self._outcome(turn, catalog, _read_answer(saved, scored), saved.model, saved.repeat)
+            judgeable = relieved(_read_answer(saved, scored), catalog, next(overruns))
+            yield self._outcome(turn, *judgeable, saved.model, saved.repeat)
         answered = {saved.model for saved in answers}
         for model in self.models:
             if model not in answered:
                 scored.missing.append(turn.turn_id)
-                yield self._outcome(turn, catalog, Answer(error="no answer was given"), model)
+                yield self._outcome(turn, Answer(error="no answer was given"), catalog, model)
 
-    def _outcome(self, turn: Turn, catalog: Catalog, answer: Answer, model: str, repeat: int = 0) -> bytes:
+    def _outcome(self, turn: Turn, answer: Answer, catalog: Catalog, model: str, repeat: int = 0) -> bytes:
         reading = self.readings.get(model)
         where = self.channel, repeat, self.profile, self.format
         return outcome_line(judge(turn, answer, model, catalog, *where, reading=reading))
@@ -127,9 +134,12 @@ def _read(form: type[_Form], line: bytes, where: str) -> _Form:
         raise UserError(where, explain(error), "see callproof/turns/turns.py for the form") from None
 
 
-def _lint(turn: Turn, catalog: Catalog, where: str, bad_gold: BadGold, scored: Scored) -> bool:
-    """Whether the turn's own catalog refuses its gold; adds the problems to `scored`, or raises a UserError."""
-    problems, unjudged = lint_gold(turn, catalog)
+def _lint(turn: Turn, catalog: Catalog, overruns: int, where: str, bad_gold: BadGold, scored: Scored) -> bool:
+    """Whether the turn's own catalog refuses its gold; adds the problems to `scored`, or raises a UserError.
+
+    Gold that a process has died of is not checked, which is said as of any that cannot be judged.
+    """
+    problems, unjudged = lint_gold(turn, catalog) if not overruns else ([], ["not checked: judging takes too long"])
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")
@@ -235,7 +245,7 @@ def score_answers(
         judge_all = _Judge(answers.models, channel, profile, text_format(format), bad_gold, readings)
         size = turns_path.stat().st_size if turns_path.is_file() else None
         bar = files.enter_context(Steps(f"scoring {turns_path.name}", size, _share))
-        for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers)):
+        for answered_turns, judged in in_order(judge_all, _answered_turns(turns_path, answers), BUDGET_S):
             writer.add(answered_turns, judged)
             bar.advance(sum(len(turn.line) for turn in answered_turns))
         scored.unknown, scored.other_channel = answers.left(), answers.other_channel

@@ -35,9 +35,13 @@ class Finding(Record):
 async def models_and_parents(subject: Subject) -> Verdict:
     """The server lists the base and every adapter, and each adapter's parent is the base."""
     cards = {card["id"]: card for card in await subject.endpoint.models()}
+    if not cards:
+        return "unknown", "the server lists no models"
     missing = [name for name in subject.models if name not in cards]
     if missing:
         return "failed", f"{', '.join(missing)} not served; served: {', '.join(cards) or 'nothing'}"
+    if subject.adapters and not any(card.get("parent") for card in cards.values()):
+        return "unknown", f"the models are served; the server does not tell their parents: {', '.join(cards)}"
     wrong = [name for name in subject.adapters if cards[name].get("parent") != subject.base]
     if wrong:
         return "failed", f"{wrong[0]} has the parent {cards[wrong[0]].get('parent')!r}, not {subject.base!r}"
@@ -45,19 +49,27 @@ async def models_and_parents(subject: Subject) -> Verdict:
 
 
 async def unknown_model_refused(subject: Subject) -> Verdict:
-    """A request for a model that is not served gets HTTP 404, and is not answered by the base."""
+    """A request for a model that is not served is refused (vLLM: HTTP 404), and is not answered by the base."""
     payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0)
-    status, _ = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
-    return ("ok" if status == 404 else "failed"), f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
+    status, _ = await subject.endpoint.ask("/v1/chat/completions", subject.endpoint.known(payload), TIMEOUT_S)
+    seen = f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
+    if status == 200:
+        return "failed", seen
+    return ("ok" if status in (400, 404, 422) else "unknown"), seen
 
 
 async def adapters_applied(subject: Subject) -> Verdict:
     """Each adapter answers differently from the base, in its tokens or their log-probabilities."""
-    unlike = {}
+    unlike, told = {}, True
     for name in subject.adapters:
         pairs = [(await subject.alone(turn, name), await subject.alone(turn, subject.base)) for turn in subject.turns]
+        told &= all(one.logprobs and other.logprobs for one, other in pairs)
         unlike[name] = sum(_differ(one, other) for one, other in pairs)
     same = [name for name, count in unlike.items() if not count]
+    if not subject.adapters:
+        return "unknown", "no adapter is to be checked"
+    if same and not told:
+        return "unknown", f"{', '.join(same)} answers like the base, and there are no log-probabilities to tell more"
     if same:
         return (
             "failed",
@@ -69,7 +81,8 @@ async def adapters_applied(subject: Subject) -> Verdict:
 def _differ(one: Sampled, other: Sampled) -> bool:
     if one.tokens != other.tokens:
         return True
-    return any(abs(a - b) > SAME_LOGPROB for a, b in zip(one.logprobs, other.logprobs, strict=True))
+    pairs = zip(one.logprobs or (), other.logprobs or (), strict=False)
+    return any(abs(a - b) > SAME_LOGPROB for a, b in pairs)
 
 
 async def isolation(subject: Subject) -> Verdict:
@@ -91,6 +104,8 @@ async def isolation(subject: Subject) -> Verdict:
 
 async def channels_agree(subject: Subject) -> Verdict:
     """The calls in the raw text are the same as those that the server's own parser returns."""
+    if lacking := _lacking(subject, ("raw", "served")):
+        return "unknown", lacking
     compared, differing = 0, []
     for turn, model in _few(subject):
         raw = subject.parsed(turn, await subject.answered(turn, model, "raw"))
@@ -110,6 +125,12 @@ async def channels_agree(subject: Subject) -> Verdict:
     return "ok", f"{compared} answers with calls, the same in both channels"
 
 
+def _lacking(subject: Subject, channels: tuple[Channel, ...]) -> str | None:
+    """What the server lacks of the channels, where it lacks one: a reason to know nothing, not to fail."""
+    reasons = subject.abilities.reasons
+    return next((f"no {channel} answers: {reasons[channel]}" for channel in channels if channel in reasons), None)
+
+
 def _malformed(answer: ParsedAnswer) -> bool:
     return any(isinstance(call, MalformedCall) for call in answer.calls)
 
@@ -120,6 +141,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
     Answers with a malformed call are compared on the raw channel only: when streaming, vLLM's parsers have already sent
     the beginning of the call by the time it turns out to be malformed, and unstreamed they return it as text.
     """
+    if subject.abilities.streams is False:
+        return "unknown", "the server does not stream"
     compared, differing = 0, []
     for turn, model in _few(subject):
         for channel in await _comparable(subject, turn, model):
@@ -136,8 +159,11 @@ async def streaming_agrees(subject: Subject) -> Verdict:
 
 
 async def _comparable(subject: Subject, turn: Turn, model: str) -> tuple[Channel, ...]:
-    answer = subject.parsed(turn, await subject.answered(turn, model, "raw"))
-    return ("raw",) if _malformed(answer) else ("raw", "served")
+    channels: tuple[Channel, ...] = ("raw", "served")
+    had: list[Channel] = [channel for channel in channels if not _lacking(subject, (channel,))]
+    if "raw" in had and _malformed(subject.parsed(turn, await subject.answered(turn, model, "raw"))):
+        return ("raw",)
+    return tuple(had)
 
 
 def _content(answer: Answer) -> tuple[Any, ...]:
@@ -175,7 +201,7 @@ async def length_limit(subject: Subject) -> Verdict:
         return "failed", f"max_model_len is {limit}, planned {subject.max_model_len}"
     text = " ".join(map(str, range(subject.max_model_len)))
     payload = {"model": subject.base, "messages": [{"role": "user", "content": text}], "max_tokens": 1}
-    status, body = await subject.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+    status, body = await subject.endpoint.ask("/v1/chat/completions", subject.endpoint.known(payload), TIMEOUT_S)
     if status in (400, 413, 422):
         return "ok", f"limit {limit or 'not reported'}; a longer prompt is refused with HTTP {status}"
     return "failed", f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from callproof.config import RunConfig
-from callproof.endpoint import Endpoint, api_key_from
+from callproof.endpoint import Endpoint, probe
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record
 from callproof.turns import readable_format
@@ -53,18 +53,21 @@ async def diagnose(
     sample_turns = pool(configs, turns)
     findings: list[Finding] = []
     error = None
-    key, settings = api_key_from(lead.eval.api_key_env), lead.eval
-    async with Endpoint(url, api_key=key, timeout_s=settings.timeout_s, max_body=settings.max_body) as endpoint:
+    async with Endpoint.of(url, lead.eval) as endpoint:
+        format = readable_format(lead)
         limits = (lead.serve.max_model_len, lead.eval.max_tokens)
-        subject = Subject(endpoint, lead.model.served_name, adapters, sample_turns, *limits, readable_format(lead))
+        base = lead.model.served_name
         try:
-            await endpoint.models()
+            asked = dict.fromkeys((base, *adapters), sample_turns)
+            server = await probe(endpoint, asked, format, max_tokens=lead.eval.max_tokens, temperature=0.0)
+            progress(f"{server.url}: {server.words}")
+            subject = Subject(endpoint, base, adapters, sample_turns, *limits, format, server)
             for check in CHECKS:
                 progress(f"{check.__name__} ...")
                 findings.append(await run_check(check, subject))
         except UserError as refused:
             error = str(refused)
-    return Diagnosis(endpoint=endpoint.root, models=subject.models, findings=tuple(findings), error=error)
+    return Diagnosis(endpoint=endpoint.root, models=(base, *adapters), findings=tuple(findings), error=error)
 
 
 def show(diagnosis: Diagnosis) -> None:

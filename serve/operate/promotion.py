@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
-from callproof.endpoint import Endpoint, api_key_from
+from callproof.endpoint import Endpoint
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import Record
 
@@ -106,8 +106,8 @@ async def promote(promotion: Promotion, name: str, version: Version, say: Say) -
     Raises:
         UserError: as `load` does, or for a wrong configuration.
     """
-    key = api_key_from(promotion.config.eval.api_key_env)
-    async with Endpoint(promotion.endpoint, api_key=key) as endpoint, _candidate(endpoint, version):
+    settings = promotion.config.eval
+    async with Endpoint.of(promotion.endpoint, settings) as endpoint, _candidate(endpoint, version):
         run = promotion.runs / f"promote-{re.sub('[@/]', '-', version.name)}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         known = [name] if await _path_of(endpoint, name) else []
         for step, passes in (("doctor", _diagnose), ("evaluate", _evaluate), ("gate", _gate)):

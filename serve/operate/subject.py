@@ -7,7 +7,7 @@ from typing import Any
 
 from callproof.calls import Completion, NoCompletion, ParsedAnswer, load_json, parse_answer, parse_served
 from callproof.config import RunConfig
-from callproof.endpoint import TOKEN_IDS, Endpoint, NoAnswer, request
+from callproof.endpoint import TOKEN_IDS, Abilities, Endpoint, NoAnswer, request
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn, catalog_of, eval_turns
 
@@ -21,21 +21,30 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A greedy answer: token ids, and the log-probability of each."""
+    """A greedy answer: its tokens and the log-probability of each; None where the server does not tell them.
 
-    tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    `tokens` are ids as vLLM tells them, or their texts beside log-probabilities; otherwise the whole answer is one.
+    """
+
+    tokens: tuple[int | str, ...]
+    logprobs: tuple[float, ...] | None
 
     @classmethod
     def of_body(cls, body: bytes) -> "Sampled":
-        """Read a chat completion of vLLM; raises Refused if it has no token ids and log-probabilities."""
+        """Read a chat completion; raises Refused if it is none."""
         try:
-            choice = load_json(body)["choices"][0]
-            tokens = tuple(int(token) for token in choice["token_ids"])
-            logprobs = tuple(float(entry["logprob"]) for entry in choice["logprobs"]["content"])
-        except (NoCompletion, LookupError, TypeError, ValueError):
-            raise Refused("the answer has no token ids and log-probabilities: is the server vLLM?") from None
-        return cls(tokens, logprobs)
+            completion, choice = Completion.of_body(body), load_json(body)["choices"][0]
+        except (NoCompletion, LookupError, TypeError) as error:
+            raise Refused(str(error)) from None
+        entries = (choice.get("logprobs") or {}).get("content") or ()
+        try:
+            logprobs = tuple(float(entry["logprob"]) for entry in entries) or None
+            texts = tuple(str(entry["token"]) for entry in entries)
+        except (LookupError, TypeError, ValueError):
+            logprobs, texts = None, ()
+        calls = parse_served(completion.tool_calls or ()).calls
+        whole = (completion.text, *(str(call) for call in calls))
+        return cls(completion.tokens or texts or whole, logprobs)
 
 
 class Subject:
@@ -48,6 +57,7 @@ class Subject:
         max_model_len: the planned limit of prompt and answer together, in tokens.
         max_tokens: the limit of one answer.
         format: in which the models write calls.
+        abilities: what the server can.
     """
 
     def __init__(
@@ -59,7 +69,9 @@ class Subject:
         max_model_len: int,
         max_tokens: int,
         format: CallFormat = HERMES,
+        abilities: Abilities | None = None,
     ) -> None:
+        self.abilities = abilities or Abilities(url=endpoint.root)
         self.endpoint, self.base, self.adapters, self.turns = endpoint, base, tuple(adapters), tuple(turns)
         self.max_model_len, self.max_tokens, self.format = max_model_len, max_tokens, format
         self._alone: dict[tuple[str, str], Sampled] = {}
@@ -76,7 +88,11 @@ class Subject:
 
     async def post_chat(self, payload: dict[str, Any]) -> bytes:
         """POST a chat completion and return the body; raises Refused unless the status is 200."""
-        status, body = await self.endpoint.ask("/v1/chat/completions", payload, TIMEOUT_S)
+        while True:
+            known = self.endpoint.known(payload)
+            status, body = await self.endpoint.ask("/v1/chat/completions", known, TIMEOUT_S)
+            if not self.endpoint.learns(known, status, body.decode("utf-8", "replace")):
+                break
         if status != 200:
             raise Refused(f"{payload['model']}: HTTP {status}: {body[:160].decode('utf-8', 'replace')}")
         return body
@@ -84,7 +100,8 @@ class Subject:
     async def sample(self, turn: Turn, model: str) -> Sampled:
         """The first MAX_TOKENS tokens of a greedy answer."""
         payload = request(turn, model, max_tokens=min(MAX_TOKENS, self.max_tokens), temperature=0.0, format=self.format)
-        return Sampled.of_body(await self.post_chat({**payload, TOKEN_IDS: True, "logprobs": True}))
+        beside = {TOKEN_IDS: True} | ({} if self.abilities.logprobs is False else {"logprobs": True})
+        return Sampled.of_body(await self.post_chat(payload | beside))
 
     async def alone(self, turn: Turn, model: str) -> Sampled:
         """`sample` with no other request of ours in flight."""

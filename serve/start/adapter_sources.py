@@ -112,6 +112,7 @@ def _of_manifest(name: str, manifest: Path, folder: Path) -> Source:
     for key, value in facts.items():
         section, entry = key.split(".")
         values[section] = {**(values.get(section) or {}), entry: value}
+    values["model"]["trust_remote_code"] = False  # a manifest may come from anywhere
     return Source(manifest, _config(manifest, values), folder, manifest=manifest, facts=facts)
 
 

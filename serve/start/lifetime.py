@@ -2,10 +2,11 @@
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from callproof.console import Steps
+from callproof.console import Phases, Steps, say
 
 from .plan import Plan
 from .process import Server
@@ -44,16 +45,25 @@ def _interrupt(*_: object) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[float, str], None]]:
-    """Takes the seconds since the start and the last line of vLLM's log, and shows both."""
-    last_line = ""
+    """Takes the seconds since the start and vLLM's phase, and shows both; tells at the end how long each took."""
+    phases = Phases("starting vLLM", _not_beside_a_bar)
+    current = ""
 
-    def report(seconds: float, line: str) -> None:
-        nonlocal last_line
-        last_line = line[:160]
+    def report(seconds: float, phase: str) -> None:
+        nonlocal current
+        current = phase
+        phases.begin(phase)
         steps.reach(int(seconds))
 
-    with Steps("starting vLLM", tell=lambda seconds, _: f"{seconds} s: {last_line}") as steps:
+    with Steps("starting vLLM", tell=lambda seconds, _: f"{seconds} s: {current}") as steps:
         yield report
+    say(phases.summary())
+
+
+def _not_beside_a_bar(line: str) -> None:
+    """Print a line where stderr is no terminal; on one, the bar shows the same."""
+    if not sys.stderr.isatty():
+        say(line)
 
 
 def _announce(plan: Plan, seconds: float, hints: Sequence[str], console: "Console") -> None:

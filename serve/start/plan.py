@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from callproof.config import ServeConfig, allowed_rank, template_sha256
+from callproof.config import ModelConfig, ServeConfig, allowed_rank, template_sha256
 from callproof.errors import UserError
 from callproof.records import Record, read_object
 from callproof.turns import ServedTemplate, chat_template
@@ -18,7 +19,8 @@ from .elsewhere import compared
 from .parsers import KEYS, check_parser, tool_call_parser
 
 Device = Literal["cpu", "gpu"]
-ONE_PER_SERVER = ("model.base_model", "model.name", "model.revision", "model.chat_template")
+_OF_THE_BASE = ("base_model", "name", "revision", "chat_template", "trust_remote_code")
+ONE_PER_SERVER = tuple(f"model.{key}" for key in _OF_THE_BASE)
 
 
 class Plan(Record):
@@ -73,13 +75,13 @@ def make_plan(
             was trained with another chat template.
     """
     settings = {key: value for key, value in overrides.items() if value is not None}
-    sources = [on_base(source, base) for source in sources] if base else sources
+    sources = [on_base(source, base) if base else source for source in (_with(s, settings) for s in sources)]
     lead = sources[0]
     for other in sources[1:]:
-        _agree(lead, other, settings)
+        _agree(lead, other)
     _check_names(sources)
     _check_base(lead)
-    serve = lead.config.serve.model_copy(update=settings)
+    serve = lead.config.serve
     _check_length(lead, serve.max_model_len)
     adapters = tuple(check_adapter(s.where, s.config, s.folder, s.trained_on) for s in sources)
     served = chat_template(lead.config.model)
@@ -100,7 +102,7 @@ def make_plan(
         options={
             **_lora(adapters, model.served_name, device, runtime_loads),
             **_server(lead, serve, parser.name),
-            **_engine(model.revision, serve, device),
+            **_engine(model, serve, device),
         },
         runtime_loads=runtime_loads,
         warnings=(
@@ -165,12 +167,13 @@ def _server(lead: Source, serve: ServeConfig, parser: str) -> dict[str, Any]:
     }
 
 
-def _engine(revision: str | None, serve: ServeConfig, device: Device) -> dict[str, Any]:
+def _engine(model: ModelConfig, serve: ServeConfig, device: Device) -> dict[str, Any]:
     """The engine's options. `generation-config: vllm` keeps sampling defaults in the base's folder from being used."""
     cache = {"kv-cache-memory-bytes": serve.cpu_kvcache_gib * 2**30} if device == "cpu" else {}
     dtype = "float32" if device == "cpu" and serve.dtype == "auto" else serve.dtype
     return {
-        **({"revision": revision} if revision else {}),
+        **({"revision": model.revision} if model.revision else {}),
+        **({"trust-remote-code": True} if model.trust_remote_code else {}),
         "dtype": dtype,
         "max-model-len": serve.max_model_len,
         "max-num-seqs": serve.max_num_seqs,
@@ -181,12 +184,18 @@ def _engine(revision: str | None, serve: ServeConfig, device: Device) -> dict[st
     }
 
 
-def _agree(lead: Source, other: Source, overridden: Mapping[str, Any]) -> None:
+def _with(source: Source, settings: Mapping[str, Any]) -> Source:
+    """A source whose section `serve` has these settings."""
+    serve = source.config.serve.model_copy(update=settings)
+    return replace(source, config=source.config.model_copy(update={"serve": serve}))
+
+
+def _agree(lead: Source, other: Source) -> None:
     """Refuse two sources that differ in a setting of which a server has only one.
 
     Of an adapter without a configuration, only its known facts are compared.
     """
-    shared = (*ONE_PER_SERVER, *(f"serve.{key}" for key in ServeConfig.model_fields if key not in overridden))
+    shared = (*ONE_PER_SERVER, *(f"serve.{key}" for key in ServeConfig.model_fields))
     for key in shared if other.facts is None else other.facts:
         if key == KEYS["tool_parsers"]:
             continue  # see tool_call_parser

@@ -26,6 +26,17 @@ _CAUSE = re.compile(r"^([\w.]*(Error|Exception)\b|\S+: error:)")
 _CONSEQUENCE = ("Engine core initialization failed", "WorkerProc initialization failed", "see above", "DeprecationWarn")
 
 
+PHASES = (
+    ("starting its processes", re.compile(r"(?!)")),
+    ("loading weights", re.compile(r"Starting to load model|loading weights|Loading \w+ checkpoint", re.IGNORECASE)),
+    ("profiling and compiling", re.compile(r"Loading weights took|Compiling a graph|torch\.compile takes|profiling")),
+    ("warming up", re.compile(r"KV cache size|Capturing CUDA graph|Warming up", re.IGNORECASE)),
+    ("loading adapters", re.compile(r"init engine \(|Loaded new LoRA adapter")),
+    ("opening the port", re.compile(r"Starting vLLM (API )?server|Application startup complete")),
+)
+"""How vLLM starts, in this order: what people read, and a line of its log that says that the phase has begun."""
+
+
 class Server:
     """A context manager that runs a command; when it exits, all of the command's processes are gone.
 
@@ -64,19 +75,20 @@ class Server:
         """Wait until GET <url>/health succeeds; returns the seconds that took.
 
         Args:
-            progress: called again and again with the seconds so far and the last line of the log.
+            progress: called again and again with the seconds so far and the phase that the log tells of (`PHASES`).
 
         Raises:
             UserError: the process ended, or took longer than `timeout_s`. Names the log and quotes it.
         """
-        begun = time.monotonic()
+        begun, reached = time.monotonic(), 0
         while not _healthy(url):
             self._check_alive("ended before it was ready")
             seconds = time.monotonic() - begun
             if seconds > timeout_s:
                 mend = f"see {self.log}, or allow more time with --timeout"
                 raise UserError(url, f"the server was not ready after {timeout_s:.0f} s", mend)
-            progress(seconds, last_line(self.log))
+            reached = max(reached, phase_of(_lines(self.log)))
+            progress(seconds, PHASES[reached][0])
             time.sleep(POLL_S)
         self._check_alive("ended before it was ready")
         return time.monotonic() - begun
@@ -108,6 +120,11 @@ def check_port(host: str, port: int) -> None:
 def last_line(log: Path) -> str:
     """The last line of a log that is not blank, without colours, process name and time."""
     return (_lines(log) or [""])[-1]
+
+
+def phase_of(lines: Sequence[str]) -> int:
+    """The furthest of `PHASES` that a log tells of, by its number."""
+    return max((number for number, (_, begun) in enumerate(PHASES) for line in lines if begun.search(line)), default=0)
 
 
 def cause(log: Path) -> str:

@@ -3,6 +3,7 @@
 from .answerer import Answerer
 from .chat import Chat, Sampling
 from .chat_loop import Conversing
+from .local_model import answering, is_local, local_model
 from .snippet import snippet
 from .ui import Page, pair_of, serve_page
 
@@ -12,6 +13,9 @@ __all__ = [
     "Conversing",
     "Page",
     "Sampling",
+    "answering",
+    "is_local",
+    "local_model",
     "pair_of",
     "serve_page",
     "snippet",

@@ -5,9 +5,21 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from callproof.calls import Completion, NoCompletion, StreamedCompletion, writable
+from callproof.calls import (
+    Completion,
+    NoCompletion,
+    StreamedCompletion,
+    ToolCall,
+    parse_served,
+    render,
+    writable,
+)
 from callproof.config import RunConfig
-from callproof.endpoint import BEYOND_OPENAI, Endpoint, NoAnswer, api_key_from
+from callproof.console import say
+from callproof.endpoint import BEYOND_OPENAI, Endpoint, NoAnswer, channel_words, choose_channel, probe
+from callproof.errors import UserError
+from callproof.scoring import Channel
+from callproof.turns import eval_turns, readable_format
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -19,11 +31,15 @@ UNKNOWN_TO_OPENAI = (*BEYOND_OPENAI, "chat_template_kwargs")
 class Said:
     """What a model has said so far. It is kept when the request breaks off.
 
+    Args:
+        format: of `callproof.calls.formats`, in which calls that come parsed are written.
+
     Attributes:
         problem: why the answer is incomplete; None if it is not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, format: str = "hermes") -> None:
+        self._format = format
         self._streamed = StreamedCompletion()
         self._finish_reason: str | None = None
         self._raw: str | None = None
@@ -44,11 +60,19 @@ class Said:
         return self._streamed.add_value(event)
 
     def end(self) -> Completion:
-        """Check the answer after its last event; raises NoCompletion if the stream broke off."""
+        """Check the answer after its last event; calls that came parsed are added to the text.
+
+        Raises:
+            NoCompletion: the stream broke off, or a parsed call cannot be read.
+        """
         completion = self._streamed.completion()
         self._finish_reason = completion.finish_reason
-        if completion.tool_calls:
-            raise NoCompletion("the server parsed calls itself though tool_choice is 'none'; they are not read")
+        if completion.tool_calls and completion.tokens is None:
+            answer = parse_served(completion.tool_calls, "", completion.finish_reason, self._format)
+            calls = [call for call in answer.calls if isinstance(call, ToolCall)]
+            if len(calls) < len(answer.calls):
+                raise NoCompletion(f"the server parsed a call that cannot be read: {completion.tool_calls[-1]}")
+            self.replace("\n".join(filter(None, (completion.text, render(calls, self._format)))))
         return completion
 
     def replace(self, text: str) -> None:
@@ -64,7 +88,7 @@ class Answerer:
     """
 
     def __init__(self, url: str, config: RunConfig) -> None:
-        self._url, self._key = url, api_key_from(config.eval.api_key_env)
+        self._url, self._config, self._settings = url, config, config.eval
         self._timeout_s, self._max_body = config.eval.timeout_s, config.eval.max_body
         self._endpoint = self._connect()
         self._client: AsyncOpenAI | None = None
@@ -74,7 +98,7 @@ class Answerer:
         return self._endpoint.root
 
     def _connect(self) -> Endpoint:
-        return Endpoint(self._url, api_key=self._key, timeout_s=self._timeout_s, max_body=self._max_body)
+        return Endpoint.of(self._url, self._settings)
 
     async def close(self) -> None:
         """Close the client's connections, if any were opened."""
@@ -85,6 +109,30 @@ class Answerer:
         """The served names; raises a UserError as `Endpoint.models` does."""
         async with self._connect() as endpoint:
             return [card["id"] for card in await endpoint.models()]
+
+    async def channel(self, model: str) -> Channel:
+        """Over which channel calls come: raw, unless a few requests show that the server gives no raw text.
+
+        vLLM gives it, and is not asked; nor is a server where there are no eval turns to ask it.
+
+        Raises:
+            UserError: it can give neither, or not the one of the configuration.
+        """
+        settings, turns = self._settings, []
+        with contextlib.suppress(UserError):
+            turns = eval_turns(self._config)
+        async with self._connect() as endpoint:
+            cards = await endpoint.models()
+            if not turns or any(card.get("owned_by") == "vllm" for card in cards):
+                return "served" if settings.channel == "served" else "raw"
+            sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
+            server = await probe(endpoint, {model: turns}, readable_format(self._config), **sampling)
+        chosen = choose_channel([server], settings.channel)
+        for key in server.left_out:
+            self._endpoint.leave_out(key)
+        for line in channel_words([server], chosen):
+            say(line)
+        return "raw" if chosen == "both" else chosen
 
     async def ask(self, payload: dict[str, Any], said: Said) -> AsyncIterator[None]:
         """Send a request and add the answer to `said`; yields after each piece. An error is kept in `said.problem`."""
@@ -122,14 +170,14 @@ class Answerer:
         from openai import APIStatusError, Omit
 
         headers = {"Authorization": self._endpoint.authorization or Omit()}
-        known = {key: value for key, value in payload.items() if key not in UNKNOWN_TO_OPENAI}
         while True:
             sent = self._endpoint.known(payload)
+            known = {key: value for key, value in sent.items() if key not in UNKNOWN_TO_OPENAI}
             beyond = {key: sent[key] for key in UNKNOWN_TO_OPENAI if key in sent}
             try:
                 return await self._open().chat.completions.create(**known, extra_body=beyond, extra_headers=headers)
             except APIStatusError as error:
-                if not self._endpoint.learns(beyond, error.status_code, str(error)):
+                if not self._endpoint.learns(sent, error.status_code, str(error)):
                     raise
 
     def _open(self) -> "AsyncOpenAI":

@@ -16,6 +16,7 @@ from callproof.config import RunConfig
 from callproof.endpoint import request
 from callproof.errors import UserError, cause_of
 from callproof.records import replacing
+from callproof.scoring import Channel
 from callproof.sessions import Message, Session, read_sessions, text_beside, to_session
 from callproof.turns import Domain, Turn, prefills_thinking, readable_format
 
@@ -174,8 +175,8 @@ class Chat:
             raise UserError("/save", "the conversation is empty", "write a message first")
         return self._session(self.messages)
 
-    def request(self, model: str, sampling: Sampling, seed: int = 0) -> dict[str, Any]:
-        """The request body that asks a model for the next message, streamed.
+    def request(self, model: str, sampling: Sampling, seed: int = 0, channel: Channel = "raw") -> dict[str, Any]:
+        """The request body that asks a model for the next message, streamed, over a channel.
 
         Raises:
             UserError: the model called a tool, but there is no catalog.
@@ -192,7 +193,7 @@ class Chat:
             template_kwargs=whole.template_kwargs,
             prefilled_thinking=self._prefilled,
         )
-        return request(turn, model, **sampling._asdict(), seed=seed, stream=True, format=self.format)
+        return request(turn, model, **sampling._asdict(), seed=seed, channel=channel, stream=True, format=self.format)
 
     @property
     def _last_answer(self) -> Message:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from callproof.endpoint import served_name
 from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, EXIT_PASS, UserError
+from callproof.scoring import Channel
 
 from .answerer import Answerer, Said
 from .chat import Chat, Sampling, save
@@ -50,7 +51,9 @@ class Conversing:
         model: str,
         sampling: Sampling,
         session_id: str | None,
+        channel: Channel = "raw",
     ) -> None:
+        self._channel: Channel = channel
         self._begin, self._session_id = begin, session_id
         self._answerer, self._runner, self._sampling = answerer, runner, sampling
         self._model, self._seed = model, 0
@@ -170,7 +173,8 @@ class Conversing:
 
     def _ask(self) -> None:
         """Ask for an answer and print it as it arrives. Ctrl-C or a broken connection keeps what has arrived."""
-        payload, said = self._chat.request(self._model, self._sampling, self._seed), Said()
+        payload = self._chat.request(self._model, self._sampling, self._seed, self._channel)
+        said = Said(self._chat.format.name)
         view, stopped = AnswerView(self._screen), False
         try:
             self._runner.run(self._follow(payload, said, view))

@@ -1,4 +1,4 @@
-"""`serve ui`: one page with two served models side by side; what is typed goes to both.
+"""`serve ui`: one page with two models side by side, or with one; what is typed goes to both.
 
 The page keeps and draws the conversations; prompt, request and verdicts are those of `serve chat`. Like every page of
 `callproof.console.html` it writes text nodes only, and loads only its own style and script. It talks to no address but
@@ -31,6 +31,7 @@ from callproof.console.signals import on_signals
 from callproof.endpoint import served_name
 from callproof.errors import UserError, in_one_line
 from callproof.records import Record, explain
+from callproof.scoring import Channel
 from callproof.sessions import Message
 
 from .answerer import Answerer, Said
@@ -57,17 +58,31 @@ class Page:
 
     Args:
         served: names to choose from.
-        pair: the names on the left and on the right at first.
+        sides: the names on the left and on the right at first; or one, of the only side.
 
     Raises:
         UserError: a file of the domain is missing or malformed.
     """
 
-    def __init__(self, config: RunConfig, answerer: Answerer, served: Sequence[str], pair: tuple[str, str]) -> None:
-        self._config, self._answerer, self._served = config, answerer, list(served)
+    def __init__(
+        self,
+        config: RunConfig,
+        answerer: Answerer,
+        served: Sequence[str],
+        sides: Sequence[str],
+        channel: Channel = "raw",
+    ) -> None:
+        self._config, self._answerer, self._served = config, answerer, list(served) or list(dict.fromkeys(sides))
+        self._channel: Channel = channel
         self._sampling = Sampling(config.eval.max_tokens, config.eval.temperature)
         tools = len(Chat(config, "ui").catalog.tools)
-        data = {"name": config.name, "endpoint": answerer.root, "served": self._served, "pair": pair, "tools": tools}
+        data = {
+            "name": config.name,
+            "endpoint": answerer.root,
+            "served": self._served,
+            "sides": list(sides),
+            "tools": tools,
+        }
         self._html = page(
             Path(__file__).with_name("assets"), f"{config.name}: chat", data, ["ui.css"], _SCRIPTS, connect="'self'"
         )
@@ -85,12 +100,12 @@ class Page:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             chat, model = self._chat(await _text(request), request.content_type)
-            payload = chat.request(model, self._sampling)
+            payload = chat.request(model, self._sampling, channel=self._channel)
         except UserError as error:
             return web.json_response({"problem": str(error)}, status=400)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
-        said, last_update = Said(), 0.0
+        said, last_update = Said(chat.format.name), 0.0
         async for _ in self._answerer.ask(payload, said):
             now = asyncio.get_running_loop().time()
             if now - last_update >= SHOWN_EVERY_S:

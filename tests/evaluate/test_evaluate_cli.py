@@ -113,7 +113,7 @@ def test_a_tool_whose_schema_cannot_be_used_is_named_once_and_its_gold_is_listed
 
 
 def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Refused):
-    verbs = "verbs: replay, score, report, import, gate, noise, bless, parity"
+    verbs = "verbs: replay, score, report, import, gate, noise, bless, runs, show, diff, rerun, prune, parity"
     assert refused("scroe", "--out", "x") == (
         f"error: callproof evaluate scroe: unknown verb; did you mean 'score'? {verbs}"
     )

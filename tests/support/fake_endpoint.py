@@ -55,6 +55,18 @@ class Script:
         return self.usage or {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
 
 
+def called(payload: dict[str, Any]) -> Script:
+    """A call of the first tool without arguments, parsed unless `tool_choice` is none; without tools: a word."""
+    tools = payload.get("tools")
+    if not tools:
+        return Script("No.")
+    name = tools[0]["function"]["name"]
+    if payload.get("tool_choice") == "none":
+        return Script(f'<tool_call>\n{{"name": "{name}", "arguments": {{}}}}\n</tool_call>')
+    call = {"id": "p", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return Script("", tool_calls=(call,), finish_reason="tool_calls")
+
+
 class FakeEndpoint:
     """A context manager; the server runs in a thread of its own on a free port.
 
@@ -68,9 +80,12 @@ class FakeEndpoint:
         tokenized: a body that /tokenize answers with in place of tokens.
         tokenize_delay_s: before /tokenize answers, seconds.
         version: what /version tells.
+        probed: payload -> what requests of callproof's probe get, and nothing else; the default answers as a vLLM does:
+            a call, as text or parsed as `tool_choice` says. None: they are answered as any other request is.
 
     Attributes:
-        requests: the payloads, in order of arrival; `arrivals`: when they came (`time.perf_counter()`).
+        probes: the payloads of the probe, where `probed` answers them.
+        requests: the others, in order of arrival; `arrivals`: when they came (`time.perf_counter()`).
         writes: number of a streamed request -> when each of its events with a choice was written.
     """
 
@@ -84,9 +99,11 @@ class FakeEndpoint:
         tokenized: bytes | None = None,
         tokenize_delay_s: float = 0.0,
         version: str = "fake",
+        probed: Callable[[dict[str, Any]], Script] | None = lambda payload: called(payload),
     ) -> None:
         self._answer, self._models, self._api_key = answer, list(models), api_key
-        self._template, self._told_version = template, version
+        self._template, self._told_version, self._probed = template, version, probed
+        self.probes: list[dict[str, Any]] = []
         self._tokenized, self._tokenize_delay_s = tokenized, tokenize_delay_s
         self._tokenizing = self.most_tokenizing = 0
         self._faults: Iterator[Script] = iter(list(faults))
@@ -185,6 +202,11 @@ class FakeEndpoint:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         payload = await request.json()
+        if self._probed and request.headers.get("User-Agent") == "callproof-probe":
+            self.probes.append(payload)
+            return await self._play(
+                request, {**payload, "number": -1}, await self._admit(payload) or self._probed(payload)
+            )
         self.requests.append(payload)
         self.arrivals.append(time.perf_counter())
         payload = {**payload, "number": len(self.arrivals) - 1}
@@ -276,6 +298,8 @@ def _chunk(
     tokens: list[int] | None = None,
 ) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason} | ({"token_ids": tokens} if tokens else {})
+    if payload.get("logprobs") and delta.get("content"):
+        choice["logprobs"] = {"content": [{"token": delta["content"], "logprob": -0.5}]}
     head = {"id": "fake", "object": "chat.completion.chunk", "model": payload["model"]}
     return json.dumps({**head, "choices": [choice]}).encode()
 

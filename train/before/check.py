@@ -19,13 +19,13 @@ from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Session, Told
-from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, split_sessions, supervised
+from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, sessions_of_splits, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import IGNORED, Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
-from ..rows.texts import split_texts, text_row
+from ..rows.texts import Text, split_texts, text_row
 from .many_rows import ManyRows, RowCount
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
@@ -129,8 +129,11 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         UserError: a file is missing or malformed, or the template cannot be supervised.
     """
     used = None if isinstance(encoder, str) else encoder
-    splits = {split: _SplitCount(split, config, used, with_catalog) for split in SPLITS}
-    train, held_out = (Corpus(split.read(show)) for split in splits.values())
+    splits: dict[Split, _SplitCount] = {split: _SplitCount(split, config, used, with_catalog) for split in SPLITS}
+    corpora = {split: Corpus() for split in SPLITS}
+    for split, messages in _read(config, splits, show):
+        corpora[split].add(messages)
+    train, held_out = corpora.values()
     ids = {name: split.ids for name, split in splits.items()}
     report = Report(
         name=config.name,
@@ -141,6 +144,22 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)
+
+
+def _read(
+    config: RunConfig, counts: "dict[Split, _SplitCount]", show: int
+) -> Iterator[tuple[Split, list[dict[str, Any]]]]:
+    """The split and the messages of each session or text, once it is counted."""
+    if config.data.text == "as_is":
+        for split, count in counts.items():
+            for text in counted(split_texts(config, split), f"reading {config.data.source(split)}", "texts"):
+                yield split, count.take_text(text, show)
+        return
+    sources = ", ".join(dict.fromkeys(map(config.data.source, counts)))
+    sessions = sessions_of_splits(config, tuple(counts), read_records)
+    for split, where, session in counted(sessions, f"reading {sources}", "sessions"):
+        counts[split].take(session, where, show)
+        yield split, [message.said() for message in session.messages]
 
 
 def rows_of_splits(config: RunConfig) -> dict[str, dict[str, int] | None]:
@@ -216,38 +235,33 @@ class _SplitCount:
         self.told = Told()
         self.examples: list[Example] = []
 
-    def read(self, show: int) -> Iterator[list[dict[str, Any]]]:
-        """The messages of each session, once it is counted."""
-        if self._config.data.text == "as_is":
-            yield from self._texts(show)
-            return
-        sessions = split_sessions(self._config, self._split, read_records)
-        for where, session in counted(sessions, f"reading {self._path}", "sessions"):
-            catalog = self._domain.catalog(session, where)
-            self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
-            self.ids.append(session.session_id)
-            self.told.add(session)
-            lint = lint_gold(session, catalog)
-            self._rejected += [f"{where}: {problem}" for problem in lint.problems]
-            for line in lint.unjudged:
-                say(f"{where}: {line}")
-            self._count(session)
-            self._invented_dates += self._config.prompt.date_line and session.system is None and session.at is None
-            if self._encoder:
-                self._encode(self._encoder, session, where, show)
-            yield session.model_dump()["messages"]
+    def take(self, session: Session, where: str, show: int) -> None:
+        """Count one more session; `show`: how many examples to keep."""
+        catalog = self._domain.catalog(session, where)
+        self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
+        self.ids.append(session.session_id)
+        self.told.add(session)
+        lint = lint_gold(session, catalog)
+        self._rejected += [f"{where}: {problem}" for problem in lint.problems]
+        for line in lint.unjudged:
+            say(f"{where}: {line}")
+        self._count(session)
+        self._invented_dates += self._config.prompt.date_line and session.system is None and session.at is None
+        if self._encoder:
+            self._encode(self._encoder, session, where, show)
 
-    def _texts(self, show: int) -> Iterator[list[dict[str, Any]]]:
-        for where, name, record in counted(split_texts(self._config, self._split), f"reading {self._path}", "texts"):
-            self.ids.append(name)
-            self._responses["text"] += 1
-            row = text_row(self._encoder, record["text"]) if self._encoder else None
-            if row and len(row.input_ids) > (limit := context_length(self._config)):
-                reason = f"{len(row.input_ids)} tokens, over data.max_context_length {limit}"
-                self._dropped.append(Dropped(session_id=name, reason=reason))
-            elif row:
-                self._keep([row], name, where, show)
-            yield [{"role": "assistant", "content": record["text"]}]
+    def take_text(self, text: Text, show: int) -> list[dict[str, Any]]:
+        """Count one more text that is trained on as it is; gives it as a message."""
+        where, name, record = text
+        self.ids.append(name)
+        self._responses["text"] += 1
+        row = text_row(self._encoder, record["text"]) if self._encoder else None
+        if row and len(row.input_ids) > (limit := context_length(self._config)):
+            reason = f"{len(row.input_ids)} tokens, over data.max_context_length {limit}"
+            self._dropped.append(Dropped(session_id=name, reason=reason))
+        elif row:
+            self._keep([row], name, where, show)
+        return [{"role": "assistant", "content": record["text"]}]
 
     def _keep(self, rows: list[Row], name: str, where: str, show: int) -> None:
         self._lengths += [len(row.input_ids) for row in rows]

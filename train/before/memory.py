@@ -28,7 +28,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from callproof.config import RunConfig
 
 from ..adapter.model import check_modules, fresh_lora
-from ..rows.data import context_length, from_pretrained
+from ..rows.data import context_length, from_pretrained, not_loaded
 
 GIB = 2**30
 NF4_BYTES = 0.516
@@ -137,7 +137,10 @@ def _tokens(config: RunConfig) -> int:
 def _on_meta(config: RunConfig) -> Any:
     settings = from_pretrained(AutoConfig, config.model)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=config.model.trust_remote_code)
+        try:
+            model = AutoModelForCausalLM.from_config(settings, trust_remote_code=config.model.trust_remote_code)
+        except ValueError as error:
+            raise not_loaded(config.model.base_model, error) from None
     check_modules(config, [name for name, _ in model.named_modules()])
     return model
 

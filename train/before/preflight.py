@@ -35,10 +35,7 @@ def check_settings(config: RunConfig) -> None:
 
 def check_machine(config: RunConfig) -> None:
     """Raise a UserError where the machine lacks what the settings need: packages, CUDA, a token of the hub."""
-    tracker = config.train.report_to
-    packages = ("tensorboard", "tensorboardX") if tracker == "tensorboard" else (tracker,)
-    if tracker != "none" and not any(find_spec(package) for package in packages):
-        raise UserError("train.report_to", f"package {tracker} is not installed", f"run: pip install {tracker}")
+    check_tracker("train.report_to", config.train.report_to)
     if config.model.quantization != "none":
         _check_quantization(config.model.quantization)
     _check_weights_on_machine(config)
@@ -46,6 +43,13 @@ def check_machine(config: RunConfig) -> None:
         raise UserError("train.check_with_vllm", "package vllm is not installed", "install it, or leave the key out")
     if config.train.push_to_hub:
         check_token("train.push_to_hub")
+
+
+def check_tracker(where: str, tracker: str) -> None:
+    """Raise a UserError where the package of a tracker is not installed."""
+    packages = ("tensorboard", "tensorboardX") if tracker == "tensorboard" else (tracker,)
+    if tracker != "none" and not any(find_spec(package) for package in packages):
+        raise UserError(where, f"package {tracker} is not installed", f"run: pip install {tracker}")
 
 
 def check_token(where: str) -> None:

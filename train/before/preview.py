@@ -71,6 +71,7 @@ def _token_figures(splits: list[SplitReport]) -> Iterator[tuple[str, list[str]]]
     yield "rows", [f"{tokens.rows:,}" if tokens else "–" for tokens in by_split]
     yield "tokens", [f"{tokens.total:,}" if tokens else "–" for tokens in by_split]
     yield "  supervised", [f"{tokens.supervised:,}" if tokens else "–" for tokens in by_split]
+    yield "  mean row", [f"{tokens.total / tokens.rows:,.0f}" if tokens and tokens.rows else "–" for tokens in by_split]
     for percent, name in ((50, "median row"), (90, "90 % of rows up to"), (99, "99 % up to"), (100, "longest row")):
         yield f"  {name}", [_percentile(tokens, percent) for tokens in by_split]
 
@@ -119,9 +120,14 @@ def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
             yield kind, [visible(line) for line in lines]
 
 
-def print_report(report: Report, console: "Console") -> None:
+def _widen(console: "Console") -> None:
+    """Lines of a file or a pipe have room for a place and its figures."""
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
+
+
+def print_report(report: Report, console: "Console") -> None:
+    _widen(console)
     console.print(_table(report))
     for kind, lines in findings(report):
         console.print(f"{kind}: {len(lines)}", style="bold", markup=False, highlight=False)
@@ -149,6 +155,7 @@ def print_examples(examples: list[Example], tokenizer: Any, console: "Console") 
     """Each row whole; what the model learns to say is green."""
     from rich.text import Text
 
+    _widen(console)
     for example in examples:
         console.rule(Text(visible(_title(example))))
         text = Text()

@@ -1,9 +1,12 @@
 """How far a training is, in `<output_dir>/progress.json`: for whoever watches it from outside, and after a crash."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from callproof.console import duration
 from callproof.records import Number, Record, write_json
 
 FILE = "progress.json"
@@ -35,3 +38,29 @@ def read_progress(output_dir: Path) -> Progress:
         return Progress.model_validate_json((output_dir / FILE).read_bytes())
     except (OSError, ValidationError):
         return Progress()
+
+
+class Pace:
+    """How a training goes, for people: steps of all, tokens a second, time left, loss.
+
+    Args:
+        done: steps of an earlier attempt.
+        tokens: how many tokens this attempt has trained on so far, padding left out.
+        clock: seconds, from any start.
+    """
+
+    def __init__(self, done: int, tokens: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+        self._before, self._tokens, self._clock = done, tokens, clock
+        self._begun = clock()
+        self.loss: float | None = None
+
+    def tell(self, done: int, total: int | None) -> str:
+        """`12 of 110 steps, 812 tokens/s, 3 min 20 s left, loss 0.412`; what is not known yet is left out."""
+        parts, seconds = [f"{done} of {total} steps"], self._clock() - self._begun
+        steps = done - self._before
+        if steps > 0 and seconds > 0:
+            left = seconds / steps * ((total or done) - done)
+            parts += [f"{self._tokens() / seconds:,.0f} tokens/s", f"{duration(left)} left"]
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.3f}")
+        return ", ".join(parts)

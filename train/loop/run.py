@@ -5,26 +5,30 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig
+from callproof.console import Phases
 from callproof.turns import Domain, check_gold, eval_turns, split_sessions
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
 from ..rows.texts import split_texts
-from .processes import is_main_process
+from .processes import is_main_process, say
 
 
 def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     """Check everything that can be known before, train, and upload if `train.push_to_hub`; returns the manifest."""
+    phases = Phases(config.name, say)
+    phases.begin("reading and checking sessions")
     if config.data.prepared:
         check_settings(config)
     else:
         check_data(config)
+    phases.begin("checking the machine")
     check_machine(config)
     prepare_libraries(config)
     check_extra(config)
     from .sft import train_adapter
 
-    manifest = train_adapter(config, resume)
+    manifest = train_adapter(config, resume, phases)
     if config.train.push_to_hub and is_main_process():
         from ..adapter.push import publish
 

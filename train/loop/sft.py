@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, check_adapter_folder
+from callproof.console import Phases
 from callproof.records import replacing_folder, write_json
 from callproof.turns import Turn, eval_turns
 
@@ -28,11 +29,14 @@ from .checkpoints import Checkpoints, RunState
 from .processes import say
 
 
-def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
+def train_adapter(config: RunConfig, resume: bool = False, phases: Phases | None = None) -> dict[str, Any]:
     """Train one adapter into `config.adapter_dir` and write `manifest.json` beside it.
 
     Without `resume` the checkpoints of an older run go; with it training goes on from the newest whole one, and a run
     that is finished is left as it is. Adapter and manifest of an older run stay until the new ones are there.
+
+    Args:
+        phases: which are told as they begin; default: new ones.
 
     Returns:
         The manifest, see `train.adapter.manifest`.
@@ -46,29 +50,37 @@ def train_adapter(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     if state and state.finished and config.adapter_dir.is_dir():
         say(f"{config.name}: the run is finished already; without --resume it is made again")
         return read_manifest(config)
+    phases = phases or Phases(config.name, say)
+    phases.begin("loading the tokenizer")
     encoder = load_encoder(config.model)
     tokenizer = encoder.tokenizer
+    phases.begin("encoding rows, and importing libraries meanwhile")
     data = _read(config, encoder)
     from .out_of_memory import one_line
 
     with one_line(config):
-        trainer = _trainer(config, encoder, data)
+        trainer = _trainer(config, encoder, data, phases)
         checkpoint, state = _begin(trainer, checkpoints, state, resume)
+        phases.begin("training")
         with contextlib.redirect_stdout(sys.stderr):
             trainer.run(checkpoint)
+        phases.begin("measuring the loss")
         loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
     figures["format"] = encoder.format_of(config.prompt.catalog)
     figures["seconds"] = round(time.perf_counter() - begun, 1)
     commit = getattr(trainer.model.config, "_commit_hash", None)
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)
+    phases.begin("writing and checking the adapter")
     _write(trainer, config, manifest)
     if trainer.is_world_process_zero():
         if not config.data.prepared and config.data.text != "as_is":
+            phases.begin("writing the prompts of the eval turns")
             write_eval_prompts(config, encoder)
         checkpoints.finish()
     if trainer.accelerator.num_processes > 1:
         trainer.end()
+    say(phases.summary())
     return manifest
 
 
@@ -78,16 +90,18 @@ def _read(config: RunConfig, encoder: Encoder) -> dict[str, Rows]:
     return {"train": train, "eval": measured}
 
 
-def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows]) -> Any:
+def _trainer(config: RunConfig, encoder: Encoder, data: dict[str, Rows], phases: Phases) -> Any:
     from .evaluation import Evaluator
     from .trainer import make_trainer
 
     settings = config.train
     asked = settings.evaluates and config.data.text != "as_is"
+    phases.begin("reading the eval turns")
     turns = _renderable(config, encoder, eval_turns(config, read_records)) if asked else []
     batch_size = settings.per_device_eval_batch_size
     evaluator = Evaluator(encoder, data["eval"].rows, turns, config.eval.max_tokens, batch_size)
-    return make_trainer(config, encoder, data["train"].rows, evaluator)
+    phases.begin("loading the base")
+    return make_trainer(config, encoder, data["train"].rows, evaluator, phases)
 
 
 def _renderable(config: RunConfig, encoder: Encoder, turns: list[Turn]) -> list[Turn]:

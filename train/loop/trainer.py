@@ -1,7 +1,8 @@
 """TRL's trainer as callproof runs it: ready rows, sealed checkpoints, an order that resumes, evaluation by answers."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -19,7 +20,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from typing_extensions import override
 
 from callproof.config import RunConfig
-from callproof.console import Steps
+from callproof.console import Phases, Steps
 from callproof.errors import UserError
 
 from ..adapter.model import load_base, use_bf16, with_adapter
@@ -29,22 +30,30 @@ from .arguments import arguments
 from .checkpoints import seal
 from .evaluation import Evaluator
 from .loss import TokenWeights, supervised_loss, token_weights
-from .progress import Progress, write_progress
+from .progress import Pace, Progress, write_progress
 
 ORDER_FILE, STATE_FILE = "row_order.pth", "trainer_state.json"
 
 
-def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator: Evaluator | None = None) -> Any:
+def make_trainer(
+    config: RunConfig,
+    encoder: Encoder,
+    rows: list[Row],
+    evaluator: Evaluator | None = None,
+    phases: Phases | None = None,
+) -> Any:
     """A trainer over ready rows: no templating, no truncation, the LoRA that the configuration describes.
 
-    The evaluator may be None where `train.evaluates` is false.
+    The evaluator may be None where `train.evaluates` is false. Evaluations in training are a phase of `phases`.
     """
     on_gpu = torch.cuda.is_available()
     model, lora = with_adapter(config, load_base(config, on_gpu))
     model.config.pad_token_id = encoder.tokenizer.pad_token_id
     patience = config.train.early_stopping_patience
+    report = ReportProgress(config.output_dir)
     trainer: Any = AdapterTrainer(
         evaluator=evaluator,
+        phases=phases,
         weights=token_weights(encoder, config.train.loss_weights),
         model=model,
         args=arguments(config, on_gpu, max(len(row.input_ids) for row in rows)),
@@ -54,20 +63,27 @@ def make_trainer(config: RunConfig, encoder: Encoder, rows: list[Row], evaluator
         peft_config=lora,
         callbacks=[
             LogWhereSaved(),
-            ReportProgress(config.output_dir),
+            report,
             *([EarlyStoppingCallback(patience)] if patience else []),
         ],
     )
+    report.tokens = trainer.trained_tokens
     if use_bf16(config, on_gpu) and not (on_gpu or trainer.sharded or config.train.packing):
         quicken(trainer.model)
     return trainer
 
 
 class AdapterTrainer(SFTTrainer):
-    """TRL's trainer; `evaluator` replaces its evaluation loop, and `weights`, unless None, its loss."""
+    """TRL's trainer; `evaluator` replaces its evaluation loop, and `weights`, unless None, its loss.
 
-    def __init__(self, evaluator: Evaluator | None, weights: TokenWeights | None, **options: Any) -> None:
-        self.evaluator, self._weights = evaluator, weights
+    `phases`: where evaluations are counted as a phase of their own.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator | None, weights: TokenWeights | None, phases: Phases | None = None, **options: Any
+    ) -> None:
+        self.evaluator, self._weights, self._phases = evaluator, weights, phases
+        self._tokens: Any = 0
         self._order: RowOrder | None = None
         self._resumed_order: torch.Tensor | None = None
         super().__init__(**options)
@@ -114,6 +130,7 @@ class AdapterTrainer(SFTTrainer):
         TRL's fused loss would take a third of a step's time on a CPU. `num_items_in_batch` counts the supervised tokens
         of all processes; their gradients are averaged, so the quotient is multiplied by the number of processes.
         """
+        self._tokens = self._tokens + (inputs["attention_mask"].sum() if "attention_mask" in inputs else 0)
         if not (self.args.use_cpu or self._weights):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"]
@@ -122,10 +139,15 @@ class AdapterTrainer(SFTTrainer):
             return total / (labels[:, 1:] != IGNORED).sum()
         return total / num_items_in_batch * self.accelerator.num_processes
 
+    def trained_tokens(self) -> int:
+        """Tokens of all processes so far, padding left out; 0 where batches are packed without a mask."""
+        return int(self._tokens) * self.accelerator.num_processes
+
     def evaluation_loop(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> EvalLoopOutput:
         """Figures of the evaluator, which the best step and early stopping look at."""
         assert self.evaluator is not None
-        figures = self.evaluator.figures(self)
+        with self._phases.within("evaluating") if self._phases else nullcontext():
+            figures = self.evaluator.figures(self)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         return EvalLoopOutput(
             predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=self.evaluator.turns
@@ -189,11 +211,14 @@ class ReportProgress(TrainerCallback):
     def __init__(self, output_dir: Path) -> None:
         self._output_dir = output_dir
         self._steps: Steps | None = None
+        self._pace: Pace | None = None
+        self.tokens: Callable[[], int] = lambda: 0
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            self._steps = Steps("training", state.max_steps, done=state.global_step)
+            self._pace = Pace(state.global_step, self.tokens)
+            self._steps = Steps("training", state.max_steps, self._pace.tell, done=state.global_step)
             self._steps.__enter__()
             self._report(state)
 
@@ -212,10 +237,11 @@ class ReportProgress(TrainerCallback):
             self._steps = None
 
     def _report(self, state: Any) -> None:
-        if not self._steps:
+        if not (self._steps and self._pace):
             return
-        self._steps.reach(state.global_step)
         loss = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), None)
+        self._pace.loss = loss
+        self._steps.reach(state.global_step)
         figures = Progress(
             step=state.global_step,
             total_steps=state.max_steps,

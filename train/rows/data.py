@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 from callproof.config import ModelConfig, RunConfig, Split
-from callproof.console import counted, say
+from callproof.console import counted, say, say_once
 from callproof.errors import UserError
 from callproof.records import read_text
 from callproof.sessions import Session
@@ -122,24 +122,29 @@ def encode_session(
 
 
 def context_length(config: RunConfig) -> int:
-    """The tokens that a row may have: `data.max_context_length`, or where that is null the positions of the base.
+    """The tokens that a row may have: `data.max_context_length`, but no more than the base has positions.
 
     Raises:
         UserError: it is null, and the base's config.json says no number.
     """
-    return config.data.max_context_length or _positions(config.model.model_dump_json())
+    limit, base = config.data.max_context_length, config.model.base_model
+    positions = _positions(config.model.model_dump_json())
+    if positions is None and limit is None:
+        problem = f"config.json of {base} says no max_position_embeddings"
+        raise UserError("data.max_context_length", problem, "set a number of tokens")
+    if limit and positions and limit > positions:
+        say_once(f"data.max_context_length is {limit}, but {base} has {positions} positions: longer rows are dropped")
+    return min(filter(None, (limit, positions)))
 
 
 @cache
-def _positions(model_json: str) -> int:
+def _positions(model_json: str) -> int | None:
+    """How many tokens a base was made for, as its config.json says; None where it does not."""
     from transformers import AutoConfig
 
     model = ModelConfig.model_validate_json(model_json)
     positions = getattr(from_pretrained(AutoConfig, model).get_text_config(), "max_position_embeddings", None)
-    if not isinstance(positions, int):
-        problem = f"config.json of {model.base_model} says no max_position_embeddings"
-        raise UserError("data.max_context_length", problem, "set a number of tokens")
-    return positions
+    return positions if isinstance(positions, int) and positions > 0 else None
 
 
 def load_encoder(model: ModelConfig) -> Encoder:
@@ -192,14 +197,17 @@ def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
         except Exception as error:  # a torn file may raise anything
             if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
                 raise
-            raise _not_loaded(name, error) from None
+            raise not_loaded(name, error) from None
 
 
-def _not_loaded(name: str, error: Exception) -> UserError:
+def not_loaded(name: str, error: Exception) -> UserError:
     """The one line for a base that transformers cannot load: a gated one, one that brings code, or anything else."""
     text = str(error).strip()
     if is_gated(error):
         return gated(name, f"https://huggingface.co/{name}")
+    if "Unrecognized configuration class" in text:
+        mend = "name a base that AutoModelForCausalLM of transformers loads"
+        return UserError(name, "is no causal language model", mend)
     if "trust_remote_code" in text:
         mend = "read that code, then set model.trust_remote_code: true in the YAML file"
         return UserError(name, "runs code of its own, which is not trusted", mend)

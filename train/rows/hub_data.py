@@ -1,8 +1,7 @@
 """Sessions in Hugging Face datasets: `hf:owner/name[/config][:split]` on the hub, or a folder of `save_to_disk`.
 
-Each row is a record such as files hold (`callproof.sessions.forms`). Tools and arguments must be JSON text, or of the
-type `Json`: Arrow gives all structs of a column the same fields, filled with null, so an absent argument and a null one
-would look the same. Columns of such structs are refused.
+Each row is a record such as files hold (`callproof.sessions.forms`). Tools and arguments should be JSON text, or of the
+type `Json`: in columns of structs an absent argument and a null one look the same, see `sources.Unfilled`.
 """
 
 from collections.abc import Iterator
@@ -17,15 +16,15 @@ def read_records(source: str) -> Iterator[Found]:
     """The records of a source, from files or from a Hugging Face dataset; a row's place reads `source[number]`.
 
     Raises:
-        UserError: as `callproof.sessions.sources.read_records`; no such dataset or split, or columns of structs.
+        UserError: as `callproof.sessions.sources.read_records`; no such dataset or split.
     """
     if not is_dataset(source):
         yield from sources.read_records(source)
         return
     dataset = _open(source)
-    sources.refuse_structs(dataset.features.arrow_schema, source)
+    unfilled = sources.Unfilled(dataset.features.arrow_schema, source)
     for number, row in enumerate(dataset):
-        yield sources.dataset_record(source, number, row)
+        yield sources.dataset_record(source, number, unfilled.row(row))
     if not len(dataset):
         raise UserError(source, "is empty, holds no sessions", "give another split")
 

@@ -34,7 +34,7 @@ def split_texts(config: RunConfig, split: Split) -> Iterator[Text]:
             problem = f"expected a text that is not empty under 'text', its keys are {listed}"
             raise UserError(where, problem[:300], "leave data.text out for records of another form")
         own = next((str(record[key]) for key in IDS if record.get(key) is not None), name)
-        if not data.eval_share or held_out(own, data.eval_share) == (split == "eval"):
+        if not data.shares or held_out(own, data.eval_share) == (split == "eval"):
             empty = False
             yield Text(where, own, record)
     if empty:

@@ -10,6 +10,7 @@ from callproof.console import say
 from callproof.console.own_site import LOOPBACK
 from callproof.errors import EXIT_PASS, UserError, cause_of
 
+from ..before.preflight import check_tracker
 from .jobs import Jobs
 from .runner import KEY_VARIABLE, Runner
 
@@ -22,6 +23,7 @@ def serve(args: Namespace) -> int:
     Raises:
         UserError: the libraries are missing, the folder or the port cannot be used, or another host has no key.
     """
+    check_tracker("--report-to", args.report_to)
     try:
         import uvicorn
 
@@ -35,7 +37,7 @@ def serve(args: Namespace) -> int:
         problem = "is reachable from other machines, and nothing keeps them out"
         raise UserError(f"--host {args.host}", problem, f"set {KEY_VARIABLE} or --api-key, or leave --host out")
     jobs = _jobs(args.base_path)
-    runner = Runner(jobs, args.queue)
+    runner = Runner(jobs, args.queue, args.report_to)
     service = Service(jobs, runner, int(args.max_upload * _GIB), key, LOOPBACK if local else None)
     config = uvicorn.Config(
         make_app(service), log_level="warning", ws="none", server_header=False, timeout_graceful_shutdown=2

@@ -35,10 +35,11 @@ class Runner:
 
     Args:
         queue: how many jobs may wait for the one that trains.
+        tracker: that trainings report to, as `train.report_to` names it; no request chooses it.
     """
 
-    def __init__(self, jobs: Jobs, queue: int) -> None:
-        self.jobs, self._queue = jobs, queue
+    def __init__(self, jobs: Jobs, queue: int, tracker: str = "none") -> None:
+        self.jobs, self._queue, self._tracker = jobs, queue, tracker
         self._slot = Slot(jobs.folder / "slot")
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -165,7 +166,8 @@ class Runner:
             return False
         held.name(Holder(job.id))
         job = job.changed(started=True)
-        command = [sys.executable, "-P", "-m", _TRAIN, "run", "--config", str(job.config), "--resume"]
+        setting = f"train.report_to={self._tracker}"
+        command = [sys.executable, "-P", "-m", _TRAIN, "run", "--config", str(job.config), "--resume", setting]
         try:
             with job.log.open("ab") as log:
                 child = subprocess.Popen(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from callproof.calls import without_think
 
 Message = Mapping[str, Any]
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 
 
 class Beginning(NamedTuple):
@@ -52,7 +53,7 @@ def opening(messages: Iterable[Message]) -> int:
 
 def hash_of(value: object) -> int:
     """64 bits of a JSON value, key order ignored."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = _ENCODER.encode(value)
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 

@@ -72,6 +72,11 @@ class Chains:
             self._keys.append(key)
             self._key_lines.append(number)
 
+    def first(self, number: int) -> int:
+        """A line's first beginning, which stays as its conversation goes on; 0 where it has none."""
+        start, end = self._starts[number], self._starts[number + 1]
+        return self._hashes[start] if start < end else 0
+
     def fates(self) -> "Fates":
         """What becomes of the lines taken so far."""
         roots = _Roots()

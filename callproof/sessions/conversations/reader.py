@@ -1,16 +1,16 @@
 """Sessions from records: lines of one conversation are one session, whatever file and form they come from.
 
 A record that names its session (`session_id`) is a session of its own, unless it is a line of a log; every other record
-may be the beginning of another (`callproof.sessions.conversations.chains`). To know, a source is read twice from the
-first such record on; in between, only hashes are held.
+may be the beginning of another (`callproof.sessions.conversations.chains`). To know, all lines from the first such
+record on are kept in a temporary file until the source ends; in memory, only hashes are held.
 
 A line of a log that holds no gold is left out, and counted (`callproof.sessions.logs.exchanges`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +22,10 @@ from ..logs import NoGold, gold_answer, plain_record, read_exchange
 from ..reading.faults import Tally, faults_of
 from ..sessions import Session, is_logged, read_record, to_session, unique
 from ..sources import Found, Reader, read_records
-from .beginnings import beginnings, hash_of
-from .chains import Chains, Fate, Fates, Link
+from .beginnings import hash_of
+from .chains import Chains, Fate, Link
 from .how_read import LOGGED, HowRead
+from .spool import Spool
 
 Refused = Callable[[UserError], None]
 """What is done with a record that cannot be read; it raises, or takes note of it."""
@@ -33,7 +34,7 @@ Refused = Callable[[UserError], None]
 class Line(NamedTuple):
     """A record: its session, None where it holds no gold, and its link to others, None where it is a session alone.
 
-    `name` is that of its conversation, where it has one; `without_gold`: why it holds no gold.
+    `name` is that of its conversation, where it has one; `without_gold`: why it holds no gold; `number`: from 1.
     """
 
     where: str
@@ -41,6 +42,7 @@ class Line(NamedTuple):
     link: Link | None = None
     name: str | None = None
     without_gold: str | None = None
+    number: int = 0
 
 
 @dataclass
@@ -122,52 +124,48 @@ def merged_sessions(
     """(place, session) of the sessions that records make, and an account of them.
 
     Args:
-        read: opens the records; called twice where they may be beginnings of each other.
+        read: opens the records.
         session_key: see `read_sessions`.
         account: is filled while the sessions are read.
         refused: takes the error of a record that cannot be read; without it, the mistakes of all records are raised.
         form: the one that all records have; None: each has the first that fits.
     """
-    fates: Fates | None = None
-    names, seen, linked = dict[int, str](), set[str](), 0
-    opened = partial(_lines, read, session_key, form=form)
-    for line in opened(account=account, refused=refused):
-        fate = Fate(linked)
+    lines = _lines(read, session_key, account, refused, form)
+    for line in lines:
         if line.link:
-            fates = fates or _fates(opened(account=Account(), refused=_ignore if refused else None))
-            fate = fates[linked]
-            name = line.name or (_unnamed(line.link) if line.link.is_request or not fates.is_alone(linked) else None)
-            if name:
-                names.setdefault(fate.conversation, name)
-            linked += 1
-        if line.session and (session := _learnt(line.session, fate, names.get(fate.conversation), account)):
-            if line.link and session.session_id in seen:  # proxies log each try of a request
-                renamed = {"session_id": f"{session.session_id}#{account.lines}", "conversation": session.group}
-                session = session.model_copy(update=renamed)
-            seen.update([session.session_id] if line.link else [])
+            yield from _chained(chain([line], lines), account)
+        elif line.session and (session := _learnt(line.session, Fate(0), None, account)):
             yield line.where, session
 
 
-def _fates(lines: Iterator[Line]) -> Fates:
-    chains = Chains()
-    for line in lines:
-        if line.link:
-            chains.add(line.link)
-    return chains.fates()
+def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Session]]:
+    """The sessions of lines of which some are beginnings of others."""
+    chains, names, seen, linked = Chains(), dict[int, str](), set[str](), 0
+    with Spool() as spool:
+        for line in lines:
+            if line.link:
+                chains.add(line.link)
+            spool.add((line.where, line.number, line.name, line.link and line.link.is_request), line.session)
+        fates = chains.fates()
+        for (where, number, name, is_request), session in spool:
+            fate = Fate(-1)
+            if is_request is not None:
+                fate = fates[linked]
+                unnamed = is_request or not fates.is_alone(linked)
+                name = name or (f"{chains.first(linked):016x}" if unnamed else None)
+                if name:
+                    names.setdefault(fate.conversation, name)
+                linked += 1
+            if session and (session := _learnt(session, fate, names.get(fate.conversation), account)):
+                if is_request is not None and session.session_id in seen:  # proxies log each try of a request
+                    renamed = {"session_id": f"{session.session_id}#{number}", "conversation": session.group}
+                    session = session.model_copy(update=renamed)
+                seen.update([session.session_id] if is_request is not None else [])
+                yield where, session
 
 
 def _several(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _ignore(_: UserError) -> None:
-    """The first reading says nothing: the second one does."""
-
-
-def _unnamed(link: Link) -> str:
-    """A name for a conversation without one, which stays as the conversation goes on."""
-    first = next(iter(beginnings(link.messages)), None)
-    return f"{first.hash if first else 0:016x}"
 
 
 def _learnt(session: Session, fate: Fate, conversation: str | None, account: Account) -> Session | None:
@@ -206,7 +204,7 @@ def _lines(
         if line.without_gold:
             account.without_gold[line.without_gold] += 1
             account.first.setdefault(line.without_gold, found.where)
-        yield line
+        yield line._replace(number=account.lines)
 
 
 def _until_mistake(records: Iterator[Found], tally: Tally) -> Iterator[Found]:

@@ -12,9 +12,12 @@ Record = dict[str, Any]
 Placed = tuple[str, Any]
 """A message in any dialect, and its path in the record."""
 
-_LISTS = ("messages", "conversations", "conversation", "traj")
+_LISTS = ("messages", "conversations", "conversation", "traj", "contents")
+_OTHER_LISTS = ("dialog", "dialogue", "turns", "chat", "thread")
+"""Further names of `messages`."""
+
 _PERHAPS = ("input", "output", "inputs", "outputs", "request", "response", "prompt", "completion", "chosen", "rejected")
-_SAYS = frozenset(("role", "from", "type", "kwargs"))
+_SAYS = frozenset(("role", "from", "speaker", "type", "kwargs"))
 _LOOK = 8
 
 
@@ -43,15 +46,31 @@ def has(*keys: str) -> Callable[[Record], bool]:
 
 def is_talk(value: Any) -> bool:
     """Whether a value is a list of messages, in any dialect."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(entry, dict) and entry.keys() & _SAYS for entry in value[:_LOOK])
-    )
+    return isinstance(value, list) and bool(value) and all(map(_speaks, value[:_LOOK]))
+
+
+def _speaks(entry: Any) -> bool:
+    if isinstance(entry, str):
+        return entry.lstrip().startswith("{") and any(f'"{key}"' in entry for key in _SAYS)
+    return isinstance(entry, dict) and bool(entry.keys() & _SAYS)
 
 
 def decoded(record: Record) -> Record:
-    """A record in which messages that are JSON text stand as they are meant."""
+    """A record in which messages that are JSON text, lie in a wrapper or have another name stand as they are meant."""
+    record = _of_json_text(record)
+    for key in _LISTS:
+        value = record.get(key)
+        if isinstance(value, list) and len(value) == 1 and is_talk(value[0]):
+            record = {**record, key: value[0]}
+        elif isinstance(value, dict) and any(isinstance(value.get(inner), list) for inner in _LISTS):
+            record = {**{name: entry for name, entry in record.items() if name != key}, **value}
+    other = next((key for key in _OTHER_LISTS if is_talk(record.get(key))), None)
+    if other and not any(record.get(key) is not None for key in _LISTS):
+        record = {**{name: entry for name, entry in record.items() if name != other}, "messages": record[other]}
+    return record
+
+
+def _of_json_text(record: Record) -> Record:
     changes: Record = {}
     for key in (*_LISTS, *_PERHAPS):
         value = record.get(key)

@@ -6,10 +6,12 @@ from ..reading.refusal import kind, refuse
 from .form import Form, Placed, Record, has
 from .single_turn import history
 
+_PARTS = ("instruction", "context", "input")
+
 
 def _instruction(record: Record, where: str) -> Iterator[Placed]:
     yield from history(record, where)
-    yield from _question_and_answer(record, where, ("instruction", "context", "input"))
+    yield from _question_and_answer(record, where, _PARTS)
 
 
 def _question(record: Record, where: str) -> Iterator[Placed]:
@@ -17,8 +19,20 @@ def _question(record: Record, where: str) -> Iterator[Placed]:
 
 
 def _question_and_answer(record: Record, where: str, parts: tuple[str, ...]) -> Iterator[Placed]:
-    """A user message that joins the texts under `parts` with empty lines, then the assistant's response or output."""
+    """A user message, then the assistant's response or output."""
     answer = "response" if record.get("response") is not None else "output"
+    yield from asked_in(record, where, parts)
+    if not isinstance(record[answer], str) or not record[answer].strip():
+        refuse(f"{where}: {answer}", f"expected text that is not empty, got {kind(record[answer])}")
+    yield answer, {"role": "assistant", "content": record[answer]}
+
+
+def asked_in(record: Record, where: str, parts: tuple[str, ...] = _PARTS) -> Iterator[Placed]:
+    """A user message that joins the texts under `parts` with empty lines.
+
+    Raises:
+        UserError: something else than text, or nothing.
+    """
     texts: list[str] = []
     for key in parts:
         value = record.get(key)
@@ -29,9 +43,6 @@ def _question_and_answer(record: Record, where: str, parts: tuple[str, ...]) -> 
     if not texts:
         refuse(f"{where}: {parts[-1]}", "expected text, got nothing")
     yield parts[-1], {"role": "user", "content": "\n\n".join(texts)}
-    if not isinstance(record[answer], str) or not record[answer].strip():
-        refuse(f"{where}: {answer}", f"expected text that is not empty, got {kind(record[answer])}")
-    yield answer, {"role": "assistant", "content": record[answer]}
 
 
 def _is_instruction(record: Record) -> bool:

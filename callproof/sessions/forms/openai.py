@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..reading.dialects import CALL_ROLES, MASKS, RESULT_ROLES, listed
-from ..reading.langchain import is_langchain
 from ..reading.refusal import kind, refuse
+from ..reading.vendors import is_langchain
 from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
+from .instructions import asked_in
 
 OWN = "callproof's own form"
 """The title of the form that needs no telling."""
@@ -61,12 +62,57 @@ def _completion(record: Record, where: str) -> Iterator[Placed]:
 
 
 def _chosen(record: Record, where: str) -> Iterator[Placed]:
-    """A prompt and the chosen answer; the rejected one stays in the metadata."""
-    chosen = record["chosen"]
+    """What was asked and the chosen answer; the rejected one stays in the metadata."""
+    key = "chosen" if record.get("chosen") is not None else "chosen_response"
+    chosen = record[key]
     whole = isinstance(chosen, list) and len(chosen) > 1 and is_talk(chosen) and chosen[0].get("role") != "assistant"
-    if record.get("prompt") is not None and not whole:
+    asked = next((name for name in ("messages", "conversations") if record.get(name) is not None), None)
+    if asked and not whole:
+        yield from placed(listed(record[asked], f"{where}: {asked}"), asked)
+    elif record.get("prompt") is not None and not whole:
         yield from _prompt(record, where)
-    yield from answer_of(chosen, "chosen", where)
+    elif record.get("instruction") is not None:
+        yield from asked_in(record, where)
+    yield from answer_of(chosen, key, where)
+
+
+def _smoltalk2(record: Record, where: str) -> Iterator[Placed]:
+    """Messages, and what SmolLM3's template writes before them: instructions, and a text that declares tools."""
+    asked = record["chat_template_kwargs"]
+    if asked.get("python_tools"):
+        problem = "tools that are called as Python code"
+        refuse(f"{where}: chat_template_kwargs.python_tools", problem, "leave these sessions out")
+    messages = listed(record["messages"], f"{where}: messages")
+    declared = [text if isinstance(text, str) else str(text) for text in asked.get("xml_tools") or ()]
+    own = bool(messages) and isinstance(messages[0], dict) and messages[0].get("role") == "system"
+    texts = [*([] if own else [asked.get("custom_instructions")]), *declared]
+    for text in filter(None, texts):
+        yield "chat_template_kwargs", {"role": "system", "content": text}
+    yield from placed(messages, "messages")
+
+
+def _is_smoltalk2(record: Record) -> bool:
+    asked = record.get("chat_template_kwargs")
+    keys = ("custom_instructions", "python_tools", "xml_tools")
+    return record.get("messages") is not None and isinstance(asked, dict) and any(asked.get(key) for key in keys)
+
+
+def _gemini(record: Record, where: str) -> Iterator[Placed]:
+    for key in ("systemInstruction", "system_instruction"):
+        if isinstance(system := record.get(key), dict | str):
+            said = system if isinstance(system, dict) else {"content": system}
+            yield key, {**said, "role": "system"}
+    yield from placed(listed(record["contents"], f"{where}: contents"), "contents")
+
+
+def _parts(record: Record) -> list[dict[str, Any]]:
+    """The parts of the first messages that have some."""
+    contents = [entry["content"] for entry in entries(record, "messages") if isinstance(entry.get("content"), list)]
+    return [part for content in contents for part in content if isinstance(part, dict)]
+
+
+def _is_bedrock(record: Record) -> bool:
+    return any(part.keys() & {"toolUse", "toolResult"} for part in _parts(record))
 
 
 def _prompt(record: Record, where: str) -> Iterator[Placed]:
@@ -104,9 +150,7 @@ def _has_roles(*roles: str) -> Any:
 
 
 def _is_anthropic(record: Record) -> bool:
-    parts = [part for entry in entries(record, "messages") if isinstance(entry.get("content"), list) for part in
-             entry["content"] if isinstance(part, dict)]  # fmt: skip
-    named = any(part.get("type") in ("tool_use", "tool_result", "thinking") for part in parts)
+    named = any(part.get("type") in ("tool_use", "tool_result", "thinking") for part in _parts(record))
     return bool(entries(record, "messages")) and (named or any("input_schema" in tool for tool in tools_of(record)))
 
 
@@ -128,6 +172,15 @@ FORMS = (
     Form("openai_responses", "OpenAI Responses API items", ("input", "output", "instructions"), _is_responses,
          _responses),
     Form("answered", "messages and their answer", ("messages", *ANSWERS), _is_answered, _answered),
+    Form("smoltalk2", "SmolTalk2", ("messages",), _is_smoltalk2, _smoltalk2),
+    Form("gemini", "Gemini contents", ("contents", "systemInstruction", "system_instruction"), has("contents"),
+         _gemini),
+    Form("bedrock", "Bedrock Converse messages", ("messages",), _is_bedrock, _messages),
+    Form("when2call_preference", "When2Call preference pairs", ("messages", "chosen_response"),
+         has("messages", "chosen_response"), _chosen),
+    Form("llamafactory_preference", "LLaMA-Factory preference pairs",
+         ("conversations", "instruction", "input", "chosen"), lambda record: has("chosen", "rejected")(record) and (
+             has("conversations")(record) or has("instruction")(record)), _chosen),
     Form("toucan", "Toucan", ("messages", "available_tools"), has("messages", "available_tools"), _messages),
     Form("when2call", "When2Call", ("messages",), _is_when2call, _messages),
     Form("anthropic", "Anthropic messages", ("messages",), _is_anthropic, _messages),

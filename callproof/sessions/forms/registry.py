@@ -26,7 +26,10 @@ from . import instructions, logs, openai, rendered, sharegpt, single_turn
 from .form import Form, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
-TOOLS = ("tools", "functions", "available_tools")
+TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config")
+_DESIRED = ("label", "kto_tag")
+"""Under which names unpaired preferences (TRL, ms-swift, LLaMA-Factory) say whether an answer is desired."""
+
 BESIDE = (*IDS, "conversation", "at", "tags", "system", *TOOLS, "metadata")
 
 FORMS = (
@@ -83,6 +86,8 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         UserError: no known form, or something in it is not as it should be (`where: path.in.the.record`), all of it.
     """
     record = decoded(record)
+    if form is None and not any(known.fits(record) for known in FORMS):
+        record = _unwrapped(record)
     form = _form(record, where, form)
     talk = Talk(where)
     reader = _Reader(record, where, form, talk)
@@ -93,6 +98,8 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         raise BadRecord(talk.faults)
     if not talk.messages:
         refuse(f"{where}: {form.keys[0]}", "expected at least one message of the user, got none")
+    if any(record.get(key) is False for key in _DESIRED):
+        _unlearn(talk.messages)
     beside = {key: value for key, value in record.items() if key not in (*form.keys, *BESIDE) and value is not None}
     fields = {
         "session_id": session_id,
@@ -104,6 +111,23 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         "metadata": as_json({**_metadata(record), **beside}),
     }
     return ReadRecord(form.title, fields, tuple(beside), reader.unread)
+
+
+def _unwrapped(record: Record) -> Record:
+    """A record whose conversation lies in one of its objects, such as `{"id": 1, "data": {"messages": [...]}}`."""
+    inside = {key: decoded(value) for key, value in record.items() if isinstance(value, dict) and key != "metadata"}
+    holding = [key for key, value in inside.items() if any(form.fits(value) for form in FORMS)]
+    if len(holding) != 1:
+        return record
+    return {**{key: value for key, value in record.items() if key != holding[0]}, **inside[holding[0]]}
+
+
+def _unlearn(messages: list[dict[str, Any]]) -> None:
+    """Make the last answer context only: its record says that it is not desired."""
+    say_once("an answer that its record calls undesired (label: false, kto_tag: false) is not learnt")
+    answer = next((message for message in reversed(messages) if message["role"] == "assistant"), None)
+    if answer is not None:
+        answer["train"] = False
 
 
 class _Reader:
@@ -231,6 +255,6 @@ def _recorded_tools(record: Record) -> Any:
     """The tools of a record: its own, or those of the request in it; None if it has none."""
     places = [record[key] for key in ("request", "input", "inputs") if isinstance(record.get(key), dict)]
     return next(
-        (place[key] for place in (*places, record) for key in TOOLS if place.get(key) is not None),
+        (place[key] for place in (*places, record) for key in TOOLS if place.get(key) not in (None, "null", "None")),
         None,
     )

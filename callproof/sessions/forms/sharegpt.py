@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed
+from ..reading.dialects import CALL_ROLES, RESULT_ROLES, SPEAKERS, listed
 from ..reading.refusal import kind, refuse
 from .form import Form, Placed, Record, entries, has, placed
 
@@ -14,7 +14,7 @@ def _conversations(record: Record, where: str) -> Iterator[Placed]:
     for place, entry in placed(listed(record["conversations"], f"{where}: conversations"), "conversations"):
         if not isinstance(entry, dict):
             refuse(f"{where}: {place}", f"expected an object, got {kind(entry)}")
-        if "from" in entry and entry["from"] not in (*_SPEAKERS, "chatgpt", "ai", "model", "prompter"):
+        if "from" in entry and str(entry["from"]).lower() not in (*_SPEAKERS, *SPEAKERS):
             refuse(f"{where}: {place}.from", f"expected {', '.join(_SPEAKERS)}, got {entry['from']!r}"[:300])
         yield place, entry
 
@@ -36,7 +36,7 @@ def _pairs(record: Record, where: str) -> Iterator[Placed]:
 def _speaks(*speakers: str) -> Any:
     def fits(record: Record) -> bool:
         talk = entries(record, "conversations")
-        return any(entry.get("from", entry.get("role")) in speakers for entry in talk)
+        return any(str(entry.get("from", entry.get("role"))).lower() in speakers for entry in talk)
 
     return fits
 

@@ -4,8 +4,10 @@
 - `human` is the user, `gpt` and `ai` the assistant; `observation`, `ipython`, `function`, `tool_response` and
   `tool_result` are a tool. What `function_call` and `tool_call` say is a call of the assistant; it belongs to the turn
   of the text or the calls directly before it.
-- Content parts of Anthropic (`thinking`, `tool_use`, `tool_result`), items of the Responses API, LangChain's messages,
-  serialised or not, and the older `function_call` of OpenAI.
+- Content parts of Anthropic (`thinking`, `tool_use`, `tool_result`), of Gemini and of Bedrock, items of the Responses
+  API, LangChain's messages, serialised or not, and the older `function_call` of OpenAI.
+- Where a turn is written in several messages, they are one: thinking alone and what follows it, calls directly behind
+  calls, and an older `function_call` behind text (Qwen-Agent writes each call of a turn so).
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,18 +15,24 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON
 
-from .langchain import is_langchain, plain_langchain
 from .loose import loose_value, loose_values
+from .recorded_calls import opened_call
 from .refusal import kind, refuse
+from .vendors import is_langchain, plain_langchain, typed_parts
 
 MASKS = ("weight", "train", "loss", "loss_scale")
 """Keys of a message that may keep it out of what is learnt."""
-_SPEAKERS = {
+THINKING = ("thinking", "reasoning", "reasoning_content")
+"""Under which names messages carry what the assistant thought before it spoke."""
+
+SPEAKERS = {
     "human": "user",
     "prompter": "user",
     "gpt": "assistant",
     "chatgpt": "assistant",
     "ai": "assistant",
+    "bot": "assistant",
+    "bing": "assistant",
     "model": "assistant",
 }
 RESULT_ROLES = (
@@ -59,6 +67,8 @@ def plain_messages(place: str, message: Any, where: str) -> Iterator[Plain]:
     Raises:
         UserError: a call that is none.
     """
+    if isinstance(message, str) and message.lstrip().startswith("{"):
+        message = _decoded(message, f"{where}: {place}")
     if not isinstance(message, dict):
         yield Plain(place, message)
         return
@@ -69,7 +79,7 @@ def plain_messages(place: str, message: Any, where: str) -> Iterator[Plain]:
         return
     elif "role" in message and message.get("type") == "message":
         message = {key: value for key, value in message.items() if key not in ("type", "phase")}
-    yield from _of_role(place, _renamed(message), where)
+    yield from _of_role(place, typed_parts(_renamed(message)), where)
 
 
 def joined(messages: Iterable[Plain], where: str) -> Iterator[tuple[str, Any]]:
@@ -80,17 +90,24 @@ def joined(messages: Iterable[Plain], where: str) -> Iterator[tuple[str, Any]]:
             last = Plain(last.place, _together(last, plain, where))
             continue
         if last:
-            yield last.place, last.message
+            yield last.place, _whole(last.message)
         last = plain
     if last:
-        yield last.place, last.message
+        yield last.place, _whole(last.message)
+
+
+def _whole(message: Any) -> Any:
+    """A message without the mark that it is thinking alone."""
+    marked = isinstance(message, dict) and "_thought" in message
+    return {key: value for key, value in message.items() if key != "_thought"} if marked else message
 
 
 def _goes_on(last: Plain, plain: Plain) -> bool:
     both = (last.message, plain.message)
     if not all(isinstance(message, dict) and message.get("role") == "assistant" for message in both):
         return False
-    return plain.joins or "_thought" in last.message
+    calls = all(message.get("tool_calls") for message in both)
+    return plain.joins or calls or "_thought" in last.message
 
 
 def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:
@@ -99,24 +116,33 @@ def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:
     masks = ({key: message.get(key) for key in MASKS} for message in (first, second))
     if "_thought" not in first and len({str(mask) for mask in masks}) > 1:
         refuse(f"{where}: {plain.place}", "only a part of its turn is trained", "mask all parts of a turn, or none")
-    rest = {key: value for key, value in first.items() if key != "_thought"}
+    rest = {key: value for key, value in first.items() if key not in ("_thought", *THINKING)}
     calls = [*(first.get("tool_calls") or ()), *(second.get("tool_calls") or ())]
     texts = [text for text in (first.get("content"), second.get("content")) if text]
-    thoughts = [text for text in (first.get("thinking"), second.get("thinking")) if text]
+    thoughts = [text for text in map(_thought, (first, second)) if text]
+    second = {key: value for key, value in second.items() if key not in THINKING}
     value = {**rest, **second, "content": texts[0] if len(texts) == 1 else "\n".join(map(str, texts))}
     value |= {"tool_calls": calls} if calls else {}
     return value | ({"thinking": "\n".join(thoughts)} if thoughts else {})
 
 
+def _thought(message: dict[str, Any]) -> str:
+    """What a message says of its thinking, once where several names hold the same."""
+    texts = [message[key] for key in THINKING if isinstance(message.get(key), str)]
+    return "\n".join(dict.fromkeys(filter(None, texts)))
+
+
 def _renamed(message: dict[str, Any]) -> dict[str, Any]:
     """A message with its speaker under `role` and its words under `content`."""
-    if "role" not in message and "from" in message:
-        message = {"role": message["from"], **{key: value for key, value in message.items() if key != "from"}}
-    if "content" not in message and "value" in message:
-        message = {**message, "content": message["value"]}
-        del message["value"]
-    role = message.get("role")
-    return {**message, "role": _SPEAKERS.get(role.lower(), role.lower())} if isinstance(role, str) else message
+    for name, others in (("role", ("from", "speaker")), ("content", ("value", "text"))):
+        other = next((key for key in others if key in message), None)
+        if other and message.get(name) is None:
+            message = {name: message[other], **{key: value for key, value in message.items() if key != other}}
+    if isinstance(role := message.get("role"), str):
+        message = {**message, "role": SPEAKERS.get(role.lower(), role.lower())}
+    if isinstance(content := message.get("content"), dict) and message.get("role") not in ("tool", *RESULT_ROLES):
+        message = {**message, "content": [content]}
+    return message
 
 
 def _of_role(place: str, message: dict[str, Any], where: str) -> Iterator[Plain]:
@@ -128,21 +154,36 @@ def _of_role(place: str, message: dict[str, Any], where: str) -> Iterator[Plain]
             yield Plain(place, {**rest, "role": "assistant", "content": calls}, joins=True)
         else:
             yield Plain(place, {**rest, "role": "assistant", "content": "", "tool_calls": calls}, joins=True)
+    elif isinstance(content, list) and _has_results(content):
+        yield from _user_parts(place, {**message, "role": "user"}, content)
     elif role in RESULT_ROLES:
         yield Plain(place, {**message, "role": "tool"})
-    elif (
-        isinstance(content, list) and any(isinstance(part, dict) for part in content) and role in ("user", "assistant")
-    ):
-        yield from (_answer_parts if role == "assistant" else _user_parts)(place, message, content)
+    elif role == "assistant" and isinstance(content, list) and any(isinstance(part, dict) for part in content):
+        yield from _answer_parts(place, message, content)
     else:
-        yield Plain(place, _newer(message, f"{where}: {place}"))
+        newer = _newer(message, f"{where}: {place}")
+        yield Plain(place, _marked(newer), joins=role == "assistant" and bool(message.get("function_call")))
+
+
+def _has_results(content: list[Any]) -> bool:
+    """Whether parts hold the result of a tool."""
+    return any(isinstance(part, dict) and part.get("type") in _TOOL_RESULT for part in content)
+
+
+def _marked(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of the assistant, marked where it holds thinking alone."""
+    if message.get("role") != "assistant" or message.get("content") or message.get("tool_calls"):
+        return message
+    thought = _thought(message)
+    return {**message, "content": "", "_thought": True} if thought else message
 
 
 def _newer(message: dict[str, Any], place: str) -> dict[str, Any]:
     """A message without OpenAI's older `function_call`, and with a refusal as its text."""
     call, refusal = message.get("function_call"), message.get("refusal")
-    if isinstance(calls := message.get("tool_calls"), str) and calls:
-        message = {**message, "tool_calls": listed(calls, f"{place}.tool_calls")}
+    if calls := message.get("tool_calls"):
+        calls = [calls] if isinstance(calls, dict) else listed(calls, f"{place}.tool_calls", "calls")
+        message = {**message, "tool_calls": list(map(opened_call, calls))}
     if call:
         if message.get("tool_calls"):
             refuse(place, "calls in function_call and in tool_calls", "keep one of them")
@@ -167,7 +208,7 @@ def _calls(content: Any, place: str) -> list[Any] | str:
     if not calls:
         refuse(place, "expected a call, got nothing", 'write {"name": ..., "arguments": {...}}')
     try:
-        return [loose_value(call) if isinstance(call, str) and call.startswith("{") else call for call in calls]
+        return [opened_call(loose_value(call) if isinstance(call, str) else call) for call in calls]
     except RefusedJSON as error:
         refuse(place, f"expected a call as JSON ({error})", 'write {"name": ..., "arguments": {...}}')
 
@@ -196,7 +237,7 @@ def _user_parts(place: str, message: dict[str, Any], content: list[Any]) -> Iter
     """A message of the user in parts: results of tools, and what the user says."""
     waiting: list[Any] = []
     for number, part in enumerate(content):
-        if isinstance(part, dict) and part.get("type") in _TOOL_RESULT:
+        if _has_results([part]):
             if waiting:
                 yield Plain(place, {**message, "content": waiting})
                 waiting = []
@@ -210,7 +251,6 @@ def _user_parts(place: str, message: dict[str, Any], content: list[Any]) -> Iter
         yield Plain(place, {**message, "content": waiting})
 
 
-_PARTS = {"user": _user_parts, "assistant": _answer_parts}
 _ITEMS = ("message", "function_call", "function_call_output", "reasoning", "custom_tool_call")
 
 
@@ -232,8 +272,16 @@ def _item(place: str, item: dict[str, Any], where: str) -> Iterator[Plain]:
         )
 
 
-def listed(value: Any, place: str) -> list[Any]:
-    """A list of messages, perhaps as JSON text.
+def _decoded(text: str, place: str) -> Any:
+    """A message that is written as JSON text."""
+    try:
+        return loose_value(text)
+    except RefusedJSON as error:
+        refuse(place, f"expected a message, got text that is no JSON ({error})", "write an object")
+
+
+def listed(value: Any, place: str, what: str = "messages") -> list[Any]:
+    """A list of messages, or of what else is said, perhaps as JSON text.
 
     Raises:
         UserError: it is none.
@@ -242,9 +290,7 @@ def listed(value: Any, place: str) -> list[Any]:
         try:
             value = loose_value(value)
         except RefusedJSON as error:
-            refuse(
-                place, f"expected a list of messages, got text that is no JSON ({error})", "write a list of messages"
-            )
+            refuse(place, f"expected a list of {what}, got text that is no JSON ({error})", f"write a list of {what}")
     if not isinstance(value, list):
-        refuse(place, f"expected a list of messages, got {kind(value)}")
+        refuse(place, f"expected a list of {what}, got {kind(value)}")
     return value

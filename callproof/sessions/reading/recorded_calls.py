@@ -1,12 +1,14 @@
 """A call as a record holds it, and a message's own words on whether it is trained."""
 
+import contextlib
 from typing import Any
 
 from pydantic import ValidationError
 
-from callproof.calls import ToolCall
+from callproof.calls import RefusedJSON, ToolCall
 from callproof.records import explain
 
+from .loose import loose_value
 from .refusal import kind, refuse
 
 ARGUMENTS = ("arguments", "args", "parameters", "input", "kwargs")
@@ -26,6 +28,7 @@ CALL_KEYS = (
     "optional",
     *ARGUMENTS,
 )
+_FUNCTION_KEYS = ("name", "accept", "optional", *ARGUMENTS)
 _CALL_TYPES = ("function", "tool_call", "tool_use", "function_call", None)
 
 
@@ -43,17 +46,53 @@ def recorded_call(place: str, value: Any) -> ToolCall:
     unknown += [
         f"function.{key}"
         for key in function
-        if function is not value and key not in ("name", "accept", "optional", *ARGUMENTS)
+        if function is not value and key not in _FUNCTION_KEYS and function[key] is not None
     ]
     if unknown:
         refuse(f"{place}.{unknown[0]}", "unknown key", f"keys of a call: {', '.join(CALL_KEYS)}")
     if value.get("type") not in _CALL_TYPES:
         refuse(f"{place}.type", f"expected a call of a function, got {value['type']!r}"[:200])
-    held = [key for key in ARGUMENTS if function.get(key) not in (None, "")]
-    if len(held) > 1 and any(function[key] != function[held[0]] for key in held):
+    written = {key: _arguments(function.get(key)) for key in ARGUMENTS}
+    held = [key for key in ARGUMENTS if written[key] is not None]
+    if len(held) > 1 and any(written[key] != written[held[0]] for key in held):
         refuse(place, f"its arguments differ in {' and '.join(held)}", "keep one of them")
     name = inner if isinstance(inner, str) and "name" not in value else function.get("name")
     try:
-        return ToolCall.model_validate({"name": name, "arguments": function[held[0]] if held else {}})
+        return ToolCall.model_validate({"name": name, "arguments": written[held[0]] if held else {}})
     except ValidationError as error:
         refuse(place, explain(error))
+
+
+def opened_call(value: Any) -> Any:
+    """A call that is written as JSON text, or whose `function` is, as an object; anything else as it is."""
+    value = _object(value)
+    return (
+        {**value, "function": _object(value["function"])} if isinstance(value, dict) and "function" in value else value
+    )
+
+
+def _object(value: Any) -> Any:
+    """The object that a JSON text holds; any other value as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with contextlib.suppress(RefusedJSON):
+            return loose_value(value)
+    return value
+
+
+def _arguments(value: Any) -> Any:
+    """Arguments, those in JSON text as text; None where there are none, as null and empty text say.
+
+    Text of JSON text is opened once, and an object that Python printed is decoded.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text in ("", "null", "None"):
+        return None
+    if text.startswith('"'):
+        with contextlib.suppress(RefusedJSON):
+            inner = loose_value(text)
+            return _arguments(inner) if isinstance(inner, str) and inner.lstrip().startswith("{") else value
+    if text.startswith("{'"):
+        return _object(text)
+    return value

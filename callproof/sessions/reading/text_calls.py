@@ -39,6 +39,8 @@ _BLOCKS = {
     "json": re.compile(r"\A\s*(?P<calls>[\[{].*[\]}])\s*\Z", re.DOTALL),
     "fenced": re.compile(r"\A\s*```(?:json|tool_call|tool_code)?\s*(?P<calls>[\[{].*[\]}])\s*```\s*\Z", re.DOTALL),
 }
+_ONLY_CALLS = re.compile(r"\s*\[\s*[A-Za-z][^()\[\]{}'\"=,:]*\(\s*[A-Za-z_]\w*\s*=.*\)\s*\]\s*", re.DOTALL)
+_CALLED = re.compile(r"(?:\A\s*\[|\)\s*,)\s*([A-Za-z][^()\[\]{}'\"=,:]*)\(")
 _QUOTED_ARGUMENTS = re.compile(r"(\"arguments\"\s*:\s*)'(.*)'(\s*\}\s*)\Z", re.DOTALL)
 
 
@@ -63,6 +65,8 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
     if not any(mark in content for mark in _OPENINGS):
         return TextCalls(content, [])
     hidden, quoted = _hide_quoted(content)
+    if tools:
+        tools = {**{name: {} for name in _unknown_names(hidden)}, **tools}
     hidden, names = _plain_names(hidden, tools)
     known = {**tools, **{plain: tools[name] for plain, name in names.items()}}
     read = _read(f"{place}.content", hidden, known, quoted)
@@ -216,6 +220,14 @@ def _show_in_values(value: Any, quoted: list[str]) -> Any:
     if isinstance(value, list):
         return [_show_in_values(entry, quoted) for entry in value]
     return _show_quoted(value, quoted) if isinstance(value, str) else value
+
+
+def _unknown_names(text: str) -> list[str]:
+    """The tools that a text calls which is a Python list of calls with named arguments and nothing else.
+
+    Such a text is no prose, whether the session has the tools or not.
+    """
+    return [match.strip() for match in _CALLED.findall(text)] if _ONLY_CALLS.fullmatch(text) else []
 
 
 def _plain_names(text: str, tools: Tools) -> tuple[str, dict[str, str]]:

@@ -46,15 +46,9 @@ def brought_tools(value: Any, where: str) -> Brought:
         UserError: no tools, a tool without a name, or a name twice.
     """
     try:
-        tools = loose_value(value) if isinstance(value, str) and value.strip() else value
-        if isinstance(value, str) and not value.strip():
-            tools = []
+        return _of_text(value) if isinstance(value, str) else _of_value(value)
     except RefusedJSON as error:
-        tools = _lines(value) or refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
-    if not isinstance(tools, list | dict):
-        refuse(f"{where}: tools", f"expected a list of tools, got {kind(tools)}")
-    try:
-        return _brought(json.dumps(tools))
+        refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
 
@@ -69,6 +63,29 @@ def is_tool(value: Any) -> bool:
     if not isinstance(value.get("name"), str) or schema is None:
         return False
     return "description" in value or not schema or "properties" in schema or is_bare(schema)
+
+
+@lru_cache(maxsize=256)
+def _of_text(text: str) -> Brought:
+    try:
+        return _of_value(_opened(text))
+    except RefusedJSON as error:
+        tools = _lines(text)
+        if not tools:
+            raise error from None
+        return _of_value(tools)
+
+
+def _of_value(tools: Any) -> Brought:
+    if not isinstance(tools, list | dict):
+        raise BadCatalog("", f"expected a list of tools, got {kind(tools)}", "write a list of tools")
+    return _brought(json.dumps(tools))
+
+
+def _opened(text: str) -> Any:
+    """The value of JSON text, or of JSON text of that; empty text is no tools."""
+    value = loose_value(text) if text.strip() else []
+    return loose_value(value) if isinstance(value, str) and value.lstrip().startswith(("[", "{")) else value
 
 
 def _lines(text: str) -> list[Any] | None:

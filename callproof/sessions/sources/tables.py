@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from callproof.console import say_once
 from callproof.errors import UserError
 
 from ..reading.loose import as_json
@@ -12,7 +13,7 @@ from ..reading.loose import as_json
 _ROWS = 64
 """Rows of Parquet that are held at a time."""
 
-_FREE = ("arguments", "parameters", "input_schema", "inputSchema")
+_FREE = ("arguments", "args", "kwargs", "parameters", "input", "input_schema", "inputSchema")
 """Fields whose keys differ from row to row."""
 
 
@@ -56,7 +57,7 @@ def parquet_rows(file: Any, path: str) -> Iterator[tuple[int, Any]]:
     """(row from 1, record) of each row of a Parquet file.
 
     Raises:
-        UserError: pyarrow is not installed, no Parquet, or columns of structs in which absent and null are the same.
+        UserError: pyarrow is not installed, or no Parquet.
     """
     try:
         import pyarrow
@@ -66,32 +67,43 @@ def parquet_rows(file: Any, path: str) -> Iterator[tuple[int, Any]]:
         raise UserError(path, problem, "pip install pyarrow") from None
     try:
         table = parquet.ParquetFile(file)
-        refuse_structs(table.schema_arrow, path)
+        unfilled = Unfilled(table.schema_arrow, path)
         number = 0
         for batch in table.iter_batches(batch_size=_ROWS):
             for row in batch.to_pylist():
                 number += 1
-                yield number, {key: as_json(value) for key, value in row.items()}
+                yield number, {key: as_json(value) for key, value in unfilled.row(row).items()}
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(path, f"cannot be read as Parquet ({reason})", "write it again") from None
 
 
-def refuse_structs(schema: Any, source: str) -> None:
-    """Refuse columns of structs where the keys differ from row to row: Arrow gives all rows the same, filled with null.
+class Unfilled:
+    """Takes the nulls out of rows that Arrow filled in: it gives all structs of a column the same keys.
+
+    In schemas and arguments, whose keys differ from row to row, null and absent cannot be told apart any more: null is
+    taken for absent there, and the columns are named once.
 
     Args:
         schema: of pyarrow.
-        source: for errors.
-
-    Raises:
-        UserError: such a column.
+        source: for what is said.
     """
-    for field in schema:
-        _refuse(field, source, field.name)
+
+    def __init__(self, schema: Any, source: str) -> None:
+        self._paths = [path for field in schema for path in _free_structs(field, (field.name,))]
+        if self._paths:
+            names = ", ".join(".".join(path) for path in self._paths)
+            say_once(f"{source}: null is taken for absent in {names}: structs of Arrow cannot tell them apart")
+
+    def row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row without them."""
+        for path in self._paths:
+            row = _emptied(row, path)
+        return row
 
 
-def _refuse(field: Any, source: str, path: str) -> None:
+def _free_structs(field: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The paths of the structs whose keys differ from row to row."""
     from pyarrow import types
 
     kind = field.type
@@ -99,8 +111,19 @@ def _refuse(field: Any, source: str, path: str) -> None:
         kind = kind.value_type
     if not types.is_struct(kind):
         return
-    if path.rsplit(".", 1)[-1] in _FREE:
-        problem = f"column {path} holds structs, in which Arrow makes absent and null the same"
-        raise UserError(source, problem, "store it as JSON text, or with the feature type Json")
+    if path[-1] in _FREE:
+        yield path
+        return
     for inner in kind:
-        _refuse(inner, source, f"{path}.{inner.name}")
+        yield from _free_structs(inner, (*path, inner.name))
+
+
+def _emptied(value: Any, path: tuple[str, ...]) -> Any:
+    """A value with no null in the objects under a path, at any depth."""
+    if isinstance(value, list):
+        return [_emptied(item, path) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if path:
+        return {**value, path[0]: _emptied(value.get(path[0]), path[1:])}
+    return {key: _emptied(item, ()) for key, item in value.items() if item is not None}

@@ -1,11 +1,11 @@
-// One of the two conversations: its model, its messages as the server wrote them, and which calls wait for a result.
+// One of the conversations: its model, its messages as the server wrote them, and which calls wait for a result.
 
 class Side {
   constructor(data, number) {
     this.number = number;
-    this.model = data.pair[number];
+    this.model = data.sides[number];
     this.log = h("div", { class: "log", "aria-live": "polite" });
-    const picker = select(number ? "right" : "left", data.served.map((name) => [name, name]), (name) => { this.model = name; });
+    const picker = select(data.sides.length === 1 ? "model" : number ? "right" : "left", data.served.map((name) => [name, name]), (name) => { this.model = name; });
     picker.querySelector("select").value = this.model;
     this.element = h("section", { class: "panel side" }, picker, this.log);
     this.clear();

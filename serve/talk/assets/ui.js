@@ -1,5 +1,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
-const sides = [new Side(data, 0), new Side(data, 1)];
+const sides = data.sides.map((_, number) => new Side(data, number));
+const both = sides.length > 1;
 let session = newSession();
 let busy = false;
 
@@ -63,20 +64,20 @@ function startAnew() {
 function draw() {
   const waiting = sides.filter((side) => side.waiting);
   const names = [...new Set(waiting.map((side) => side.waiting.name))];
-  const wanted = waiting.length ? `result of ${names.join(" and of ")}` : "message to both";
+  const wanted = waiting.length ? `result of ${names.join(" and of ")}` : both ? "message to both" : "message";
   document.getElementById("wanted").replaceChildren(...visible(wanted));
   document.getElementById("session").textContent = session;
   send.disabled = busy;
   skip.hidden = busy || !waiting.length;
   retry.hidden = busy || !sides.some(unanswered);
-  send.textContent = waiting.length ? "give to both" : "send";
+  send.textContent = !waiting.length ? "send" : both ? "give to both" : "give";
 }
 
 const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 document.getElementById("page").replaceChildren(
   h("h1", {}, visible(data.name)),
   h("dl", { class: "facts" }, fact("endpoint", visible(data.endpoint)), fact("tools", String(data.tools)), fact("session", h("code", { id: "session" }))),
-  h("div", { class: "sides" }, sides.map((side) => side.element)),
+  h("div", { class: both ? "sides" : "sides single" }, sides.map((side) => side.element)),
   form,
   h("footer", {}, "Each side is sent its own conversation; calls are checked against the catalog of the configuration."),
 );

@@ -12,6 +12,7 @@ from fake_endpoint import FakeEndpoint, Script
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import run_program
+from raw_server import server
 
 from callproof.calls import Completion, NoCompletion, StreamedCompletion
 from callproof.endpoint import Endpoint, Reply, api_key_from, request, require_models, without_credentials
@@ -381,8 +382,16 @@ def test_a_refused_api_key_is_a_user_error() -> None:
 
 
 def test_a_server_that_is_no_endpoint_is_a_user_error() -> None:
-    with FakeEndpoint() as fake, pytest.raises(UserError, match="no OpenAI-compatible endpoint"):
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"
+    serving = server(lambda client, _: client.sendall(page))
+    with serving as (url, _), pytest.raises(UserError, match="no OpenAI-compatible endpoint"):
+        check_models(url, ["tiny"])
+
+
+def test_a_server_that_lists_no_models_gets_the_names_that_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeEndpoint() as fake:
         check_models(fake.url + "/elsewhere", ["tiny"])
+    assert "lists no models (HTTP 404), so names are taken as they are given" in capsys.readouterr().err
 
 
 KEYS = ["choices", "message", "delta", "content", "tool_calls", "usage", "index", "function", "finish_reason", "error"]

@@ -77,7 +77,7 @@ WANTED: dict[str, list[str]] = {
     "result_parts.jsonl": [TOOLS, ASKED, CALL, "tool: 24\ndry", "assistant: 24 degrees."],
     "rows.parquet": [TOOLS, *PLAIN],
     "sharegpt_weight.jsonl": ["user: Hi", "assistant: Hello"],
-    "smoltalk2.jsonl": PLAIN,
+    "smoltalk2.jsonl": ["system: x", *PLAIN],
     "swift_toolcall.jsonl": [TOOLS, *CALLED],
     "tau_traj.jsonl": [WEATHER, *CALLED],
     "text_mentions_tag.jsonl": ["user: What does <tool_call> mean?", "assistant: The tag `<tool_call>` opens a call."],

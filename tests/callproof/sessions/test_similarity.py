@@ -115,3 +115,12 @@ def test_time_grows_as_the_number_of_sessions_even_where_all_are_alike(alike: bo
 def test_shingles_are_sorted_and_distinct() -> None:
     found = shingles(talk(random.Random(1).choices(WORDS[:3], k=500)))
     assert np.all(found[1:] > found[:-1])
+
+
+def test_shingles_in_a_file_are_those_that_were_taken(monkeypatch) -> None:
+    monkeypatch.setattr("callproof.sessions.similarity._HELD", 64)
+    talks = [talk(random.Random(seed).choices(WORDS, k=40)) for seed in range(5)]
+    corpus = Corpus(talks)
+    assert all((corpus.shingles(number) == shingles(one)).all() for number, one in enumerate(talks))
+    assert (corpus.part([3, 1]).shingles(0) == shingles(talks[3])).all()
+    assert [(pair.number, pair.other) for pair in Corpus([*talks, talks[2]]).duplicates()] == [(5, 2)]

@@ -103,7 +103,7 @@ SPOILED: dict[str, tuple[bytes, str]] = {
     "a tool without name": (said(USER, ANSWER, tools=[{"type": "function"}]), ":2: tools: tool 0 has no `function`"),
     "a tool twice": (said(USER, ANSWER, tools=[TOOL, TOOL]), ":2: tools: Value error, 2 tools have the name 'find'"),
     "tags of a wrong type": (said(USER, ANSWER, tags="a"), ":2: tags: "),
-    "unknown speaker": (b'{"conversations": [{"from": "bot", "value": "x"}]}', ":2: conversations.0.from: expected"),
+    "unknown speaker": (b'{"conversations": [{"from": "me", "value": "x"}]}', ":2: conversations.0.from: expected"),
     "a value that is no text": (b'{"conversations": [{"from": "human", "value": 5}]}', "conversations.0.content: exp"),
     "a catalog in the text cut off": (
         b'{"system": "<tools>[{</tools>", "messages": [{"role": "user", "content": "x"}]}',

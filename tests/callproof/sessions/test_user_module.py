@@ -1,5 +1,6 @@
 """Code of a user gives sessions, and its mistakes are one line with the place in that code."""
 
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -82,3 +83,16 @@ def test_a_module_that_takes_a_split_gives_both_and_has_options_of_its_own(tmp_p
     config = config.model_copy(update={"data": config.data.model_copy(update={"options": {"count": 2}})})
     ids = {split: [session.session_id for _, session in split_sessions(config, split)] for split in ("train", "eval")}
     assert ids == {"train": ["train-0", "train-1"], "eval": ["eval-0", "eval-1"]}
+
+
+def test_a_module_in_the_working_directory_is_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"module_{uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text("def build_sessions(config):\n    yield {'input': 'a', 'response': 'b'}\n")
+    (tmp_path / "json.py").write_text("1 / 0")
+    config = RunConfig.model_validate({"name": "demo", "data": {"load_module": name}})
+    monkeypatch.setattr("sys.path", [place for place in sys.path if place not in ("", str(Path.cwd()))])
+    with pytest.raises(UserError, match=f"No module named '{name}'"):
+        list(split_sessions(config, "train"))
+    monkeypatch.chdir(tmp_path)
+    assert [session.session_id for _, session in split_sessions(config, "train")] == [f"{name}:1"]
+    assert sys.path[-1] == str(tmp_path)

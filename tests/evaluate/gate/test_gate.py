@@ -172,7 +172,31 @@ def test_a_blessed_run_is_the_baseline_by_its_name(run, capsys):
     assert verdict(other)["baseline"] == {"run": "runs/baselines/best", "run_id": "one", "model": "good"}
     assert main(["bless", str(other), "--as", "best"]) == 0
     assert gate("best", "other") == 0
-    assert sorted(path.name for path in Path("runs/baselines").iterdir()) == ["best"]
+
+
+def test_bless_says_what_it_replaces_and_keeps_it_as_a_baseline_with_another_name(run, capsys):
+    one, other = run("one", "good"), run("other", "bad")
+    assert main(["bless", str(one), "--as", "best"]) == 0
+    assert "replaces" not in capsys.readouterr().err
+    assert main(["bless", str(other), "--as", "best"]) == 0
+    told = capsys.readouterr()
+    kept = Path(json.loads(told.out.splitlines()[-1])["kept"])
+    assert f"it replaces good of one, which is kept as '{kept.name}'" in told.err
+    assert kept.name.startswith("best.20")
+    assert sorted(path.name for path in Path("runs/baselines").iterdir()) == ["best", kept.name]
+    assert (kept / "outcomes.jsonl").read_bytes() == (one / "outcomes.jsonl").read_bytes()
+    assert (gate(kept.name, other), gate("best", other)) == (1, 0)
+    assert main(["bless", str(one), "--as", "best"]) == 0
+    assert len(list(Path("runs/baselines").iterdir())) == 3
+
+
+def test_a_baseline_that_cannot_be_read_is_replaced_and_kept_all_the_same(run, capsys):
+    one = run("one", "good")
+    assert main(["bless", str(one), "--as", "best"]) == 0
+    Path("runs/baselines/best/baseline.json").write_text("{")
+    assert main(["bless", str(one), "--as", "best"]) == 0
+    assert "it replaces a baseline that cannot be read, which is kept as 'best.20" in capsys.readouterr().err
+    assert gate("best", one) == 0
 
 
 def test_an_unfinished_run_cannot_be_blessed(run):

@@ -91,7 +91,7 @@ class Bare(FakeEndpoint):
 def test_raw_is_refused_where_it_cannot_be_had(make_domain, refused, parser):
     domain = make_domain(parser, sessions=2, serve={"tool_call_parser": parser})
     with Bare("Hello.", template=None) as fake:
-        line = refused("--endpoint", fake.url, "--config", domain.config, "--model", "tiny")
+        line = refused("--endpoint", fake.url, "--config", domain.config, "--model", "tiny", "--channel", "raw")
         assert "takes calls out of the raw text" in line
         assert line.endswith("use --channel served")
         assert replay(domain, fake.url, "--channel", "served") == 0

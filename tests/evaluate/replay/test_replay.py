@@ -3,7 +3,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from fake_endpoint import FakeEndpoint, Script, prompt_tokens
+from fake_endpoint import FakeEndpoint, Script
 from oracles import outcomes_of
 from weather import Domain, call, right, wrong
 
@@ -230,9 +230,10 @@ def test_the_format_of_the_configuration_is_the_one_that_is_scored(make_domain, 
 def test_a_format_that_cannot_be_read_here_is_refused_on_the_raw_channel_alone(make_domain, refused):
     domain = make_domain(serve={"tool_call_parser": "step3"})
     with FakeEndpoint(served) as fake:
-        words = ["--endpoint", fake.url, "--config", domain.config, "--model", "tiny"]
+        words = ["--endpoint", fake.url, "--config", domain.config, "--model", "tiny", "--channel", "raw"]
         assert "serve.tool_call_parser: 'step3' is no format that can be read here" in refused(*words)
-        assert replay(domain, fake.url, "--channel", "served") == 0
+        assert replay(domain, fake.url) == 0
+    assert Run(domain.runs / "r").info().identity.channel == "served"
 
 
 def test_an_answer_that_the_server_gave_up_is_asked_again_and_kept_with_its_words(domain):
@@ -297,18 +298,6 @@ def test_a_template_without_the_catalog_is_warned_of(domain, capsys):
     info = Run(domain.runs / "r").info()
     assert (info.catalog_in_prompt, info.warnings[0] in capsys.readouterr().err) == (False, True)
     assert "does not hold the turn's tools" in info.warnings[0]
-
-
-def test_a_server_that_leaves_the_tools_out_of_raw_prompts_is_warned_of(domain, capsys):
-    def answer(payload: dict[str, Any]) -> Script:
-        bare = {"messages": payload["messages"]}
-        return Script(right(payload), usage={"prompt_tokens": len(prompt_tokens(bare))})
-
-    with FakeEndpoint(answer) as fake:
-        replay(domain, fake.url, "--limit-sessions", "1")
-    [warning] = Run(domain.runs / "r").info().warnings
-    assert "--exclude-tools-when-tool-choice-none" in warning
-    assert warning in capsys.readouterr().err
 
 
 def test_a_server_without_tokenize_is_asked_all_the_same(domain):

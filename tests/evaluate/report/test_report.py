@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Page, browser
-from weather import TOOLS, call, right, session
+from report_runs import gold, make_run
+from weather import call
 
-from callproof.catalog import Catalog
-from callproof.config import RunConfig
-from callproof.config.run_config import DataConfig
-from callproof.scoring import Answer, judge
-from callproof.sessions import Session
-from callproof.turns import Turn, catalog_of, conversation
-from callproof.turns.turns import session_turns
-from evaluate.report import publish
-from evaluate.runs import OutcomeLog, Run, RunInfo, identify, now, write_turns
+from evaluate.runs import Run
 
 HOSTILE = [
     "</script><script>document.title = 'owned'</script>",
@@ -29,32 +22,6 @@ HOSTILE = [
     call("get_weather", city="<b>bold</b>"),
 ]
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-
-
-def make_run(path: Path, sessions: int, answers: dict[str, Callable[[Turn], str]], **told: object) -> Run:
-    """A run whose models answer as told; `told` are further fields of run.json."""
-    config, catalog = RunConfig(name="weather", data=DataConfig(domain=path)), Catalog.from_wire(TOOLS)
-    made = (Session.model_validate(session(number)) for number in range(sessions))
-    shown = ((each, conversation(each, "Tell the weather.", catalog, config.prompt)) for each in made)
-    turns = [turn for each, whole in shown for turn in session_turns(each, whole, config)]
-    info = RunInfo.model_validate({
-        "run_id": path.name, "name": "weather", "models": tuple(answers), "identity": identify(turns, {}, "raw"),
-        "turns": len(turns), "sessions": sessions, "started": now(), "finished": now(), **told,
-    })  # fmt: skip
-    run = Run(path)
-    with run:
-        write_turns(run.turns_path, turns)
-        run.write_info(info)
-        with OutcomeLog(run.outcomes_path) as log:
-            for turn in turns:
-                for model, answer in answers.items():
-                    log.append(judge(turn, Answer(text=answer(turn)), model, catalog_of(turn)))
-        publish(run)
-    return run
-
-
-def gold(turn: Turn) -> str:
-    return right({"messages": turn.messages})
 
 
 def visit(run: Run, look: Callable[[Page], Awaitable[None]], profile: Path, **how: object) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from browser import Page
-from test_report import gold, make_run, needs_browser, visit
+from report_runs import clumsy, gold, make_run, shy
+from test_report import needs_browser, visit
 from weather import call
 
 from callproof.errors import UserError
@@ -21,25 +22,6 @@ from evaluate.report import publish
 from evaluate.runs import Run
 
 EVIL = "\u202e</script><img src=x onerror=\"document.title='owned'\">[x](javascript:alert(1))\u0007"
-
-
-def session_of(turn: Turn) -> int:
-    return int(turn.session_id.removeprefix("weather-"))
-
-
-def clumsy(turn: Turn) -> str:
-    """Right on every third session; else a wrong city, an extra argument, or a call where none is due."""
-    number = session_of(turn)
-    if number % 3 == 0:
-        return gold(turn)
-    if not turn.gold:
-        return "<tool_call>{" if number % 3 == 1 else call("get_weather", city="Thanks")
-    return call("get_weather", city="Nowhere") if number % 3 == 1 else call("get_weather", city="Nowhere", hour=number)
-
-
-def shy(turn: Turn) -> str:
-    """Right on the first four sessions, and then says no more."""
-    return gold(turn) if session_of(turn) < 4 else "Hm."
 
 
 def hostile_arguments(_: Turn) -> str:

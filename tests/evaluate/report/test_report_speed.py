@@ -7,7 +7,8 @@ import asyncio
 from pathlib import Path
 
 from browser import Page, browser
-from test_report import gold, make_run, needs_browser
+from report_runs import gold, make_run
+from test_report import needs_browser
 from weather import call
 
 from callproof.turns import Turn

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from fake_endpoint import Script
 from fake_vllm import FakeVLLM, weights_answer
+from other_servers import OtherServer
 from programs import run_program
 
 from callproof.config import RunConfig, load
@@ -83,7 +84,7 @@ def slow(payload: dict[str, Any], fake: FakeVLLM) -> Script:
 
 
 def without_tokens(payload: dict[str, Any], fake: FakeVLLM) -> Script:
-    return Script(**{**weights_answer(payload, fake).__dict__, "logprob": None})
+    return Script(**{**unapplied(payload, fake).__dict__, "logprob": None})
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -94,7 +95,6 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "another limit": ("length_limit", {"max_model_len": 2048}, "max_model_len is 2048, planned 4096"),
     "prompts are cut": ("length_limit", {"truncates": True}, "HTTP 200, as one of 10 tokens"),
     "an adapter without effect": ("adapters_applied", {"answer": unapplied}, "all 6 turns exactly like the base"),
-    "no token ids": ("adapters_applied", {"answer": without_tokens}, "is the server vLLM?"),
     "base rows with other weights": ("isolation", {"answer": contaminated}, "of tiny (on a CPU, keep"),
     "a parser that finds nothing": ("channels_agree", {"answer": misparsed}, "have other calls"),
     "streams that differ": ("streaming_agrees", {"answer": other_when_streamed}, "differ when streamed"),
@@ -133,7 +133,12 @@ def test_every_check_has_a_fault_that_fails_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "options"), [("prefix_cache", {"cached": None}), ("catalog_in_prompt", {"template": None})]
+    ("check", "options"),
+    [
+        ("prefix_cache", {"cached": None}),
+        ("catalog_in_prompt", {"template": None}),
+        ("adapters_applied", {"answer": without_tokens}),
+    ],
 )
 def test_what_the_server_does_not_tell_is_unknown_and_no_failure(
     check: str, options: dict[str, Any], config: RunConfig
@@ -142,6 +147,20 @@ def test_what_the_server_does_not_tell_is_unknown_and_no_failure(
         diagnosis = diagnosis_of(config, fake.url)
     assert statuses(diagnosis)[check] == "unknown"
     assert diagnosis.exit_code == EXIT_PASS
+
+
+def test_a_server_of_another_make_fails_no_check_for_what_it_lacks(config: RunConfig) -> None:
+    def answer(payload: dict[str, Any]) -> str:
+        arguments = {"weights": payload["model"]}
+        return f"<tool_call>{json.dumps({'name': 'note', 'arguments': arguments})}</tool_call>"
+
+    with OtherServer(answer, ["tiny", *ADAPTERS], parses="always", lists=404, streams=False) as fake:
+        diagnosis = diagnosis_of(config, fake.url)
+    found = statuses(diagnosis)
+    assert {check for check, status in found.items() if status == "failed"} <= {"unknown_model_refused", "length_limit"}
+    assert (found["adapters_applied"], found["isolation"]) == ("ok", "ok")
+    assert {found[check] for check in ("models_and_parents", "channels_agree", "streaming_agrees")} == {"unknown"}
+    assert "calls come parsed although tool_choice is none" in seen(diagnosis, "channels_agree")
 
 
 def test_a_server_that_cannot_be_asked_is_no_failed_check(config: RunConfig) -> None:

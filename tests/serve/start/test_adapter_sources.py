@@ -235,3 +235,22 @@ def test_a_base_that_cannot_be_compared_is_refused() -> None:
 def test_names_may_have_an_owner() -> None:
     write_adapter("cars", folder=Path("lora"))
     assert plan_of("owner/cars=lora").adapters[0].name == "owner/cars"
+
+
+def test_a_parser_may_be_named_for_adapters_without_a_configuration() -> None:
+    write_adapter("cars")
+    write_manifest("cars")
+    write_adapter("bare", folder=Path("bare"))
+    plan = plan_of("carsales=outputs/cars", "bare=bare", tool_call_parser="xlam", host="0.0.0.0")
+    assert (plan.options["tool-call-parser"], plan.options["enable-auto-tool-choice"]) == ("xlam", True)
+    assert plan.host == "0.0.0.0"
+
+
+def test_a_manifest_cannot_have_code_of_the_base_trusted() -> None:
+    write_adapter("cars")
+    write_manifest("cars")
+    manifest = Path("outputs/cars/manifest.json")
+    values = json.loads(manifest.read_text())
+    values["config"]["model"] = {**values["config"].get("model", {}), "trust_remote_code": True}
+    manifest.write_text(json.dumps(values))
+    assert "trust-remote-code" not in plan_of("cars=outputs/cars").options

@@ -57,6 +57,16 @@ def test_auto_dtype_is_float32_on_a_cpu_alone(device: Device, dtype: str, expect
     assert make_plan([write_config("cars", serve={"dtype": dtype})], device).options["dtype"] == expected
 
 
+def test_code_of_the_base_is_trusted_where_the_configuration_says_so_and_nowhere_else() -> None:
+    write_adapter("cars")
+    trusted = write_config("cars", model={"trust_remote_code": True})
+    assert make_plan([trusted], "gpu").options["trust-remote-code"] is True
+    assert "trust-remote-code" not in make_plan([write_config("cars")], "gpu").options
+    write_adapter("cover")
+    with pytest.raises(UserError, match=r"model\.trust_remote_code is 'False', but .* has 'True'"):
+        make_plan([trusted, write_config("cover")], "gpu")
+
+
 def test_the_kv_cache_is_given_in_bytes_on_a_cpu_alone() -> None:
     assert plan_of("cars").options["kv-cache-memory-bytes"] == 2 * 2**30
     assert "kv-cache-memory-bytes" not in make_plan([write_config("cars")], "gpu").options

@@ -13,7 +13,7 @@ import pytest
 
 from callproof.errors import UserError
 from serve.start import Server, check_port
-from serve.start.process import cause, last_line
+from serve.start.process import PHASES, cause, last_line, phase_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -94,7 +94,7 @@ def nothing(_: float, __: str) -> None:
     pass
 
 
-def test_a_server_is_ready_when_it_is_healthy_and_its_progress_shows_the_log(
+def test_a_server_is_ready_when_it_is_healthy_and_its_progress_names_the_phase(
     command: Callable[[str], list[str]], port: int, tmp_path: Path
 ) -> None:
     lines: list[str] = []
@@ -229,3 +229,44 @@ def test_the_cause_is_the_error_that_began_it(text: str, expected: str, tmp_path
     log.write_text(text)
     assert cause(log) == expected
     assert last_line(log) in text
+
+
+LOG = [
+    "non-default args: {'lora_modules': [..]}",
+    "Initializing a V1 LLM engine (v0.32.0) with config: model='models/tiny'",
+    "Starting to load model models/tiny...",
+    "Loading safetensors checkpoint shards: 100% Completed | 1/1",
+    "Loading weights took 0.01 seconds",
+    "torch.compile takes 12.1 s in total",
+    "CPU KV cache size: 262,144 tokens, Maximum concurrency for 4,096 tokens per request: 64.00x",
+    "init engine (profile, create kv cache, warmup model) took 0.89 s",
+    "Loaded new LoRA adapter: name 'car_sales', path 'outputs/car_sales/adapter'",
+    "Starting vLLM server on http://127.0.0.1:8000",
+    "Route: /docs, Methods: GET, HEAD",
+]
+
+
+def test_the_phases_of_a_start_are_read_from_vllms_log_by_name() -> None:
+    names = [PHASES[phase_of(LOG[: end + 1])][0] for end in range(len(LOG))]
+    assert names == [
+        *["starting its processes"] * 2,
+        *["loading weights"] * 2,
+        *["profiling and compiling"] * 2,
+        "warming up",
+        *["loading adapters"] * 2,
+        *["opening the port"] * 2,
+    ]
+
+
+def test_a_start_tells_its_phases_and_how_long_they_took(
+    command: Callable[[str], list[str]], port: int, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", OWNER, str(port), str(tmp_path / "log"), *command("good")]
+    owner = subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == f"ready http://127.0.0.1:{port}\n"
+    owner.send_signal(signal.SIGINT)
+    told = owner.communicate(timeout=20)[1]
+    assert "starting vLLM: loading weights (after " in told
+    assert "\nstarting vLLM: " in told.replace("(after", "")
+    assert "ready after " in told

@@ -1,12 +1,13 @@
 """How far a run is, as those who watch it read it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from callproof.config import load
-from train.loop.progress import FILE, Progress, read_progress, write_progress
+from train.loop.progress import FILE, Pace, Progress, read_progress, write_progress
 
 pytest_plugins = ["small_run_plugin"]
 
@@ -50,3 +51,40 @@ def test_the_display_ends_however_the_training_ends(
     with pytest.raises(KeyboardInterrupt):
         train_adapter(load(small_run(train={"max_steps": 2})))
     assert ended == ["ended"]
+
+
+def test_the_pace_tells_steps_tokens_a_second_time_left_and_loss() -> None:
+    now, tokens = [50.0], [0]
+    pace = Pace(10, lambda: tokens[0], lambda: now[0])
+    assert pace.tell(10, 110) == "10 of 110 steps"
+    now[0], tokens[0], pace.loss = 70.0, 16_240, 0.4123
+    # ten steps in twenty seconds: the ninety that are left take 180
+    assert pace.tell(20, 110) == "20 of 110 steps, 812 tokens/s, 3 min 00 s left, loss 0.412"
+    assert pace.tell(110, 110).startswith("110 of 110 steps, 812 tokens/s, 0 s left")
+
+
+def test_a_training_names_each_of_its_phases_and_counts_its_tokens(
+    small_run: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callproof.console import progress
+    from train.loop.run import run
+
+    monkeypatch.setattr(progress, "_SAY_EACH_S", 0.0)
+    run(load(small_run(train={"max_steps": 2})))
+    text = capsys.readouterr().err
+    phases = re.findall(r"small: ([^:]*) \(after \d+ s\)", text)
+    assert phases == [
+        "reading and checking sessions",
+        "checking the machine",
+        "loading the tokenizer",
+        "encoding rows, and importing libraries meanwhile",
+        "reading the eval turns",
+        "loading the base",
+        "training",
+        "measuring the loss",
+        "writing and checking the adapter",
+        "writing the prompts of the eval turns",
+    ]
+    rates = re.findall(r"training: 2 of 2 steps, ([\d,]+) tokens/s, 0 s left, loss \d\.\d{3}", text)
+    assert int(rates[-1].replace(",", "")) > 0
+    assert re.search(r"small: \d+ s: .*training \d+", text)

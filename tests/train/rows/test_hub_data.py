@@ -58,18 +58,16 @@ def test_json_columns_keep_tools_that_differ(tmp_path: Path) -> None:
     assert [session.record()["tools"] for _, session in read_sessions(str(folder), read_records)] == tools
 
 
-@pytest.mark.parametrize(
-    ("row", "column"),
-    [
-        ({"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": {"x": 1}}]}]},
-         "messages.tool_calls.arguments"),
-        ({"input": "a", "response": "b", "tools": [{"name": "f", "parameters": {"type": "object"}}]},
-         "tools.parameters"),
-    ],
-)  # fmt: skip
-def test_structs_whose_keys_differ_are_refused(tmp_path: Path, row: dict[str, Any], column: str) -> None:
-    with pytest.raises(UserError, match=f"column {column} holds structs, in which Arrow"):
-        list(read_records(saved(tmp_path, [row])))
+def test_what_arrow_fills_into_structs_whose_keys_differ_is_taken_out(tmp_path: Path, capsys) -> None:
+    rows = [{"id": str(number), "messages": [{"role": "user", "content": "go"}, {"role": "assistant", "tool_calls": [
+                {"name": name, "arguments": {key: number}}]}],
+             "tools": [{"name": name, "parameters": {"type": "object", "properties": {key: {"type": "integer"}}}}]}
+            for number, (name, key) in enumerate([("f", "x"), ("g", "y")])]  # fmt: skip
+    sessions = [session for _, session in read_sessions(saved(tmp_path, rows), read_records)]
+    assert [session.messages[1].tool_calls[0].arguments for session in sessions] == [{"x": 0}, {"y": 1}]
+    schemas = [tool.parameters for session in sessions for tool in session.tools.tools]
+    assert [list(schema["properties"]) for schema in schemas] == [["x"], ["y"]]
+    assert "null is taken for absent in messages.tool_calls.arguments, tools.parameters" in capsys.readouterr().err
 
 
 def test_a_dataset_of_several_splits_names_them(tmp_path: Path) -> None:

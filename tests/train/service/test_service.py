@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -170,6 +171,26 @@ def test_a_whole_configuration_trains_in_a_domain_under_the_base_path(start: Sta
     assert manifest["config"]["train"]["learning_rate"] == 1e-5
     assert manifest["data"]["train"]["sessions"] == 2
     assert wrong != data
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="package tensorboard is not installed")
+def test_the_tracker_of_the_service_has_the_losses_of_every_job(start: Start, base: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    service = start("--report-to", "tensorboard")
+    job = service.wait_for(service.started({**QUICK, "batch_size": 2}), "completed", "error")
+    assert job["status"] == "completed", job
+    folder = base / ".jobs" / job["job_id"] / "run" / "tensorboard"
+    events = EventAccumulator(str(folder)).Reload()
+    assert "train/train_loss" in events.Tags()["scalars"]
+
+
+def test_a_tracker_that_is_not_installed_is_named_before_the_service_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.before.preflight.find_spec", lambda _: None)
+    with pytest.raises(UserError, match="--report-to: package wandb is not installed; run: pip install wandb"):
+        main(["service", "--base-path", str(tmp_path), "--report-to", "wandb"])
 
 
 def test_the_older_server_s_command_starts_it_and_its_page_loads_nothing_from_elsewhere(base: Path) -> None:

@@ -1,0 +1,31 @@
+"""What `make demo` says at its end."""
+
+from pathlib import Path
+
+from demo import lines_of
+
+FIGURES = {
+    "tiny": {"turn_exact": 0.306, "name_f1": 0.5, "arg_exact": 0.2, "hallucination_rate": 0.649, "n": 265},
+    "car_sales": {"turn_exact": 0.8754, "name_f1": 0.9, "arg_exact": 0.9, "hallucination_rate": 0.027, "n": 265},
+    "insurance": {"turn_exact": 0.86, "name_f1": 0.9, "arg_exact": 0.9, "hallucination_rate": None, "n": 265},
+}
+LATENCY = {"ttft_p50_ms": 82.4, "e2e_p50_ms": 467.0, "req_per_s": 5.8, "correct_per_s": 4.94}
+
+
+def test_the_demo_ends_with_five_lines_and_the_paths_to_open() -> None:
+    summary = {
+        "evaluate": {"car_sales": FIGURES, "insurance": FIGURES},
+        "gate": {"verdict": "pass"},
+        "bench": {"car_sales": LATENCY},
+        "seconds": 580.2,
+    }
+    assert list(lines_of(summary, "tiny", [Path("runs/demo-1/report.html"), Path("runs/demo-bench.json")])) == [
+        "",
+        "car_sales: 87.5 % of 265 turns exactly right (base 30.6 %), 2.7 % calls where none is due (base 64.9 %)",
+        "insurance: 86.0 % of 265 turns exactly right (base 30.6 %), – % calls where none is due (base 64.9 %)",
+        "gate: car_sales against the base: pass",
+        "bench: car_sales first token 82 ms, answer 467 ms, 4.9 right answers/s",
+        "took 9 min 40 s; to look at:",
+        "  runs/demo-1/report.html",
+        "  runs/demo-bench.json",
+    ]
