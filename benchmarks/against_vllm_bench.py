@@ -1,18 +1,21 @@
-"""Compares our bench with `vllm bench serve`: TTFT, TPOT and E2E for the same prompts, rate and server.
+"""Compares our bench with `vllm bench serve` and AIPerf: TTFT, TPOT and E2E for the same prompts, rate and server.
 
     callproof serve --config configs/car_sales.yaml                                  # in another terminal
     python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
+    python benchmarks/against_vllm_bench.py ... --aiperf /tmp/aiperf/bin/aiperf      # of an environment of its own
 
 Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold
 prefix cache (a salt). After a warm-up round the two alternate. `vllm bench serve` runs in its own process, through the
 main function of its script, as PyPI's CPU wheel has no working script. A prompt is all text of a turn as one user
-message, since `vllm bench serve` sends no tools. Prints medians over rounds and one line of JSON. On a CPU the figures
-are functional, not performance.
+message, since `vllm bench serve` sends no tools; AIPerf gets our own request bodies. The processor time of an arm is
+that of its process and its children, start included. Prints medians over rounds and one line of JSON. On a CPU the
+figures are functional, not performance.
 """
 
 import argparse
 import asyncio
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.bench.figures import figures, samples_of
-from callproof.bench.load import Arrival, Level, make_jobs, run_level, salted, scheduled, warm_up
+from callproof.bench.load import Arrival, Job, Level, make_jobs, run_level, salted, scheduled, warm_up
 from callproof.bench.report import CPU_NOTE, detect_device
 
 from callproof.config import RunConfig, load
@@ -31,6 +34,7 @@ from callproof.endpoint import Endpoint, require_models
 from callproof.turns import Turn, eval_turns
 
 METRICS = {"ttft": "ttft", "tpot": "tpot", "e2e": "e2el"}
+OF_AIPERF = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
 VLLM = (
     "from vllm.benchmarks.serve import add_cli_args, main\n"
     "from vllm.utils.argparse_utils import FlexibleArgumentParser\n"
@@ -38,6 +42,8 @@ VLLM = (
     "add_cli_args(parser)\n"
     "main(parser.parse_args())\n"
 )
+
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 Medians = dict[str, float]
 
@@ -92,16 +98,49 @@ class Comparison:
         assert result["completed"] == len(self._prompts), result
         return {ours: result[f"median_{theirs}_ms"] for ours, theirs in METRICS.items()}
 
+    def aiperf(self, salt: str) -> Medians:
+        """Medians in ms of AIPerf, of the requests that `ours` sends."""
+        file, out = self._folder / f"{salt}-inputs.json", self._folder / salt
+        rows = [{"session_id": job.turn.turn_id, "payloads": [{**job.payload, **STREAMED}]} for job in self._jobs(salt)]
+        file.write_text(json.dumps({"data": rows}), encoding="utf-8")
+        options: dict[str, Any] = {
+            "model": self._args.model,
+            "url": self.url,
+            "endpoint-type": "chat",
+            "input-file": file,
+            "custom-dataset-type": "inputs_json",
+            "dataset-sampling-strategy": "sequential",
+            "request-rate": self._args.rate,
+            "arrival-pattern": "constant",
+            "request-count": len(rows),
+            "tokenizer": Path(self._base).absolute() if Path(self._base).is_dir() else self._base,
+            "artifact-dir": out,
+            "ui": "none",
+        }
+        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        command = [self._args.aiperf, "profile", *words, "--streaming", "--use-server-token-count", "--no-auto-plot"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SystemExit(f"aiperf ended with code {done.returncode}:\n{done.stdout[-3000:]}")
+        result = json.loads((out / "profile_export_aiperf.json").read_text(encoding="utf-8"))
+        assert result["request_count"]["avg"] == len(rows), result["request_count"]
+        units = {key: result[key]["unit"] for key in OF_AIPERF.values()}
+        assert set(units.values()) == {"ms"}, units
+        return {ours: result[theirs]["p50"] for ours, theirs in OF_AIPERF.items()}
+
     def ours(self, salt: str) -> Medians:
         """The same of our open loop."""
         row = asyncio.run(self._open_loop(salt))
         assert row["errors"] == 0, row
         return {name: row[f"{name}_p50_ms"] for name in METRICS}
 
-    async def _open_loop(self, salt: str) -> dict[str, Any]:
+    def _jobs(self, salt: str) -> list[Job]:
         turns = [_turn(number, prompt) for number, prompt in enumerate(self._prompts)]
         jobs = make_jobs({self._args.model: turns}, len(turns), len(turns), self._settings)
-        jobs = salted((replace(job, payload={**job.payload, "ignore_eos": True}) for job in jobs), salt)
+        return salted((replace(job, payload={**job.payload, "ignore_eos": True}) for job in jobs), salt)
+
+    async def _open_loop(self, salt: str) -> dict[str, Any]:
+        jobs = self._jobs(salt)
         moments = Arrival("constant").moments(len(jobs), self._args.rate, seed=0)
         level = Level(None, planned=len(jobs), rate=self._args.rate, arrival="constant")
         async with Endpoint(self.url, timeout_s=self._settings.timeout_s, limit=len(jobs)) as endpoint:
@@ -118,32 +157,42 @@ def _turn(number: int, prompt: str) -> Turn:
     return Turn(turn_id=name, session_id=name, position=1, messages=(message,), tools=None, gold=())
 
 
-def measure(comparison: Comparison, rounds: int) -> dict[str, list[Medians]]:
-    """Arm -> medians of each round after a warm-up round."""
+def measure(comparison: Comparison, rounds: int, with_aiperf: bool) -> dict[str, list[Medians]]:
+    """Arm -> medians of each round after a warm-up round, with its processor time in seconds as `cpu_s`."""
     arms = {"vllm bench serve": comparison.vllm, "bench": comparison.ours}
+    arms |= {"aiperf": comparison.aiperf} if with_aiperf else {}
     medians_by_arm: dict[str, list[Medians]] = {name: [] for name in arms}
     for number in range(-1, rounds):
         for name in list(arms)[:: 1 if number % 2 else -1]:
+            begun = processor_seconds()
             medians = arms[name](f"{name.replace(' ', '-')}-{number}-{time.time_ns()}")
             line = ", ".join(f"{metric} {value:.1f} ms" for metric, value in medians.items())
-            print(f"round {number}: {name}: {line}", file=sys.stderr, flush=True)
+            medians["cpu_s"] = processor_seconds() - begun
+            print(f"round {number}: {name}: {line}, {medians['cpu_s']:.1f} s of processor", file=sys.stderr, flush=True)
             if number >= 0:
                 medians_by_arm[name].append(medians)
     return medians_by_arm
 
 
+def processor_seconds() -> float:
+    """Of this process, and of its children that have ended."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def print_result(medians_by_arm: dict[str, list[Medians]], device: str) -> None:
-    """Print medians over rounds and their ratios, paired by round, and a line of JSON."""
-    theirs, ours = medians_by_arm["vllm bench serve"], medians_by_arm["bench"]
+    """Print medians over rounds, those of others over ours paired by round, and a line of JSON."""
+    ours = medians_by_arm["bench"]
     note = f", {CPU_NOTE}" if device.startswith("cpu") else ""
-    print(f"device {device}{note}\n{'median':<8}{'vllm bench serve':>18}{'bench':>12}{'ratio':>26}")
+    print(f"device {device}{note}\n{'median':<8}{'arm':<18}{'':>12}{'over ours':>28}")
     summary: dict[str, Any] = {"device": device, "rounds": len(ours)}
-    for name in METRICS:
-        left, right = (statistics.median(medians[name] for medians in arm) for arm in (theirs, ours))
-        ratios = [mine[name] / other[name] for mine, other in zip(ours, theirs, strict=True)]
-        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        print(f"{name.upper():<8}{left:>15.1f} ms{right:>9.1f} ms{spread:>26}")
-        summary[name] = {"vllm_ms": round(left, 3), "bench_ms": round(right, 3), "ratio": statistics.median(ratios)}
+    for name in (*METRICS, "cpu_s"):
+        for arm, rounds in medians_by_arm.items():
+            value = statistics.median(medians[name] for medians in rounds)
+            ratios = [other[name] / mine[name] for mine, other in zip(ours, rounds, strict=True)]
+            spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+            print(f"{name.upper():<8}{arm:<18}{value:>12.1f}{spread:>28}")
+            summary.setdefault(arm, {})[name] = {"median": round(value, 3), "over_ours": statistics.median(ratios)}
     print(json.dumps(summary))
 
 
@@ -153,6 +202,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help="as served")
     parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of --config")
     parser.add_argument("--tokenizer", metavar="PATH", help="default: the base model of --config")
+    parser.add_argument("--aiperf", metavar="PROGRAM", help="the aiperf to measure as well")
     parser.add_argument("--requests", type=int, default=60, metavar="N", help="a round (default %(default)s)")
     parser.add_argument(
         "--rate", type=float, default=4.0, metavar="R", help="requests per second (default %(default)s)"
@@ -162,7 +212,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(args, Path(folder))
-        medians_by_arm = measure(comparison, args.rounds)
+        medians_by_arm = measure(comparison, args.rounds, bool(args.aiperf))
     print_result(medians_by_arm, detect_device(comparison.url))
 
 

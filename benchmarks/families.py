@@ -46,6 +46,7 @@ BATCH_TOKENS, PEAK = 2048, 3e-3
 STEPS, ROWS = 30, 8
 WANTED_F1, WANTED_AGREEMENT = 0.5, 0.99
 SHORT = Level(tools=(2, 3), exchanges=(1, 1), simple=True)
+FULL = Level(tools=(2, 3), exchanges=(1, 1))
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Family:
         begin: the token that begins a text, if any.
         special: whether the tokenizer marks the new tokens special.
         base_steps: of the base on the notation; more where the template's own words fill a batch with few rows.
+        levels: of the lessons of the base; `FULL` where a notation repeats its tags for each argument.
     """
 
     template: str
@@ -67,6 +69,7 @@ class Family:
     begin: str | None = None
     special: bool = True
     base_steps: int = 45
+    levels: tuple[Level, ...] = (BARE, SHORT)
 
     @property
     def text(self) -> str:
@@ -82,7 +85,8 @@ FAMILIES = {
         "qwen3_xml",
         {"<|im_end|>": "<|im_end|>", "<think>": "<tools>", "</think>": "</tools>"},
         special=False,
-        base_steps=80,
+        base_steps=150,
+        levels=(BARE, SHORT, FULL),
     ),
     "llama3_1": Family(
         "llama3_1",
@@ -145,7 +149,7 @@ def make_base(family: Family, out: Path) -> None:
     model.generation_config.eos_token_id = sorted(encoder.template.ends)
     quicken(model)
     optimizers = make_optimizers(model, PEAK)
-    for step, rows in enumerate(islice(_batches(encoder), family.base_steps)):
+    for step, rows in enumerate(islice(_batches(encoder, family.levels), family.base_steps)):
         rate = PEAK * min((step + 1) / 5, 1.2 * (1 - step / family.base_steps), 1)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate
@@ -174,11 +178,11 @@ def _with_tokens(family: Family) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def _batches(encoder: Encoder) -> Iterator[list[Row]]:
+def _batches(encoder: Encoder, levels: tuple[Level, ...]) -> Iterator[list[Row]]:
     """Batches of rows of similar length, `BATCH_TOKENS` tokens each at most with padding."""
     rng = random.Random(1)
     while True:
-        rows = sorted(islice(_rows(encoder, rng), 64), key=lambda row: len(row.input_ids))
+        rows = sorted(islice(_rows(encoder, rng, levels), 64), key=lambda row: len(row.input_ids))
         batches: list[list[Row]] = [[]]
         for row in rows:
             if (len(batches[-1]) + 1) * len(row.input_ids) > BATCH_TOKENS:
@@ -188,11 +192,11 @@ def _batches(encoder: Encoder) -> Iterator[list[Row]]:
         yield from filter(None, batches)
 
 
-def _rows(encoder: Encoder, rng: random.Random) -> Iterator[Row]:
+def _rows(encoder: Encoder, rng: random.Random, levels: tuple[Level, ...]) -> Iterator[Row]:
     """Rows of short lessons; without those that the template refuses, such as several calls in Llama's turn."""
     while True:
         try:
-            yield from encoder.rows(lesson(rng, rng.choice((BARE, SHORT))))
+            yield from encoder.rows(lesson(rng, rng.choice(levels)))
         except Unrenderable:
             continue
 

@@ -19,6 +19,7 @@ from typing import Any
 
 MODEL = "tiny"
 ANSWER = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Bern", "days": 2}}\n</tool_call>'
+_STREAMED = re.compile(rb'"stream":\s*true')
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ class _Connection(asyncio.Protocol):
             if len(self._received) < total:
                 return
             path = bytes(self._received[: self._received.index(b"\r\n")].split(b" ")[1])
-            streamed = self._received.find(b'"stream":true', end, total) >= 0
+            streamed = bool(_STREAMED.search(self._received, end, total))
             del self._received[:total]
             self._write(iter(_STREAM if streamed else [_ROUTES.get(path, _NOT_FOUND)]))
 

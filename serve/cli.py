@@ -24,6 +24,7 @@ _EXAMPLES = """\
   callproof serve --config configs/qwen3-4b.yaml --device gpu --kserve llmisvc.yaml --store pvc://models/callproof
   callproof serve --config configs/qwen3-4b.yaml --device gpu --ray ray_serve.yaml --store s3://bucket/callproof
   callproof serve doctor --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
+  callproof serve explain --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml   # which layer broke it
   callproof serve chat --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny
   callproof serve snippet --config configs/car_sales.yaml | sh       # one question, as an application would ask it
   callproof serve ui --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml
@@ -34,7 +35,7 @@ _EXAMPLES = """\
   callproof serve unload car_sales@0123456789ab
 """
 _EXITS = {
-    EXIT_REGRESSION: "a check failed, or a regression",
+    EXIT_REGRESSION: "a check failed, a layer differs, or a regression",
     EXIT_INVALID: "nothing can be judged, or no answer",
     EXIT_INCONCLUSIVE: "inconclusive",
     EXIT_FLOOR: "a floor of the gate is broken",
@@ -72,6 +73,16 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     add("--model", action="append", default=[], metavar="NAME", help="a further adapter on it; repeat it")
     add("--turns", type=positive, default=16, metavar="N", help="eval turns asked of each model (16)")
     add_config(parser, "as the server was started with; repeat it", several=True)
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--endpoint", metavar="URL", help="of a running server (default: one is started for it)")
+    add("--model", metavar="NAME", help="served name of the adapter (default: the name of the configuration)")
+    add("--limit-turns", type=positive, default=8, metavar="N", help="eval turns asked of each arm (%(default)s)")
+    add("--log", type=Path, default=Path("outputs/serve/explain.log"), help="vLLM's log, if one is started")
+    add("--timeout", type=positive, default=1800, metavar="SECONDS", help="for the start (%(default)s)")
+    add_config(parser, "what the adapter was trained with")
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +171,7 @@ VERB = Verb(
         "doctor": Command(
             "check a running server: isolation, channels, streaming, cache, limits", _doctor, _act("doctor")
         ),
+        "explain": Command("which layer between training and client changes the answers", _explain, _act("explain")),
         "chat": Command(
             "talk to a served model in the terminal; its calls are checked as they form", _chat, _act("chat")
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from callproof.config import RunConfig, load
 from callproof.console import last_line, say
 from callproof.endpoint import served_name
-from callproof.errors import UserError
+from callproof.errors import EXIT_INVALID, UserError
 from callproof.records import read_text, replacing
 
 from .operate import diagnose, publish, show
@@ -104,11 +104,28 @@ def _replace(path: Path, text: str) -> None:
 def run_doctor(args: Namespace) -> int:
     """Every check on a running server, as a table and JSON."""
     configs = [load(path, args.overrides) for path in args.config]
-    names = list(dict.fromkeys([*(config.name for config in configs), *args.model]))
+    base = configs[0].model.served_name
+    names = [name for name in dict.fromkeys([*(config.name for config in configs), *args.model]) if name != base]
     diagnosis = asyncio.run(diagnose(args.endpoint, configs, names, args.turns, progress=say))
     show(diagnosis)
     last_line(diagnosis.model_dump(mode="json"))
     return diagnosis.exit_code
+
+
+def run_explain(args: Namespace) -> int:
+    """The first layer that changes the answers, as a table, a line and JSON."""
+    from .explain import Options, Training, Unanswered, explain, show_explanation
+
+    config = load(args.config, args.overrides)
+    options = Options(args.endpoint, args.model or config.name, args.limit_turns, args.log, args.timeout)
+    try:
+        explanation = explain(config, Training(args.config, tuple(args.overrides)), options)
+    except Unanswered as error:
+        say(f"error: {error}")
+        return EXIT_INVALID
+    show_explanation(explanation)
+    last_line(explanation.model_dump(mode="json"))
+    return explanation.exit_code
 
 
 def run_chat(args: Namespace) -> int:

@@ -47,6 +47,7 @@ _EXAMPLES = """\
   callproof train endpoint --adapter outputs/car_sales/adapter     what `serve ui --model` talks to
   callproof train prompts --config configs/car_sales.yaml         what `evaluate parity` reads, for an earlier adapter
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
+  callproof train track --config configs/car_sales.yaml --gate runs/<run>/gate.json     to W&B, trackio, TensorBoard
   callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
   callproof train service --base-path models      uploads over HTTP, see docs/service.md
   callproof train base --out models/tiny                          make the embedded base model again (hours)
@@ -67,8 +68,8 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="check everything and estimate memory, train nothing")
     add("--gpu", metavar="GPU", help=f"of --dry-run: GiB, or one of {', '.join(GPUS)}; of --job sky: its name there")
     add("--job", choices=("k8s", "ray", "sky"), help="print this training as a Kubernetes, Ray or SkyPilot job instead")
-    add("--nodes", type=positive, default=1, metavar="N", help="of --job: machines (%(default)s)")
-    add("--gpus", type=positive, default=1, metavar="N", help="of --job: GPUs on each (%(default)s)")
+    add("--nodes", type=positive, metavar="N", help="of --job: machines (1)")
+    add("--gpus", type=positive, metavar="N", help="of --job: GPUs on each (1)")
     add("--store", metavar="PLACE", help="of --job: data and outputs: pvc://claim, /shared/folder, or s3://bucket")
     add("--image", help="of --job k8s: container image with callproof in it")
     _of_config(parser)
@@ -176,9 +177,22 @@ def _answering(parser: argparse.ArgumentParser) -> None:
     add("--model", "--model_path", type=Path, metavar="DIR", help="a merged or other whole model")
 
 
+def _reference(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--answers", type=Path, required=True, metavar="JSONL", help="what the server said, a turn a line")
+    add("--out", type=Path, required=True, metavar="JSON", help="file to write")
+    add("--base-only", action="store_true", help="without the adapter, where it cannot be loaded")
+    _of_config(parser)
+
+
 def _push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="run of evaluate, whose metrics go into the card")
     parser.add_argument("--dry-run", action="store_true", help="write the card and list the files, upload nothing")
+    _of_config(parser)
+
+
+def _track(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gate", type=Path, required=True, metavar="JSON", help="gate.json of the adapter's run")
     _of_config(parser)
 
 
@@ -232,7 +246,9 @@ VERB = Verb(
         "infer": Command("print the answer to one prompt", _infer, _act("infer")),
         "endpoint": Command("answer chat completions over HTTP, without a server", _endpoint, _act("endpoint")),
         "prompts": Command("write the tokens of the eval prompts, for `evaluate parity`", _of_config, _act("prompts")),
+        "reference": Command("what transformers answers, for `serve explain`", _reference, _act("reference")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
+        "track": Command("add a verdict of the gate to the tracker's run of the training", _track, _act("track")),
         "base": Command("make the embedded base model again", _base, _act("base")),
         "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),
         "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),

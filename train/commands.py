@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from callproof.config import EvalConfig, ModelConfig, RunConfig, load, resolve, resolve_values
 from callproof.console import last_line, say
 from callproof.errors import EXIT_PASS, EXIT_REGRESSION, UserError
-from callproof.records import read_text, replacing
+from callproof.records import read_text, replacing, write_json
 from callproof.sessions import read_sessions
 
 from .before.gpus import find_gpu
@@ -30,12 +30,16 @@ EVAL_SHARE = 0.2
 
 def run_run(args: Namespace) -> int:
     config = load(args.config, args.overrides)
-    if args.dry_run:
-        return _dry_run(config, args.gpu)
+    if args.job and args.dry_run:
+        raise UserError("--dry-run", "tries here what --job sends elsewhere", "give one of them")
     if args.job:
         return _print_job(config, args)
-    if of_others := [f"--{name}" for name in ("gpu", "store", "image") if getattr(args, name)]:
-        raise UserError(of_others[0], "is for --dry-run or --job", "add one of them, or leave it out")
+    if of_jobs := [f"--{name}" for name in ("nodes", "gpus", "store", "image") if getattr(args, name)]:
+        raise UserError(of_jobs[0], "is for --job", "add --job, or leave it out")
+    if args.dry_run:
+        return _dry_run(config, args.gpu)
+    if args.gpu:
+        raise UserError("--gpu", "is for --dry-run or --job", "add one of them, or leave it out")
     manifest = run(config, args.resume)
     if is_main_process():
         keys = ("name", "steps", "best_step", "resumed_from", "train_loss", "perplexity", "seconds")
@@ -61,7 +65,7 @@ def _dry_run(config: RunConfig, gpu: str | None) -> int:
 def _print_job(config: RunConfig, args: Namespace) -> int:
     from .scale import JOBS, Placement
 
-    job = JOBS[args.job](config, Placement(args.nodes, args.gpus, args.gpu, args.store, args.image))
+    job = JOBS[args.job](config, Placement(args.nodes or 1, args.gpus or 1, args.gpu, args.store, args.image))
     for note in job.notes:
         say(note)
     print(job.text, end="")
@@ -304,6 +308,17 @@ def run_prompts(args: Namespace) -> int:
     return EXIT_PASS
 
 
+def run_reference(args: Namespace) -> int:
+    config = load(args.config, args.overrides)
+    prepare_libraries(config)
+    from .adapter.reference import read_answers, reference
+
+    answers = read_answers(args.answers)
+    write_json(args.out, reference(config, answers, with_adapter=not args.base_only).model_dump(mode="json"))
+    last_line({"reference": str(args.out), "turns": len(answers)})
+    return EXIT_PASS
+
+
 def run_push(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     if not args.dry_run:
@@ -314,6 +329,14 @@ def run_push(args: Namespace) -> int:
     for name, size in done["files"].items():
         print(f"{size:>12,} bytes  {name}", file=sys.stderr)
     last_line(done)
+    return EXIT_PASS
+
+
+def run_track(args: Namespace) -> int:
+    from .adapter.manifest import read_manifest
+    from .adapter.tracker import track
+
+    last_line(track(read_manifest(load(args.config, args.overrides)), args.gate))
     return EXIT_PASS
 
 

@@ -38,7 +38,7 @@ def _augment(
             reduced = -costs[other - 1] - price - column_price[other]
             if other not in slack or reduced < slack[other]:
                 slack[other], before[other] = reduced, column
-        column = min(unreached, key=slack.__getitem__)
+        column = min(unreached, key=lambda other: (slack[other], partner[other] != 0))  # a free one ends the path
         least = slack[column]
         for other in reached:
             row_price[partner[other]] += least

@@ -110,9 +110,14 @@ class Catalog(Record):
         size of the schema makes the search for a verdict too long. Never raises.
         """
         tool = self.by_name.get(call.name)
-        if tool and self._unchecked:
+        if tool and self._unchecked is not None:
             return Validity([], self._unchecked)
         return tool.validity(call.arguments) if tool else Validity([f"unknown tool {call.name!r}"])
+
+    def refusing_keywords(self, call: ToolCall) -> dict[str, str]:
+        """See `Tool.refusing_keywords`; none for an unknown tool, and where calls are not checked."""
+        tool = self.by_name.get(call.name) if self._unchecked is None else None
+        return tool.refusing_keywords(call.arguments) if tool else {}
 
     def unchecked(self, reason: str) -> "Catalog":
         """The same tools, where every call of them is unjudged for this reason."""

@@ -14,6 +14,8 @@ from jsonschema_rs import FancyRegexOptions, ValidationErrorKind, validator_for
 from .ecma import BadPattern, translate
 
 MAX_STEPS = 1_000_000
+MAX_PATTERN = 20_000
+"""Characters of a pattern."""
 _ENGINE = FancyRegexOptions(backtrack_limit=MAX_STEPS)
 
 
@@ -47,6 +49,8 @@ def search(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _searcher(pattern: str) -> Any:
+    if len(pattern) > MAX_PATTERN:
+        raise BadPattern(f"{pattern[:60]!r}... has {len(pattern)} characters, more than {MAX_PATTERN}")
     try:
         return validator_for({"pattern": translate(pattern)}, pattern_options=_ENGINE)
     except (jsonschema_rs.ValidationError, UnicodeEncodeError):

@@ -22,9 +22,10 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 
 from .formats import FORMATS
-from .keywords import DIALECTS, NEWEST, TRIAL, OpenQuestion, Question, Trial, Unjudged
+from .keywords import DIALECTS, MAX_STEPS, NEWEST, TRIAL, OpenQuestion, Question, Trial, Unjudged
 from .patterns import BadPattern, check
 from .plain_schemas import surely_a_schema, surely_valid
+from .weight import Weights, excess
 
 MAX_ERRORS = 20
 _MAX_QUESTIONS = 4
@@ -60,6 +61,8 @@ class CompiledSchema:
             self._compile(schema)
 
     def _compile(self, schema: Any) -> None:
+        if problem := excess(schema):
+            raise BadSchema("", problem)
         dialect = _dialect(schema)
         specification, base, validator = DIALECTS[dialect]
         if isinstance(schema, dict):
@@ -166,6 +169,7 @@ class _Lint:
         self._specification, self._base, _ = DIALECTS[dialect]
         self._seen: set[int] = set()
         self._keywords: set[str] = set()
+        self._weights = Weights()
 
     def document(self, schema: Any, resolver: Any) -> None:
         """Go through all schemas of a document, then through what references reach elsewhere, as in `examples`.
@@ -181,6 +185,11 @@ class _Lint:
                 targets += self._tree(target, there)
         if self._keywords.issuperset({"patternProperties", "unevaluatedProperties"}):
             raise BadSchema("", "`patternProperties` with `unevaluatedProperties` is not supported")
+        weight = self._weights.heaviest()
+        if weight is None:
+            raise BadSchema("", "a reference leads back to itself without going deeper into the value")
+        if weight > MAX_STEPS:
+            raise BadSchema("", f"one value is held against more than {MAX_STEPS} schemas")
 
     def _tree(self, root: Any, resolver: Any) -> list[_Target]:
         """Check a schema and those inside it; what their references lead to."""
@@ -193,7 +202,9 @@ class _Lint:
                 self._keywords |= schema.keys()
                 for problem in self._problems(schema):
                     raise BadSchema("", problem)
-                targets += _targets(schema, here)
+                references = list(_targets(schema, here))
+                self._weights.add(schema, [target for _, target, _ in references])
+                targets += references
             for inner in self._specification.subresources_of(schema):
                 resource = Resource(contents=inner, specification=self._specification)
                 pending.append((inner, here.in_subresource(resource)))

@@ -1,6 +1,6 @@
 """The timed client of an OpenAI-compatible endpoint, and what a server can and builds of a prompt."""
 
-from .abilities import Abilities, Wanted, channel_words, choose_channel
+from .abilities import UNPARSED, Abilities, Wanted, channel_words, choose_channel
 from .address import api_key_from, without_credentials
 from .chat_request import TAKEN_OUT, TOOL_CHOICE, is_taken_out, request
 from .endpoint import Endpoint, NoAnswer
@@ -16,6 +16,7 @@ __all__ = [
     "TAKEN_OUT",
     "TOKEN_IDS",
     "TOOL_CHOICE",
+    "UNPARSED",
     "Abilities",
     "Endpoint",
     "NoAnswer",

@@ -12,6 +12,8 @@ from callproof.scoring import Channel
 from .raw_text import RawText
 
 Wanted = Literal["auto", "raw", "served", "both"]
+UNPARSED = "calls come as text, unparsed"
+"""Why there is no served channel where the server takes the requests, and its parser finds nothing or is none."""
 _OTHER: dict[Channel, Channel] = {"raw": "served", "served": "raw"}
 
 

@@ -11,13 +11,21 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
-from callproof.calls import Completion, NoCompletion, StreamedCompletion, ToolCall, load_json, parse_answer
+from callproof.calls import (
+    Completion,
+    NoCompletion,
+    StreamedCompletion,
+    ToolCall,
+    load_json,
+    may_succeed_later,
+    parse_answer,
+)
 from callproof.calls.formats import FORMATS
 from callproof.errors import UserError
 from callproof.scoring import Channel
 from callproof.turns import CallFormat, Turn, catalog_of, digest
 
-from .abilities import Abilities
+from .abilities import UNPARSED, Abilities
 from .chat_request import request
 from .endpoint import Endpoint, NoAnswer
 from .optional_keys import OPTIONAL
@@ -31,7 +39,7 @@ _PATH = "/v1/chat/completions"
 _EXCERPT = 160
 
 _Value = TypeVar("_Value")
-Kind = Literal["text", "parsed", "no call", "refused", "silent"]
+Kind = Literal["text", "parsed", "no call", "refused", "failed", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,14 @@ class _Evidence:
         """The prompt tokens of the first turn, where the server counts them."""
         return next((seen.prompt_tokens for seen in getattr(self, channel)), None)
 
-    def refusal(self, channel: Channel) -> str | None:
-        """What the server says where it refuses every request of a channel; otherwise None."""
+    def refusal(self, channel: Channel, short: _Bare) -> str | None:
+        """What the server says where it refuses every request of a channel; otherwise None.
+
+        A server that fails (HTTP 500) refuses what a short request without tools shows to be at fault.
+        """
         seen: list[_Seen] = getattr(self, channel)
-        return seen[-1].said if seen and all(one.kind == "refused" for one in seen) else None
+        kinds = ("refused", "failed") if short.streams is not None else ("refused",)
+        return seen[-1].said if seen and all(one.kind in kinds for one in seen) else None
 
 
 async def probe(
@@ -137,7 +149,7 @@ class _Probe:
         self._ask_without_choice(evidence)
         reasons: dict[Channel, str] = {**dict(self._reasons(evidence, short)), **lost}
         answered = any(seen.kind in ("text", "parsed", "no call") for seen in (*evidence.raw, *evidence.served))
-        refused = evidence.refusal("raw") is not None and evidence.refusal("served") is not None
+        refused = all(evidence.refusal(channel, short) is not None for channel in ("raw", "served"))
         return Abilities(
             url=endpoint.root,
             version=await endpoint.version(),
@@ -185,7 +197,7 @@ class _Probe:
 
     def _reasons(self, evidence: _Evidence, short: _Bare) -> Iterator[tuple[Channel, str]]:
         """Why a channel cannot be had, for each that cannot."""
-        raw, served = evidence.refusal("raw"), evidence.refusal("served")
+        raw, served = evidence.refusal("raw", short), evidence.refusal("served", short)
         refuses = "requests with tools are refused" if short.streams is not None else "requests are refused"
         in_text, parsed = evidence.has("raw", "text"), evidence.has("served", "parsed")
         raw_reasons = {
@@ -195,7 +207,7 @@ class _Probe:
             f"{refuses}: {raw}": raw is not None,
         }
         served_reasons = {
-            "calls come as text, unparsed": not parsed and evidence.has("served", "text"),
+            UNPARSED: not parsed and evidence.has("served", "text"),
             f"{refuses}: {served}": served is not None,
         }
         for reason in filter(raw_reasons.get, raw_reasons):
@@ -216,7 +228,8 @@ class _Probe:
         if status is None:
             return _Seen("silent")
         if status != 200 or _is_error(body):
-            return _Seen("refused", said=self._endpoint.safe(_said(status, body)))
+            kind = "failed" if status == 200 or may_succeed_later(status) else "refused"
+            return _Seen(kind, said=self._endpoint.safe(_said(status, body)))
         try:
             completion = await self._endpoint.as_written(Completion.of_body(body), self._endpoint.known(payload))
         except (NoCompletion, NoAnswer):

@@ -4,16 +4,14 @@ A date stands under `timestamp`, `created`, `created_at` or the like, beside the
 bodies of a logged request: as text in ISO 8601, or as seconds since 1970 (or milliseconds, and so on, by its size).
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from callproof.console import say_once
 
 DATES = ("timestamp", "created", "created_at", "createdAt", "start_time", "startTime")
-_BODIES = ("request", "request_body", "req", "input", "response", "response_body", "res", "output")
 _EARLIEST, _LATEST = 10**8, 10**11
 """Seconds since 1970 that are taken for a date: 1973 to 5138."""
 
@@ -23,15 +21,11 @@ def recorded_at(record: Mapping[str, Any]) -> str | None:
 
     A value that is no date is not used, which one line on stderr says.
     """
-    return _first_date([record, record.get("metadata")])
+    return first_date([record, record.get("metadata")])
 
 
-def logged_at(row: Mapping[str, Any]) -> str | None:
-    """The date of a line of a log: its own, or that of its request or response."""
-    return _first_date(_places(row))
-
-
-def _first_date(places: Iterable[Any]) -> str | None:
+def first_date(places: Iterable[Any]) -> str | None:
+    """The first date that stands in one of the objects."""
     for place in places:
         for key in DATES if isinstance(place, dict) else ():
             if place.get(key) not in (None, ""):
@@ -52,23 +46,6 @@ def is_iso(at: str) -> bool:
         return 1900 <= datetime.fromisoformat(at).year < 9999
     except ValueError:
         return False
-
-
-def _places(row: Mapping[str, Any]) -> Iterator[Any]:
-    yield from (row, row.get("metadata"))
-    for key in _BODIES:
-        body = _decoded(row.get(key))
-        yield body
-        yield _decoded(body.get("body")) if isinstance(body, dict) else None
-
-
-def _decoded(body: Any) -> Any:
-    if not isinstance(body, str) or not body.lstrip().startswith("{"):
-        return body
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def as_text(value: Any) -> Any:

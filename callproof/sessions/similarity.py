@@ -11,7 +11,7 @@ import json
 import re
 import tempfile
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -20,6 +20,12 @@ from numpy.typing import NDArray
 
 SHINGLE = 5
 ALIKE = 0.8
+CONTAINED = 0.9
+"""Share of a session's runs of words from which on another one contains it."""
+
+SUBSTANTIAL = 24
+"""Runs of words that a session must have to be said to be contained."""
+
 BANDS, ROWS = 25, 6
 """A pair of similarity 0.8 shares a band with probability 0.9995, of 0.9 with 0.99999999, of 0.5 with 0.33."""
 
@@ -144,6 +150,26 @@ class Corpus:
         """Every session that is like one of another corpus, with the likest of those found."""
         return _nearest(self, other, earlier=False)
 
+    def contained_in(self, other: "Corpus") -> list[Alike]:
+        """Every session of which a longer one of another corpus holds nearly all runs of words, with their share.
+
+        Sessions of fewer than SUBSTANTIAL runs say too little to tell a copy from common phrases.
+        """
+        sizes = np.array(self._counts, dtype=np.int64)
+        owners = np.repeat(np.arange(len(sizes)), np.where(sizes >= SUBSTANTIAL, sizes, 0))
+        known = [self.shingles(number) for number in np.flatnonzero(sizes >= SUBSTANTIAL)]
+        if not known:
+            return []
+        runs = np.concatenate(known)
+        order = np.argsort(runs, kind="stable")
+        runs, owners = runs[order], owners[order]
+        best: dict[int, Alike] = {}
+        for number in range(len(other._counts)):
+            for mine, share in _shares(other.shingles(number), runs, owners, sizes):
+                if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
+                    best[mine] = Alike(mine, number, share)
+        return [best[number] for number in sorted(best)]
+
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
         for band in range(BANDS):
@@ -153,6 +179,18 @@ class Corpus:
     def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
         """Similarities of pairs, from signatures alone."""
         return (self._signatures[numbers] == other._signatures[others]).mean(axis=1)
+
+
+def _shares(
+    hashes: Shingles, runs: Shingles, owners: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Iterator[tuple[int, float]]:
+    """The sessions that share runs with one, and which share of theirs; `runs` is sorted, `owners` says whose it is."""
+    first, last = np.searchsorted(runs, hashes, "left"), np.searchsorted(runs, hashes, "right")
+    counts = np.zeros(len(sizes), dtype=np.int64)
+    for begin, end in zip(first[last > first], last[last > first], strict=True):
+        counts[owners[begin:end]] += 1
+    for number in np.flatnonzero(counts):
+        yield int(number), float(counts[number] / sizes[number])
 
 
 def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:

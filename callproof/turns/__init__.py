@@ -2,7 +2,8 @@
 
 from callproof.sessions import GoldCall
 
-from .base_files import ServedTemplate, chat_template
+from .answers_compared import Fit, Greedy, Reference, ReferenceAnswers, ServedAnswers
+from .base_files import ServedTemplate, chat_template, spells_by_neighbours
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
 from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessions, supervised
 from .gold import GoldLint, check_gold, lint_call, lint_gold
@@ -16,8 +17,13 @@ __all__ = [
     "CallFormat",
     "Conversation",
     "Domain",
+    "Fit",
     "GoldCall",
     "GoldLint",
+    "Greedy",
+    "Reference",
+    "ReferenceAnswers",
+    "ServedAnswers",
     "ServedTemplate",
     "Turn",
     "TurnPrompt",
@@ -37,6 +43,7 @@ __all__ = [
     "readable_format",
     "session_time",
     "sessions_of_splits",
+    "spells_by_neighbours",
     "split_sessions",
     "supervised",
     "system_prompt",

@@ -4,10 +4,11 @@ They are read from the base's folder, or from the hub's cache on this machine; n
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callproof.config import ModelConfig
+from callproof.config import ModelConfig, base_file
 from callproof.errors import UserError
 from callproof.records import read_object, read_text
 
@@ -58,8 +59,15 @@ def special_tokens(model: ModelConfig) -> frozenset[str] | None:
     Raises:
         UserError: a file is malformed.
     """
-    find = _files(model)
-    settings, tokenizer = (read_object(file, _MEND) if (file := find(name)) else {} for name in (_CONFIG, _TOKENIZER))
+    files = tuple(filter(None, map(_files(model), (_CONFIG, _TOKENIZER))))
+    return _special_tokens(files, tuple(file.stat().st_mtime_ns for file in files))
+
+
+@lru_cache(maxsize=8)
+def _special_tokens(files: tuple[Path, ...], _: tuple[int, ...]) -> frozenset[str] | None:
+    """The special tokens that files name; the times of their last changes tell them from what they were before."""
+    read = {file.name: read_object(file, _MEND) for file in files}
+    settings, tokenizer = read.get(_CONFIG, {}), read.get(_TOKENIZER, {})
     listed, added = settings.get("added_tokens_decoder"), tokenizer.get("added_tokens")
     if not isinstance(listed, dict) and not isinstance(added, list):
         return None
@@ -67,6 +75,21 @@ def special_tokens(model: ModelConfig) -> frozenset[str] | None:
     marked = [entry for entry in entries if isinstance(entry, dict) and entry.get("special")]
     roles = [value for key, value in settings.items() if key.endswith(("_token", "special_tokens"))]
     return frozenset(_texts([roles, marked]))
+
+
+def spells_by_neighbours(model: ModelConfig) -> bool:
+    """Whether the text of a token depends on the token before it, as the tokenizer's decoder says.
+
+    Such a token has no text of its own, which is what guided decoding holds against a grammar. False where the
+    tokenizer is not on this machine.
+
+    Raises:
+        UserError: the file is malformed.
+    """
+    file = _files(model)(_TOKENIZER)
+    decoder = read_object(file, _MEND).get("decoder") if file else None
+    steps = decoder.get("decoders", [decoder]) if isinstance(decoder, dict) else []
+    return any(isinstance(step, dict) and step.get("type") == "WordPiece" for step in steps)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -82,26 +105,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _files(model: ModelConfig) -> Callable[[str], Path | None]:
     """Finds a file of the base by its name."""
-    return _in_folder(Path(model.base_model)) if Path(model.base_model).is_dir() else _in_hub_cache(model)
-
-
-def _in_folder(folder: Path) -> Callable[[str], Path | None]:
-    return lambda name: folder / name if (folder / name).is_file() else None
-
-
-def _in_hub_cache(model: ModelConfig) -> Callable[[str], Path | None]:
-    """Looks files of a hub repository up without the network; finds none if huggingface_hub is not installed."""
-
-    def find(name: str) -> Path | None:
-        try:
-            from huggingface_hub import try_to_load_from_cache
-
-            path = try_to_load_from_cache(model.base_model, name, revision=model.revision)
-        except (ImportError, ValueError):  # a folder that is not there yet is no valid id
-            return None
-        return Path(path) if isinstance(path, str) else None
-
-    return find
+    return lambda name: base_file(model.base_model, name, model.revision)
 
 
 def _for_tools(value: Any) -> str | None:

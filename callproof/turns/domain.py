@@ -132,11 +132,7 @@ def supervised(session: Session, supervise: Literal["all", "last", "response"]) 
     answers = [number for number, message in enumerate(session.messages) if message.role == "assistant"]
     asking = [number for number, message in enumerate(session.messages) if message.role == "user"]
     first = {"all": 0, "last": answers[-1] if answers else 0, "response": asking[-1] if asking else 0}[supervise]
-    messages = tuple(
-        message.model_copy(update={"train": False}) if message.role == "assistant" and number < first else message
-        for number, message in enumerate(session.messages)
-    )
-    return session.model_copy(update={"messages": messages})
+    return session.learnt_at({at for at, number in enumerate(answers) if number >= first})
 
 
 def _unthought(message: Message) -> str:

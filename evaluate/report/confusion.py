@@ -54,10 +54,11 @@ class Place(NamedTuple):
 def verdicts(outcome: Outcome, place: Place, profile: MatchProfile) -> Iterator[Verdict]:
     """Every compared argument of an answer."""
     calls = [call for call in outcome.calls if isinstance(call, ToolCall)]
+    catalog = place.catalog.unchecked("") if outcome.counts.unjudged else place.catalog
     for pair in pair_calls(calls, outcome.gold, place.catalog, place.order, profile).pairs:
         gold, call = outcome.gold[pair.gold], calls[pair.predicted]
         names = argument_names(gold, call, place.catalog)
-        wrong = {} if pair.exact else _mistakes(gold, call, names, place.catalog, profile)
+        wrong = {} if pair.exact else _mistakes(gold, call, names, catalog, profile)
         for name in dict.fromkeys((*names, *wrong)):
             yield Verdict(gold.name, _short(name), wrong.get(name))
 
@@ -65,8 +66,7 @@ def verdicts(outcome: Outcome, place: Place, profile: MatchProfile) -> Iterator[
 def _mistakes(
     gold: GoldCall, call: ToolCall, names: list[str], catalog: Catalog, profile: MatchProfile
 ) -> dict[str, Mistake]:
-    tool = catalog.by_name.get(call.name)
-    refused = tool.refusing_keywords(call.arguments) if tool else {}
+    refused = catalog.refusing_keywords(call)
     mistakes: dict[str, Mistake] = {}
     for difference in DIFFERENCES[profile](gold, call, catalog):
         kind = _kind(difference, refused.get(difference.path))

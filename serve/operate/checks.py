@@ -9,13 +9,13 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, load_json, parse_served
-from callproof.endpoint import prompt_tokens, request, shows_catalog
+from callproof.calls import Completion, MalformedCall, NoCompletion, ParsedAnswer, parse_served
+from callproof.endpoint import UNPARSED, prompt_tokens, request, shows_catalog
 from callproof.records import Record
 from callproof.scoring import Answer, Channel
 from callproof.turns import Turn
 
-from .subject import TIMEOUT_S, Refused, Sampled, Subject
+from .subject import Refused, Sampled, Subject
 
 Status = Literal["ok", "failed", "unknown"]
 Verdict = tuple[Status, str]
@@ -50,8 +50,8 @@ async def models_and_parents(subject: Subject) -> Verdict:
 
 async def unknown_model_refused(subject: Subject) -> Verdict:
     """A request for a model that is not served is refused (vLLM: HTTP 404), and is not answered by the base."""
-    payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0)
-    status, _ = await subject.endpoint.ask("/v1/chat/completions", subject.endpoint.known(payload), TIMEOUT_S)
+    payload = request(subject.turns[0], UNKNOWN_MODEL, max_tokens=1, temperature=0.0, format=subject.format)
+    status, _ = await subject.ask_chat(payload)
     seen = f"HTTP {status} for the model {UNKNOWN_MODEL!r}"
     if status == 200:
         return "failed", seen
@@ -103,11 +103,18 @@ async def isolation(subject: Subject) -> Verdict:
 
 
 async def channels_agree(subject: Subject) -> Verdict:
-    """The calls in the raw text are the same as those that the server's own parser returns."""
-    if lacking := _lacking(subject, ("raw", "served")):
+    """The calls in the raw text are the same as those that the server's own parser returns.
+
+    It parses those of requests with tools alone; with a catalog in the text there is nothing to compare.
+    """
+    unparsed = subject.abilities.reasons.get("served") == UNPARSED
+    if lacking := _lacking(subject, ("raw",) if unparsed else ("raw", "served")):
         return "unknown", lacking
     compared, differing = 0, []
-    for turn, model in _few(subject):
+    with_tools = [(turn, model) for turn, model in _few(subject) if turn.tools]
+    if not with_tools:
+        return "unknown", "no turn has tools, so the server parses no calls"
+    for turn, model in with_tools:
         raw = subject.parsed(turn, await subject.answered(turn, model, "raw"))
         if not raw.calls or _malformed(raw):
             continue
@@ -155,6 +162,8 @@ async def streaming_agrees(subject: Subject) -> Verdict:
                 differing.append(f"{model} on {turn.turn_id}, {channel}")
     if differing:
         return "failed", f"{len(differing)} of {compared} answers differ when streamed: {differing[0]}"
+    if not compared:
+        return "unknown", _lacking(subject, ("raw", "served")) or "no answer could be compared"
     return "ok", f"{compared} answers, the same streamed and whole"
 
 
@@ -175,13 +184,13 @@ def _content(answer: Answer) -> tuple[Any, ...]:
 async def prefix_cache(subject: Subject) -> Verdict:
     """A prompt that is sent a second time is found in the prefix cache."""
     turn = max(subject.turns, key=lambda turn: len(str(turn.messages)) + len(str(turn.tools)))
-    payload = {**request(turn, subject.base, max_tokens=1, temperature=0.0)}
-    await subject.whole(payload)
-    before = await _cached_tokens(subject)
-    completion = await subject.whole(payload)
-    after = await _cached_tokens(subject)
-    if before is None or after is None:
+    payload = request(turn, subject.base, max_tokens=1, temperature=0.0, format=subject.format)
+    if await _cached_tokens(subject) is None:
         return "unknown", "/metrics does not report vllm:prefix_cache_hits"
+    await subject.whole(payload)
+    before = await _cached_tokens(subject) or 0.0
+    completion = await subject.whole(payload)
+    after = await _cached_tokens(subject) or 0.0
     prompt = (completion.usage or {}).get("prompt_tokens", "?")
     seen = f"{after - before:.0f} of {prompt} prompt tokens were in the cache"
     return ("ok" if after > before else "failed"), seen
@@ -201,17 +210,26 @@ async def length_limit(subject: Subject) -> Verdict:
         return "failed", f"max_model_len is {limit}, planned {subject.max_model_len}"
     text = " ".join(map(str, range(subject.max_model_len)))
     payload = {"model": subject.base, "messages": [{"role": "user", "content": text}], "max_tokens": 1}
-    status, body = await subject.endpoint.ask("/v1/chat/completions", subject.endpoint.known(payload), TIMEOUT_S)
+    status, body = await subject.ask_chat(payload)
     if status in (400, 413, 422):
         return "ok", f"limit {limit or 'not reported'}; a longer prompt is refused with HTTP {status}"
-    return "failed", f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
+    seen = f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
+    whole = limit is None and _length(body) > subject.max_model_len
+    return ("unknown", f"the server tells no limit; {seen}") if whole else ("failed", seen)
 
 
 def _counted(body: bytes) -> str:
+    length = _length(body)
+    return f", as one of {length} tokens" if length else ""
+
+
+def _length(body: bytes) -> int:
+    """The prompt tokens that an answer counts; 0 if it counts none."""
     try:
-        return f", as one of {(Completion.of_value(load_json(body)).usage or {})['prompt_tokens']} tokens"
+        length = (Completion.of_body(body).usage or {})["prompt_tokens"]
     except (NoCompletion, LookupError):
-        return ""
+        return 0
+    return length if type(length) is int else 0
 
 
 async def catalog_in_prompt(subject: Subject) -> Verdict:

@@ -86,13 +86,17 @@ class Subject:
         """Up to four turns whose gold is a call, or any four if there is none."""
         return tuple([turn for turn in self.turns if turn.expects_call][:4] or self.turns[:4])
 
-    async def post_chat(self, payload: dict[str, Any]) -> bytes:
-        """POST a chat completion and return the body; raises Refused unless the status is 200."""
+    async def ask_chat(self, payload: dict[str, Any]) -> tuple[int, bytes]:
+        """POST a chat completion without the keys that the server refuses; status and body."""
         while True:
             known = self.endpoint.known(payload)
             status, body = await self.endpoint.ask("/v1/chat/completions", known, TIMEOUT_S)
             if not self.endpoint.learns(known, status, body.decode("utf-8", "replace")):
-                break
+                return status, body
+
+    async def post_chat(self, payload: dict[str, Any]) -> bytes:
+        """POST a chat completion and return the body; raises Refused unless the status is 200."""
+        status, body = await self.ask_chat(payload)
         if status != 200:
             raise Refused(f"{payload['model']}: HTTP {status}: {body[:160].decode('utf-8', 'replace')}")
         return body

@@ -11,11 +11,13 @@ from pydantic import Field
 from callproof.config import ModelConfig, ServeConfig, allowed_rank, template_sha256
 from callproof.errors import UserError
 from callproof.records import Record, read_object
-from callproof.turns import ServedTemplate, chat_template
+from callproof.turns import ServedTemplate, chat_template, spells_by_neighbours
 
 from .adapter_sources import Source, on_base
 from .adapters import Adapter, check_adapter
 from .elsewhere import compared
+from .guided import UNGUIDED
+from .guided import warning as cannot_guide
 from .parsers import KEYS, check_parser, tool_call_parser
 
 Device = Literal["cpu", "gpu"]
@@ -32,6 +34,7 @@ class Plan(Record):
         hub_ids: adapter name -> hub id, for the adapters that come from the hub.
         options: vLLM's command-line options without `--`, in order.
         runtime_loads: how many more adapters may be loaded while the server runs; 0 switches that off.
+        guided: whether a grammar can guide the base, see serve/start/guided.py.
         warnings: lines for the user.
     """
 
@@ -45,6 +48,7 @@ class Plan(Record):
     hub_ids: dict[str, str] = Field(default_factory=dict)
     options: dict[str, Any]
     runtime_loads: int = 0
+    guided: bool = True
     warnings: tuple[str, ...] = ()
 
     @property
@@ -88,6 +92,7 @@ def make_plan(
     for source in sources:
         _check_template(source, lead, served)
     parser, model = tool_call_parser(sources), lead.config.model
+    guided = not spells_by_neighbours(model)
     if serve.reasoning_parser:
         check_parser("reasoning", serve.reasoning_parser, lead.where)
     return Plan(
@@ -103,10 +108,12 @@ def make_plan(
             **_lora(adapters, model.served_name, device, runtime_loads),
             **_server(lead, serve, parser.name),
             **_engine(model, serve, device),
+            **({} if guided else UNGUIDED),
         },
         runtime_loads=runtime_loads,
+        guided=guided,
         warnings=(
-            *filter(None, [parser.warning]),
+            *filter(None, [parser.warning, None if guided else cannot_guide(model.base_model)]),
             *(note for adapter in adapters for note in adapter.notes),
             *(compared(source, served) for source in sources if source.trained_on),
         ),

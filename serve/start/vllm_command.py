@@ -15,6 +15,7 @@ import yaml
 from callproof.errors import UserError
 from callproof.records import Record
 
+from .guided import NO_STRICT_TOOLS
 from .plan import Device, Plan
 
 CPU_MODULE = "vllm.entrypoints.openai.api_server"
@@ -67,13 +68,15 @@ def require_wheel() -> Wheel:
 def environment(plan: Plan) -> dict[str, str]:
     """The variables that vLLM gets in addition to the user's own.
 
-    They switch usage reports off, keep vLLM off the network if the base is local, and on a CPU keep freed memory for
-    the next step. The API key is not among them: vLLM reads the user's own `VLLM_API_KEY`.
+    They switch usage reports off, keep vLLM off the network if the base is local, keep it from guiding tools where no
+    grammar can guide the base, and on a CPU keep freed memory for the next step. The API key is not among them: vLLM
+    reads the user's own `VLLM_API_KEY`.
     """
     offline = {"HF_HUB_OFFLINE": "1"} if plan.base_is_local else {}
     loading = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"} if plan.runtime_loads else {}
     keeping = KEPT_MEMORY if plan.device == "cpu" else {}
-    return {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **offline, **loading, **keeping}
+    free = {} if plan.guided else NO_STRICT_TOOLS
+    return {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **offline, **loading, **free, **keeping}
 
 
 def check_environment(plan: Plan, variables: Mapping[str, str]) -> list[str]:
@@ -111,9 +114,10 @@ def _is_loopback(host: str) -> bool:
 def vllm_yaml(plan: Plan) -> str:
     """The text of the file for `vllm serve --config`.
 
-    Its keys are flat, and adapters are JSON text: vLLM 0.32 fails on a YAML list of objects.
+    Its keys are flat, and adapters and nested options are JSON text: vLLM 0.32 fails on a YAML list of objects.
     """
-    return yaml.safe_dump({"model": plan.base, **plan.options}, sort_keys=False, allow_unicode=True, width=1000)
+    flat = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in plan.options.items()}
+    return yaml.safe_dump({"model": plan.base, **flat}, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def start_command(wheel: Wheel, config_file: Path) -> list[str]:

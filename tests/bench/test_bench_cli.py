@@ -12,6 +12,7 @@ import pytest
 import yaml
 from bench_program import HERMES, bench, command, environment, right_for_even_cities, workplace
 from fake_endpoint import FakeEndpoint, Script
+from other_servers import OtherServer
 from raw_server import EVENTS, server
 
 from callproof.calls import ToolCall, render
@@ -53,6 +54,24 @@ def test_answers_are_judged_in_the_format_that_the_model_writes(parser: str, exa
     saved = json.loads((workplace / "b.json").read_text())
     assert saved["parser"]["server"] == parser
     assert saved["levels"][0]["overall"]["turn_exact"] == exact
+
+
+@pytest.mark.parametrize(("parses", "channel"), [("never", "raw"), ("auto", "raw"), ("always", "served")])
+def test_calls_are_judged_over_the_channel_that_the_server_gives(
+    parses: Any, channel: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def right(payload: dict[str, Any]) -> str:
+        return right_for_even_cities(payload).text
+
+    monkeypatch.setenv("TEAM_KEY", "s3cret")
+    with OtherServer(right, ["cars"], parses=parses, lists=500, api_key="s3cret") as fake:
+        words = ["--endpoint", f"{fake.url}/v1/", "--config", "cars.yaml", "--model", "cars", "--concurrency", "2"]
+        done = bench(workplace, *words, "--out", "b.json", "eval.api_key_env=TEAM_KEY")
+    assert done.returncode == 0, done.stderr
+    assert f"channel {channel}" in done.stderr
+    saved = json.loads((workplace / "b.json").read_text())
+    assert (saved["parser"]["channel"], saved["abilities"]["models"]) == (channel, False)
+    assert saved["levels"][0]["overall"]["turn_exact"] == 0.5
 
 
 def test_a_model_replays_the_turns_of_the_configuration_of_its_name(workplace: Path) -> None:
@@ -100,7 +119,14 @@ def test_a_bench_without_a_single_answer_is_invalid(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [([], 3), (["--max-errors", "20%"], 0), (["--max-errors", "1"], 3), (["--max-errors", "2"], 0)]
+    ("words", "code"),
+    [
+        ([], 3),
+        (["gate.max_infra_error_rate=0.2"], 0),
+        (["--max-errors", "20%"], 0),
+        (["--max-errors", "1"], 3),
+        (["--max-errors", "2"], 0),
+    ],
 )
 def test_more_failed_requests_than_allowed_are_exit_code_3(words: list[str], code: int, workplace: Path) -> None:
     scripts = iter([Script("warm-up"), Script(status=500, body=b"broken"), Script(status=500, body=b"broken")])

@@ -28,8 +28,8 @@ def make_manifest(
         chat_template: text of the template that training used.
         commit: of the base model on the hub; None of one in a folder.
         data: rows of the `train` and `eval` sessions.
-        figures: what training measured: losses (nats a token), perplexity, steps, seconds, evaluations; and `format`,
-            in which the model writes calls.
+        figures: what training measured: losses (nats a token), perplexity, steps, seconds, evaluations; `format`, in
+            which the model writes calls; and `tracker`, the run that it reported to, or None.
     """
     return {
         "schema_version": SCHEMA_VERSION,

@@ -2,9 +2,9 @@
 
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
 Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
-spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions or
-of one conversation with them (one goes on where the other ends, or both name it), and by splits of which nothing is
-left.
+spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions,
+contained in one, or of one conversation with one (one goes on where the other ends, or both name it), and by splits of
+which nothing is left.
 """
 
 from collections import Counter
@@ -140,7 +140,7 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         splits={name: split.report() for name, split in splits.items()},
         never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
         duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
-        leaks=_leaks(held_out.leaks_into(train), *(splits[split] for split in ("eval", "train"))),
+        leaks=_leaks(_leaking(held_out, train), *(splits[split] for split in ("eval", "train"))),
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)
@@ -198,6 +198,12 @@ def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[
         Pair(session_id=ids[pair.number], like=others[pair.other], similarity=round(pair.similarity, 3))
         for pair in likenesses
     )
+
+
+def _leaking(held_out: Corpus, train: Corpus) -> list[Alike]:
+    """The sessions of one corpus that are like a session of another, or are contained in one."""
+    alike = {pair.number: pair for pair in (*held_out.contained_in(train), *held_out.leaks_into(train))}
+    return [alike[number] for number in sorted(alike)]
 
 
 def _leaks(likenesses: list[Alike], held_out: "_SplitCount", train: "_SplitCount") -> tuple[Pair, ...]:

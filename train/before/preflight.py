@@ -62,7 +62,7 @@ def check_token(where: str) -> None:
 
 def _check_lora(config: RunConfig) -> None:
     settings = config.lora.peft_settings
-    for problem in problems(settings, base_model_type(config.model.base_model)):
+    for problem in problems(settings, base_model_type(config.model.base_model, config.model.revision)):
         raise UserError("section lora", f"vLLM would refuse the adapter: {problem}", "correct it before training")
     if config.lora.init not in INITS:
         problem = f"{config.lora.init!r} needs a pass over the data before training, which is not made here"

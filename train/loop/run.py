@@ -1,6 +1,8 @@
 """One training from a configuration: what is checked before, the environment, the loop, the upload after."""
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,11 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     phases.begin("checking the machine")
     check_machine(config)
     prepare_libraries(config)
-    check_extra(config)
-    from .sft import train_adapter
+    with contextlib.redirect_stdout(sys.stderr):  # libraries and trackers say what they like, even when imported
+        check_extra(config)
+        from .sft import train_adapter
 
-    manifest = train_adapter(config, resume, phases)
+        manifest = train_adapter(config, resume, phases)
     if config.train.push_to_hub and is_main_process():
         from ..adapter.push import publish
 

@@ -1,10 +1,8 @@
 """Supervised fine-tuning: token rows -> TRL's SFTTrainer with PEFT -> an adapter that vLLM can serve."""
 
-import contextlib
 import math
 import os
 import shutil
-import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +15,7 @@ from callproof.turns import Turn, eval_turns
 
 from ..adapter.card import write_card
 from ..adapter.manifest import make_manifest, read_manifest
+from ..adapter.tracker import end_tracking
 from ..before.servability import ask_vllm
 from ..rows.data import Rows, load_encoder
 from ..rows.encode import Encoder
@@ -62,12 +61,13 @@ def train_adapter(config: RunConfig, resume: bool = False, phases: Phases | None
         trainer = _trainer(config, encoder, data, phases)
         checkpoint, state = _begin(trainer, checkpoints, state, resume)
         phases.begin("training")
-        with contextlib.redirect_stdout(sys.stderr):
-            trainer.run(checkpoint)
+        trainer.run(checkpoint)
+        tracker = end_tracking(trainer.callback_handler.callbacks, trainer.args)
         phases.begin("measuring the loss")
         loss = trainer.evaluator.loss(trainer)
     figures = {**_figures(trainer, loss), "resumed_from": list(state.resumed_from) if state else []}
     figures["format"] = encoder.format_of(config.prompt.catalog)
+    figures["tracker"] = tracker
     figures["seconds"] = round(time.perf_counter() - begun, 1)
     commit = getattr(trainer.model.config, "_commit_hash", None)
     manifest = make_manifest(config, tokenizer.chat_template, commit, data, figures)

@@ -238,10 +238,13 @@ FACTORY = System(
 def _split(draft: Draft) -> None:
     """TRL's dataset has two splits, of which `source` took the first."""
     name, train = draft.values.get("data.train", ""), draft.old.get("dataset_train_split", "train")
+    dataset, _, split = name.removeprefix("hf:").partition(":")
+    if split and any(move.note == "--data" for move in draft.moves):
+        train = split
     if name.startswith("hf:"):
-        draft.put("data.train", f"{name.rpartition(':')[0]}:{train}", note="dataset_train_split")
+        draft.put("data.train", f"hf:{dataset}:{train}", note="dataset_train_split")
         if "dataset_test_split" in draft.old:
-            held_out = f"{name.rpartition(':')[0]}:{draft.old['dataset_test_split']}"
+            held_out = f"hf:{dataset}:{draft.old['dataset_test_split']}"
             draft.put("data.eval", held_out, NEW, note="dataset_test_split")
     as_recorded(draft)
 

@@ -1,5 +1,6 @@
 """Which adapters vLLM loads as they were trained: rules on their settings, and their tensors laid over the base."""
 
+from .base_file import base_file
 from .base_modules import base_modules
 from .folder import CheckedAdapter, adapter_modules, check_adapter_folder, linear_modules
 from .settings import (
@@ -21,6 +22,7 @@ __all__ = [
     "CheckedAdapter",
     "adapter_modules",
     "allowed_rank",
+    "base_file",
     "base_model_type",
     "base_modules",
     "check_adapter_folder",

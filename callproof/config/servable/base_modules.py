@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from callproof.errors import UserError
 from callproof.records import read_object
 
+from .base_file import base_file
 from .tensors import read_header
 
 COPY_AGAIN = "copy the base model again"
@@ -57,15 +58,15 @@ def base_modules(base_model: str, revision: str | None = None) -> BaseModules | 
     Raises:
         UserError: a file of the base is broken.
     """
-    folder = _folder(base_model, revision)
-    if folder is None:
+    file = base_file(base_model, "config.json", revision)
+    if file is None:
         return None
-    settings = read_object(folder / "config.json", COPY_AGAIN)
+    folder, settings = file.parent, read_object(file, COPY_AGAIN)
     files = _weight_files(folder)
     wrapped = "text_config" in settings
     if not files:
         shapes = _shapes_by_rule(settings)
-        return BaseModules(shapes, folder / "config.json", wrapped=False) if shapes else None
+        return BaseModules(shapes, file, wrapped=False) if shapes else None
     shapes: dict[str, Shape | None] = {}
     for file in files:
         for name, tensor in read_header(file).items():
@@ -76,24 +77,6 @@ def base_modules(base_model: str, revision: str | None = None) -> BaseModules | 
     found = BaseModules(shapes, folder, wrapped)
     _add_tied_head(found)
     return found._replace(shapes={found.key(module): shape for module, shape in found.shapes.items()})
-
-
-def _folder(base_model: str, revision: str | None) -> Path | None:
-    """Where the base's files are: its folder, or its snapshot in the hub's cache."""
-    if (Path(base_model) / "config.json").is_file():
-        return Path(base_model)
-    if Path(base_model).exists() or len(Path(base_model).parts) != 2:
-        return None
-    try:
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
-    except ImportError:
-        return None
-    try:
-        cached = try_to_load_from_cache(base_model, "config.json", revision=revision)
-    except HFValidationError:
-        return None
-    return Path(cached).parent if isinstance(cached, str) else None
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -73,7 +73,7 @@ def check_adapter_folder(
         UserError: a file is missing or broken, the adapter is another base's, or vLLM would refuse it or load it
             wrongly.
     """
-    settings = adapter_settings(folder, base_model)
+    settings = adapter_settings(folder, base_model, revision)
     if said_by:
         check_trained_on(folder, settings, base_model, revision, said_by)
     file = folder / WEIGHTS
@@ -81,7 +81,7 @@ def check_adapter_folder(
         raise _missing(folder)
     tensors, base = read_header(file), base_modules(base_model, revision)
     pairs, strange = _pairs(tensors)
-    faults = [*strange, *_wrong_types(tensors), *_faults(pairs, settings, base, base_model_type(base_model))]
+    faults = [*strange, *_wrong_types(tensors), *_faults(pairs, settings, base, base_model_type(base_model, revision))]
     values = {} if faults else {name: values_of(file, tensor) for name, tensor in tensors.items()}
     faults += [f"{name!r} holds NaN or infinity" for name in values if not values[name].finite]
     if faults:

@@ -13,6 +13,8 @@ from typing import Any
 from callproof.errors import UserError
 from callproof.records import read_object
 
+from .base_file import base_file
+
 ALLOWED_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 NO_EMBEDDING_LORA = ("qwen2", "mistral")
@@ -62,7 +64,7 @@ def allowed_rank(rank: int) -> int:
     return next(allowed for allowed in ALLOWED_RANKS if allowed >= rank)
 
 
-def adapter_settings(folder: Path, base_model: str) -> dict[str, Any]:
+def adapter_settings(folder: Path, base_model: str, revision: str | None = None) -> dict[str, Any]:
     """The settings of an adapter, which vLLM will accept on that base.
 
     Raises:
@@ -70,7 +72,7 @@ def adapter_settings(folder: Path, base_model: str) -> dict[str, Any]:
     """
     file = folder / "adapter_config.json"
     settings = _read_settings(file)
-    if reasons := problems(settings, base_model_type(base_model)):
+    if reasons := problems(settings, base_model_type(base_model, revision)):
         raise UserError(file, f"vLLM refuses this adapter: {'; '.join(reasons)}", MEND)
     return settings
 
@@ -92,10 +94,10 @@ def template_sha256(chat_template: str) -> str:
     return hashlib.sha256(chat_template.encode()).hexdigest()
 
 
-def base_model_type(base_model: str) -> str | None:
-    """`model_type` of a base model in a local folder; None for one on the hub."""
-    file = Path(base_model) / "config.json"
-    return read_object(file, "copy the base model again").get("model_type") if file.is_file() else None
+def base_model_type(base_model: str, revision: str | None = None) -> str | None:
+    """`model_type` of a base model, a folder or a hub id; None where its configuration is not on this machine."""
+    file = base_file(base_model, "config.json", revision)
+    return read_object(file, "copy the base model again").get("model_type") if file else None
 
 
 def _read_settings(file: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ A line of a log that holds no gold is left out, and counted (`callproof.sessions
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -256,7 +256,14 @@ def _logged(found: Found, session_key: str | None) -> Line:
     except NoGold as error:
         return Line(found.where, None, link._replace(is_gold=False), name, str(error))
     session = to_session(plain_record(found.record, exchange), found.where, found.name)
+    told = [message.said() for message in session.messages]
+    if len(_answers(told)) != len(_answers(messages)):  # a turn in several messages is one in the session
+        link = link._replace(messages=told)
     return Line(found.where, session, link, name)
+
+
+def _answers(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [message for message in messages if message.get("role") == "assistant"]
 
 
 def name_under(session_key: str, found: Found) -> str:

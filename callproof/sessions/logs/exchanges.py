@@ -34,10 +34,13 @@ from callproof.records import explain
 
 _REQUEST = ("request", "request_body", "req", "input")
 _RESPONSE = ("response", "response_body", "res", "output")
+BODIES = (*_REQUEST, *_RESPONSE)
+"""Under which names a line holds the bodies of a request and its response."""
+
 _ID = ("turn_id", "custom_id", "request_id", "id")
 _SESSION = ("session_id", "sessionId", "conversation_id", "thread_id")
 _TRACE = ("trace_id", "traceId")
-LOG_KEYS = (*_REQUEST, *_RESPONSE, *_ID, *_SESSION, *_TRACE, "choices", "error", "functions", "model_parameters")
+LOG_KEYS = (*BODIES, *_ID, *_SESSION, *_TRACE, "choices", "error", "functions", "model_parameters")
 """All keys of a line that are looked at, beside those of a record in OpenAI's form."""
 
 

@@ -1,9 +1,11 @@
 """A line of a log as a record in OpenAI's form of messages."""
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..dates import logged_at
-from .exchanges import Exchange
+from ..dates import first_date
+from .exchanges import BODIES, Exchange
 
 _IDS = ("instance_id", "task_id")
 
@@ -20,18 +22,25 @@ def plain_record(row: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
     return {
         **({"session_id": named} if named else {}),
         **kept,
-        "at": logged_at(row),
-        "messages": [_newer(message) for message in (*exchange.messages, exchange.spoken)],
+        "at": first_date(_places(row)),
+        "messages": [*exchange.messages, exchange.spoken],
         "tools": exchange.tools,
     }
 
 
-def _newer(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of the older API, whose calls and results are of functions, in the form of today."""
-    if message.get("role") == "function":
-        return {**message, "role": "tool"}
-    older = message.get("function_call")
-    if message.get("role") != "assistant" or not isinstance(older, dict) or message.get("tool_calls"):
-        return message
-    rest = {key: value for key, value in message.items() if key != "function_call"}
-    return {**rest, "tool_calls": [{"type": "function", "function": older}]}
+def _places(row: Mapping[str, Any]) -> Iterator[Any]:
+    """Where a line may say when it was logged: itself, its metadata, its bodies."""
+    yield from (row, row.get("metadata"))
+    for key in BODIES:
+        body = _decoded(row.get(key))
+        yield body
+        yield _decoded(body.get("body")) if isinstance(body, dict) else None
+
+
+def _decoded(body: Any) -> Any:
+    if not isinstance(body, str) or not body.lstrip().startswith("{"):
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -6,6 +6,7 @@ JSON is read under the rules for calls: no key twice, no NaN, no number beyond a
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -35,15 +36,18 @@ def json_values(file: Any, path: str) -> Iterator[tuple[int, Any]]:
     if file.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
         file.read(len(codecs.BOM_UTF8))
     begins = file.peek(_CHUNK)
-    values = _Values(file, path)
+    values, beside = _Values(file, path), Counter[str]()
     if begins.lstrip().startswith(b"["):
         yield from values.items()
     elif _WRAPPED.match(begins):
-        yield from values.wrapped()
+        yield from values.wrapped(beside)
     elif _is_printed(begins):
-        yield from _opened(values.sequence())
+        yield from _opened(values.sequence(), beside)
     else:
-        yield from _opened(_lines(file, path))
+        yield from _opened(_lines(file, path), beside)
+    if beside:
+        named = ", ".join(f"{key} ({count})" for key, count in beside.items())
+        say_once(f"{path}: keys beside its records that are not read: {named}")
 
 
 def _is_printed(begins: bytes) -> bool:
@@ -61,15 +65,24 @@ def _is_printed(begins: bytes) -> bool:
     return False
 
 
-def _opened(values: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """Values, of an object that wraps records those."""
+def _opened(values: Iterator[tuple[int, Any]], beside: Counter[str]) -> Iterator[tuple[int, Any]]:
+    """Values, of an object that wraps records those; its other keys are counted in `beside`."""
     for line, value in values:
         key = next((key for key in _WRAPPERS if _wraps(value, key)), None)
         if key is None:
             yield line, value
         else:
+            beside.update(other for other in value if other != key)
             for inner in value[key]:
-                yield line, inner.get("row", inner) if "row_idx" in inner else inner
+                yield line, _of_row(inner, beside)
+
+
+def _of_row(item: Any, beside: Counter[str]) -> Any:
+    """The record of a row, as the hub's viewer wraps it."""
+    if not isinstance(item, dict) or "row_idx" not in item or "row" not in item:
+        return item
+    beside.update(key for key in item if key != "row")
+    return item["row"]
 
 
 def _wraps(value: Any, key: str) -> bool:
@@ -142,20 +155,17 @@ class _Values:
             line = self._line
             yield line, self._value()
 
-    def wrapped(self) -> Iterator[tuple[int, Any]]:
-        """The items of the array that is the first in an object; its other keys are said."""
-        self._take("{")
-        key = self._key()
-        yield from self._array()
-        others: list[str] = []
-        while self._take(",}") == ",":
-            others.append(self._key())
-            self._next()
-            self._value()
-        if others:
-            say_once(f"{self._path}: keys beside {key} that are not read: {', '.join(others)}")
-        if self._next():
-            raise self._wrong("text after the object", self._at)
+    def wrapped(self, beside: Counter[str]) -> Iterator[tuple[int, Any]]:
+        """The items of the arrays that are the first in objects; the other keys of those are counted in `beside`."""
+        while self._next():
+            self._take("{")
+            self._key()
+            for line, item in self._array():
+                yield line, _of_row(item, beside)
+            while self._take(",}") == ",":
+                beside[self._key()] += 1
+                self._next()
+                self._value()
 
     def _key(self) -> str:
         self._next()

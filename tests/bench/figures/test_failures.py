@@ -27,3 +27,8 @@ def test_the_line_names_the_commonest_reason() -> None:
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="is neither a share nor a count"):
         parse_error_limit(text)
+
+
+def test_a_long_reason_is_cut_to_two_hundred_characters() -> None:
+    whole, long = count_failures(["x" * 200], None), count_failures(["x" * 201], None)
+    assert (whole.reason, long.reason) == ("x" * 200, "x" * 200 + " ...")

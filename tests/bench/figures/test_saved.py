@@ -78,3 +78,10 @@ def test_a_saved_bench_without_levels_is_none(tmp_path: Path) -> None:
     }  # fmt: skip
     path.write_text(json.dumps({**bench, "levels": [level], "of a later version": 1}))
     assert SavedBench.read(path).levels[0].samples[0].latency_ms("tpot") == 125.0
+
+
+@pytest.mark.parametrize("name", ["started_s", "ttft_ms", "e2e_ms", "delay_ms"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_no_time_is_infinite_or_no_number(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        SavedRequest(**{**REQUEST, name: value})

@@ -88,6 +88,12 @@ def test_percentiles_interpolate_between_samples() -> None:
     assert (row["ttft_p50_ms"], row["ttft_p90_ms"], row["ttft_p99_ms"]) == pytest.approx((51.0, 91.0, 100.0), abs=0.01)
 
 
+def test_times_have_three_places() -> None:
+    level = level_of(*(reply(100.0, ttft, tokens=1) for ttft in (0.0010001, 0.0010002, 0.0010006)))
+    row = figures(samples_of(level), 10.0)
+    assert (row["ttft_p50_ms"], row["ttft_p90_ms"]) == (1.0, 1.001)  # of 1.0002 and 1.00052 milliseconds
+
+
 def test_rates_are_over_the_whole_time_of_the_level() -> None:
     level = level_of(reply(100.0, 0.1, 0.1, tokens=20), reply(101.0, 0.1, 0.1, tokens=10, text=WRONG))
     row = level_figures(level, samples_of(level))["overall"]

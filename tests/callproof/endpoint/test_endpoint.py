@@ -325,6 +325,30 @@ def test_a_server_that_refuses_the_key_is_asked_without_it_and_that_is_said(
         assert capsys.readouterr().err.count(fake.url) == 1
 
 
+def test_a_stream_is_over_before_the_text_of_its_tokens_is_asked_for() -> None:
+    async def bench(url: str) -> tuple[Reply, Reply]:
+        async with Endpoint(url, limit=1) as endpoint:
+            payload = {**request(TURN, "tiny", max_tokens=8, temperature=0.0, stream=True), "return_token_ids": True}
+            reply = await endpoint.stream_only(payload)
+            return reply, await endpoint.written(reply, "tiny")
+
+    with FakeEndpoint(Script("", raw="Well.")) as fake:
+        reply, written = asyncio.run(bench(fake.url))
+    assert (reply.answer.text, reply.tokens, reply.from_tokens) == ("", tuple(b"Well."), False)
+    assert (written.answer.text, written.tokens, written.from_tokens) == ("Well.", None, True)
+    assert (written.finished, written.answer.latency_s) == (reply.finished, reply.answer.latency_s)
+
+
+def test_a_server_that_knows_the_limit_by_its_newer_name_gets_it_so() -> None:
+    def newer(payload: dict[str, Any]) -> str | Script:
+        message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+        refusal = Script(status=400, body=json.dumps({"error": {"message": message}}).encode())
+        return refusal if "max_tokens" in payload else f"{payload['max_completion_tokens']} tokens"
+
+    with FakeEndpoint(newer) as fake:
+        assert ask(fake).answer.text.endswith(" tokens")
+
+
 def test_another_refusal_is_not_asked_again() -> None:
     with FakeEndpoint(Script(status=400, body=b'{"error": "max_tokens is too large"}')) as fake:
         assert ask(fake).answer.error is not None

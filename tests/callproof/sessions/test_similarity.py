@@ -124,3 +124,16 @@ def test_shingles_in_a_file_are_those_that_were_taken(monkeypatch) -> None:
     assert all((corpus.shingles(number) == shingles(one)).all() for number, one in enumerate(talks))
     assert (corpus.part([3, 1]).shingles(0) == shingles(talks[3])).all()
     assert [(pair.number, pair.other) for pair in Corpus([*talks, talks[2]]).duplicates()] == [(5, 2)]
+
+
+def test_a_session_that_stands_inside_a_longer_one_is_contained_in_it() -> None:
+    chance = random.Random(11)
+    words = [f"w{number}" for number in range(400)]
+    inside, other, short = (chance.choices(words, k=count) for count in (40, 40, 12))
+    longer = [*chance.choices(words, k=150), *inside, *short, *chance.choices(words, k=150)]
+    evals, train = Corpus(map(talk, (inside, other, short))), Corpus(map(talk, (other[:20], longer)))
+    ((number, containing, share),) = evals.contained_in(train)
+    assert (number, containing) == (0, 1)
+    assert share == 1
+    assert evals.leaks_into(train) == []
+    assert Corpus([]).contained_in(train) == evals.contained_in(Corpus([])) == []

@@ -243,3 +243,28 @@ def test_several_sources_are_read_in_turn_and_name_their_sessions_apart(tmp_path
     assert [(where, session.session_id) for where, session in read_sessions(sources)] == [
         (f"{source}:1", f"{source}:1") for source in sources
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": 1, "data": [{"n": 1}, {"n": 2}]}',
+        '{"data": [{"n": 1}], "version": 1}\n{"data": [{"n": 2}]}\n',
+        '{\n "version": 1,\n "data": [\n  {"n": 1}, {"n": 2}\n ]\n}\n',
+        '{"data": [{"n": 1}, {"n": 2}], "version": 1}',
+    ],
+)
+def test_the_other_keys_of_an_object_around_records_are_named(tmp_path: Path, text: str, capsys) -> None:
+    path = tmp_path / "wrapped.json"
+    path.write_text(text)
+    assert numbers(path) == [1, 2]
+    assert f"{path}: keys beside its records that are not read: version (1)" in capsys.readouterr().err
+
+
+def test_rows_of_the_hub_s_viewer_are_records(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "rows.json"
+    rows = [{"row_idx": n, "row": {"n": n}, "truncated_cells": []} for n in (1, 2)]
+    path.write_text(json.dumps({"rows": rows, "num_rows_total": 2}))
+    assert numbers(path) == [1, 2]
+    said = "not read: row_idx (2), truncated_cells (2), num_rows_total (1)"
+    assert said in capsys.readouterr().err

@@ -118,6 +118,12 @@ def test_a_model_that_never_calls_leaves_the_channel_open(domain, capsys):
     assert Run(domain.runs / "r").info().servers[0].raw is None
 
 
+def test_a_server_that_fails_at_everything_is_asked_its_turns_and_found_invalid(domain):
+    with FakeEndpoint(Script(status=500, body=b"boom"), probed=None) as fake:
+        assert replay(domain, fake.url, "--limit-sessions", "1") == 3
+    assert {outcome.outcome for outcome in outcomes_of(Run(domain.runs / "r"))} == {"infra_error"}
+
+
 def test_a_probe_that_hangs_or_fails_keeps_no_run_from_its_turns(domain):
     hangs = Script(hang=True)
     with FakeEndpoint(right, probed=lambda _: hangs) as fake:

@@ -83,6 +83,10 @@ def slow(payload: dict[str, Any], fake: FakeVLLM) -> Script:
     return Script(**{**weights_answer(payload, fake).__dict__, "first_delay_s": 0.05})
 
 
+def unparsed(payload: dict[str, Any], fake: FakeVLLM) -> Script:
+    return weights_answer({**payload, "tool_choice": "none"}, fake)
+
+
 def without_tokens(payload: dict[str, Any], fake: FakeVLLM) -> Script:
     return Script(**{**unapplied(payload, fake).__dict__, "logprob": None})
 
@@ -97,6 +101,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an adapter without effect": ("adapters_applied", {"answer": unapplied}, "all 6 turns exactly like the base"),
     "base rows with other weights": ("isolation", {"answer": contaminated}, "of tiny (on a CPU, keep"),
     "a parser that finds nothing": ("channels_agree", {"answer": misparsed}, "have other calls"),
+    "a parser of another format": ("channels_agree", {"answer": unparsed, "probed": None}, "have other calls"),
     "streams that differ": ("streaming_agrees", {"answer": other_when_streamed}, "differ when streamed"),
     "a cache that never hits": ("prefix_cache", {"cached": False}, "0 of 10 prompt tokens"),
 }
@@ -198,3 +203,11 @@ def test_the_exit_code_tells_an_unreachable_endpoint_from_wrong_usage(
     words: list[str], code: int, config_path: Path
 ) -> None:
     assert doctor(config_path, *words).returncode == code
+
+
+def test_calls_of_a_catalog_in_the_text_are_not_expected_of_the_server(config: RunConfig) -> None:
+    text = config.model_copy(update={"prompt": config.prompt.model_copy(update={"catalog": "text"})})
+    with FakeVLLM(adapters=ADAPTERS) as fake:
+        diagnosis = diagnosis_of(text, fake.url)
+    assert statuses(diagnosis)["channels_agree"] == "unknown"
+    assert "the server parses no calls" in seen(diagnosis, "channels_agree")

@@ -1,6 +1,7 @@
 """Chat's client against servers that never end, send too much, or point elsewhere."""
 
 import asyncio
+import json
 import socket
 import time
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 from fake_endpoint import FakeEndpoint, Script
+from other_servers import OtherServer
 from raw_server import HEAD, bomb, endless, server
 
+from callproof.calls import ToolCall, parse
 from callproof.config import RunConfig
 from serve.talk.answerer import Answerer, Said
 
@@ -70,3 +73,41 @@ def test_a_call_that_the_server_takes_out_of_the_stream_is_there_in_the_end() ->
 
     with FakeEndpoint(Script("Well. ", raw="Well. <tool_call>{}</tool_call>")) as fake:
         assert asyncio.run(ask(fake.url)) == "Well. <tool_call>{}</tool_call>"
+
+
+def test_calls_that_come_parsed_are_read_as_the_model_writes_them() -> None:
+    call = '<tool_call>{"name": "get_weather", "arguments": {"city": "Bern"}}</tool_call>'
+    tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+
+    async def ask(url: str) -> tuple[str | None, str]:
+        config = RunConfig.model_validate({"name": "a", "data": {"domain": Path("d")}})
+        answerer, said = Answerer(url, config), Said("hermes")
+        async for _ in answerer.ask({**PAYLOAD, "tools": tools, "seed": 0, "max_tokens": 9}, said):
+            pass
+        await answerer.close()
+        return said.problem, said.text
+
+    with OtherServer(lambda _: call, parses="always", refuses=["seed"]) as fake:
+        problem, text = asyncio.run(ask(fake.url))
+    assert (problem, parse(text)) == (None, [ToolCall(name="get_weather", arguments={"city": "Bern"})])
+
+
+@pytest.mark.parametrize(("options", "channel"), [({}, "raw"), ({"none": "hides tools"}, "served")])
+def test_chat_asks_over_the_channel_that_calls_come_over(options: Any, channel: str, tmp_path: Path) -> None:
+    session = {
+        "session_id": "s",
+        "messages": [
+            {"role": "user", "content": "Weather in Bern"},
+            {"role": "assistant", "tool_calls": [{"name": "get_weather", "arguments": {"city": "Bern"}}]},
+        ],
+    }
+    tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "eval.jsonl").write_text(json.dumps(session) + "\n")
+    (tmp_path / "tools.json").write_text(json.dumps(tools))
+    (tmp_path / "system_prompt.md").write_text("You tell the weather.\n")
+    values = {"name": "a", "data": {"domain": tmp_path}, "serve": {"tool_call_parser": "hermes"}}
+    config = RunConfig.model_validate(values)
+    call = '<tool_call>{"name": "get_weather", "arguments": {"city": "Bern"}}</tool_call>'
+    with OtherServer(lambda _: call, **options) as fake:
+        assert asyncio.run(Answerer(fake.url, config).channel("tiny")) == channel

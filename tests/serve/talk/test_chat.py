@@ -374,7 +374,7 @@ def events(body: str) -> Script:
     return Script(body=body.encode() + b"\n\n", headers={"Content-Type": "text/event-stream"})
 
 
-PARSED = {"id": "c", "type": "function", "function": {"name": "x", "arguments": "{}"}}
+PARSED = {"id": "c", "type": "function", "function": {"name": "x", "arguments": "{oops"}}
 BROKEN = {
     "drops": Script("Some words here", drop_after=2),
     "no events": events("data: {oops"),
@@ -382,7 +382,7 @@ BROKEN = {
     "odd choices": events('data: {"choices": 7}'),
     "an error inside": events('data: {"error": {"message": "out"}}'),
     "nothing": Script(drop=True),
-    "calls parsed there": Script(tool_calls=(PARSED,)),
+    "a parsed call that cannot be read": Script(tool_calls=(PARSED,)),
 }
 
 

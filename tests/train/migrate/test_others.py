@@ -143,6 +143,15 @@ def test_trl(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "train"), [("hf:o/n", "hf:o/n:train"), ("hf:o/n:valid", "hf:o/n:valid"), ("x.jsonl", "./x.jsonl")]
+)
+def test_data_of_the_command_line_keep_their_name_and_split(tmp_path: Path, data: str, train: str) -> None:
+    (tmp_path / "old.yaml").write_text(TRL)
+    _, draft = migrate([tmp_path / "old.yaml"], data)
+    assert draft.values["data.train"] == train
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("a: 1\nb: 2\n", "is of no known system, its keys are a, b; known ones: llm-tuning-lab"),

@@ -123,3 +123,23 @@ def test_lines_of_a_shared_log_that_hold_no_gold_are_left_out_and_counted(capsys
     said_of = capsys.readouterr().err
     for reason in ("tool_choice: none", "the answer was filtered", "malformed call (foreign_format)"):
         assert reason in said_of
+
+
+def test_a_logged_turn_in_several_messages_is_one_answer_of_its_session(tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": "{}"}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    talk = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "I look."}, call,
+            {"role": "function", "name": "f", "content": "1"}]  # fmt: skip
+    first = {"request": {"messages": talk, "tools": tools}, "response": {"role": "assistant", "content": "One."}}
+    grown = [*talk, first["response"], {"role": "user", "content": "again"}]
+    second = {
+        "request": {"messages": grown, "tools": tools},
+        "response": {"role": "assistant", "content": "One still."},
+    }
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
+    ((_, session),) = read_sessions(path)
+    answers = [message for message in session.messages if message.role == "assistant"]
+    assert [(message.content, len(message.tool_calls), message.train) for message in answers] == [
+        ("I look.", 1, True), ("One.", 0, True), ("One still.", 0, True),
+    ]  # fmt: skip
