@@ -18,8 +18,8 @@ from callproof.console import with_verb
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ("commands.md", "configuration-keys.md", "metrics.md", "exit-codes.md")
 """Pages that the docs site makes of the code, see docs/hooks.py."""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SEEDS = ROOT / "docs" / "seeds.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SEEDS = ROOT / "docs" / "explanation" / "seeds.md"
 TEST = r"(?<![\w/])(?:tests/)?((?:[a-z_0-9]+/)*test_[a-z_0-9]+\.py)"
 
 
