@@ -59,6 +59,13 @@ def cause_of(error: OSError) -> str:
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error) or type(error).__name__)
 
 
+def relative_to(path: object) -> str:
+    """What to do about a path that leads nowhere; of a relative one, where it starts."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else str(path)
+    start = "" if os.path.isabs(text) else f": it is relative to the working directory, {os.getcwd()}"
+    return f"check the path{start}"
+
+
 def exit_with(main: Callable[[], int]) -> NoReturn:
     """Run a command line's `main` and exit with its code; whatever it raises is one line on stderr.
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
 
 from .command_line import Parser, with_verb
+from .extras import missing_package
 from .levels import LEVELS, set_level, take_dotenv
 
 Options = Callable[[ArgumentParser], None]
@@ -75,11 +76,18 @@ class Verb:
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
         try:
             return self.commands[args.command].act(args)
+<<<<<<< HEAD
+        except ImportError as error:
+            if missing := missing_package(error, f"{self._program} {args.command}"):
+                raise missing from None
+            raise
+=======
         except ModuleNotFoundError as error:
             if error.name not in POSIX_MODULES:
                 raise
             problem = f"runs on Linux and macOS (Python has no {error.name} here)"
             raise UserError(args.command, problem, "use WSL or a container") from None
+>>>>>>> main
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""

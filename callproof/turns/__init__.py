@@ -9,7 +9,21 @@ from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessio
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
+<<<<<<< HEAD
+from .turns import (
+    Turn,
+    TurnPrompt,
+    decisions,
+    digest,
+    eval_sessions,
+    eval_turns,
+    read_turns,
+    recorded_answers,
+    turns_sentence,
+)
+=======
 from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
+>>>>>>> main
 
 __all__ = [
     "HERMES",
@@ -33,6 +47,7 @@ __all__ = [
     "chat_template",
     "check_gold",
     "conversation",
+    "decisions",
     "digest",
     "eval_turns",
     "held_out",
@@ -41,6 +56,7 @@ __all__ = [
     "prefills_thinking",
     "read_turns",
     "readable_format",
+    "recorded_answers",
     "session_time",
     "sessions_of_splits",
     "spells_by_neighbours",
@@ -48,5 +64,6 @@ __all__ = [
     "supervised",
     "system_prompt",
     "template_messages",
+    "turns_sentence",
     "wire_messages",
 ]

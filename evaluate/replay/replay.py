@@ -58,8 +58,12 @@ async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
+<<<<<<< HEAD
+        say(plan.sentence)
+=======
         for line in channel_words(servers, plan.channel):
             say(line)
+>>>>>>> main
         for warning in info.warnings:
             say(f"warning: {warning}")
         await _Asking(plan, fleet, servers).ask(done)
