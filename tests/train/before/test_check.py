@@ -278,8 +278,9 @@ def test_supervised_text_is_coloured_and_bracketed_where_there_are_no_colours(tm
 
 
 def test_hostile_sessions_command_no_terminal_and_no_browser(tmp_path: Path, encoder: Encoder) -> None:
-    hostile = session(f"id{HOSTILE}", f"{HOSTILE} [bold red]x[/]", {"content": HOSTILE})
-    found = found_in(tmp_path, encoder, {**GOOD, "train": [hostile, hostile | {"session_id": HOSTILE}]}, show=2)
+    markup = "</pre><script>alert(1)</script>&amp;"
+    hostile = session(f"id{markup}", f"{HOSTILE} [bold red]x[/]", {"content": HOSTILE})
+    found = found_in(tmp_path, encoder, {**GOOD, "train": [hostile, hostile | {"session_id": markup}]}, show=2)
     stream = io.StringIO()
     print_examples(found.examples, encoder.tokenizer, console(stream))
     print_report(found.report, console(stream))
