@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
+from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError, missing_package
 
 from .command_line import Parser, with_verb
-from .extras import missing_package
 from .levels import LEVELS, set_level, take_dotenv
 
 Options = Callable[[ArgumentParser], None]
