@@ -67,7 +67,7 @@ def lines(number: int) -> Iterator[dict[str, Any]]:
     for turn in range(rng.randint(1, 2)):
         said, name, arguments, result = wishes(rng)
         talk.append({"role": "user", "content": f"{rng.choice(HELLOS)} {said}"})
-        call = {"id": f"c{turn}", "type": "function"}
+        call: dict[str, Any] = {"id": f"c{turn}", "type": "function"}
         call["function"] = {"name": name, "arguments": json.dumps(arguments)}
         yield from asked(talk, {"role": "assistant", "content": None, "tool_calls": [call]})
         talk.append({"role": "tool", "tool_call_id": f"c{turn}", "content": json.dumps(result)})
