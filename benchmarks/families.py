@@ -3,7 +3,7 @@
     python -m benchmarks.families [--family NAME ...] [--keep DIR] > families.json
 
 No small model of these families exists, so that each gets a base of models/tiny's architecture that has met its
-notation: models/tiny with the tokens and the chat template of the family, 45 or 80 steps of all weights on one or two
+notation: models/tiny with the tokens and the chat template of the family, 45 to 200 steps of all weights on one or two
 calls among invented tools. It never sees the domain of the training, three tools of a travel agency. Training, server,
 evaluation and the check of parity are those of the command line. The table goes to stderr, and one line of JSON to
 stdout. Exit code 1 where a family misses what is wanted of it: tool F1 in training above `WANTED_F1`, channels that

@@ -235,6 +235,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(right: float) -> N
     assert 0.90 <= coverage(right) <= 0.99
 
 
+def test_no_limit_of_a_difference_is_beyond_one() -> None:
+    right = [outcome(session, 0, "a", "a") for session in range(8)]
+    wrong = [outcome(session, 0, "a", "b") for session in range(8)]
+    up, down = difference(right, wrong, "turn_exact"), difference(wrong, right, "turn_exact")
+    assert (up.value, up.high, up.upper_one_sided) == (1.0, 1.0, 1.0)
+    assert (down.value, down.low, down.lower_one_sided) == (-1.0, -1.0, -1.0)
+
+
 def test_a_run_does_not_differ_from_itself() -> None:
     found = simulated(2, 20, 0.7)
     for name, result in differences(Tally.of(found), Tally.of(found)).items():

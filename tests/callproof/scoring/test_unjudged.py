@@ -64,3 +64,24 @@ def test_counts_with_more_calls_judged_than_made_are_refused() -> None:
     counts = judged.counts.model_copy(update={"schema_valid": 1})
     problem = contradiction(counts, judged.per_tool, 1, "ok")
     assert problem == "counts: schema_valid and unjudged are more than known, 1"
+
+
+PARTS = """name_matches gold_calls, name_matches predicted_calls, exact_matches name_matches,
+    answered_call_turn call_turn, answered_no_call_turn no_call_turn, attempted_call_turn answered_call_turn,
+    attempted attempts, text_beside attempted, parsed attempts, known parsed, schema_valid known, unclosed parsed,
+    decoded_strings parsed, predicted_calls parsed, relaxed_matches exact_matches, matched_args gold_args,
+    matched_args predicted_args"""
+
+
+@pytest.mark.parametrize(("part", "whole"), [pair.split() for pair in PARTS.split(",")])
+def test_counts_of_which_a_part_is_more_than_the_whole_are_refused(part: str, whole: str) -> None:
+    judged = outcome([good(1)], [good(1)])
+    counts = judged.counts.model_copy(update={part: 3, whole: 2})
+    problem = contradiction(counts, judged.per_tool, 1, "ok")
+    assert problem is not None
+    assert problem.startswith("counts: ")
+
+
+def test_of_many_reasons_the_first_twenty_are_kept() -> None:
+    unknown = [ToolCall(name=f"t{number}", arguments={}) for number in range(25)]
+    assert len(outcome([good(1)], unknown).reasons) == 20
