@@ -14,7 +14,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -102,7 +102,7 @@ def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[
         yield f"{module_name}: session {number}", item
 
 
-def _built(config: RunConfig, module_name: str, split: Split) -> Iterable[Any]:
+def _built(config: RunConfig, module_name: str, split: Split) -> Any:
     module = _imported(module_name)
     if callable(build := getattr(module, "build_sessions", None)):
         return build(config, split) if _takes_split(build) else build(config)
@@ -111,7 +111,7 @@ def _built(config: RunConfig, module_name: str, split: Split) -> Iterable[Any]:
     raise UserError(module_name, "has no function build_sessions", "define build_sessions(config, split)")
 
 
-def _dataset(built: Any, module_name: str, split: Split) -> Iterable[Any]:
+def _dataset(built: Any, module_name: str, split: Split) -> Any:
     """That of a split, of what `build_datasets` returned: (train, eval, ...)."""
     if not isinstance(built, tuple | list) or len(built) < 2:
         problem = f"build_datasets: expected (train, eval, ...), got {type(built).__name__}"
