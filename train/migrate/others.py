@@ -287,7 +287,7 @@ FACTORY = System(
         "quantization_method": unless((*NOTHING, "bitsandbytes", "bnb"), dropped("nf4 alone is offered")),
         "flash_attn": _flash,
         "enable_liger_kernel": unless(NOTHING, to("train.extra.use_liger_kernel")),
-        "do_sample": FAST,
+        "do_sample": dropped("evaluation answers the eval turns: see section eval"),
         "disable_gradient_checkpointing": to("train.gradient_checkpointing", lambda value: not value),
         "early_stopping_steps": unless(NOTHING, to("train.early_stopping_patience")),
         "pure_bf16": _typed("bfloat16"),
