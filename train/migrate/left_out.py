@@ -1,4 +1,4 @@
-"""Keys of axolotl's and LLaMA-Factory's schemas that have no equal here, by the reason; docs/migrate.md lists them."""
+"""Keys of axolotl and LLaMA-Factory that have no equal here, by the reason; docs/howto/migrate.md lists them."""
 
 from collections.abc import Mapping
 
@@ -6,16 +6,16 @@ from .rules import NOTHING, Rule, dropped, unless
 
 ANOTHER = "callproof trains LoRA adapters on recorded sessions; this is of another training"
 KERNELS = "kernels and precision inside layers are transformers' own here"
-SHARDS = "processes are the launcher's: see docs/scale.md"
+SHARDS = "processes are the launcher's: see docs/howto/scale.md"
 MEMORY = "memory is saved by model.quantization, train.gradient_checkpointing and smaller batches"
 RATES = "one learning rate and one schedule for all matrices; other optimizers by train.extra.optim"
 ROWS = "rows are made by callproof when training begins"
 WORDS = "the base's own tokenizer and chat template are used; a base folder may hold others"
 IMAGES = "sessions are text"
 TRACKERS = "trackers are wandb, tensorboard and trackio: set train.report_to, and their variables in .env"
-SERVING = "serving has settings of its own: see docs/serving.md"
+SERVING = "serving has settings of its own: see docs/howto/serving.md"
 ANSWERS = "evaluation answers the eval turns: see section eval"
-WHOLE = "an adapter is saved, merged and pushed by commands of its own: see docs/training.md"
+WHOLE = "an adapter is saved, merged and pushed by commands of its own: see docs/howto/training.md"
 UNSERVED = "vLLM serves no adapter that has it, or PEFT's default is taken"
 OWN = "is of the old system alone"
 

@@ -19,12 +19,16 @@ class Move(NamedTuple):
 
 
 class Draft:
-    """The configuration as it grows; `old` holds the flat old keys that were written by the user."""
+    """The configuration as it grows; `old` holds the flat old keys that were written by the user.
+
+    `tools` is the text of a tools.json that has to lie beside the new file.
+    """
 
     def __init__(self, old: Mapping[str, Any]) -> None:
         self.old = old
         self.moves: list[Move] = []
         self.unknown: list[str] = []
+        self.tools: str | None = None
 
     @property
     def values(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from callproof.errors import UserError
 from callproof.records import read_text
 
 from .arguments import HF_DEFAULTS
+from .catalogue import recorded_tools
 from .rules import (
     BIAS,
     EIGHT_BIT,
@@ -67,6 +68,8 @@ def _finish_lab(draft: Draft) -> None:
     places = [Path(place, "tool_catalogue.json") for place in (folder, f"{folder}/..", f"{folder}/../lab", "lab", ".")]
     if catalogue := next((path for path in places if path.is_file()), None):
         draft.complete("data.tools", local(catalogue), "the catalogue of the old system")
+    elif sources := draft.values.get("data.train"):
+        draft.tools = recorded_tools(sources)
     as_recorded(draft)
 
 

@@ -154,7 +154,7 @@ KEYS = {
 
 @pytest.mark.parametrize("system", OTHERS, ids=lambda system: system.name)
 def test_every_key_of_a_schema_has_its_rule(system: Any) -> None:
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     known = {*system.rules, *SPECIAL, *TrainConfig.model_fields, *OURS, *SFTConfig.__dataclass_fields__}
     assert len(KEYS[system.name]) > 20

@@ -228,6 +228,22 @@ def test_nothing_of_seed_002_is_lost_in_silence(tmp_path: Path) -> None:
     assert "the old default" in text
 
 
+def test_a_lab_folder_without_catalogue_gets_one_of_its_calls(tmp_path: Path) -> None:
+    files, out = seed_000(tmp_path), tmp_path / "new.yaml"
+    (tmp_path / "data/tool_catalogue.json").unlink()
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"what": "x"}'}}
+    answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+    lines(tmp_path / "data/agent-session-1.jsonl", [{**record, "response": answer} for record in AGENT])
+    done = run_program("train", "migrate", *files, "--out", out)
+    assert done.returncode == 0, done.stderr
+    (tool,) = json.loads((tmp_path / "new.tools.json").read_text())
+    parameters = {"type": "object", "properties": {"what": {}}}
+    assert tool == {"type": "function", "function": {"name": "find", "parameters": parameters}}
+    assert "made of recorded calls" in done.stderr
+    tried = run_program("train", "--config", out, "--dry-run")
+    assert tried.returncode == 0, tried.stderr
+
+
 MODULE = """
 def build_datasets(cfg):
     rows = [{{"id": str(n), "input": f"{{cfg.data.dataset_name}} {{n}}?", "response": "Yes."}} for n in range(9)]

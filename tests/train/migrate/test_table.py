@@ -1,4 +1,4 @@
-"""The table of keys in docs/migrate.md is what the rules do."""
+"""The table of keys in docs/howto/migrate.md is what the rules do."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from train.migrate.others import OTHERS
 from train.migrate.rules import Draft, System
 from train.migrate.seeds import SYSTEMS
 
-NAMES = dict(
+NAMES: dict[str, System] = dict(
     zip(("000", "001", "002", "003", "004", "axolotl", "LLaMA-Factory", "TRL"), (*SYSTEMS, *OTHERS), strict=True)
 )
 VALUES: tuple[Any, ...] = ("x", 4, True, ["x"], {"method": "load_dataset", "kwargs": {"path": "x/y"}}, "epoch", "qlora")
@@ -19,7 +19,7 @@ VALUES: tuple[Any, ...] = ("x", 4, True, ["x"], {"method": "load_dataset", "kwar
 
 def rows() -> Iterator[tuple[str, list[str], str]]:
     """System, keys, and what becomes of them."""
-    for line in (ROOT / "docs/migrate.md").read_text().splitlines():
+    for line in (ROOT / "docs/howto/migrate.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if len(cells) == 4 and cells[0] in NAMES and cells[1].startswith("`") and "*`" not in cells[1]:
             yield cells[0], [key.strip("` ") for key in cells[1].split(",")], cells[2]
