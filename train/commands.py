@@ -200,9 +200,18 @@ def run_migrate(args: Namespace) -> int:
     if args.out.exists() and not args.force:
         raise UserError(args.out, "exists", "give another --out, or --force")
     system, draft = migrate(args.old, args.data)
+    tools = args.out.with_suffix(".tools.json")
+    if draft.tools and tools.exists() and not args.force:
+        raise UserError(tools, "exists", "give another --out, or --force")
+    if draft.tools:
+        draft.put(
+            "data.tools", str(tools), note="made of recorded calls, for there is no catalogue: describe the tools"
+        )
     check_extra(resolve_values(RunConfig, nested(draft)).config)
-    with replacing(args.out) as file:
-        file.write(as_yaml(system, draft).encode())
+    for path, text in ((args.out, as_yaml(system, draft)), (tools, draft.tools)):
+        if text:
+            with replacing(path) as file:
+                file.write(text.encode())
     print(as_table(draft), file=sys.stderr)
     last_line({"out": str(args.out), "system": system, "keys": len(draft.moves)})
     return EXIT_PASS

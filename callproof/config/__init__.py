@@ -2,7 +2,7 @@
 
 from .data_config import Split
 from .extra import OURS
-from .origins import resolve, resolve_values
+from .origins import nearest_key, no_key, resolve, resolve_values
 from .prompt_config import PromptConfig
 from .run_config import (
     FOLDER_PATTERN,
@@ -32,12 +32,14 @@ from .servable import (
     same_model,
     template_sha256,
 )
+from .yaml_text import BadYaml, config_text, one_line, read_yaml
 
 __all__ = [
     "FOLDER_PATTERN",
     "MEND",
     "NAME_PATTERN",
     "OURS",
+    "BadYaml",
     "EvalConfig",
     "GateConfig",
     "LossWeights",
@@ -54,11 +56,16 @@ __all__ = [
     "base_modules",
     "check_adapter_folder",
     "check_trained_on",
+    "config_text",
     "highest_rank",
     "linear_modules",
     "load",
     "load_gate",
+    "nearest_key",
+    "no_key",
+    "one_line",
     "problems",
+    "read_yaml",
     "resolve",
     "resolve_values",
     "same_model",

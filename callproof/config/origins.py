@@ -25,14 +25,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
-import yaml
 from dotenv.parser import parse_stream
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from callproof.errors import UserError
 from callproof.records import explain, read_text
 
-from .yaml_text import BadYaml, read_yaml
+from .yaml_text import BadYaml, one_line, read_yaml
 
 PREFIX = "LLM_"
 DOTENV = Path(".env")
@@ -85,8 +84,8 @@ class Resolved(Generic[Model]):
         above: Key = ()
         for key, value, source in self.entries():
             shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(above, key[:-1], strict=False)))
-            lines += [("  " * depth + f"{_scalar(key[depth])}:", "") for depth in range(shared, len(key) - 1)]
-            lines.append(("  " * (len(key) - 1) + f"{_scalar(key[-1])}: {_scalar(value)}", f"# {source}"))
+            lines += [("  " * depth + f"{one_line(key[depth])}:", "") for depth in range(shared, len(key) - 1)]
+            lines.append(("  " * (len(key) - 1) + f"{one_line(key[-1])}: {one_line(value)}", f"# {source}"))
             above = key[:-1]
         width = min(_COMMENT_COLUMN, max(len(text) for text, _ in lines))
         return "\n".join(f"{text:<{width}}  {' '.join(comment.split())}".rstrip() for text, comment in lines)
@@ -328,9 +327,9 @@ def _refusal(model: type[BaseModel], error: ValidationError, sources: Mapping[Ke
     key = tuple(map(str, first["loc"]))
     where = _place(key, sources, path)
     if unknown:
-        if reason := _no_key(model, key):
+        if reason := no_key(model, key):
             return UserError(where, f"no key {'.'.join(key)!r}: {reason}", "leave it out")
-        near, valid = _suggestion(model, key), ", ".join(_kind(model, key[:-1]).model_fields)
+        near, valid = nearest_key(model, key), ", ".join(_kind(model, key[:-1]).model_fields)
         mend = f"did you mean {near!r}?" if near else f"valid keys: {valid}"
         return UserError(where, f"unknown key {'.'.join(key)!r}", mend)
     if first["type"] == "missing":
@@ -348,19 +347,20 @@ def _unknown_keys(model: type[BaseModel], keys: list[Key], sources: Mapping[Key,
     """One line for all unknown keys, each with its place, and a near name or the reason why there is none."""
     told = []
     for key in keys:
-        place, near = str(_place(key, sources, path)), _suggestion(model, key)
-        hint = _no_key(model, key) or (f"did you mean {near!r}?" if near else "")
+        place, near = str(_place(key, sources, path)), nearest_key(model, key)
+        hint = no_key(model, key) or (f"did you mean {near!r}?" if near else "")
         at = f"line {place.removeprefix(f'{path}:')}" if place.startswith(f"{path}:") else place
         told.append(f"{'.'.join(key)!r} ({at}{'; ' * bool(hint)}{hint})")
     mend = "correct them; a configuration of another system is translated by: callproof train migrate"
     return UserError(path, f"{len(keys)} unknown keys: {', '.join(told)}", mend)
 
 
-def _no_key(model: type[BaseModel], key: Key) -> str | None:
+def no_key(model: type[BaseModel], key: Key) -> str | None:
+    """Why the schema has no such key, where it says so."""
     return getattr(_kind(model, key[:-1]), "NO_KEYS", {}).get(key[-1])
 
 
-def _suggestion(model: type[BaseModel], key: Key) -> str | None:
+def nearest_key(model: type[BaseModel], key: Key) -> str | None:
     """The nearest valid name beside an unknown key, or else a key of another section (`lora.seed`: 'train.seed')."""
     section = _kind(model, key[:-1])
     beside = difflib.get_close_matches(key[-1], section.model_fields, n=1) if _is_section(section) else []
@@ -379,11 +379,3 @@ def _keys(model: type[BaseModel], above: Key = ()) -> Iterator[Key]:
             yield from _keys(field.annotation, (*above, name))
         else:
             yield (*above, name)
-
-
-def _scalar(value: Any) -> str:
-    """A value in YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
-    if len(text.removesuffix("...\n").splitlines()) > 1:
-        text = yaml.safe_dump(value, default_style='"', default_flow_style=True, width=math.inf, allow_unicode=True)
-    return text.removesuffix("...\n").strip()

@@ -1,9 +1,11 @@
-"""A strict YAML reader: one document, no duplicate keys, and a limit on its size with aliases expanded."""
+"""YAML: a strict reader (one document, no duplicate keys, a limit on its size with aliases expanded), and a writer."""
 
+import math
 from collections import Counter
 from typing import Any, NamedTuple
 
 import yaml
+from pydantic import BaseModel
 from yaml.constructor import ConstructorError
 from yaml.nodes import MappingNode, Node, SequenceNode
 
@@ -98,3 +100,16 @@ def _lines(root: Node, loader: _Loader) -> dict[tuple[Any, ...], int]:
             lines[place] = key.start_mark.line + 1
             waiting.append((place, value))
     return lines
+
+
+def one_line(value: Any) -> str:
+    """A value in YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
+    if len(text.removesuffix("...\n").splitlines()) > 1:
+        text = yaml.safe_dump(value, default_style='"', default_flow_style=True, width=math.inf, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def config_text(config: BaseModel) -> str:
+    """The whole configuration as YAML, so that neither `.env` nor variables of this machine are needed elsewhere."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

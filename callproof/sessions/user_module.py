@@ -5,6 +5,9 @@
 Where it takes no `split`, it gives the training sessions, and `data.eval` or `data.eval_share` those of evaluation.
 `config.data.options` holds what the YAML file says to the module alone. A dictionary is a record in any form that
 `callproof.sessions.forms` reads. The module is found as `import` finds it, or else in the working directory.
+
+A module that has `build_datasets(cfg)` in its place gives sessions too: its first two values are those of training and
+of evaluation, and `cfg` is `data.options`, by key or by attribute (`cfg["data"]["dataset_name"]`, `cfg.data`).
 """
 
 import importlib
@@ -27,7 +30,7 @@ def module_sessions(config: RunConfig, module_name: str, split: Split = "train")
 
     Raises:
         UserError: no such module or function, any exception of its code (with the line in the module), or an item that
-            is not a session.
+            is not a session, such as a row of tokens.
     """
     yield from unique(
         (where, _session(item, where, f"{module_name}:{where.rsplit(' ', 1)[1]}"))
@@ -41,18 +44,35 @@ def _session(item: Any, where: str, name: str) -> Session:
     if not isinstance(item, dict):
         mend = "yield callproof.sessions.Session, or a record as docs/reference/data.md shows it"
         raise UserError(where, f"expected a session or a dictionary, got {type(item).__name__}", mend)
+    if "input_ids" in item:
+        mend = "give records with messages, of which training makes its own rows, or leave data.load_module out"
+        raise UserError(where, "expected a session, got a row of tokens (input_ids)", mend)
     return to_session(item, where, name)
 
 
+class _Options(dict[str, Any]):
+    """Nested settings, by key or by attribute."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(f"data.options has no {name}")
+        return self[name]
+
+
+def _options(value: Any) -> Any:
+    return _Options({key: _options(inner) for key, inner in value.items()}) if isinstance(value, dict) else value
+
+
 def builds_eval(module_name: str) -> bool:
-    """Whether the user's function takes a split, and so gives the sessions of evaluation too.
+    """Whether the user's function gives the sessions of evaluation too: `build_sessions` where it takes a split.
 
     Raises:
         UserError: an exception of the module.
     """
     try:
-        build = getattr(_imported(module_name), "build_sessions", None)
-        return callable(build) and _takes_split(build)
+        module = _imported(module_name)
+        build = getattr(module, "build_sessions", None)
+        return _takes_split(build) if callable(build) else callable(getattr(module, "build_datasets", None))
     except Exception as error:  # any error of code that is not ours is the user's to mend
         raise _failure(module_name, error) from None
 
@@ -65,15 +85,11 @@ def _takes_split(build: Any) -> bool:
 def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[str, Any]]:
     """(place, item) of what the user's code yields; its exceptions become UserErrors."""
     try:
-        module = _imported(module_name)
-        build = getattr(module, "build_sessions", None)
-        given = (config, split) if callable(build) and _takes_split(build) else (config,)
-        built: Any = build(*given) if callable(build) else None
-        items = iter(built) if callable(build) else None
+        items = iter(_built(config, module_name, split))
+    except UserError:
+        raise
     except Exception as error:  # any error of code that is not ours is the user's to mend
         raise _failure(module_name, error) from None
-    if items is None:
-        raise UserError(module_name, "has no function build_sessions", "define build_sessions(config, split)")
     number = 0
     while True:
         number += 1
@@ -84,6 +100,28 @@ def _items(config: RunConfig, module_name: str, split: Split) -> Iterator[tuple[
         except Exception as error:  # likewise
             raise _failure(module_name, error) from None
         yield f"{module_name}: session {number}", item
+
+
+def _built(config: RunConfig, module_name: str, split: Split) -> Any:
+    module = _imported(module_name)
+    if callable(build := getattr(module, "build_sessions", None)):
+        return build(config, split) if _takes_split(build) else build(config)
+    if callable(build := getattr(module, "build_datasets", None)):
+        return _dataset(build(_options(config.data.options)), module_name, split)
+    raise UserError(module_name, "has no function build_sessions", "define build_sessions(config, split)")
+
+
+def _dataset(built: Any, module_name: str, split: Split) -> Any:
+    """That of a split, of what `build_datasets` returned: (train, eval, ...)."""
+    if not isinstance(built, tuple | list) or len(built) < 2:
+        problem = f"build_datasets: expected (train, eval, ...), got {type(built).__name__}"
+        raise UserError(module_name, problem, "return both, or define build_sessions(config, split)")
+    dataset = built[0 if split == "train" else 1]
+    if dataset is None:
+        raise UserError(
+            module_name, f"build_datasets: the sessions of {split} are None", "return records, or set data.eval"
+        )
+    return dataset
 
 
 def _imported(module_name: str) -> ModuleType:

@@ -258,16 +258,16 @@ class _SplitCount:
 
     def take_text(self, text: Text, show: int) -> list[dict[str, Any]]:
         """Count one more text that is trained on as it is; gives it as a message."""
-        where, name, record = text
+        where, name, words = text
         self.ids.append(name)
         self._responses["text"] += 1
-        row = text_row(self._encoder, record["text"]) if self._encoder else None
+        row = text_row(self._encoder, words) if self._encoder else None
         if row and len(row.input_ids) > (limit := context_length(self._config)):
             reason = f"{len(row.input_ids)} tokens, over data.max_context_length {limit}"
             self._dropped.append(Dropped(session_id=name, reason=reason))
         elif row:
             self._keep([row], name, where, show)
-        return [{"role": "assistant", "content": record["text"]}]
+        return [{"role": "assistant", "content": words}]
 
     def _keep(self, rows: list[Row], name: str, where: str, show: int) -> None:
         self._lengths += [len(row.input_ids) for row in rows]
@@ -295,8 +295,8 @@ class _SplitCount:
         if len(rows) > 1 and self._config.model.chat_template != "hermes":
             self._many_rows = self._many_rows or RowCount(encoder)
             self._many_rows.add(conversation, rows)
-        longest, limit = max(map(_longest_answer, rows), default=0), self._config.eval.max_tokens
-        if longest > limit:
+        longest = max(map(_longest_answer, rows), default=0) if self._split == "eval" else 0
+        if longest > (limit := self._config.eval.max_tokens):
             self._cut.append(f"{session.session_id} (an answer of {longest} tokens, over eval.max_tokens {limit})")
 
     def _without_catalog(self, whole: Conversation, session: Session, where: str) -> Conversation:
@@ -318,7 +318,7 @@ class _SplitCount:
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),
             invented_dates=self._invented_dates,
-            cut_answers=tuple(self._cut) if self._split == "eval" else (),
+            cut_answers=tuple(self._cut),
             many_rows=self._many_rows.result() if self._many_rows else None,
         )
 

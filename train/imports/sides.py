@@ -41,10 +41,9 @@ class Sides:
 
     def _clusters(self) -> dict[int, str]:
         """The name of each session's cluster."""
-        clusters, fates, first = dict(enumerate(self._groups)), self._chains.fates(), dict[str, int]()
-        for number, group in enumerate(self._groups):
+        clusters, fates = dict(enumerate(self._groups)), self._chains.fates()
+        for number in clusters:
             _join(clusters, number, fates[number].conversation)
-            _join(clusters, number, first.setdefault(group, number))
         return clusters
 
 

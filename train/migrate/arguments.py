@@ -4,7 +4,7 @@ from typing import Any
 
 from callproof.config import OURS, TrainConfig
 
-from .rules import NOTHING, Draft, Rule, dropped, name_of, to, unless
+from .rules import NOTHING, Draft, Rule, name_of, secret, to, unless
 
 HF_DEFAULTS: dict[str, Any] = {
     "num_train_epochs": 3, "learning_rate": 5e-5, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 1,
@@ -97,7 +97,8 @@ SPECIAL: dict[str, Rule] = {
     "save_total_limit": unless((None,), to("train.save_total_limit")),
     "bf16": unless((None,), to("train.bf16")),
     "hub_private_repo": unless((None,), to("train.hub_private_repo")),
-    "hub_token": dropped("a secret: set HF_TOKEN in the environment or .env"),
+    "hub_token": secret,
+    "push_to_hub_token": secret,
 }
 
 

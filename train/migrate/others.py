@@ -1,8 +1,12 @@
 """Widely used trainers: axolotl, LLaMA-Factory and TRL's own YAML files."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from callproof.errors import UserError
+
 from .arguments import HF_DEFAULTS, TRL_DEFAULTS
+from .left_out import AXOLOTL_LEFT, FACTORY_LEFT
 from .rules import (
     BIAS,
     DORA,
@@ -19,6 +23,9 @@ from .rules import (
     as_recorded,
     dropped,
     dtype,
+    loaded,
+    local,
+    secret,
     source,
     targets,
     to,
@@ -32,7 +39,12 @@ SHARE = unless((None, 0, 0.0), to("data.eval_share", note="a share of the traini
 
 
 def _flash(draft: Draft, old: str, value: Any) -> None:
-    names = {"flash_attention": "flash_attention_2", "fa2": "flash_attention_2", "sdp_attention": "sdpa"}
+    names = {
+        "eager_attention": "eager",
+        "flash_attention": "flash_attention_2",
+        "fa2": "flash_attention_2",
+        "sdp_attention": "sdpa",
+    }
     name = names.get(value) or names.get(old) or value
     if value in (*NOTHING, "auto", "disabled"):
         draft.drop(old, value, "the model's own attention is taken")
@@ -44,17 +56,27 @@ def _datasets(key: str) -> Rule:
     """axolotl's `datasets`: a list of `{path, type, split, ...}`."""
 
     def rule(draft: Draft, old: str, value: Any) -> None:
+        if not isinstance(value, list):
+            raise UserError(old, f"expected a list of datasets, got {type(value).__name__}", "mend the old file")
         entries = [entry if isinstance(entry, dict) else {"path": entry} for entry in value]
-        first = entries[0]
-        place = (first.get("data_files") or first.get("path")) if first.get("ds_type") == "json" else first.get("path")
-        rest = {name: inner for name, inner in first.items() if name not in ("path", "split", "ds_type", "data_files")}
-        notes = [f"{rest}: the form of a record is recognised by its keys"] if rest else []
-        more = ", ".join(str(entry.get("path")) for entry in entries[1:])
-        notes += [f"also named, and left out: {more}; join them with `train convert`"] if more else []
-        place = place[0] if isinstance(place, list) else place
-        draft.put(key, source(place, str(first.get("split") or "train")), old, value, "; ".join(notes))
+        places = [place for entry in entries for place in _places(entry)]
+        rest = [{name: inner for name, inner in entry.items() if name not in _PLACE} for entry in entries]
+        note = f"{rest}: the form of a record is recognised by its keys" if any(rest) else ""
+        draft.put(key, places if len(places) > 1 else places[0], old, value, note)
 
     return unless(NOTHING, rule)
+
+
+_PLACE = ("path", "name", "split", "ds_type", "data_files")
+
+
+def _places(entry: Mapping[str, Any]) -> list[str]:
+    """Where the sessions of a dataset are; with `ds_type`, `path` names a file where `data_files` names none."""
+    name, kind, files = entry.get("path"), entry.get("ds_type"), entry.get("data_files")
+    if kind and not files:
+        return [local(name)]
+    place = loaded(entry, kind or name, str(entry.get("split") or "train"))
+    return place if isinstance(place, list) else [place]
 
 
 def _adapter(draft: Draft, old: str, value: Any) -> None:
@@ -85,6 +107,32 @@ def _per_epoch(kind: str) -> Rule:
     return rule
 
 
+def _whole_batch(draft: Draft, old: str, value: Any) -> None:
+    """axolotl's `batch_size`: that of all accumulated steps of a device."""
+    size = draft.old.get("micro_batch_size") or 1
+    if isinstance(value, int) and isinstance(size, int) and value % size == 0 and value:
+        draft.put("train.gradient_accumulation_steps", value // size, old, value, f"{value} in batches of {size}")
+    else:
+        draft.drop(old, value, "set train.gradient_accumulation_steps")
+
+
+def _start(draft: Draft, old: str, value: Any) -> None:
+    if value in ("gaussian", "orthogonal"):
+        draft.put("lora.init", value, old, value)
+    else:
+        draft.drop(
+            old, value, "asks for nothing" if value in (None, True) else "lora.init is default, gaussian or orthogonal"
+        )
+
+
+def _logged(tracker: str, note: str = "") -> Rule:
+    return unless(NOTHING, to("train.report_to", lambda _: tracker, note))
+
+
+def _typed(name: str) -> Rule:
+    return unless(NOTHING, to("model.dtype", lambda _: name))
+
+
 def _base_of(draft: Draft, old: str, value: Any) -> None:
     same = value in (None, draft.old.get("base_model"), draft.old.get("model_name_or_path"))
     draft.drop(old, value, "the base's own is used" if same else "give a base folder that holds the other one")
@@ -94,10 +142,10 @@ AXOLOTL = System(
     name="axolotl",
     signs=(("base_model", "datasets"), ("micro_batch_size",), ("base_model", "sequence_len")),
     rules={
+        **AXOLOTL_LEFT,
         "base_model": to("model.base_model"),
         "base_model_config": _base_of,
         "tokenizer_config": _base_of,
-        "model_type": FAST,
         "tokenizer_type": FAST,
         "trust_remote_code": TRUST,
         "revision_of_model": to("model.revision"),
@@ -113,7 +161,6 @@ AXOLOTL = System(
         "shuffle_merged_datasets": CACHE,
         "chat_template": dropped(TEMPLATE),
         "train_on_inputs": dropped(TEMPLATE),
-        "roles_to_train": dropped(TEMPLATE),
         "special_tokens": dropped("the tokenizer's own are used"),
         "tokens": unless(NOTHING, dropped("likewise")),
         "sequence_len": LENGTH,
@@ -131,11 +178,26 @@ AXOLOTL = System(
         "lora_fan_in_fan_out": unless(NOTHING, dropped("is for Conv1D layers")),
         "peft_use_rslora": to("lora.use_rslora"),
         "peft_use_dora": DORA,
-        "wandb_project": unless(NOTHING, dropped("set WANDB_PROJECT in the environment or .env")),
+        "use_wandb": _logged("wandb"),
+        "use_tensorboard": _logged("tensorboard"),
+        "use_trackio": _logged("trackio"),
+        "wandb_project": _logged("wandb", "set WANDB_PROJECT in the environment or .env"),
         "wandb_entity": unless(NOTHING, dropped("set WANDB_ENTITY")),
         "wandb_watch": unless(NOTHING, dropped("is not offered")),
         "wandb_name": unless(NOTHING, dropped("a run is called as its adapter, see name")),
         "wandb_log_model": unless(NOTHING, dropped("set WANDB_LOG_MODEL")),
+        "comet_api_key": secret,
+        "batch_size": _whole_batch,
+        "bfloat16": _typed("bfloat16"),
+        "float16": _typed("float16"),
+        "float32": _typed("float32"),
+        "lora_rank_pattern": unless(NOTHING, to("lora.rank_pattern")),
+        "lora_alpha_pattern": unless(NOTHING, to("lora.alpha_pattern")),
+        "peft_init_lora_weights": _start,
+        "chat_template_kwargs": unless(NOTHING, to("prompt.template_kwargs")),
+        "eval_max_new_tokens": unless(NOTHING, to("eval.max_tokens")),
+        "flex_attention": _flash,
+        "eager_attention": _flash,
         "micro_batch_size": to("train.per_device_train_batch_size"),
         "eval_batch_size": to("train.per_device_eval_batch_size"),
         "num_epochs": to("train.num_train_epochs"),
@@ -150,7 +212,6 @@ AXOLOTL = System(
         "eval_table_size": unless(NOTHING, dropped("evaluation answers the eval turns")),
         "early_stopping_patience": unless(NOTHING, to("train.early_stopping_patience")),
         "plugins": unless(NOTHING, dropped("plugins of axolotl are its own")),
-        "debug": unless(NOTHING, dropped("see --log-level")),
         "group_by_length": dropped("rows of like length share a batch always"),
     },
     defaults={"sequence_len": 512, "micro_batch_size": 1, "num_epochs": 1, "val_set_size": 0, "lr_scheduler": "cosine"},
@@ -174,9 +235,8 @@ def _named(key: str) -> Rule:
     def rule(draft: Draft, old: str, value: Any) -> None:
         names = value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
         note = "a name in dataset_info.json: give the path or hf: source that it stands for"
-        draft.put(
-            key, source(names[0]), old, value, note + (f"; also named: {', '.join(names[1:])}" * (len(names) > 1))
-        )
+        places = [source(name) for name in names]
+        draft.put(key, places if len(places) > 1 else places[0], old, value, note)
 
     return unless(NOTHING, rule)
 
@@ -191,6 +251,7 @@ FACTORY = System(
     name="LLaMA-Factory",
     signs=(("model_name_or_path", "finetuning_type"), ("stage", "dataset"), ("cutoff_len",)),
     rules={
+        **FACTORY_LEFT,
         "model_name_or_path": to("model.base_model"),
         "adapter_name_or_path": unless(NOTHING, to("model.lora_path")),
         "model_revision": to("model.revision"),
@@ -226,10 +287,28 @@ FACTORY = System(
         "quantization_method": unless((*NOTHING, "bitsandbytes", "bnb"), dropped("nf4 alone is offered")),
         "flash_attn": _flash,
         "enable_liger_kernel": unless(NOTHING, to("train.extra.use_liger_kernel")),
-        "do_sample": FAST,
-        "deepspeed": to("train.extra.deepspeed"),
+        "do_sample": dropped("evaluation answers the eval turns: see section eval"),
+        "disable_gradient_checkpointing": to("train.gradient_checkpointing", lambda value: not value),
+        "early_stopping_steps": unless(NOTHING, to("train.early_stopping_patience")),
+        "pure_bf16": _typed("bfloat16"),
+        "enable_thinking": to("prompt.template_kwargs.enable_thinking"),
+        "max_new_tokens": to("eval.max_tokens"),
+        "temperature": to("eval.temperature"),
+        "hf_hub_token": secret,
+        "ms_hub_token": secret,
+        "om_hub_token": secret,
+        "swanlab_api_key": secret,
+        "swanlab_lark_webhook_url": secret,
+        "swanlab_lark_secret": secret,
     },
-    defaults={**HF_DEFAULTS, "lora_rank": 8, "lora_dropout": 0.0, "lora_target": "all", "cutoff_len": 2048},
+    defaults={
+        **HF_DEFAULTS,
+        "lora_rank": 8,
+        "lora_dropout": 0.0,
+        "lora_target": "all",
+        "cutoff_len": 2048,
+        "disable_gradient_checkpointing": False,
+    },
     finish=_alpha,
     arguments=("",),
 )
@@ -238,10 +317,10 @@ FACTORY = System(
 def _split(draft: Draft) -> None:
     """TRL's dataset has two splits, of which `source` took the first."""
     name, train = draft.values.get("data.train", ""), draft.old.get("dataset_train_split", "train")
-    dataset, _, split = name.removeprefix("hf:").partition(":")
+    dataset, _, split = str(name).removeprefix("hf:").partition(":")
     if split and any(move.note == "--data" for move in draft.moves):
         train = split
-    if name.startswith("hf:"):
+    if isinstance(name, str) and name.startswith("hf:"):
         draft.put("data.train", f"hf:{dataset}:{train}", note="dataset_train_split")
         if "dataset_test_split" in draft.old:
             held_out = f"hf:{dataset}:{draft.old['dataset_test_split']}"
@@ -277,6 +356,10 @@ TRL = System(
         "bnb_4bit_quant_storage": unless(NOTHING, dropped("is chosen by bitsandbytes")),
         "dataset_name": to("data.train", source),
         "dataset_config": unless(NOTHING, dropped("convert that configuration of the dataset to a file")),
+        "datasets": _datasets("data.train"),
+        "test_split_size": SHARE,
+        "streaming": unless(NOTHING, CACHE),
+        "env": dropped("set the variables in the environment or .env"),
         "dataset_train_split": dropped("see data.train"),
         "dataset_test_split": dropped("see data.eval"),
         "dataset_streaming": unless(NOTHING, CACHE),

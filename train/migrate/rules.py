@@ -19,12 +19,16 @@ class Move(NamedTuple):
 
 
 class Draft:
-    """The configuration as it grows; `old` holds the flat old keys that were written by the user."""
+    """The configuration as it grows; `old` holds the flat old keys that were written by the user.
+
+    `tools` is the text of a tools.json that has to lie beside the new file.
+    """
 
     def __init__(self, old: Mapping[str, Any]) -> None:
         self.old = old
         self.moves: list[Move] = []
         self.unknown: list[str] = []
+        self.tools: str | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -82,6 +86,11 @@ def dropped(reason: str) -> Rule:
     return rule
 
 
+def secret(draft: Draft, old: str, value: Any) -> None:
+    """Drop a key whose value must be written nowhere."""
+    draft.drop(old, "..." if value else value, "a secret: set HF_TOKEN, WANDB_API_KEY and the like in .env")
+
+
 def unless(unused: tuple[Any, ...], rule: Rule) -> Rule:
     """`rule`, but values that ask for nothing are dropped as such."""
 
@@ -118,14 +127,46 @@ def targets(value: Any) -> Any:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
+FILES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".gz", ".bz2", ".xz")
+
+
 def source(value: Any, split: str = "train") -> str:
     """`data.train` of a path or of a name on the hub."""
     text = str(value)
-    if text.startswith(("/", "./", "hf:")):
-        return text
-    if Path(text).exists() or "*" in text or Path(text).suffix in (".json", ".jsonl"):
-        return f"./{text}"
-    return f"hf:{text}:{split}"
+    if text.startswith("hf:") or Path(text).exists() or "*" in text or "://" in text or Path(text).suffix in FILES:
+        return local(text)
+    return text if text.startswith(("/", "./", "../")) else f"hf:{text}:{split}"
+
+
+def local(path: Any) -> str:
+    """A path from the working directory, or a URL."""
+    text = str(path)
+    return text if text.startswith(("/", "./", "../", "hf:")) or "://" in text else f"./{text}"
+
+
+READERS = ("json", "csv", "parquet", "text", "arrow")
+"""Names of `load_dataset` that read the files of `data_files`."""
+
+
+def loaded(settings: Mapping[str, Any], name: Any, split: str = "train") -> str | list[str]:
+    """`data.train` of the arguments of `datasets.load_dataset`; `name` is its path.
+
+    `data_files` is a path, a list, or one of them by split; `data_dir` is a folder.
+    """
+    files = settings.get("data_files")
+    if isinstance(files, dict):
+        files = files.get(split)
+    if files is None:
+        more = f"/{settings['name']}" if settings.get("name") and "/" in str(name) else ""
+        return (
+            local(settings["data_dir"])
+            if name in READERS and "data_dir" in settings
+            else source(f"{name}{more}", split)
+        )
+    folder = f"{settings['data_dir']}/" if settings.get("data_dir") else ""
+    inside = f"{folder}" if name in READERS else f"{name}/{folder}"
+    paths = [local(f"{inside}{file}") for file in (files if isinstance(files, list) else [files])]
+    return paths if len(paths) > 1 else paths[0]
 
 
 def name_of(value: Any) -> str:
@@ -140,8 +181,10 @@ def complete_run(draft: Draft) -> None:
     base = values.get("train.hub_model_id") or values.get("train.output_dir") or "migrated"
     draft.complete("name", name_of(base), "of the adapter")
     draft.complete("data.domain", ".", "folder of system_prompt.md, tools.json and sessions/")
+    if "data.load_module" in values:
+        return
     draft.complete("data.train", "sessions/train.jsonl", "the old file names no data: give its path")
-    if "data.eval" not in draft.values:
+    if "data.eval" not in values:
         draft.complete("data.eval_share", 0.1, "sessions held out for perplexity and evaluate")
 
 

@@ -1,13 +1,19 @@
 """The five systems that this project unites: see docs/explanation/seeds.md."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
+from callproof.errors import UserError
+from callproof.records import read_text
+
 from .arguments import HF_DEFAULTS
+from .catalogue import recorded_tools
 from .rules import (
     BIAS,
     EIGHT_BIT,
     MODULES,
+    NEW,
     NF4,
     NOTHING,
     PADDING,
@@ -20,6 +26,8 @@ from .rules import (
     complete_run,
     dropped,
     dtype,
+    loaded,
+    local,
     name_of,
     source,
     targets,
@@ -37,8 +45,8 @@ def _glob(key: str) -> Rule:
     def rule(draft: Draft, old: str, value: Any) -> None:
         patterns = value if isinstance(value, list) else [value]
         folder = str(draft.old.get("data.data_dir", "data"))
-        note = f"one pattern a split; also named: {', '.join(patterns[1:])}" if len(patterns) > 1 else ""
-        draft.put(key, source(f"{folder}/{patterns[0]}"), old, value, note)
+        places = [local(f"{folder}/{pattern}") for pattern in patterns]
+        draft.put(key, places if len(places) > 1 else places[0], old, value)
 
     return unless(NOTHING, rule)
 
@@ -57,9 +65,11 @@ def _injected(key: str, there: str) -> Rule:
 
 def _finish_lab(draft: Draft) -> None:
     folder = draft.values.get("data.domain", "data")
-    catalogue = next((path for path in (f"{folder}/tool_catalogue.json",) if Path(path).is_file()), None)
-    if catalogue:
-        draft.complete("data.tools", catalogue, "the catalogue of the old data folder")
+    places = [Path(place, "tool_catalogue.json") for place in (folder, f"{folder}/..", f"{folder}/../lab", "lab", ".")]
+    if catalogue := next((path for path in places if path.is_file()), None):
+        draft.complete("data.tools", local(catalogue), "the catalogue of the old system")
+    elif sources := draft.values.get("data.train"):
+        draft.tools = recorded_tools(sources)
     as_recorded(draft)
 
 
@@ -129,11 +139,27 @@ def _tokenizer(draft: Draft, old: str, value: Any) -> None:
 
 
 def _module(draft: Draft, old: str, value: Any) -> None:
-    if draft.old.get("data.dataset_name"):
-        reason = "sessions are read from dataset_name; build_datasets(cfg) gave token rows, which are made here"
-        draft.drop(old, value, f"{reason}. If it changes sessions, write build_sessions(config, split) instead")
-    else:
-        draft.put("data.load_module", value, old, value, "give it build_sessions(config, split)")
+    code = _code(str(value))
+    if draft.old.get("data.dataset_name") and (code is None or "input_ids" in code):
+        how = "is not on this machine's path" if code is None else "makes rows of tokens, which training makes here"
+        reason = f"sessions are read from dataset_name, for the module {how}"
+        draft.drop(old, value, f"{reason}. If it changes sessions, give them by build_sessions(config, split)")
+        return
+    draft.put("data.load_module", value, old, value, "gives the sessions, by build_sessions or build_datasets")
+    for key, inner in draft.old.items():
+        if not key.endswith(("hub_token", "api_key")):
+            draft.put(f"data.options.{key}", inner, NEW, None, "for build_datasets(cfg)")
+
+
+def _code(module: str) -> str | None:
+    """The source of a module or package, found as training finds it but not run; None where it is not there."""
+    place = module.replace(".", "/")
+    for folder in ("", *sys.path):
+        package, file = Path(folder, place), Path(folder, f"{place}.py")
+        files = sorted(package.glob("*.py")) if (package / "__init__.py").is_file() else [file]
+        if files[0].is_file():
+            return "\n".join(read_text(path) for path in files)
+    return None
 
 
 def _finish_tool_calls(draft: Draft) -> None:
@@ -175,17 +201,22 @@ TOOL_CALLS = System(
 )
 
 
+_READ = ("path", "dataset_path", "split", "name", "data_files", "data_dir")
+
+
 def _dataset(key: str) -> Rule:
     """`{method: load_dataset | load_from_disk, kwargs}`."""
 
     def rule(draft: Draft, old: str, value: Any) -> None:
-        kwargs = value.get("kwargs") or {}
-        place = kwargs.get("path") or kwargs.get("dataset_path")
-        rest = {name: inner for name, inner in kwargs.items() if name not in ("path", "dataset_path", "split")}
+        kwargs = value.get("kwargs") if isinstance(value, dict) else None
+        place = (kwargs.get("path") or kwargs.get("dataset_path")) if isinstance(kwargs, dict) else None
+        if not isinstance(kwargs, dict) or not isinstance(place, str):
+            raise UserError(old, "expected a method and kwargs with a path or dataset_path", "mend the old file")
+        rest = {name: inner for name, inner in kwargs.items() if name not in _READ}
         note = f"left out: {rest}" if rest else ""
         on_disk = value.get("method") == "load_from_disk"
-        name = f"./{place}" if on_disk and not str(place).startswith(("/", "./")) else place
-        draft.put(key, source(name, str(kwargs.get("split", "train"))), old, value, note)
+        name = local(place) if on_disk else loaded(kwargs, place, str(kwargs.get("split", "train")))
+        draft.put(key, name, old, value, note)
 
     return rule
 

@@ -1,15 +1,15 @@
 """Old files to a draft: read, told apart, and each key moved by its rule."""
 
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from dotenv.parser import parse_stream
 
+from callproof.calls import RefusedJSON, decode
+from callproof.config import BadYaml, read_yaml
 from callproof.errors import UserError
 from callproof.records import read_text
 
@@ -36,10 +36,10 @@ def migrate(files: Sequence[Path], data: str | None = None) -> tuple[str, Draft]
     variables: dict[str, str] = {}
     for path in files:
         if path.suffix in (".yaml", ".yml", ".json"):
-            old |= _read(path)
+            old = _merged(old, _read(path))
         else:
             variables |= _dotenv(path)
-    old |= _lab_keys(variables)
+    old = _merged(old, _lab_keys(variables))
     system = _system(old, files)
     draft = Draft(_flat(old, system))
     for key, value in draft.old.items():
@@ -60,18 +60,34 @@ def migrate(files: Sequence[Path], data: str | None = None) -> tuple[str, Draft]
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(read_text(path)) if path.suffix != ".json" else json.loads(read_text(path))
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(path, f"cannot be read ({' '.join(str(error).split())[:200]})", "mend the file") from None
+        value = read_yaml(read_text(path)).value if path.suffix != ".json" else decode(read_text(path))
+    except BadYaml as error:
+        raise UserError(f"{path}:{error.line}" if error.line else path, error.problem, "mend the file") from None
+    except RefusedJSON as error:
+        raise UserError(path, f"malformed JSON ({error})", "mend the file") from None
     if not isinstance(value, dict):
         raise UserError(path, f"expected a mapping, got {type(value).__name__}", "give a configuration")
     config = value.get("config")
     return {**config, **({"file": value["file"]} if "file" in value else {})} if isinstance(config, dict) else value
 
 
+def _merged(old: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Both, section by section; a key of the later file counts."""
+    merged = dict(old)
+    for key, value in more.items():
+        before = merged.get(key)
+        merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
 def _dotenv(path: Path) -> dict[str, str]:
-    bindings = parse_stream(io.StringIO(read_text(path)))
-    return {binding.key: binding.value or "" for binding in bindings if binding.key}
+    variables: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(read_text(path))):
+        if binding.error:
+            raise UserError(f"{path}:{binding.original.line}", "expected NAME=value", "mend the line")
+        if binding.key:
+            variables[binding.key] = binding.value or ""
+    return variables
 
 
 def _lab_keys(variables: dict[str, str]) -> dict[str, Any]:
@@ -80,8 +96,15 @@ def _lab_keys(variables: dict[str, str]) -> dict[str, Any]:
     for name, text in variables.items():
         if name.startswith("LLM_") and "__" in name:
             section, key = name.removeprefix("LLM_").lower().split("__", 1)
-            tree.setdefault(section, {})[key] = yaml.safe_load(text)
+            tree.setdefault(section, {})[key] = _value(name, text)
     return tree
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return read_yaml(text).value
+    except BadYaml as error:
+        raise UserError(name, error.problem, "correct the value") from None
 
 
 def _numbers(value: Any) -> Any:
@@ -103,6 +126,8 @@ def _system(old: dict[str, Any], files: Sequence[Path]) -> System:
 
 def _paths(tree: dict[str, Any], above: str = "") -> Iterator[str]:
     for key, value in tree.items():
+        if not isinstance(key, str):
+            raise UserError(f"{above}{key}", "expected a name as key", "put it in quotes")
         yield f"{above}{key}"
         if isinstance(value, dict):
             yield from _paths(value, f"{above}{key}.")

@@ -1,11 +1,8 @@
 """The draft as YAML with a comment on every key, and as a table for people."""
 
-import json
 from typing import Any
 
-import yaml
-
-from callproof.config import RunConfig
+from callproof.config import RunConfig, one_line
 
 from .rules import NEW, Draft, Move
 
@@ -29,7 +26,7 @@ def as_yaml(system: str, draft: Draft) -> str:
     lines = [f"# From a configuration of {system}, by `callproof train migrate`."]
     if gone := [move for move in draft.moves if move.key is None]:
         lines += ["#", "# Not carried over:"]
-        lines += [f"#   {move.old}: {_scalar(move.old_value)[:60]} - {move.note}" for move in gone]
+        lines += [f"#   {move.old}: {one_line(move.old_value)[:60]} - {move.note}" for move in gone]
     lines.append("")
     moves = {move.key: move for move in draft.moves if move.key}
     lines += _section(nested(draft), moves, "", 0)
@@ -43,7 +40,7 @@ def _section(tree: dict[str, Any], moves: dict[str, Move], above: str, depth: in
     for name in names:
         key, indent = f"{above}{name}", "  " * depth
         if key in moves:
-            lines.append(f"{indent + name + ': ' + _scalar(tree[name]):<{_WIDTH}}  # {_comment(moves[key])}")
+            lines.append(f"{indent + name + ': ' + one_line(tree[name]):<{_WIDTH}}  # {_comment(moves[key])}")
         else:
             lines += [f"{indent}{name}:", *_section(tree[name], moves, f"{key}.", depth + 1)]
     return lines
@@ -58,14 +55,7 @@ def as_table(draft: Draft) -> str:
     """Old key, new key and value, and a word on it; one line each."""
     rows = [("old", "new", "")]
     for move in draft.moves:
-        new = f"{move.key}: {_scalar(move.value)[:60]}" if move.key else "-"
+        new = f"{move.key}: {one_line(move.value)[:60]}" if move.key else "-"
         rows.append((move.old, new, move.note))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f"{old:<{widths[0]}}  {new:<{widths[1]}}  {note}".rstrip() for old, new, note in rows)
-
-
-def _scalar(value: Any) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
-    line = text.removesuffix("...\n").strip()
-    return json.dumps(value, ensure_ascii=False) if "\n" in line else line

@@ -91,8 +91,8 @@ def _encode_texts(split: Split, config: RunConfig, encoder: Encoder, limit: int 
     rows: list[Row] = []
     dropped: list[str] = []
     texts = counted(islice(split_texts(config, split), limit), f"encoding {config.data.source(split)}", "texts")
-    for _, name, record in texts:
-        row = text_row(encoder, record["text"])
+    for _, name, text in texts:
+        row = text_row(encoder, text)
         if len(row.input_ids) > context_length(config):
             dropped.append(name)
         else:

@@ -35,8 +35,8 @@ def split_sha256(config: RunConfig, split: Split) -> str:
         return sha256(path)
     digest = hashlib.sha256()
     if config.data.text == "as_is":
-        for _, name, record in split_texts(config, split):
-            digest.update(f"{json.dumps([name, record['text']], ensure_ascii=False)}\n".encode())
+        for _, name, text in split_texts(config, split):
+            digest.update(f"{json.dumps([name, text], ensure_ascii=False)}\n".encode())
         return digest.hexdigest()
     for _, session in split_sessions(config, split, read_records):
         digest.update(f"{json.dumps(session.trained.record(), ensure_ascii=False)}\n".encode())

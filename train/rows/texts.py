@@ -1,7 +1,7 @@
 """Texts of `data.text: as_is`: a column `text` of any template, learned whole; nothing in it is read as a turn."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from callproof.config import RunConfig, Split
 from callproof.errors import UserError
@@ -13,11 +13,11 @@ from .hub_data import read_records
 
 
 class Text(NamedTuple):
-    """A record with a text, its place, and its id."""
+    """A text, its place, and the id of its record."""
 
     where: str
     name: str
-    record: dict[str, Any]
+    text: str
 
 
 def split_texts(config: RunConfig, split: Split) -> Iterator[Text]:
@@ -36,7 +36,7 @@ def split_texts(config: RunConfig, split: Split) -> Iterator[Text]:
         own = next((str(record[key]) for key in IDS if record.get(key) is not None), name)
         if not data.shares or held_out(own, data.eval_share) == (split == "eval"):
             empty = False
-            yield Text(where, own, record)
+            yield Text(where, own, record["text"])
     if empty:
         raise UserError(data.source(split), f"leaves no text for {split}", "give more texts, or data.eval")
 

@@ -66,11 +66,6 @@ def config_file(config: RunConfig) -> str:
     return f"/tmp/callproof-{label(config.name)}.yaml"
 
 
-def config_text(config: RunConfig) -> str:
-    """The whole configuration as YAML, so that neither `.env` nor variables of this machine are needed elsewhere."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
 def to_copy(config: RunConfig) -> list[str]:
     """A line for each folder of this machine that the job reads; absolute paths are refused.
 

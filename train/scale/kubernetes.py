@@ -6,9 +6,9 @@ is the number of the node. A pod that fails is started again and goes on from th
 
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, config_text
 
-from .job import PORT, Job, Placement, config_text, documents, label, launch, require, to_copy
+from .job import PORT, Job, Placement, documents, label, launch, require, to_copy
 
 FOLDER, CONFIG_FOLDER = "/work", "/etc/callproof"
 RESTARTS = 4

@@ -6,10 +6,10 @@ Ray starts an entrypoint on one node, so the training has that node's GPUs.
 import json
 import shlex
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, config_text
 from callproof.errors import UserError
 
-from .job import CONFIG, Job, Placement, config_file, config_text, label, launch, require, to_copy
+from .job import CONFIG, Job, Placement, config_file, label, launch, require, to_copy
 
 
 def ray_job(config: RunConfig, placement: Placement) -> Job:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, config_text
 
-from .job import CONFIG, Job, Placement, config_file, config_text, documents, label, launch, require, to_copy
+from .job import CONFIG, Job, Placement, config_file, documents, label, launch, require, to_copy
 
 FOLDER = "/callproof"
 _HEAD = '"$(echo "$SKYPILOT_NODE_IPS" | head -n1)"'

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
+from callproof.config import config_text
 from callproof.records import Record, replacing
 
 from ..loop.progress import Progress, read_progress
@@ -104,7 +103,7 @@ class Service:
         (domain / "system_prompt.md").touch()
         config = check_upload(order.config, upload, order.flat, Faults(upload, file_name, self.jobs.base))
         with replacing(folder / "config.yaml") as file:
-            file.write(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode())
+            file.write(config_text(config).encode())
         created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         record = JobRecord(name=config.name, created=created, upload=file_name, notes=order.notes)
         return self.runner.submit(partial(self.jobs.enter, folder, record))

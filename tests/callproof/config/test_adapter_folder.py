@@ -172,3 +172,20 @@ def test_a_pickle_is_refused(base: Path) -> None:
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
     with pytest.raises(UserError, match="a pickle, which can run code"):
         check_adapter_folder(folder, str(base))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.6, 0.999])
+def test_a_torn_file_is_refused_in_one_line(base: Path, share: float) -> None:
+    whole = safetensors(healthy())
+    folder = write_adapter(base.parent / "adapter", whole[: int(share * len(whole))])
+    with pytest.raises(UserError, match=r"adapter_model.safetensors: is no whole safetensors file") as caught:
+        check_adapter_folder(folder, str(base))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [0, 1 << 40, (1 << 64) - 1])
+def test_a_header_of_another_length_than_it_says_is_refused(base: Path, length: int) -> None:
+    whole = length.to_bytes(8, "little") + safetensors(healthy())[8:]
+    folder = write_adapter(base.parent / "adapter", whole)
+    with pytest.raises(UserError, match=r"adapter_model.safetensors: is no whole safetensors file"):
+        check_adapter_folder(folder, str(base))

@@ -96,3 +96,37 @@ def test_a_module_in_the_working_directory_is_found_last(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert [session.session_id for _, session in split_sessions(config, "train")] == [f"{name}:1"]
     assert sys.path[-1] == str(tmp_path)
+
+
+DATASETS = """
+def build_datasets(cfg):
+    words = [{"id": f"{cfg['data']['speaker']}-{n}", "input": cfg.data.speaker, "response": "b"} for n in range(3)]
+    return words[:2], words[2:], [], [], 4096
+"""
+
+
+def test_build_datasets_of_an_older_module_gives_both_splits(tmp_path: Path, monkeypatch) -> None:
+    config = config_of(tmp_path, monkeypatch, DATASETS)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"options": {"data": {"speaker": "x"}}})})
+    names = {split: [s.session_id for _, s in split_sessions(config, split)] for split in ("train", "eval")}
+    assert names == {"train": ["x-0", "x-1"], "eval": ["x-2"]}
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        ("[{'input_ids': [1], 'labels': [1]}], []", ": session 1: expected a session, got a row of tokens (input_ids)"),
+        ("5", ": build_datasets: expected (train, eval, ...), got int"),
+        ("None, []", ": build_datasets: the sessions of train are None"),
+        ("[7], []", ": session 1: expected a session or a dictionary, got int"),
+        ("cfg.model", ":2: AttributeError: data.options has no model"),
+    ],
+)
+def test_what_build_datasets_returns_that_is_no_sessions_is_one_line(
+    tmp_path: Path, monkeypatch, returned: str, problem: str
+) -> None:
+    config = config_of(tmp_path, monkeypatch, f"def build_datasets(cfg):\n    return {returned}\n")
+    with pytest.raises(UserError) as caught:
+        list(split_sessions(config, "train"))
+    assert str(caught.value).startswith(f"{config.data.load_module}{problem}")
+    assert "\n" not in str(caught.value)

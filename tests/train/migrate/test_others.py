@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from callproof.config import RunConfig, resolve_values
+from callproof.config import OURS, RunConfig, TrainConfig, resolve_values
 from callproof.errors import UserError
-from train.migrate import migrate, nested
+from train.migrate import as_yaml, migrate, nested
+from train.migrate.arguments import SPECIAL
+from train.migrate.others import OTHERS
 
 AXOLOTL = """
 base_model: NousResearch/Llama-3.2-1B
@@ -142,6 +144,67 @@ def test_trl(tmp_path: Path) -> None:
     assert config.model.dtype == "bfloat16"
 
 
+KEYS = {
+    line.split(": ")[0]: line.split(": ")[1].split()
+    for line in (Path(__file__).parent / "schema_keys.txt").read_text().splitlines()
+    if not line.startswith("#")
+}
+"""System -> the keys of its published schema."""
+
+
+@pytest.mark.parametrize("system", OTHERS, ids=lambda system: system.name)
+def test_every_key_of_a_schema_has_its_rule(system: Any) -> None:
+    from trl.trainer.sft_config import SFTConfig
+
+    known = {*system.rules, *SPECIAL, *TrainConfig.model_fields, *OURS, *SFTConfig.__dataclass_fields__}
+    assert len(KEYS[system.name]) > 20
+    assert [key for key in KEYS[system.name] if key not in known] == []
+
+
+@pytest.mark.parametrize("system", OTHERS, ids=lambda system: system.name)
+def test_a_key_that_is_left_out_is_named_with_its_reason(tmp_path: Path, system: Any) -> None:
+    text = {"axolotl": AXOLOTL, "LLaMA-Factory": FACTORY, "TRL": TRL}[system.name]
+    extra = {"axolotl": "dpo_beta: 0.1", "LLaMA-Factory": "use_galore: true", "TRL": "use_dora: true"}[system.name]
+    _, _, dropped = translated(tmp_path, f"{text}{extra}\n")
+    assert len(dropped[extra.partition(":")[0]]) > 20
+
+
+def test_what_has_an_equal_is_carried_over(tmp_path: Path) -> None:
+    more = "batch_size: 8\neager_attention: true\nlora_rank_pattern: {q_proj: 4}\npeft_init_lora_weights: gaussian\n"
+    more += "use_tensorboard: true\neval_max_new_tokens: 99\nbfloat16: true\n"
+    text = AXOLOTL.replace("gradient_accumulation_steps: 2\n", "").replace("flash_attention: true\n", "") + more
+    _, config, _ = translated(tmp_path, text)
+    assert (config.train.gradient_accumulation_steps, config.model.attn_implementation) == (4, "eager")  # 8 / 2
+    assert (config.lora.rank_pattern, config.lora.init, config.eval.max_tokens) == ({"q_proj": 4}, "gaussian", 99)
+    assert (config.train.report_to, config.model.dtype) == ("tensorboard", "bfloat16")
+
+
+def test_several_datasets_and_files_are_all_read(tmp_path: Path) -> None:
+    datasets = """datasets:
+  - {path: json, data_files: [a.jsonl, b.jsonl]}
+  - {path: c.csv, ds_type: csv}
+  - {path: o/n, name: part, split: valid}
+"""
+    first, last = AXOLOTL.index("datasets:"), AXOLOTL.index("val_set_size")
+    _, config, _ = translated(tmp_path, AXOLOTL[:first] + datasets + AXOLOTL[last:])
+    assert config.data.train == ("./a.jsonl", "./b.jsonl", "./c.csv", "hf:o/n/part:valid")
+
+
+@pytest.mark.parametrize("name", ["hub_token", "hf_hub_token", "swanlab_api_key"])
+def test_a_secret_of_a_yaml_file_is_written_nowhere(tmp_path: Path, name: str) -> None:
+    (tmp_path / "old.yaml").write_text(f"{FACTORY}{name}: hf_secret\n")
+    system, draft = migrate([tmp_path / "old.yaml"])
+    assert "hf_secret" not in as_yaml(system, draft)
+    assert name in as_yaml(system, draft)
+
+
+def test_sections_of_two_files_come_together(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("model: {model_id: a/b}\nlora: {r: 4, lora_alpha: 8}\n")
+    (tmp_path / "two.yaml").write_text("lora: {r: 16}\n")
+    _, draft = migrate([tmp_path / "one.yaml", tmp_path / "two.yaml"], "x.jsonl")
+    assert (draft.values["lora.r"], draft.values["lora.alpha"]) == (16, 8)
+
+
 @pytest.mark.parametrize(
     ("data", "train"), [("hf:o/n", "hf:o/n:train"), ("hf:o/n:valid", "hf:o/n:valid"), ("x.jsonl", "./x.jsonl")]
 )
@@ -156,7 +219,11 @@ def test_data_of_the_command_line_keep_their_name_and_split(tmp_path: Path, data
     [
         ("a: 1\nb: 2\n", "is of no known system, its keys are a, b; known ones: llm-tuning-lab"),
         ("- a\n", "expected a mapping, got list"),
-        ("a: [\n", "cannot be read"),
+        ("a: 1\na: 2\n", "old.yaml:2: the key 'a' is given twice"),
+        ("a: " + "[" * 5000, "nested too deep"),
+        ("1: 2\n", "1: expected a name as key"),
+        ("a: 2024-04-31\n", "old.yaml:1: malformed YAML (day"),
+        ("a: [\n", "old.yaml:2: malformed YAML"),
     ],
 )
 def test_a_file_of_no_system_is_one_line(tmp_path: Path, text: str, named: Any) -> None:

@@ -11,6 +11,7 @@ import yaml
 from programs import ROOT, run_program
 
 from callproof.config import RunConfig, load
+from callproof.turns import split_sessions
 
 TINY = str(ROOT / "models/tiny")
 CHAT: list[dict[str, Any]] = [
@@ -225,6 +226,54 @@ def test_nothing_of_seed_002_is_lost_in_silence(tmp_path: Path) -> None:
         assert key in text
     assert "remove_unused_columns: false - rows are encoded" in text
     assert "the old default" in text
+
+
+def test_a_lab_folder_without_catalogue_gets_one_of_its_calls(tmp_path: Path) -> None:
+    files, out = seed_000(tmp_path), tmp_path / "new.yaml"
+    (tmp_path / "data/tool_catalogue.json").unlink()
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"what": "x"}'}}
+    answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+    lines(tmp_path / "data/agent-session-1.jsonl", [{**record, "response": answer} for record in AGENT])
+    done = run_program("train", "migrate", *files, "--out", out)
+    assert done.returncode == 0, done.stderr
+    (tool,) = json.loads((tmp_path / "new.tools.json").read_text())
+    parameters = {"type": "object", "properties": {"what": {}}}
+    assert tool == {"type": "function", "function": {"name": "find", "parameters": parameters}}
+    assert "made of recorded calls" in done.stderr
+    tried = run_program("train", "--config", out, "--dry-run")
+    assert tried.returncode == 0, tried.stderr
+
+
+MODULE = """
+def build_datasets(cfg):
+    rows = [{{"id": str(n), "input": f"{{cfg.data.dataset_name}} {{n}}?", "response": "Yes."}} for n in range(9)]
+    return {returned}, [], [], cfg["data"]["max_context_length"]
+"""
+
+
+@pytest.mark.parametrize(("returned", "taken"), [("rows[:6], rows[6:]", True), ("[{'input_ids': [1]}], []", False)])
+def test_a_domain_module_of_seed_002_gives_the_sessions_unless_it_makes_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: str, taken: bool
+) -> None:
+    (tmp_path / "car_sales.py").write_text(MODULE.format(returned=returned))
+    files, out = seed_002(tmp_path), tmp_path / "new.yaml"
+    done = run_program("train", "migrate", *files, "--out", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert load(out).data.load_module == ("car_sales" if taken else None)
+    assert ("makes rows of tokens" in done.stderr) is not taken
+    monkeypatch.syspath_prepend(tmp_path)
+    config = load(out)
+    assert sum(1 for split in ("train", "eval") for _ in split_sessions(config, split)) == (9 if taken else 30)
+
+
+@pytest.mark.parametrize("files", ["a.jsonl", ["a.jsonl"], {"train": ["a.jsonl"], "test": "b.jsonl"}])
+def test_load_dataset_of_files_reads_the_files(tmp_path: Path, files: Any) -> None:
+    kwargs = {"path": "json", "data_files": files, "split": "train"}
+    old = {"base_model": TINY, "source_config": {"method": "load_dataset", "kwargs": kwargs}}
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(old))
+    done = run_program("train", "migrate", tmp_path / "old.yaml", "--out", tmp_path / "new.yaml")
+    assert done.returncode == 0, done.stderr
+    assert load(tmp_path / "new.yaml").data.train == "./a.jsonl"
 
 
 def test_a_secret_is_not_copied(tmp_path: Path) -> None:

@@ -90,10 +90,8 @@ def test_every_other_value_arrives_as_well(jobs: Jobs) -> None:
     assert order(jobs, {"lora_target_modules": ["q_proj", "v_proj"]}).config.lora.target_modules == ("q_proj", "v_proj")
 
 
-def test_without_a_length_a_base_that_is_here_gives_its_positions(jobs: Jobs) -> None:
-    file = jobs.base / "base" / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "max_position_embeddings": 777}))
-    assert order(jobs, {"model_name": "base"}).config.data.max_context_length == 777
+def test_without_a_length_rows_may_have_as_many_tokens_as_the_base_has_positions(jobs: Jobs) -> None:
+    assert order(jobs, {"model_name": "base"}).config.data.max_context_length is None
 
 
 def test_the_response_template_must_be_that_of_the_chat_template(jobs: Jobs) -> None:

@@ -1,16 +1,11 @@
 """Checks an upload before its job is taken in: every session of it, and every fault with its line."""
 
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from callproof.calls import RefusedJSON, decode
 from callproof.config import RunConfig
 from callproof.errors import UserError
-from callproof.records import utf8
-from callproof.sessions import Found, Session, read_records, to_session
-from callproof.sessions.sources import MAX_RECORD
+from callproof.sessions import Session, read_records, to_session
 from callproof.turns import Domain, check_gold, eval_turns
 
 from ...before.preflight import check_settings
@@ -48,7 +43,7 @@ class Faults:
 def sessions_of(upload: Path, faults: Faults) -> Iterator[tuple[str, Session]]:
     """(place, session) of each record that is one; the others are noted as faults."""
     seen: dict[str, str] = {}
-    for found in _records(upload, faults):
+    for found in read_records(str(upload)):
         where = found.where
         try:
             session = to_session(found.record, where, found.name)
@@ -59,38 +54,6 @@ def sessions_of(upload: Path, faults: Faults) -> Iterator[tuple[str, Session]]:
         if first != where:
             faults.add(UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it"))
         yield where, session
-
-
-def _records(upload: Path, faults: Faults) -> Iterator[Found]:
-    """As `read_records`, but of JSON lines every bad one is noted, and reading goes on after it."""
-    with upload.open("rb") as file:
-        if file.peek(MAX_RECORD).removeprefix(BOM_UTF8).lstrip().startswith(b"["):
-            yield from read_records(str(upload))
-            return
-        number = 0
-        while line := file.readline(MAX_RECORD + 1):
-            number += 1
-            where = f"{upload}:{number}"
-            if len(line) > MAX_RECORD:
-                raise UserError(where, f"a record of more than {MAX_RECORD:,} bytes", "write one session a line")
-            try:
-                text = utf8(line.removeprefix(BOM_UTF8) if number == 1 else line, where)
-                if text.strip():
-                    yield Found(where, f"{upload.name}:{number}", _object(text, where))
-            except UserError as error:
-                faults.add(error)
-    if not number:
-        raise UserError(upload, "is empty, holds no sessions", "give one JSON object a line")
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        value = decode(text)
-    except RefusedJSON as error:
-        raise UserError(where, f"malformed JSON ({error})", "write one JSON object a line") from None
-    if not isinstance(value, dict):
-        raise UserError(where, f"expected a JSON object, got {type(value).__name__}", "write one object a line")
-    return value
 
 
 def check_upload(config: RunConfig, upload: Path, flat: bool, faults: Faults) -> RunConfig:

@@ -76,7 +76,7 @@ def translate(flat: FlatConfig, base: Path, name: str) -> Translation:
             lora |= _of_adapter(made, flat, folder)
     _other_settings(made, flat)
     if model["base_model"]:
-        made.values["data"] = {"max_context_length": flat.max_length or _positions(model["base_model"])}
+        made.values["data"] = {"max_context_length": flat.max_length}
         _check_template(made, flat, model["base_model"])
     made.values |= {
         "name": name,
@@ -141,14 +141,6 @@ def _other_settings(made: Translation, flat: FlatConfig) -> None:
         made.notes.append("attn_implementation: flash_attn is not installed, so transformers chooses the attention")
     elif flat.attn_implementation is not None:
         made.values["model"]["attn_implementation"] = flat.attn_implementation
-
-
-def _positions(model: str) -> int:
-    """The context length of a base: as many tokens as it has positions; of one that is not here yet, 4096."""
-    if not Path(model).is_dir():
-        return 4096
-    positions = read_object(Path(model) / "config.json", "").get("max_position_embeddings")
-    return positions if isinstance(positions, int) and positions > 0 else 4096
 
 
 def _check_template(made: Translation, flat: FlatConfig, model: str) -> None:

@@ -4,7 +4,6 @@ Of a whole configuration only `ALLOWED` is taken. A key beside it may stand at i
 name, since it would run code, read a file, or send something from the machine of the service.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from callproof.calls import RefusedJSON, decode
-from callproof.config import RunConfig
+from callproof.config import RunConfig, nearest_key, no_key
 
 from ..jobs import Jobs, occupied
 from .flat import FlatConfig, Translation, adapter_under, translate
@@ -196,15 +195,10 @@ def _fault(model: type[BaseModel], problem: Any) -> str:
 
 
 def _unknown(model: type[BaseModel], place: tuple[str, ...]) -> str:
-    section: Any = model
-    for name in place[:-1]:
-        field = section.model_fields.get(name) if hasattr(section, "model_fields") else None
-        section = field.annotation if field else None
-    names = getattr(section, "model_fields", {})
-    if reason := getattr(section, "NO_KEYS", {}).get(place[-1]):
+    if reason := no_key(model, place):
         return f"{'.'.join(place)}: no such key: {reason}"
-    near = difflib.get_close_matches(place[-1], names, n=1)
-    return f"{'.'.join(place)[:200]}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest_key(model, place)
+    return f"{'.'.join(place)[:200]}: unknown key" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _name_faults(jobs: Jobs, name: str, key: str) -> list[str]:
