@@ -4,10 +4,10 @@ from .acceptance import Acceptance, GoldCall
 from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
 from .dates import is_day
 from .forms import FORMS, IDS, form_named
-from .logs import Exchange, NoGold, gold_answer, read_exchange
+from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
-from .sessions import Message, Session, to_session
+from .sessions import Message, Session, is_logged, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
 from .user_module import builds_eval, module_sessions
@@ -16,6 +16,7 @@ __all__ = [
     "ALIKE",
     "FORMS",
     "IDS",
+    "NAMING",
     "Acceptance",
     "Account",
     "Alike",
@@ -38,6 +39,7 @@ __all__ = [
     "gold_answer",
     "is_dataset",
     "is_day",
+    "is_logged",
     "merged_sessions",
     "module_sessions",
     "read_exchange",

@@ -147,6 +147,11 @@ class Corpus:
         return _nearest(self, self, earlier=True)
 
     def leaks_into(self, other: "Corpus") -> list[Alike]:
+        """Every session that is like one of another corpus, with the likest of those found; else one that holds it."""
+        alike = {pair.number: pair for pair in (*self.contained_in(other), *self.like(other))}
+        return [alike[number] for number in sorted(alike)]
+
+    def like(self, other: "Corpus") -> list[Alike]:
         """Every session that is like one of another corpus, with the likest of those found."""
         return _nearest(self, other, earlier=False)
 

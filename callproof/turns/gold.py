@@ -11,10 +11,14 @@ from callproof.sessions import GoldCall, Session, calls_in_text
 
 
 class GoldLint(NamedTuple):
-    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each."""
+    """What a catalog says of gold calls: why it rejects some, and which it cannot judge, a line each.
+
+    `refused`: of a session, the tools of its recorded calls that the catalog rejects, one for each call.
+    """
 
     problems: list[str]
     unjudged: list[str]
+    refused: tuple[str, ...] = ()
 
 
 def lint_call(call: GoldCall, catalog: Catalog) -> GoldLint:
@@ -46,16 +50,16 @@ def _slips(call: GoldCall, catalog: Catalog) -> Iterator[str]:
 def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
     """The lint of a session's recorded calls and of the alternatives to them, in lines such as
     `message 3: call of 'find' is rejected: ...`."""
-    lint = GoldLint([], [])
+    lint, refused = GoldLint([], []), list[str]()
     for index, message in enumerate(session.messages):
         if not message.train:
             continue
         if message.role == "assistant" and session.tools is None:
             lint.problems.extend(_unread_calls(index, message.content, catalog))
-        _add(lint, f"message {index}", message.gold, catalog)
+        refused += _add(lint, f"message {index}", message.gold, catalog)
         for number, answer in enumerate(message.alternatives, start=1):
             _add(lint, f"message {index}, alternative {number}", answer, catalog)
-    return lint
+    return lint._replace(refused=tuple(refused))
 
 
 def _unread_calls(index: int, content: str, catalog: Catalog) -> list[str]:
@@ -67,12 +71,16 @@ def _unread_calls(index: int, content: str, catalog: Catalog) -> list[str]:
     return [f"message {index}: its text calls {calls[0].name!r}, which was not read as a call"] if calls else []
 
 
-def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:
+def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> list[str]:
+    """Note what a catalog says of calls; gives the tools of those that it rejects."""
+    refused: list[str] = []
     for call in calls:
-        problems, unjudged = lint_call(call, catalog)
+        problems, unjudged, _ = lint_call(call, catalog)
+        refused += [call.name] if problems else []
         problems = dict.fromkeys((*problems, *_slips(call, catalog)))
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
+    return refused
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:

@@ -89,7 +89,7 @@ def _kept(imported: Iterable[Imported | Skipped], result: Import, drop_bad_gold:
             raise UserError(item.where, f"turn {turn.turn_id!r} occurs twice", "rename one")
         seen.add(turn.turn_id)
         catalog = catalog_of(turn)
-        problems, lines = lint_gold(turn, catalog)
+        problems, lines, _ = lint_gold(turn, catalog)
         gold_where = item.gold_where or item.where
         result.bad_gold += [f"{gold_where}: {turn.turn_id}: {problem}" for problem in (*problems, *lines)]
         result.bad_turns += bool(problems)

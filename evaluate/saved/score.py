@@ -139,7 +139,7 @@ def _lint(turn: Turn, catalog: Catalog, overruns: int, where: str, bad_gold: Bad
 
     Gold that a process has died of is not checked, which is said as of any that cannot be judged.
     """
-    problems, unjudged = lint_gold(turn, catalog) if not overruns else ([], ["not checked: judging takes too long"])
+    problems, unjudged = lint_gold(turn, catalog)[:2] if not overruns else ([], ["not checked: judging takes too long"])
     if problems and bad_gold == "refuse" and BAD_GOLD not in turn.tags:
         problem = f"gold of turn {turn.turn_id!r} breaks its own schema: {problems[0]}"
         raise UserError(where, problem, "correct it, or give --drop-bad-gold or --keep-bad-gold")

@@ -3,8 +3,8 @@
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
 Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
 spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions,
-contained in one, or of one conversation with one (one goes on where the other ends, or both name it), and by splits of
-which nothing is left.
+contained in one, or of one conversation with one (one goes on where the other ends, or both name it), by sessions that
+the chat template cannot write (unless `data.unrenderable` drops them), and by splits of which nothing is left.
 """
 
 from collections import Counter
@@ -25,7 +25,9 @@ from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import IGNORED, Encoder, Row
 from ..rows.hashes import SPLITS
 from ..rows.hub_data import read_records
+from ..rows.template import Unrenderable
 from ..rows.texts import Text, split_texts, text_row
+from .fit import MOST_NAMED, Fit
 from .many_rows import ManyRows, RowCount
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
@@ -60,7 +62,9 @@ class SplitReport(Record):
     """Figures of one split.
 
     `responses` counts assistant messages by what they hold; `rejected` is `file:line: why`; `invented_dates` counts
-    sessions whose prompt has a date that is not theirs; `cut_answers` those with an answer over `eval.max_tokens`.
+    sessions whose prompt has a date that is not theirs; `cut_answers` those with an answer over `eval.max_tokens`;
+    `misfits` tells of catalogs that no call fits; `unrenderable` is `file:line: why` of each session that training
+    would refuse, since the chat template cannot write it.
     """
 
     path: str
@@ -72,6 +76,8 @@ class SplitReport(Record):
     tokens: Tokens | None
     dropped: tuple[Dropped, ...]
     rejected: tuple[str, ...]
+    misfits: tuple[str, ...]
+    unrenderable: tuple[str, ...]
     invented_dates: int
     cut_answers: tuple[str, ...]
     many_rows: ManyRows | None
@@ -95,6 +101,7 @@ class Report(Record):
             for name, split in self.splits.items()
             if split.rejected
         ]
+        problems += [line for name, split in self.splits.items() for line in _unwritten(name, split)]
         if self.leaks:
             problems.append(f"eval sessions that are nearly training sessions: {len(self.leaks)}")
         return problems + [f"nothing is left of {name}" for name, split in self.splits.items() if _nothing_left(split)]
@@ -102,6 +109,13 @@ class Report(Record):
 
 def _nothing_left(split: SplitReport) -> bool:
     return not (split.turns if split.tokens is None else split.tokens.supervised)
+
+
+def _unwritten(name: str, split: SplitReport) -> Iterator[str]:
+    """A line on the sessions of a split that the chat template cannot write, if there are any."""
+    if split.unrenderable:
+        places = "; ".join(split.unrenderable[:MOST_NAMED])
+        yield f"sessions in {name} that the chat template cannot write: {len(split.unrenderable)} ({places})"
 
 
 class Example(NamedTuple):
@@ -140,7 +154,7 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         splits={name: split.report() for name, split in splits.items()},
         never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
         duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
-        leaks=_leaks(_leaking(held_out, train), *(splits[split] for split in ("eval", "train"))),
+        leaks=_leaks(held_out.leaks_into(train), *(splits[split] for split in ("eval", "train"))),
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)
@@ -200,12 +214,6 @@ def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[
     )
 
 
-def _leaking(held_out: Corpus, train: Corpus) -> list[Alike]:
-    """The sessions of one corpus that are like a session of another, or are contained in one."""
-    alike = {pair.number: pair for pair in (*held_out.contained_in(train), *held_out.leaks_into(train))}
-    return [alike[number] for number in sorted(alike)]
-
-
 def _leaks(likenesses: list[Alike], held_out: "_SplitCount", train: "_SplitCount") -> tuple[Pair, ...]:
     """The eval sessions that are like one of training, or of one conversation with it."""
     shared = held_out.told.shared_with(train.told)
@@ -232,6 +240,8 @@ class _SplitCount:
         self._supervised = 0
         self._dropped: list[Dropped] = []
         self._rejected: list[str] = []
+        self._unrenderable: list[str] = []
+        self._fit = Fit()
         self._invented_dates = 0
         self._cut: list[str] = []
         self._many_rows: RowCount | None = None
@@ -249,12 +259,16 @@ class _SplitCount:
         self.told.add(session)
         lint = lint_gold(session, catalog)
         self._rejected += [f"{where}: {problem}" for problem in lint.problems]
+        self._fit.take(session, catalog, where, list(lint.refused))
         for line in lint.unjudged:
             say(f"{where}: {line}")
         self._count(session)
         self._invented_dates += self._config.prompt.date_line and session.system is None and session.at is None
         if self._encoder:
-            self._encode(self._encoder, session, where, show)
+            try:
+                self._encode(self._encoder, session, where, show)
+            except Unrenderable as error:
+                self._unrenderable.append(str(error))
 
     def take_text(self, text: Text, show: int) -> list[dict[str, Any]]:
         """Count one more text that is trained on as it is; gives it as a message."""
@@ -317,6 +331,8 @@ class _SplitCount:
             tokens=self._tokens() if self._encoder else None,
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),
+            misfits=self._fit.sentences(),
+            unrenderable=tuple(self._unrenderable),
             invented_dates=self._invented_dates,
             cut_answers=tuple(self._cut),
             many_rows=self._many_rows.result() if self._many_rows else None,

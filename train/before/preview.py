@@ -95,6 +95,10 @@ def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
         f"training sessions that are nearly earlier ones (similarity {ALIKE} or more)": [
             f"{pair.session_id} is like {pair.like} ({pair.similarity:.2f})" for pair in report.duplicates
         ],
+        "catalogs that no call fits": [f"{name}: {line}" for name, split in splits.items() for line in split.misfits],
+        "sessions that the chat template cannot write": [
+            line for split in splits.values() for line in split.unrenderable
+        ],
         "tools that no training session calls": list(report.never_called),
         "sessions dropped": [
             f"{name}: {session.session_id} ({session.reason})"

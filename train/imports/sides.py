@@ -1,4 +1,4 @@
-"""Which sessions evaluation takes: whole conversations, none of them nearly one of training."""
+"""Which sessions evaluation takes: whole conversations, none of them nearly one of training or contained in one."""
 
 from callproof.sessions import Chains, Corpus, Link, Session
 from callproof.turns import held_out

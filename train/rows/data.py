@@ -109,7 +109,7 @@ def encode_session(
     """The rows of one session, or why it is left out: it is too long, or `data.unrenderable` drops it.
 
     Raises:
-        UserError: the chat template does not write the session as it was recorded.
+        Unrenderable: the chat template does not write the session as it was recorded.
     """
     try:
         rows = encoder.rows(conversation)

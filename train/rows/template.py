@@ -35,10 +35,10 @@ Messages = list[dict[str, Any]]
 class Unrenderable(UserError):
     """A conversation that the chat template does not write as it was recorded; `data.unrenderable` may drop it."""
 
-    def at(self, place: str, session_id: str) -> UserError:
+    def at(self, place: str, session_id: str) -> "Unrenderable":
         """The same of a session, which stands at `place` (`file:line`)."""
         where, problem, mend = self.args
-        return UserError(place, f"session {session_id!r}: {where}: {problem}", mend)
+        return Unrenderable(place, f"session {session_id!r}: {where}: {problem}", mend)
 
     @property
     def problem(self) -> str:

@@ -4,7 +4,9 @@
   object with the `body` in it, or either as JSON text. A response may also be the chunks of a stream, as a list or as
   server-sent events, or the assistant's message alone, or its text.
 - The fields of the request beside `response` or `choices` (LiteLLM; its tools in `model_parameters`).
-- `messages` that end with the assistant's answer, and `tools`: OpenAI's form for stored completions and fine-tuning.
+
+A record of `messages` and their answer alone is no request: the forms read it (`callproof.sessions.forms`), but where
+the answer stands beside them as a whole chat completion (`response`, `output`, `completion`, `answer`).
 
 `functions` and `function_call` of the older API are understood. Calls that the server left in the text are read out of
 it. A line holds no gold if it is no chat completion, failed, was cut off or filtered, holds a malformed call (one in a
@@ -30,16 +32,22 @@ from callproof.calls import (
     writable_value,
 )
 from callproof.catalog import Catalog
+from callproof.errors import UserError
 from callproof.records import explain
 
+from ..reading.tools import brought_tools, is_tool
+
 _REQUEST = ("request", "request_body", "req", "input")
-_RESPONSE = ("response", "response_body", "res", "output")
+_RESPONSE = ("response", "response_body", "res", "output", "completion", "answer")
 BODIES = (*_REQUEST, *_RESPONSE)
 """Under which names a line holds the bodies of a request and its response."""
 
 _ID = ("turn_id", "custom_id", "request_id", "id")
 _SESSION = ("session_id", "sessionId", "conversation_id", "thread_id")
 _TRACE = ("trace_id", "traceId")
+NAMING = (*_ID, *_SESSION, *_TRACE, "metadata", "tool_choice")
+"""Keys of a line that say which request it is, and how it was asked."""
+
 LOG_KEYS = (*BODIES, *_ID, *_SESSION, *_TRACE, "choices", "error", "functions", "model_parameters")
 """All keys of a line that are looked at, beside those of a record in OpenAI's form."""
 
@@ -73,16 +81,27 @@ class Exchange(NamedTuple):
 def is_exchange(row: Mapping[str, Any]) -> bool:
     """Whether a line has the shape of a request, whatever became of it; `messages` alone are no request."""
     if isinstance(row.get("messages"), list):
-        return "choices" in row or any(row.get(key) is not None for key in _RESPONSE[:3])
+        beside = "choices" in row or any(row.get(key) is not None for key in _RESPONSE[:3])
+        return beside or any(_is_body(row.get(key)) for key in _RESPONSE[3:])
     return any(key in row for key in _REQUEST[:3]) or _holds_messages(row.get("input"))
 
 
+def _is_body(value: Any) -> bool:
+    """Whether a value is a chat completion, as an object or as JSON text."""
+    body = _tried(value)
+    return isinstance(body, dict) and "choices" in body
+
+
+def _tried(value: Any) -> Any:
+    """The body that a value is; None where it is malformed."""
+    try:
+        return _body(value)
+    except (NoGold, RefusedJSON, NoCompletion):
+        return None
+
+
 def _holds_messages(value: Any) -> bool:
-    if isinstance(value, str):
-        try:
-            value = _body(value)
-        except (NoGold, RefusedJSON, NoCompletion):
-            return False
+    value = _tried(value) if isinstance(value, str) else value
     entries = value.get("messages") if isinstance(value, dict) else value
     return isinstance(entries, list) and bool(entries) and all(isinstance(entry, dict) for entry in entries)
 
@@ -186,10 +205,21 @@ def _tools(row: dict[str, Any], request: dict[str, Any]) -> Any:
     places: list[Mapping[str, Any]] = [request, row, *(_mapping(row, key) for key in ("model_parameters", "metadata"))]
     for place in places:
         if place.get("tools"):
-            return place["tools"]
+            return _in_openai_form(place["tools"])
         if place.get("functions"):
             return [{"type": "function", "function": function} for function in place["functions"]]
     return None
+
+
+def _in_openai_form(tools: Any) -> Any:
+    """Tools as they were sent; JSON text, MCP's, Anthropic's and flat ones in OpenAI's form."""
+    flat = isinstance(tools, list) and any(isinstance(tool, dict) and is_tool(tool) for tool in tools)
+    if isinstance(tools, list) and not (flat and any("function" not in tool for tool in tools)):
+        return tools
+    try:
+        return [tool.wire() for tool in brought_tools(tools, "").catalog.tools]
+    except UserError as error:
+        raise NoGold(f"tools: {error.args[1]}") from None
 
 
 def _catalog(tools: Any) -> Catalog:
@@ -216,8 +246,8 @@ def _completion(response: Any) -> Completion:
         raise NoGold(f"the answer is {type(response).__name__}, expected an object")
     if response.get("error"):
         raise NoGold(f"the request failed: {json.dumps(response['error'], ensure_ascii=False)[:100]}")
-    if "choices" not in response and "role" in response:
-        response = {"choices": [{"message": response}]}
+    if "choices" not in response and response.keys() & {"role", "tool_calls"}:
+        response = {"choices": [{"message": {"role": "assistant", **response}}]}
     return Completion.of_body(json.dumps(response).encode())
 
 

@@ -135,5 +135,6 @@ def test_a_session_that_stands_inside_a_longer_one_is_contained_in_it() -> None:
     ((number, containing, share),) = evals.contained_in(train)
     assert (number, containing) == (0, 1)
     assert share == 1
-    assert evals.leaks_into(train) == []
+    assert evals.like(train) == []
+    assert evals.leaks_into(train) == evals.contained_in(train)
     assert Corpus([]).contained_in(train) == evals.contained_in(Corpus([])) == []

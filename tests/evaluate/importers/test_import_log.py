@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from callproof.catalog import Catalog
 from callproof.errors import UserError
+from callproof.sessions import read_sessions
 from callproof.turns import Turn, read_turns
 from evaluate.cli import main
 from evaluate.importers.openai_log import read_log
@@ -41,6 +43,7 @@ def chunks() -> list[dict[str, Any]]:
 
 LEGACY = {"role": "assistant", "content": None, "function_call": CALL["function"]}
 EVENTS = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks()) + "data: [DONE]\n\n"
+CUT = of({"role": "assistant", "content": "It is"}, "length")
 SHAPES: dict[str, dict[str, Any]] = {
     "bodies": {"request": REQUEST, "response": RESPONSE},
     "bodies as text": {"request": json.dumps(REQUEST), "response": json.dumps(RESPONSE)},
@@ -54,6 +57,24 @@ SHAPES: dict[str, dict[str, Any]] = {
     "tools among parameters": {"messages": [SYSTEM, USER], "model_parameters": {"tools": TOOLS}, "response": RESPONSE},
     "choices beside messages": {**REQUEST, "choices": RESPONSE["choices"]},
     "conversation with its answer": {"messages": [SYSTEM, USER, ANSWER], "tools": TOOLS},
+    "answer beside messages": {"messages": [SYSTEM, USER], "tools": TOOLS, "completion": ANSWER},
+    "answer as a chat completion in text": {"messages": [SYSTEM, USER], "tools": TOOLS, "output": json.dumps(RESPONSE)},
+    "answer without a role": {"messages": [SYSTEM, USER], "tools": TOOLS, "response": {"tool_calls": [CALL]}},
+    "messages as text": {"messages": json.dumps([SYSTEM, USER, ANSWER]), "tools": json.dumps(TOOLS)},
+    "flat tools": {"messages": [SYSTEM, USER], "tools": [FUNCTION], "response": RESPONSE},
+    "tools as text": {"messages": [SYSTEM, USER], "tools": json.dumps(TOOLS), "response": RESPONSE},
+    "prompt and completion": {"prompt": [SYSTEM, USER], "completion": [ANSWER], "tools": TOOLS},
+    "Anthropic's parts": {
+        "messages": [
+            SYSTEM,
+            USER,
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "1", "name": "get_weather", "input": {"city": "Bern"}}],
+            },
+        ],
+        "tools": [{"name": "get_weather", "input_schema": SCHEMA}],
+    },
     "functions": {
         "request": {"messages": [SYSTEM, USER], "functions": [FUNCTION]},
         "response": of(LEGACY, "function_call"),
@@ -83,9 +104,37 @@ def test_every_shape_says_the_same(imported, shape: str) -> None:
     (turn,), found = imported(SHAPES[shape])
     assert (found.skipped, found.bad_gold) == ([], [])
     assert turn.messages == (SYSTEM, USER)
-    assert turn.tools == tuple(TOOLS)
+    assert turn.tools is not None
+    assert Catalog.from_wire(turn.tools) == Catalog.from_wire(TOOLS)
     assert [(call.name, call.arguments) for call in turn.gold] == [("get_weather", {"city": "Bern"})]
     assert (turn.turn_id, turn.position) == ("1", 1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_training_reads_of_every_shape_what_evaluation_reads(shape: str, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(json.dumps(SHAPES[shape]) + "\n")
+    ((_, session),) = read_sessions(tmp_path / "log.jsonl")
+    *before, answer = session.messages
+    said = [(message.role, message.content) for message in before]
+    assert (session.system, said) == ("Be short.", [("user", "Weather in Bern?")])
+    assert [(call.name, call.arguments) for call in answer.tool_calls] == [("get_weather", {"city": "Bern"})]
+    assert session.tools == Catalog.from_wire(TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"messages": [USER]}, "there is no answer"),
+        ({"messages": [USER], "completion": CUT}, "the answer was cut off"),
+        ({"messages": [USER], "answer": json.dumps(CUT)}, "the answer was cut off"),
+        ({"messages": [USER, {**ANSWER, "weight": 0}], "tools": TOOLS}, "context only"),
+        ({"messages": [USER, {"role": "assistant", "content": "<tool_call>{"}]}, "tool_call"),
+    ],
+)
+def test_bare_messages_without_gold_are_skipped(imported, answer: dict[str, Any], reason: str) -> None:
+    _, found = imported(answer, SHAPES["bodies"])
+    assert len(found.skipped) == 1
+    assert reason in found.skipped[0]
 
 
 def test_an_answer_without_a_call_wants_none(imported) -> None:
@@ -95,7 +144,6 @@ def test_an_answer_without_a_call_wants_none(imported) -> None:
     assert turns[1].tools is None
 
 
-CUT = of({"role": "assistant", "content": "It is"}, "length")
 MALFORMED = of({**ANSWER, "tool_calls": [{"function": {"name": "get_weather", "arguments": "{"}}]})
 SKIPPED: dict[str, tuple[dict[str, Any], str]] = {
     "embedding": ({"request": {"input": "x"}, "response": {"data": []}}, "the request has no messages"),

@@ -15,7 +15,6 @@ from template_tokenizers import LOSE_CALLS, template_tokenizer, trl_template
 
 from callproof.config import ModelConfig, PromptConfig, RunConfig, load
 from callproof.console.html import source_hash
-from callproof.errors import UserError
 from train.before.check import Found, check
 from train.before.preview import findings, print_examples, print_report, segments, visible, write_html
 from train.cli import main
@@ -118,6 +117,37 @@ def test_an_eval_session_that_is_nearly_a_training_session_spoils(tmp_path: Path
     report = found_in(tmp_path, encoder, {**GOOD, "eval": [*GOOD["eval"], leaked]}).report
     assert [(pair.session_id, pair.like) for pair in report.leaks] == [("e2", "t2")]
     assert report.spoiled == ["eval sessions that are nearly training sessions: 1"]
+
+
+def test_an_eval_session_that_stands_inside_a_training_session_spoils(tmp_path: Path, capsys) -> None:
+    inside = session("e2", words("inside"), {"content": words("answer", 12)})
+    asked, answer = inside["messages"]
+    longer = [{"role": "user", "content": words("x", 90)}, {"role": "assistant", "content": "Well."}, asked, answer]
+    train = [*GOOD["train"], {"session_id": "t4", "messages": longer}]
+    write(tmp_path, {"train": train, "eval": [*GOOD["eval"], inside]})
+    words_ = ["check", "--config", str(tmp_path / "run.yaml"), "--stats", f"model.base_model={ROOT / 'models/tiny'}"]
+    assert main(words_) == 1
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(leak["session_id"], leak["like"]) for leak in report["leaks"]] == [("e2", "t4")]
+    assert report["spoiled"] == ["eval sessions that are nearly training sessions: 1"]
+
+
+def test_catalogs_that_no_call_fits_are_told_in_a_line_each_with_counts(tmp_path: Path) -> None:
+    bad = [session(f"t{number}", words(f"q{number}"), call(city=number)) for number in range(4, 9)]
+    strange = session("t9", words("z"), {"tool_calls": [{"name": "cook", "arguments": {}}]})
+    report = found_in(tmp_path, "none", {**GOOD, "train": [*bad, GOOD["train"][0], strange]}).report
+    file = tmp_path / "sessions/train.jsonl"
+    assert report.splits["train"].misfits == (
+        f"get_weather: its schema refuses all 5 recorded calls of it, first at {file}:1, {file}:2, {file}:3 ...",
+        f"1 of 6 sessions with calls have a catalog that holds no tool they call (cook), first at {file}:7",
+    )
+    assert report.splits["eval"].misfits == ()
+    assert len(dict(findings(report))["catalogs that no call fits"]) == 2
+
+
+def test_a_tool_of_which_one_call_fits_is_no_misfit(tmp_path: Path) -> None:
+    train = [*GOOD["train"], session("t4", words("q"), call(city=4))]
+    assert found_in(tmp_path, "none", {**GOOD, "train": train}).report.splits["train"].misfits == ()
 
 
 def test_duplicates_within_training_are_told_and_spoil_nothing(tmp_path: Path, encoder: Encoder) -> None:
@@ -309,8 +339,13 @@ def test_a_template_that_loses_calls_is_refused_and_the_bundled_one_is_not(name:
     pytest.importorskip("trl")
     tokenizer = template_tokenizer(name, trl_template(name))
     config = write(tmp_path, GOOD)
-    with pytest.raises(UserError, match=r"train.jsonl:\d: session 't\d'.*model\.chat_template: hermes"):
-        check(config, Encoder(tokenizer))
+    report = check(config, Encoder(tokenizer)).report
+    refused = [*report.splits["train"].unrenderable, *report.splits["eval"].unrenderable]
+    named = [re.findall(r"\.jsonl:\d: session '(\w\d)'.*model\.chat_template: hermes", line) for line in refused]
+    assert named[-3:] == [["t2"], ["t3"], ["e1"]]  # and those that write no tools write not even t1
+    count = len(named) - 1
+    assert report.spoiled[0].startswith(f"sessions in train that the chat template cannot write: {count} (")
+    assert report.spoiled[0].count("train.jsonl:") == count
     bundled = ModelConfig(chat_template="hermes").template_file
     assert bundled is not None
     tokenizer.chat_template = bundled.read_text()

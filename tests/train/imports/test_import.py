@@ -9,8 +9,9 @@ import yaml
 from conftest import ROOT
 
 from callproof.errors import UserError
-from callproof.sessions import read_sessions
+from callproof.sessions import Message, Session, read_sessions
 from train.cli import main
+from train.imports.sides import Sides
 
 TOOL = {
     "type": "function",
@@ -128,6 +129,22 @@ def test_one_conversation_cannot_be_split_and_that_is_said(tmp_path, capsys) -> 
     made = last_line(capsys)
     assert made["sessions"] == {"train": 1, "eval": 0}
     assert "nearly alike" in made["spoiled"][0]
+
+
+def test_a_session_that_stands_inside_another_goes_to_its_side() -> None:
+    def talk(name: str, *words: str) -> Session:
+        messages = [Message(role="user", content=" ".join(words)), Message(role="assistant", content="Yes.")]
+        return Session(session_id=name, messages=tuple(messages))
+
+    for share in (0.1, 0.3, 0.5):
+        sides = Sides()
+        for number in range(12):
+            inner = [f"w{number}_{at}" for at in range(40)]
+            sides.add(talk(f"inner {number}", *inner))
+            sides.add(talk(f"outer {number}", *(f"x{number}_{at}" for at in range(80)), *inner))
+        held = sides.held_out(share)
+        assert 0 < len(held) < 24
+        assert all((number + 1 in held) for number in held if number % 2 == 0)
 
 
 def test_check_finds_a_conversation_on_both_sides_where_one_goes_on(tmp_path, capsys) -> None:
