@@ -6,8 +6,12 @@ from typing import NamedTuple
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
 from callproof.console import say_once
+from callproof.deadline import deadline
 from callproof.errors import UserError
 from callproof.sessions import GoldCall, Session, calls_in_text
+
+LINT_S = 10.0
+"""Of processor time, for one gold call."""
 
 
 class GoldLint(NamedTuple):
@@ -69,10 +73,18 @@ def _unread_calls(index: int, content: str, catalog: Catalog) -> list[str]:
 
 def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog) -> None:
     for call in calls:
-        problems, unjudged = lint_call(call, catalog)
-        problems = dict.fromkeys((*problems, *_slips(call, catalog)))
+        problems, unjudged = _lint_in_time(call, catalog)
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
+
+
+def _lint_in_time(call: GoldCall, catalog: Catalog) -> GoldLint:
+    try:
+        with deadline(LINT_S, of_processor=True):
+            problems, unjudged = lint_call(call, catalog)
+            return GoldLint(list(dict.fromkeys((*problems, *_slips(call, catalog)))), unjudged)
+    except TimeoutError:
+        return GoldLint([], ["judging takes too long"])
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
