@@ -1,4 +1,4 @@
-# Targets: cpu (the default, like `make setup` without a GPU) and cuda. docs/containers.md says how they are used.
+# Targets: cpu (the default, like `make setup` without a GPU) and cuda. docs/reference/containers.md says how they are used.
 FROM python:3.11.14-slim-bookworm AS base
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # A compiler for the kernels that torch and vLLM make as they run, git for sources, libnuma for vLLM on CPUs.

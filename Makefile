@@ -79,11 +79,12 @@ browser: setup
 	$(INSTALL_CHROMIUM) || \
 	echo "no Chromium: the tests of reports and of the web page are skipped; install it with the system's package manager"
 
-check: setup ## ruff, pyright, import contracts
+check: setup ## ruff, pyright, import contracts, the docs site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 clean: ## remove what runs have made; keeps .venv, data and models
 	rm -rf outputs runs build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.config import RunConfig, load
-from callproof.console import Parser, duration
+from callproof.console import Parser, duration, percent
 from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit_with
 
 BENCH = Path("runs/demo-bench.json")
@@ -55,7 +55,7 @@ def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[
     yield ""
     for domain, models in summary["evaluate"].items():
         own, before = models[domain], models[base]
-        sides = ([_percent(model[name]) for model in (own, before)] for name in ("turn_exact", "hallucination_rate"))
+        sides = ([percent(model[name]) for model in (own, before)] for name in ("turn_exact", "hallucination_rate"))
         exact, false_calls = sides
         yield (
             f"{domain}: {exact[0]} % of {own['n']} turns exactly right (base {exact[1]} %), "
@@ -69,10 +69,6 @@ def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[
     )
     yield f"took {duration(summary['seconds'])}; to look at:"
     yield from (f"  {path}" for path in files)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _pairs(configs: list[RunConfig]) -> list[tuple[RunConfig, Path]]:

@@ -29,8 +29,8 @@ _RUN = """Measure a served model with the eval turns it was evaluated on: latenc
 Turns are streamed in a closed loop at each concurrency, or in an open loop at each rate; several models share the
 server. A model replays the turns of the configuration of its name, or else of the first. On vLLM every level begins
 with a cold prefix cache. Prints tables and, as the last line of standard output, their figures as JSON; the file has
-every request as well, and an HTML report is written beside it. docs/bench.md and bench/figures/stats.py define the
-figures.
+every request as well, and an HTML report is written beside it. docs/howto/bench.md and bench/figures/stats.py define
+the figures.
 What had been measured is saved in any case.
 """
 _EXAMPLES = """\

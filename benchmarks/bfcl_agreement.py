@@ -1,4 +1,4 @@
-"""How our verdicts agree with those that BFCL published, and why they differ: the tables of docs/bfcl.md.
+"""How our verdicts agree with those that BFCL published, and why they differ: the tables of docs/explanation/bfcl.md.
 
     python benchmarks/bfcl_agreement.py *.jsonl
     python benchmarks/bfcl_agreement.py hermes-2-pro-llama-3-8b.jsonl --strict

@@ -1,7 +1,7 @@
 """How often `bench compare` errs, and how often it finds a slowdown, measured on simulated benches of known effect.
 
     python benchmarks/compare_power.py                                # prints the table
-    python benchmarks/compare_power.py --write docs/bench-compare.md  # puts it between the markers of that file
+    python benchmarks/compare_power.py --write docs/howto/bench-compare.md  # puts it between the markers of that file
 
 A side is a server with `in_flight` requests at a time. A request waits for its first token and then for the others;
 both times are lognormal, and one request in fifty stalls for a Pareto-distributed multiple. The machine drifts: all

@@ -1,7 +1,7 @@
 """How often the gate errs, and how often it decides: simulated runs of known effect, judged as the gate judges.
 
     python benchmarks/gate_power.py                       # prints the tables, some minutes
-    python benchmarks/gate_power.py --write docs/gate.md  # puts them between the markers of that file
+    python benchmarks/gate_power.py --write docs/explanation/gate.md  # puts them between the markers of that file
 
 Two kinds of runs. Noisy ones (`simulate`): a session has a chance of its own to be answered right (beta distribution
 around `accuracy`, intra-session correlation 1/3); each run shifts it by a little of its own (standard deviation 0.15,

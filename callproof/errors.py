@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 EXIT_PASS = 0
@@ -57,6 +58,39 @@ def in_one_line(text: str) -> str:
 def cause_of(error: OSError) -> str:
     """What an OSError says, also where it carries no words of the system."""
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error) or type(error).__name__)
+
+
+def relative_to(path: object) -> str:
+    """What to do about a path that leads nowhere; of a relative one, where it starts."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else str(path)
+    start = "" if os.path.isabs(text) else f": it is relative to the working directory, {os.getcwd()}"
+    return f"check the path{start}"
+
+
+EXTRAS = {
+    **dict.fromkeys(
+        "torch transformers trl peft datasets accelerate huggingface_hub safetensors tokenizers tqdm".split(), "train"
+    ),
+    **dict.fromkeys("fastapi starlette uvicorn multipart python_multipart".split(), "service"),
+    "vllm": "serve",
+}
+"""Name in an import -> the extra that brings it."""
+
+
+def missing_package(error: ImportError, where: str) -> UserError | None:
+    """The error to raise for an import that failed because an extra is not installed; None for any other.
+
+    A folder of a package's name in the working directory (`datasets/`) is imported in its place where it is missing,
+    and has nothing in it: that is said too.
+    """
+    package = (error.name or "").split(".")[0]
+    extra = EXTRAS.get(package)
+    shadowed = not isinstance(error, ModuleNotFoundError) and error.path is None
+    if extra is None or not (isinstance(error, ModuleNotFoundError) or shadowed):
+        return None
+    folder = f", and the folder {package}/ here is no such package" if Path(package).is_dir() else ""
+    problem = f"needs the package {package}, which is not installed{folder}"
+    return UserError(where, problem, f"pip install 'callproof[{extra}]'")
 
 
 def exit_with(main: Callable[[], int]) -> NoReturn:

@@ -6,7 +6,7 @@
     answer = OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="-").chat.completions.create(**body)
 
 System prompt, date line, order and tools are put together by `callproof.turns.prompt`, as for training and evaluation.
-docs/deploy.md has a whole application.
+docs/howto/deploy.md has a whole application.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from typing import IO, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from .errors import UserError, cause_of
+from .errors import UserError, cause_of, relative_to
 
 MAX_NUMBER = 2**31 - 1
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -55,7 +55,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", relative_to(path)) from None
     except UnicodeDecodeError as error:
         raise UserError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
@@ -69,7 +69,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", relative_to(path)) from None
     with file:
         if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
             raise UserError(f"{path}:1", "begins with a byte order mark", "save the file as UTF-8 without it")

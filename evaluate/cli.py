@@ -12,7 +12,7 @@ Without a command it replays; `replay --help` lists its options. Tables go to st
 object; progress goes to stderr.
 """
 _EXAMPLES = """\
-  callproof evaluate --config configs/car_sales.yaml --model tiny --model car_sales
+  callproof evaluate --config configs/car_sales.yaml
   callproof evaluate --endpoint http://127.0.0.1:8000 --config configs/car_sales.yaml --model tiny --limit-sessions 20
   callproof evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   callproof evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
@@ -55,7 +55,8 @@ may replace the other, `gate` tells.
 
 def _replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", action="append", required=True, metavar="NAME", help="as served; may be repeated")
+    served = "as served; may be repeated; default: base and adapter of each --config"
+    add("--model", action="append", metavar="NAME", help=served)
     add("--endpoint", action="append", metavar="URL", help="may be repeated; default: `serve` of the first --config")
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     _add_baseline(parser)

@@ -30,17 +30,20 @@ _FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
-    _check_models(args.model, args.baseline_model)
     configs = [load(path, args.overrides) for path in args.config]
+    models = args.model or _named(configs)
+    _check_models(models, args.baseline_model)
     run_id = _run_id(args, configs)
     plans = [
-        plan(config, Run(args.out / folder), args.model, _eval_overrides(args))
+        plan(config, Run(args.out / folder), models, _eval_overrides(args))
         for config, folder in zip(configs, _folders(configs, run_id), strict=True)
     ]
     for replay_plan in plans:
         check_presence(replay_plan.run, args.resume)
     _check_baseline(args.baseline, args.out)
     serve = plans[0].config.serve
+    if not args.model:
+        say(f"models: {', '.join(models)}, as the configuration names them; --model chooses")
     return _make(plans, args.endpoint or [f"http://{serve.host}:{serve.port}"], args, run_id)
 
 
@@ -51,6 +54,12 @@ def _make(plans: list[Plan], urls: Sequence[str], args: Namespace, run_id: str) 
     summaries = [(replay_plan, _published(replay_plan.run, args)) for replay_plan in plans]
     last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries]})
     return max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
+
+
+def _named(configs: list[RunConfig]) -> list[str]:
+    """The base and the adapter of every configuration, as they are served."""
+    bases, adapters = ([config.model.served_name for config in configs], [config.name for config in configs])
+    return list(dict.fromkeys((*bases, *adapters)))
 
 
 def rerun(args: Namespace) -> int:

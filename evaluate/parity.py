@@ -2,7 +2,7 @@
 
 Training writes the prompt tokens of every answer in the eval sessions (`RunConfig.eval_prompts_path`); POST /tokenize
 gives those of the server. A different chat template, catalog order, tokenizer, system prompt or date line shows as a
-difference, and a token diff of the first turn that differs is printed. See docs/parity.md.
+difference, and a token diff of the first turn that differs is printed. See docs/explanation/parity.md.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Writes a log to try callproof on: requests to a hotel's assistant with eight tools, as a proxy in front of it records them.
+"""Writes a log to try callproof on: requests to a hotel's assistant with eight tools, as a proxy records them.
 
     python hotel_log.py > log.jsonl
 
@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-CONVERSATIONS = 120
+CONVERSATIONS = 240
 SYSTEM = "You answer for Hotel Bellevue. Be brief. Ask for what is missing; decline what is not about the hotel."
 CITIES = "Bern Basel Zug Chur Thun Olten Sion Aarau Genf Lugano Davos Brig Baden Wil Arosa".split()
 NAMES = "Meier Keller Huber Frei Baumann Gerber Wyss Moser Kunz Suter Graf Roth Vogel Koch Brun".split()
@@ -46,7 +46,8 @@ def wishes(rng: random.Random) -> tuple[str, str, dict[str, Any], dict[str, Any]
         [
             (f"is anything free in {city} for {nights} nights?", "find_room", {"city": city, "nights": nights},
              {"rooms": [str(room)]}),
-            (f"book room {room} for {name}.", "book_room", {"room": str(room), "name": name}, {"booking": str(booking)}),
+            (f"book room {room} for {name}.", "book_room", {"room": str(room), "name": name},
+             {"booking": str(booking)}),
             (f"cancel my booking {booking}.", "cancel_booking", {"booking": str(booking)}, {"cancelled": True}),
             (f"bring {guests} times {dish} to room {room}.", "room_service",
              {"room": str(room), "dish": dish, "count": guests}, {"minutes": nights * 5}),
@@ -66,7 +67,7 @@ def lines(number: int) -> Iterator[dict[str, Any]]:
     for turn in range(rng.randint(1, 2)):
         said, name, arguments, result = wishes(rng)
         talk.append({"role": "user", "content": f"{rng.choice(HELLOS)} {said}"})
-        call = {"id": f"c{turn}", "type": "function"}
+        call: dict[str, Any] = {"id": f"c{turn}", "type": "function"}
         call["function"] = {"name": name, "arguments": json.dumps(arguments)}
         yield from asked(talk, {"role": "assistant", "content": None, "tool_calls": [call]})
         talk.append({"role": "tool", "tool_call_id": f"c{turn}", "content": json.dumps(result)})

@@ -12,7 +12,7 @@ _MANUAL = """Serve a base model and its adapters with vLLM, one server for all o
 
 Without a verb it starts a server: checks the configurations and adapters, writes vLLM's configuration, starts vLLM,
 waits until it is healthy, prints `ready <url>` on standard output, and stops every process of it on Ctrl-C or SIGTERM.
-A client picks an adapter by `model`. docs/serving.md has the rules behind each verb.
+A client picks an adapter by `model`. docs/howto/serving.md has the rules behind each verb.
 """
 _EXAMPLES = """\
   callproof serve --config configs/car_sales.yaml --config configs/insurance.yaml
@@ -97,8 +97,8 @@ def _chat(parser: argparse.ArgumentParser) -> None:
 
 
 def _snippet(parser: argparse.ArgumentParser) -> None:
-    _endpoint(parser)
     add = parser.add_argument
+    add("--endpoint", metavar="URL", help="default: `serve` of --config")
     add("--as", dest="language", choices=("curl", "python"), default="curl", help="curl, or the openai package (curl)")
     add("--ask", metavar="TEXT", help="what the user says (default: how the first eval session begins)")
     add_config(parser, "its name, domain, prompt and eval sections are used")

@@ -158,7 +158,9 @@ def run_snippet(args: Namespace) -> int:
     """Print a request in shell or Python."""
     from .talk import snippet
 
-    print(snippet(load(args.config, args.overrides), args.endpoint, args.language, args.ask))
+    config = load(args.config, args.overrides)
+    endpoint = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+    print(snippet(config, endpoint, args.language, args.ask))
     return 0
 
 

@@ -11,26 +11,16 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from built_wheel import FLOORS, built_wheel
 from programs import ROOT
 
-FLOORS = ("callproof", "train", "serve", "evaluate", "bench")
 LAID_OUT = {"vllm"}
 """Imported by no floor itself, only by the Python that `train` asks what vLLM takes."""
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
-    for name in filter(None, map(bytes.decode, tracked)):
-        if name.split("/")[0] in FLOORS or "/" not in name:
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
+    return zipfile.ZipFile(built_wheel(tmp_path_factory.mktemp("wheel")))
 
 
 def test_a_wheel_owns_one_top_level_name(wheel: zipfile.ZipFile) -> None:

@@ -49,7 +49,7 @@ _EXAMPLES = """\
   callproof train push --config configs/qwen3-4b.yaml --dry-run   write the model card, list what would be uploaded
   callproof train track --config configs/car_sales.yaml --gate runs/<run>/gate.json     to W&B, trackio, TensorBoard
   callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
-  callproof train service --base-path models      uploads over HTTP, see docs/service.md
+  callproof train service --base-path models      uploads over HTTP, see docs/howto/service.md
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
 _EXITS = {
@@ -103,7 +103,7 @@ def _format(parser: argparse.ArgumentParser) -> None:
 def _convert(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("kind", nargs="?", choices=("swe", "swe-synth"), help="of sets on software engineering: what to make of them")
-    add("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/data.md")
+    add("source", help="file, folder, glob, URL or hf:owner/name[/config][:split], see docs/reference/data.md")
     add("--form", help="form that all records have; default: the first that fits each")
     add("--out", type=Path, required=True, help="file to write; *.json becomes one array, any other JSON lines")
     add("--as-is", action="store_true", help="the records in their own form, not read as sessions")
@@ -122,7 +122,12 @@ def _migrate(parser: argparse.ArgumentParser) -> None:
 
 def _import(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("sources", nargs="+", metavar="LOGS", help="files, folders, globs or hf:owner/name[:split], see docs/data.md")
+    add(
+        "sources",
+        nargs="+",
+        metavar="LOGS",
+        help="files, folders, globs or hf:owner/name[:split], see docs/reference/data.md",
+    )
     add("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
     add("--eval-share", type=number(0), default=0.2, metavar="SHARE", help="of the conversations (default %(default)s)")
     add("--base", default=BASE, metavar="MODEL", help="folder or hub id for the configuration (default %(default)s)")

@@ -254,8 +254,8 @@ def _adapter_folder(args: Namespace, config: RunConfig | None) -> Path:
 def run_infer(args: Namespace) -> int:
     config = load(args.config, args.overrides) if args.config else None
     source = _answering(args, config)
-    from .adapter import infer
-    from .adapter.generation import Wanted, load_speaker
+    from .answers import infer
+    from .answers.generation import Wanted, load_speaker
 
     prompt = sys.stdin.read() if args.prompt is None else args.prompt
     talk, catalog = infer.make_conversation(prompt, config, args.system, args.tools)
@@ -287,8 +287,8 @@ def run_endpoint(args: Namespace) -> int:
 
     config = load(args.config, args.overrides) if args.config else None
     source = _answering(args, config)
-    from .adapter.generation import load_speaker
-    from .adapter.local_endpoint import LocalEndpoint, serve
+    from .answers.generation import load_speaker
+    from .answers.local_endpoint import LocalEndpoint, serve
 
     on_base = isinstance(source, SavedAdapter)
     names = [source.base.base_model, str(source.folder)] if on_base else [source.base_model]
@@ -311,7 +311,7 @@ def run_prompts(args: Namespace) -> int:
 def run_reference(args: Namespace) -> int:
     config = load(args.config, args.overrides)
     prepare_libraries(config)
-    from .adapter.reference import read_answers, reference
+    from .answers.reference import read_answers, reference
 
     answers = read_answers(args.answers)
     write_json(args.out, reference(config, answers, with_adapter=not args.base_only).model_dump(mode="json"))

@@ -14,7 +14,7 @@ Sources = Source | Annotated[tuple[Source, ...], Field(min_length=1)]
 
 
 class DataConfig(Record):
-    """Where sessions, system prompt and catalog lie; see docs/data.md.
+    """Where sessions, system prompt and catalog lie; see docs/reference/data.md.
 
     Sessions are a file, a folder or a glob inside the domain folder, or anywhere if it is absolute or begins with `./`,
     or there is no domain, or a list of such. `hf:owner/name[/config][:split]` is a Hugging Face dataset; `s3://` and
@@ -32,7 +32,7 @@ class DataConfig(Record):
     form: str | None = Field(
         default=None,
         min_length=1,
-        description="form of all records, see docs/data.md; default: the first that fits each",
+        description="form of all records, see docs/reference/data.md; default: the first that fits each",
     )
     supervise: Literal["all", "last", "response"] = Field(
         default="all",

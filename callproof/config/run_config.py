@@ -230,7 +230,10 @@ class EvalConfig(Record):
 
 
 class GateConfig(Record):
-    """When a candidate may replace the baseline; margins and floors are fractions, null drops one; see docs/gate.md."""
+    """When a candidate may replace the baseline; margins and floors are fractions, null drops one.
+
+    See docs/explanation/gate.md.
+    """
 
     margins: dict[str, Fraction | None] = Field(
         default_factory=lambda: {"turn_exact": 0.02, "name_f1": 0.02, "hallucination_rate": 0.02},

@@ -18,7 +18,7 @@ from .command_line import (
     seconds,
     with_verb,
 )
-from .display import visible
+from .display import percent, points, visible
 from .progress import Phases, Steps, counted, duration
 from .verb import Act, Command, Standalone, Verb, late
 
@@ -39,6 +39,8 @@ __all__ = [
     "last_line",
     "late",
     "number",
+    "percent",
+    "points",
     "port",
     "positive",
     "say",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError
+from callproof.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, UserError, missing_package
 
 from .command_line import Parser, with_verb
 from .levels import LEVELS, set_level, take_dotenv
@@ -75,11 +75,17 @@ class Verb:
             raise UserError(where, "sets keys of a configuration, and none is given", "add --config, or leave it out")
         try:
             return self.commands[args.command].act(args)
-        except ModuleNotFoundError as error:
-            if error.name not in POSIX_MODULES:
-                raise
+        except ImportError as error:
+            if mistake := self._unimportable(error, args.command):
+                raise mistake from None
+            raise
+
+    def _unimportable(self, error: ImportError, command: str) -> UserError | None:
+        """The mistake behind an import that failed: an extra, or what Windows lacks; None: a bug."""
+        if error.name in POSIX_MODULES:
             problem = f"runs on Linux and macOS (Python has no {error.name} here)"
-            raise UserError(args.command, problem, "use WSL or a container") from None
+            return UserError(command, problem, "use WSL or a container")
+        return missing_package(error, f"{self._program} {command}")
 
     def parser(self) -> ArgumentParser:
         """What reads the words; its `command` is the name of one."""

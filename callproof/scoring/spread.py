@@ -12,7 +12,7 @@ there. Of changes z, each a part of a session of mean size, the clump of the low
 less that over gains, divided by the sum of |z|; that of the upper limit likewise, with gains and losses exchanged.
 `UNSEEN` whole sessions are counted with them, since a few sessions show little of how losses come. The limit nearer to
 0 gets twice the difference on top, since a variance is a mean square less a squared mean; a clump is at least 0. Where
-all of many sessions are lost that comes close to Wilson's interval. Chosen by simulation, see docs/gate.md.
+all of many sessions are lost that comes close to Wilson's interval. Chosen by simulation, see docs/explanation/gate.md.
 """
 
 import math

@@ -219,10 +219,12 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
     try:
         writable_value(record, 2 * MAX_DEPTH)
     except RefusedJSON:
-        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/data.md for the forms") from None
+        raise UserError(
+            where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/reference/data.md for the forms"
+        ) from None
     read = own_form(record, where, name, form)
     at = as_text(record.get("at")) or recorded_at(record)
     try:
         return read, Session.model_validate({**read.fields, "at": at})
     except ValidationError as error:
-        raise UserError(where, explain(error), "see docs/data.md for the forms") from None
+        raise UserError(where, explain(error), "see docs/reference/data.md for the forms") from None

@@ -39,7 +39,7 @@ def _session(item: Any, where: str, name: str) -> Session:
     if isinstance(item, Session):
         return item
     if not isinstance(item, dict):
-        mend = "yield callproof.sessions.Session, or a record as docs/data.md shows it"
+        mend = "yield callproof.sessions.Session, or a record as docs/reference/data.md shows it"
         raise UserError(where, f"expected a session or a dictionary, got {type(item).__name__}", mend)
     return to_session(item, where, name)
 

@@ -9,7 +9,17 @@ from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessio
 from .gold import GoldLint, check_gold, lint_call, lint_gold
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
-from .turns import Turn, TurnPrompt, asked_sessions, digest, eval_turns, read_turns
+from .turns import (
+    Turn,
+    TurnPrompt,
+    asked_sessions,
+    decisions,
+    digest,
+    eval_turns,
+    read_turns,
+    recorded_answers,
+    turns_sentence,
+)
 
 __all__ = [
     "HERMES",
@@ -33,6 +43,7 @@ __all__ = [
     "chat_template",
     "check_gold",
     "conversation",
+    "decisions",
     "digest",
     "eval_turns",
     "held_out",
@@ -41,6 +52,7 @@ __all__ = [
     "prefills_thinking",
     "read_turns",
     "readable_format",
+    "recorded_answers",
     "session_time",
     "sessions_of_splits",
     "spells_by_neighbours",
@@ -48,5 +60,6 @@ __all__ = [
     "supervised",
     "system_prompt",
     "template_messages",
+    "turns_sentence",
     "wire_messages",
 ]

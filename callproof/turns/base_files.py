@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.config import ModelConfig, base_file
-from callproof.errors import UserError
+from callproof.errors import UserError, relative_to
 from callproof.records import read_object, read_text
 
 _CONFIG, _TOKENIZER = "tokenizer_config.json", "tokenizer.json"
@@ -33,7 +33,7 @@ def chat_template(model: ModelConfig) -> ServedTemplate | None:
     """
     if (file := model.template_file) is not None:
         if not file.is_file():
-            raise UserError("model.chat_template", f"there is no file {file}", "correct the path")
+            raise UserError("model.chat_template", f"there is no file {file}", relative_to(file))
         return ServedTemplate(file, read_text(file))
     find = _files(model)
     for name in ("additional_chat_templates/tool_use.jinja", "chat_template.jinja"):

@@ -20,7 +20,7 @@ from typing import Literal
 from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
 from callproof.config import RunConfig, Split
-from callproof.errors import UserError
+from callproof.errors import UserError, relative_to
 from callproof.records import read_text
 from callproof.sessions import (
     Message,
@@ -88,7 +88,8 @@ def _missing(path: Path | None, what: str, session: Session, where: str) -> User
     unread = "cannot be read (no such file)" if path else "names none"
     problem = f"{unread}, but session {session.session_id!r} ({where}) brings no {what} of its own"
     place = path or f"data.{what}"
-    return UserError(place, problem, f"write the file, or give the session its {what}")
+    start = f" ({relative_to(path)})" if path else ""
+    return UserError(place, problem, f"write the file{start}, or give the session its {what}")
 
 
 def split_sessions(config: RunConfig, split: Split, read: Reader = read_records) -> Iterator[tuple[str, Session]]:

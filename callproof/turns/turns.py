@@ -98,10 +98,7 @@ def session_turns(
     starts = [index for index, message in enumerate(whole.messages) if message["role"] == "assistant"]
     for index, start in zip(answers, starts, strict=True):
         message = session.messages[index]
-        if not message.train:
-            continue
-        replies_to_user = session.messages[index - 1].role == "user"
-        if config.eval.turns == "decisions" and not (replies_to_user or message.tool_calls or message.alternatives):
+        if not message.train or (config.eval.turns == "decisions" and not is_decision(session, index)):
             continue
         yield Turn(
             turn_id=f"{session.session_id}/{index}",
@@ -116,6 +113,34 @@ def session_turns(
             template_kwargs=whole.template_kwargs,
             prefilled_thinking=prefilled_thinking,
         )
+
+
+def is_decision(session: Session, index: int) -> bool:
+    """Whether the assistant message at `index` calls, could have called, or replies to the user.
+
+    What is none sums up what tools returned; `eval.turns: decisions` leaves it out.
+    """
+    message = session.messages[index]
+    return bool(session.messages[index - 1].role == "user" or message.tool_calls or message.alternatives)
+
+
+def decisions(session: Session) -> int:
+    """How many turns `eval.turns: decisions` makes of a session."""
+    trained = (index for index, message in enumerate(session.messages) if message.role == "assistant" and message.train)
+    return sum(is_decision(session, index) for index in trained)
+
+
+def recorded_answers(session: Session) -> int:
+    """How many assistant messages of a session are to be learnt or asked for, whatever `eval.turns` says."""
+    return sum(message.role == "assistant" and message.train for message in session.messages)
+
+
+def turns_sentence(turns: int, answers: int, config: RunConfig) -> str:
+    """`137 turns of 234 recorded answers: ...`: why the one number is not the other."""
+    if turns == answers:
+        return f"{turns:,} turns, one for each recorded answer"
+    rest = "replies to the user and calls; eval.turns=all adds summaries of what tools returned"
+    return f"{turns:,} turns of {answers:,} recorded answers: eval.turns is {config.eval.turns} ({rest})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ FACTS = (
 
 
 def build_sessions(config: RunConfig, split: Split) -> Iterator[dict[str, Any]]:
-    """Sessions of a split, as records in any form that docs/data.md shows."""
+    """Sessions of a split, as records in any form that docs/reference/data.md shows."""
     speaker = config.data.options.get("speaker", "guide")
     for number, fact in enumerate(FACTS):
         if (split == "eval") == (number == 0):

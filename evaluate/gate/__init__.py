@@ -3,7 +3,6 @@
 from .blessed import Blessed, blessed_for
 from .gate_command import bless, gate, noise
 from .gate_table import print_flips
-from .gate_text import percent, points
 from .sides import Flip, Side, channel_of, flips, read_side
 
 __all__ = [
@@ -16,8 +15,6 @@ __all__ = [
     "flips",
     "gate",
     "noise",
-    "percent",
-    "points",
     "print_flips",
     "read_side",
 ]

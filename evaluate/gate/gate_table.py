@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from callproof.console import visible
+from callproof.console import percent, visible
 
 from .gate import GateResult
-from .gate_text import explain, headline, named, percent, show_evidence, show_gain
+from .gate_text import explain, headline, named, show_evidence, show_gain
 from .noise import Noise
 from .sides import Flip
 

@@ -1,5 +1,6 @@
 """A gate's result for people (terminal, Markdown) and for CI (JUnit XML)."""
 
+from callproof.console import percent, points
 from callproof.console.ci import MARKS, Suite, code, escape
 from callproof.scoring import METRICS
 
@@ -32,7 +33,7 @@ def markdown(result: GateResult) -> str:
 
 
 def _check_row(check: Check) -> str:
-    limit = f"{check.kind} {100 * check.limit:g}" + ("" if check.noise is None else f", noise {100 * check.noise:.1f}")
+    limit = f"{check.kind} {100 * check.limit:g}" + ("" if check.noise is None else f", noise {percent(check.noise)}")
     where = f" of `{code(check.slice)}`" if check.slice else ""
     sides = [percent(check.baseline), percent(check.candidate)]
     name = f"`{check.metric}`{where}"
@@ -61,7 +62,7 @@ def named(check: Check) -> str:
 
 def _lost(check: Check) -> str:
     gain = abs(check.gain or 0.0)
-    return f"{named(check)} is {100 * gain:.1f} points worse than the baseline's, the margin is {100 * check.limit:g}"
+    return f"{named(check)} is {percent(gain)} points worse than the baseline's, the margin is {100 * check.limit:g}"
 
 
 def _broken_floor(check: Check) -> str:
@@ -94,14 +95,6 @@ def show_evidence(check: Check) -> str:
         return f"n {check.n:,}"
     sessions = "1 session" if check.sessions == 1 else f"{check.sessions or 0:,} sessions"
     return f"{check.discordant:,} of {check.turns:,} differ, {sessions}"
-
-
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def points(value: float | None) -> str:
-    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def _slice_lines(rows: tuple[SliceRow, ...]) -> list[str]:

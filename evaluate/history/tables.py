@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from callproof.console import visible
+from callproof.console import percent, points, visible
 
-from ..gate import percent, points, print_flips
+from ..gate import print_flips
 from ..report import HEADLINE, print_summary
 from .compare import Pair
 from .listing import RunRow

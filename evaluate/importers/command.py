@@ -18,6 +18,8 @@ def import_turns(args: Namespace) -> int:
         say(line)
     fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
     say(f"{result.turns} turns in {len(result.sessions)} sessions, {len(result.skipped)} lines skipped")
+    if args.source == "openai-log":
+        say("each answer is a turn; a configuration of the log asks fewer: it merges conversations, and see eval.turns")
     if result.without_tools:
         say(f"{result.without_tools} turns were asked without tools; they can show no restraint")
     if result.bad_turns:

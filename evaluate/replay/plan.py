@@ -10,7 +10,7 @@ from callproof.calls.formats import FORMATS
 from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE, Abilities, Wanted
 from callproof.scoring import Channel, Outcome
-from callproof.turns import CallFormat, Turn, call_format, eval_turns
+from callproof.turns import CallFormat, Turn, asked_sessions, call_format, recorded_answers, turns_sentence
 
 from ..runs import Channels, Run, RunInfo, check_format, identify, now
 from .server import server_warnings
@@ -39,12 +39,21 @@ class Question:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run that is to be made: a configuration, its turns and the models that they are asked of."""
+    """One run that is to be made: a configuration, its turns and the models that they are asked of.
+
+    `answers`: how many answers the sessions record; `eval.turns` says which of them make a turn.
+    """
 
     config: RunConfig
     turns: list[Turn]
     models: tuple[str, ...]
     run: Run
+    answers: int
+
+    @property
+    def sentence(self) -> str:
+        """How many turns there are, and why there are not as many as recorded answers."""
+        return f"{self.config.name}: {turns_sentence(len(self.turns), self.answers, self.config)}"
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -177,4 +186,7 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
     config = config.model_copy(update={"eval": config.eval.model_copy(update=overrides)})
     if config.eval.channel in ("raw", "both"):
         check_format(call_format(config).name, "serve.tool_call_parser")
-    return Plan(config, eval_turns(config), tuple(models), run)
+    sessions = list(asked_sessions(config, limit=config.eval.max_sessions))
+    turns = [turn for asked in sessions for turn in asked.turns]
+    answers = sum(recorded_answers(asked.session) for asked in sessions)
+    return Plan(config, turns, tuple(models), run, answers)

@@ -58,7 +58,7 @@ async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
     info = plan.info(servers)
     with plan.run:
         done = _begin(plan, info, resume)
-        for line in channel_words(servers, plan.channel):
+        for line in (plan.sentence, *channel_words(servers, plan.channel)):
             say(line)
         for warning in info.warnings:
             say(f"warning: {warning}")

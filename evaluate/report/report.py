@@ -15,6 +15,7 @@ from callproof.turns import GoldCall, Turn, catalog_of
 from ..gate import Blessed
 from ..runs import RunInfo
 from .confusion import Confusion, Place
+from .course import course_of
 from .summary import HEADLINE, Summary
 
 MAX_TURNS = 10_000
@@ -24,7 +25,9 @@ PRIMARY = (
 ).split()
 _LONG = 200
 _ASSETS = Path(__file__).with_name("assets")
-_SCRIPTS = "charts.js overview.js warnings.js flips.js decisions.js confusion.js turn.js explorer.js main.js".split()
+_SCRIPTS = """
+charts.js overview.js warnings.js flips.js verdict.js decisions.js confusion.js turn.js explorer.js main.js
+""".split()
 
 
 def write_report(
@@ -49,6 +52,7 @@ def write_report(
         },
         "summary": summary.model_dump(mode="json"),
         "blessed": blessed and blessed.model_dump(mode="json"),
+        "training": course_of(info),
         **explorer.tables(),
     }
     with replacing(path) as file:

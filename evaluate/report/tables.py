@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from callproof.console import say
+from callproof.console import percent, points, say
 from callproof.scoring import METRICS, Difference, Estimate
 
-from ..gate import percent, points
 from .notations import notation_line
 from .summary import HEADLINE, Summary
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callproof.calls import MalformedCall, ParsedAnswer, parse_served
-from callproof.endpoint import prompt_tokens
+from callproof.calls import MalformedCall, NoCompletion, ParsedAnswer, load_json, parse_served
+from callproof.endpoint import TOKEN_IDS, prompt_tokens, request
 from callproof.scoring import Answer, Channel
 from callproof.turns import Greedy, ServedAnswers, Turn
 
-from ..operate.subject import Refused, Sampled, Subject
+from ..operate.subject import MAX_TOKENS, Refused, Subject
 from .cells import Arm, Cell, Place, cell, parting
 
 IDENTITY = "callproof-identity"
@@ -24,18 +24,30 @@ class Heard:
 
     turns: tuple[Turn, ...]
     prompts: tuple[tuple[int, ...], ...]
-    alone: dict[Arm, list[Sampled]]
+    alone: dict[Arm, list[Greedy]]
     cells: tuple[Cell, ...]
 
     def for_reference(self) -> Iterator[ServedAnswers]:
         """What transformers is asked about."""
         rows = zip(self.turns, self.prompts, self.alone["base"], self.alone["adapter"], strict=True)
         for turn, prompt, base, adapter in rows:
-            yield ServedAnswers(turn_id=turn.turn_id, prompt=prompt, base=_greedy(base), adapter=_greedy(adapter))
+            yield ServedAnswers(turn_id=turn.turn_id, prompt=prompt, base=base, adapter=adapter)
 
 
-def _greedy(sampled: Sampled) -> Greedy:
-    return Greedy(tokens=sampled.tokens, logprobs=sampled.logprobs)
+async def greedy(subject: Subject, turn: Turn, model: str) -> Greedy:
+    """The first MAX_TOKENS tokens of a greedy answer, the one that ended it included; raises Refused."""
+    limit = min(MAX_TOKENS, subject.max_tokens)
+    payload = request(turn, model, max_tokens=limit, temperature=0.0, format=subject.format)
+    body = await subject.post_chat({**payload, TOKEN_IDS: True, "logprobs": True})
+    try:
+        choice = load_json(body)["choices"][0]
+        tokens = tuple(int(token) for token in choice["token_ids"])
+        logprobs = tuple(float(entry["logprob"]) for entry in choice["logprobs"]["content"])
+        if not tokens or len(tokens) != len(logprobs):
+            raise ValueError
+    except (NoCompletion, LookupError, TypeError, ValueError):
+        raise Refused("the answer has no token ids with log-probabilities: is the server vLLM?") from None
+    return Greedy(tokens=tokens, logprobs=logprobs)
 
 
 async def hear(subject: Subject, arms: Arms) -> Heard:
@@ -49,8 +61,8 @@ async def hear(subject: Subject, arms: Arms) -> Heard:
     """
     turns = subject.turns
     prompts = tuple([await _prompt(subject, turn, arms["adapter"]) for turn in turns])
-    alone: dict[Arm, list[Sampled]] = {
-        arm: [await subject.alone(turn, model) for turn in turns] for arm, model in arms.items()
+    alone: dict[Arm, list[Greedy]] = {
+        arm: [await greedy(subject, turn, model) for turn in turns] for arm, model in arms.items()
     }
     beside = await _beside(subject, arms, alone)
     await _answer_all(subject, arms)
@@ -65,9 +77,10 @@ async def _prompt(subject: Subject, turn: Turn, model: str) -> tuple[int, ...]:
     return tuple(tokens)
 
 
-async def _beside(subject: Subject, arms: Arms, alone: dict[Arm, list[Sampled]]) -> list[Cell]:
+async def _beside(subject: Subject, arms: Arms, alone: dict[Arm, list[Greedy]]) -> list[Cell]:
     """All arms asked all turns at once, against the answers to the same requests alone."""
-    together = await subject.together([(turn, model) for turn in subject.turns for model in arms.values()])
+    questions = [(turn, model) for turn in subject.turns for model in arms.values()]
+    together = await asyncio.gather(*(greedy(subject, *question) for question in questions))
     cells = []
     for number, arm in enumerate(arms):
         pairs = zip(subject.turns, together[number :: len(arms)], alone[arm], strict=True)
@@ -79,7 +92,9 @@ async def _beside(subject: Subject, arms: Arms, alone: dict[Arm, list[Sampled]])
 async def _answer_all(subject: Subject, arms: Arms) -> None:
     """Ask for every whole answer at once; whether that changes them has been seen before."""
     channels: tuple[Channel, ...] = ("raw", "served")
-    questions = [(turn, model, channel) for turn in subject.turns for model in arms.values() for channel in channels]
+    questions: list[tuple[Turn, str, Channel]] = [
+        (turn, model, channel) for turn in subject.turns for model in arms.values() for channel in channels
+    ]
     await asyncio.gather(*(subject.answered(*question) for question in questions))
 
 

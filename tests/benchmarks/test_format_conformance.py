@@ -1,4 +1,4 @@
-"""vLLM's own parsers read what callproof renders, but where docs/formats.md says that they do not."""
+"""vLLM's own parsers read what callproof renders, but where docs/reference/formats.md says that they do not."""
 
 import json
 import subprocess

@@ -47,7 +47,8 @@ def test_a_replay_imports_nothing_heavy(domain: Domain):
 def test_the_command_exits_with_2_after_one_line_and_no_traceback():
     done = run_program("evaluate", "--config", "nowhere.yaml", "--model", "tiny", cwd=Path.cwd())
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: nowhere.yaml: cannot be read (No such file or directory); check the path\n"
+    problem = "error: nowhere.yaml: cannot be read (No such file or directory); check the path: it is relative to"
+    assert done.stderr.startswith(f"{problem} the working directory, /")
 
 
 def test_a_dead_endpoint_is_told_in_one_line_before_anything_is_written(domain: Domain, refused: Refused):
@@ -123,7 +124,7 @@ def test_an_unknown_verb_is_told_with_the_nearest_one_and_all_others(refused: Re
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "replay: the following arguments are required: --model, --config; see callproof evaluate replay --help"),
+        ([], "replay: the following arguments are required: --config; see callproof evaluate replay --help"),
         (["--limit-sessions", "0"], "--limit-sessions: expected a whole number from 1"),
         (["score", "--turns", "t", "--answers", "a", "--out", "o", "--match", "fuzzy"], "invalid choice: 'fuzzy'"),
         (["score", "--turns", "t"], "score: the following arguments are required: --answers, --out"),

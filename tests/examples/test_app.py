@@ -34,5 +34,5 @@ def test_a_call_is_run_its_result_goes_back_and_the_answer_comes_with_the_conver
     assert (first["tool_choice"], len(first["tools"])) == ("auto", 9)
     assert second["messages"] == messages(load(CONFIG), talk["messages"][:3], at=BEGUN)
     assert (bad.status_code, bad.json()["detail"]) == (
-        422, "messages: messages.0.content: expected text, got nothing; see docs/data.md for the forms",
+        422, "messages: messages.0.content: expected text, got nothing; see docs/reference/data.md for the forms",
     )  # fmt: skip

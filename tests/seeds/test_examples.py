@@ -1,4 +1,4 @@
-"""The examples of docs/seeds.md in the five systems' formats: read, checked, prepared and trained as the table says."""
+"""The examples of docs/explanation/seeds.md in the five systems' formats: read, checked and trained."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every setting that docs/seeds.md names reaches what it sets: the trainer, PEFT, the base, evaluation."""
+"""Every setting that docs/explanation/seeds.md names reaches what it sets: the trainer, PEFT, the base, evaluation."""
 
 from typing import Any
 

@@ -106,3 +106,12 @@ def test_print_gives_one_line_that_starts_the_server_and_starts_nothing(tmp_path
     assert " --port 8123 " in done.stdout
     assert "vllm serve owner/base --enable-lora" in done.stdout + done.stderr
     assert not (tmp_path / "outputs/serve").exists()
+
+
+def test_promote_takes_settings_anywhere_after_its_command():
+    from serve.cli import VERB
+
+    base = ["--config", "c.yaml", "--baseline", "best"]
+    for words in (["cars", "out", *base, "gate.min_sessions=2"], ["cars", "out", "gate.min_sessions=2", *base]):
+        args = VERB.parser().parse_args(["promote", *words])
+        assert (args.name, str(args.path), args.overrides) == ("cars", "out", ["gate.min_sessions=2"])

@@ -115,7 +115,7 @@ def _of_commit(task: Task, folder: Path, path: str) -> bytes | None:
     commit = task.commit or ""
     if not _COMMIT.fullmatch(commit):
         problem = f"expected the hash of a commit, got {commit!r}"[:200]
-        raise UserError(f"{task.where}: base_commit", problem, "see docs/data.md for the layouts")
+        raise UserError(f"{task.where}: base_commit", problem, "see docs/reference/data.md for the layouts")
     environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}
     known, blob = (
         subprocess.run(["git", "-C", str(folder), *words], capture_output=True, env=environment)

@@ -130,7 +130,7 @@ def _trajectories(found: Found, account: _Account) -> Iterator[dict[str, Any]]:
 def _message(message: Any, place: str, account: _Account) -> dict[str, Any]:
     """A message without what an agent wrote beside it for its own use."""
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise UserError(place, "expected messages with a role", "see docs/data.md for the layouts")
+        raise UserError(place, "expected messages with a role", "see docs/reference/data.md for the layouts")
     kept = {key: value for key, value in message.items() if key in _KEPT and value is not None}
     ids = message.get("tool_call_ids")
     if isinstance(ids, list) and len(ids) == 1:

@@ -65,7 +65,7 @@ def read_task(found: Found) -> Task:
     if missing:
         listed = ", ".join(map(repr, list(record)[:8]))
         problem = f"no task of SWE-bench, SWE-smith or SWE-Synth: {', '.join(missing)} missing, its keys are {listed}"
-        raise UserError(where, problem[:300], "see docs/data.md for the layouts")
+        raise UserError(where, problem[:300], "see docs/reference/data.md for the layouts")
     issue, patch = text_under(record, "problem_statement", where), text_under(record, "patch", where)
     instance = name_under(record, "instance_id", where)
     makes_bug = _makes_bug(record, where)
@@ -121,14 +121,14 @@ def _changes(patch: str, place: str) -> list[FileDiff]:
 def text_under(record: dict[str, Any], key: str, where: str) -> str | None:
     value = record.get(key)
     if not isinstance(value, str | None):
-        raise UserError(f"{where}: {key}", f"expected text, got {type(value).__name__}", "see docs/data.md")
+        raise UserError(f"{where}: {key}", f"expected text, got {type(value).__name__}", "see docs/reference/data.md")
     return value
 
 
 def name_under(record: dict[str, Any], key: str, where: str) -> str:
     value = text_under(record, key, where)
     if not value:
-        raise UserError(f"{where}: {key}", "expected text that is not empty, got nothing", "see docs/data.md")
+        raise UserError(f"{where}: {key}", "expected text that is not empty, got nothing", "see docs/reference/data.md")
     return value
 
 
@@ -159,5 +159,5 @@ def conversations(found: Found) -> list[list[Any]]:
         raise UserError(f"{where}: messages", f"malformed JSON ({error})", "write a list of messages") from None
     if not isinstance(value, list) or not value:
         problem = f"expected a list of messages, got {type(value).__name__ if value else 'nothing'}"
-        raise UserError(f"{where}: messages", problem, "see docs/data.md for the layouts")
+        raise UserError(f"{where}: messages", problem, "see docs/reference/data.md for the layouts")
     return value if all(isinstance(item, list) for item in value) else [value]

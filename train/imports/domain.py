@@ -18,6 +18,7 @@ from typing import IO, Any
 from callproof.errors import UserError
 from callproof.records import replacing
 from callproof.sessions import Account, Found, Session, beginnings, merged_sessions
+from callproof.turns import decisions, recorded_answers
 
 from ..rows.hub_data import read_records
 from .common import Common
@@ -30,12 +31,17 @@ NOTHING_HELD_OUT = "eval.jsonl is empty: all sessions are of one conversation, o
 
 @dataclass
 class Made:
-    """What an import has made: `turns` are answers to learn or to ask for; `refused` lines say why a record is none."""
+    """What an import has made.
+
+    `turns`: answers to learn or to ask for. `decisions`: those of the eval side that `evaluate` asks by default.
+    `refused`: lines that say why a record is none.
+    """
 
     account: Account
     common: Common
     sessions: dict[str, int] = field(default_factory=lambda: {"train": 0, "eval": 0})
     turns: dict[str, int] = field(default_factory=lambda: {"train": 0, "eval": 0})
+    decisions: int = 0
     duplicates: int = 0
     refused: list[str] = field(default_factory=list)
 
@@ -57,6 +63,14 @@ class Made:
     def sentences(self, sources: str) -> list[str]:
         """What is to be said, a line each."""
         said = [*self.refused, *self.account.sentences(sources), *self.common.conflicts]
+        turns, asked = (
+            self.turns,
+            f"{self.decisions} of these (replies to the user and calls; eval.turns=all: every one)",
+        )
+        said.append(
+            f"{sum(turns.values())} recorded answers: {turns['train']} to learn, {turns['eval']} held out; "
+            f"evaluation asks {asked}"
+        )
         if self.duplicates:
             said.append(f"{self.duplicates} sessions left out that say the same as another")
         if self.common.without_tools:
@@ -160,4 +174,5 @@ def _write(
         record = made.common.without_common(session).record()
         files[side].write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
         made.sessions[side] += 1
-        made.turns[side] += sum(message.role == "assistant" and message.train for message in session.messages)
+        made.turns[side] += recorded_answers(session)
+        made.decisions += decisions(session) if side == "eval" else 0

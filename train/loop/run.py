@@ -8,7 +8,7 @@ from typing import Any
 
 from callproof.config import RunConfig
 from callproof.console import Phases
-from callproof.turns import Domain, check_gold, eval_turns, split_sessions
+from callproof.turns import Domain, asked_sessions, check_gold, recorded_answers, split_sessions, turns_sentence
 
 from ..before.preflight import check_machine, check_settings
 from ..rows.hub_data import read_records
@@ -51,7 +51,18 @@ def check_data(config: RunConfig) -> dict[str, int]:
         domain.conversation(session, where)
         tools.update(catalog.by_name)
         count += 1
-    return {"train_sessions": count, "eval_turns": len(eval_turns(config, read_records)), "tools": len(tools)}
+    turns = _count_turns(config)
+    return {"train_sessions": count, "eval_turns": turns, "tools": len(tools)}
+
+
+def _count_turns(config: RunConfig) -> int:
+    """How many turns evaluation asks, which are told beside the recorded answers."""
+    turns = answers = 0
+    for asked in asked_sessions(config, read_records, "eval", config.eval.max_sessions):
+        turns += len(asked.turns)
+        answers += recorded_answers(asked.session)
+    say(f"evaluation: {turns_sentence(turns, answers, config)}")
+    return turns
 
 
 def check_extra(config: RunConfig) -> None:

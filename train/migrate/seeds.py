@@ -1,4 +1,4 @@
-"""The five systems that this project unites: see docs/seeds.md."""
+"""The five systems that this project unites: see docs/explanation/seeds.md."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .rules import (
     unless,
 )
 
-DEVICE = dropped("accelerate places the base; see docs/training.md for several GPUs")
+DEVICE = dropped("accelerate places the base; see docs/howto/training.md for several GPUs")
 LORA_TASK = dropped("adapters are of causal language models")
 
 

@@ -48,7 +48,9 @@ def migrate(files: Sequence[Path], data: str | None = None) -> tuple[str, Draft]
     _defaults(system, draft)
     if draft.unknown:
         problem = f"unknown keys of {system.name}: {', '.join(draft.unknown)}"
-        raise UserError(", ".join(map(str, files)), problem, "take them out, and see docs/migrate.md for what is known")
+        raise UserError(
+            ", ".join(map(str, files)), problem, "take them out, and see docs/howto/migrate.md for what is known"
+        )
     if data:
         draft.put("data.train", data if data.startswith(("/", "./", "hf:")) else f"./{data}", note="--data")
     system.finish(draft)

@@ -2,7 +2,7 @@
 
 They are cut out of the rows that training makes of the eval sessions (all that stands before a supervised span), so
 they show exactly what the encoder does to a prompt. `callproof evaluate parity` compares them with what a server feeds;
-see docs/parity.md.
+see docs/explanation/parity.md.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""The same training elsewhere, as a file for a scheduler: a Kubernetes Job, a Ray job, a SkyPilot task; docs/scale.md.
+"""The same training elsewhere, as a file for a scheduler: a Kubernetes Job, a Ray job or a SkyPilot task.
+
+docs/howto/scale.md shows them all.
 
 Nothing is scheduled here: each file starts `accelerate launch` on every node, with `--resume`, so that a node that
 comes back goes on from the newest checkpoint.

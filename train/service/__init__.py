@@ -1,4 +1,4 @@
-"""The training service: uploads over HTTP, one training at a time in a process of its own; docs/service.md.
+"""The training service: uploads over HTTP, one training at a time in a process of its own; docs/howto/service.md.
 
 Nothing here imports torch: the service checks what comes, keeps jobs in folders, and starts `callproof train`.
 """

@@ -1,4 +1,4 @@
-"""The HTTP interface; docs/service.md has it for people, /openapi.json for programs."""
+"""The HTTP interface; docs/howto/service.md has it for people, /openapi.json for programs."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""Records of every form, read as callproof's own (docs/data.md shows an example of each).
+"""Records of every form, read as callproof's own (docs/reference/data.md shows an example of each).
 
 The first form that fits a record reads it; `data.form` names one for all. Beside the keys of its form a record may
 have an id (`session_id`, `instance_id`, `task_id`, `id` or `uuid`, the first that is there), `tags`, `system`, `tools`

@@ -39,7 +39,9 @@ def _glaive(record: Record, where: str) -> Iterator[Placed]:
     marks = list(_SPEAKER.finditer(chat))
     if not marks or chat[: marks[0].start()].strip():
         refuse(
-            f"{where}: chat", f"expected USER: at its beginning, got {chat[:60]!r}", "see docs/data.md for the forms"
+            f"{where}: chat",
+            f"expected USER: at its beginning, got {chat[:60]!r}",
+            "see docs/reference/data.md for the forms",
         )
     stops = [*(mark.start() for mark in marks[1:]), len(chat)]
     for number, (mark, stop) in enumerate(zip(marks, stops, strict=True)):

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from callproof.errors import UserError
 
-_MEND = "see docs/data.md for the forms"
+_MEND = "see docs/reference/data.md for the forms"
 
 
 def refuse(place: str, problem: str, mend: str = _MEND) -> NoReturn:

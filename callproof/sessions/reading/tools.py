@@ -141,7 +141,9 @@ def _by_name(tools: dict[str, Any]) -> Iterator[Any]:
 def _function(tool: Any, number: int) -> dict[str, Any]:
     """The name, description and parameters of a tool, and under `unread` its other keys."""
     if not isinstance(tool, dict):
-        raise BadCatalog(f"tool {number}", f"expected an object, got {kind(tool)}", "see docs/data.md for the forms")
+        raise BadCatalog(
+            f"tool {number}", f"expected an object, got {kind(tool)}", "see docs/reference/data.md for the forms"
+        )
     if isinstance(tool.get("toolSpec"), dict):
         tool = {**tool["toolSpec"], "inputSchema": tool["toolSpec"].get("inputSchema", {}).get("json")}
     inner = tool.get("function")

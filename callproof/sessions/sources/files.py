@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.console import say_once
-from callproof.errors import UserError, cause_of
+from callproof.errors import UserError, cause_of, relative_to
 
 from .datasets import exported, is_dataset
 from .json_text import json_values
@@ -111,7 +111,7 @@ def find_files(source: str) -> list[tuple[str, str]]:
 def _some(files: list[tuple[str, str]], source: str, left_out: list[str]) -> list[tuple[str, str]]:
     """Files, once those that are left out are said; raises a UserError where there are none."""
     if not files:
-        raise UserError(source, "holds no file of records (JSON, CSV, TSV or Parquet)", "check the path")
+        raise UserError(source, "holds no file of records (JSON, CSV, TSV or Parquet)", relative_to(source))
     if count := len(left_out):
         names = ", ".join(left_out[:_NAMED]) + ", ..." * (count > _NAMED)
         say_once(f"{source}: {count} file{'s' * (count > 1)} not read: {names}")
@@ -150,6 +150,6 @@ def _open_here(path: str) -> Iterator[Any]:
     try:
         file = Path(path).open("rb")  # noqa: SIM115 (an error inside the block is not one of opening)
     except OSError as error:
-        raise UserError(path, f"cannot be read ({cause_of(error)})", "check the path") from None
+        raise UserError(path, f"cannot be read ({cause_of(error)})", relative_to(path)) from None
     with file:
         yield file

@@ -43,7 +43,7 @@ function flipsOf(data, compared, show, follow) {
     differenceCell(compared.differences[each.model], true)));
   const table = h("table", { class: "flips" }, h("thead", {}, h("tr", {}, head, h("th", { class: "number" }, "turn exact, difference"))), h("tbody", {}, rows));
   const lists = sorted.flatMap((each) => [flipList(data, compared, each, "broken", follow), flipList(data, compared, each, "mended", follow)]);
-  return [scrolling(table), h("div", { class: "flip-lists" }, lists.filter(Boolean)),
+  return [stacked(table), h("div", { class: "flip-lists" }, lists.filter(Boolean)),
     h("p", { class: "note" }, "Turns. The difference is in percentage points, paired by turn, with a 95 % interval clustered by session; where that holds 0, the flips may be noise.")];
 }
 

@@ -4,6 +4,7 @@ const show = (filter, title) => explorer.show(filter, title);
 const sections = [
   header(data),
   warningList(data, show),
+  verdictSection(data, show),
   headlineCards(data),
   outcomeSection(data, (model, outcome) => show({ model, outcome })),
   flipsSection(data, show, (hash) => explorer.follow(hash)),
@@ -11,6 +12,7 @@ const sections = [
   confusionSection(data, show),
   metricsSection(data),
   sliceSection(data),
+  trainingSection(data),
   explorer.element,
   identityFooter(data.run),
 ];

@@ -60,7 +60,7 @@ function metricsSection(data) {
   const more = h("tbody", { hidden: true }, rest.map(row));
   const toggle = h("button", { class: "quiet", onclick: () => { more.hidden = false; toggle.remove(); } }, `${rest.length} more metrics`);
   const table = h("table", { class: "metrics" }, h("thead", {}, head), h("tbody", {}, data.primary.map(row)), more);
-  return h("section", {}, h("h2", {}, "Metrics"), scrolling(table), h("p", {}, toggle));
+  return h("section", {}, h("h2", {}, "Metrics"), stacked(table), h("p", {}, toggle));
 }
 
 function estimateCells(estimate) {
@@ -119,7 +119,7 @@ function sliceTable(models, keys, chosen) {
         h("td", { class: "number dim" }, String(estimate.n)),
       ];
     })));
-  return scrolling(h("table", { class: "slices" }, h("thead", {}, head), h("tbody", {}, rows)));
+  return stacked(h("table", { class: "slices" }, h("thead", {}, head), h("tbody", {}, rows)));
 }
 
 function identityFooter(run) {

@@ -52,12 +52,13 @@ function wireCall(call) {
 }
 
 function messageBlock(data, message) {
-  const text = messageText(data, message);
+  const [inside, text] = message.role === "assistant" ? unthought(messageText(data, message)) : ["", messageText(data, message)];
+  const thought = inside || message.reasoning_content || message.thinking;
   const calls = (message.tool_calls ?? []).map(wireCall);
   if (message.role === "system") {
     return h("div", { class: "message system" }, lazy("system prompt", () => prose(text)));
   }
-  return h("div", { class: `message ${message.role}` }, h("span", { class: "role" }, visible(String(message.role))), text ? prose(text, message.role === "tool" ? "code" : "prose") : null, calls);
+  return h("div", { class: `message ${message.role}` }, h("span", { class: "role" }, visible(String(message.role))), thought ? lazy("thinking", () => prose(thought)) : null, text ? prose(text, message.role === "tool" ? "code" : "prose") : null, calls);
 }
 
 function catalogBlock(data, turn) {
@@ -75,18 +76,25 @@ function duration(seconds) {
   return seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
 }
 
+// Thinking that a text begins with, and the rest.
+function unthought(text) {
+  const end = text.trimStart().startsWith("<think>") ? text.indexOf("</think>") : -1;
+  return end < 0 ? ["", text] : [text.slice(text.indexOf("<think>") + 7, end).trim(), text.slice(end + 8).trimStart()];
+}
+
 function answerBlock(data, model, index, answer) {
   const head = h("div", { class: "answer-head" }, modelTag(model, index), answer ? pill(answer.outcome) : h("span", { class: "hint" }, "not asked"),
     answer?.seconds ? h("span", { class: "hint" }, duration(answer.seconds)) : null,
     answer?.requests ? h("span", { class: "hint" }, `${answer.requests} requests`) : null,
     answer?.finish && answer.finish !== "stop" ? h("span", { class: "hint" }, visible(`finish: ${answer.finish}`)) : null);
   if (!answer) return h("article", { class: "answer" }, head);
-  const text = data.texts[answer.text];
+  const [thought, text] = unthought(data.texts[answer.text]);
   return h("article", { class: "answer" }, head,
     "alternative" in answer ? h("p", { class: "hint alternative" }, comparedWith(answer)) : null,
     answer.labels ? h("p", { class: "hint" }, `also: ${answer.labels.slice(1).map(words).join(", ")}`) : null,
     answer.reasons ? h("ul", { class: "reasons" }, answer.reasons.map((reason) => h("li", {}, visible(reason)))) : null,
     answer.calls ? answer.calls.map(answeredCall) : answer.error ? null : h("p", { class: "hint" }, "no call"),
+    thought ? lazy("thinking", () => prose(thought)) : null,
     "thinking" in answer ? lazy("thinking", () => prose(data.texts[answer.thinking])) : null,
     answer.error ? null : lazy("raw answer", () => prose(text || "(empty)", "code"), !answer.calls),
     answer.served ? lazy("calls as the server parsed them", () => prose(JSON.stringify(answer.served, null, 2), "code")) : null);

@@ -19,7 +19,7 @@ from bench.cli import VERB
 from benchmarks.compare_power import BEGIN, END, SCENARIOS
 
 __all__ = ["workplace"]
-DOC = ROOT / "docs/bench-compare.md"
+DOC = ROOT / "docs/howto/bench-compare.md"
 
 
 def by_model(payload: dict[str, Any]) -> Script:

@@ -20,7 +20,7 @@ TOOL = {"type": "function", "function": {"name": "weather", "description": None,
 NOW = {"type": "function", "function": {"name": "now", "description": "The time.", "parameters": None}}
 CALL = {"name": "weather", "arguments": {"city": "Zürich"}}
 BLOCK = f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>"
-DOC = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+DOC = (ROOT / "docs" / "reference" / "data.md").read_text(encoding="utf-8")
 
 
 def read(record: dict[str, Any]) -> Session:

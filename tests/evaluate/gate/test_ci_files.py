@@ -1,4 +1,4 @@
-"""The workflow and the commands of docs/gate.md are ones that the command line takes."""
+"""The workflow and the commands of docs/explanation/gate.md are ones that the command line takes."""
 
 import os
 import re
@@ -19,7 +19,7 @@ pytest_plugins = ["weather_plugin"]
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / ".github" / "workflows" / "adapter-gate.yml"
-DOC = ROOT / "docs" / "gate.md"
+DOC = ROOT / "docs" / "explanation" / "gate.md"
 
 
 def steps() -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""BFCL's own data and published verdicts, and that docs/bfcl.md tells the truth about them."""
+"""BFCL's own data and published verdicts, and that docs/explanation/bfcl.md tells the truth about them."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from evaluate.importers.bfcl import read_outputs, read_questions, read_results
 from evaluate.importers.turns_file import write_imported
 
 pytestmark = needs_bfcl
-DOC = (Path(__file__).parents[3] / "docs" / "bfcl.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[3] / "docs" / "explanation" / "bfcl.md").read_text(encoding="utf-8")
 TURN_ID = re.compile(r"`((?:simple|multiple|parallel|relevance)[a-z_]*_\d+)`")
 
 

@@ -99,6 +99,18 @@ def test_what_sessions_have_in_common_is_written_once_and_differences_stay_with_
     assert written["model"]["base_model"] == "Qwen/Qwen3-4B-Instruct-2507"
 
 
+def test_the_answers_of_a_log_and_the_turns_that_evaluation_asks_are_told_together() -> None:
+    from callproof.sessions import Account
+    from train.imports.common import Common
+    from train.imports.domain import Made
+
+    made = Made(Account(), Common(), turns={"train": 180, "eval": 54}, decisions=31)
+    assert (
+        "234 recorded answers: 180 to learn, 54 held out; evaluation asks 31 of these "
+        "(replies to the user and calls; eval.turns=all: every one)"
+    ) in made.sentences("log.jsonl")
+
+
 def test_a_folder_that_holds_something_is_left_alone_without_force(log, tmp_path) -> None:
     (tmp_path / "hotel").mkdir()
     (tmp_path / "hotel" / "notes.txt").write_text("mine")

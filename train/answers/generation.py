@@ -13,9 +13,9 @@ from callproof.config import ModelConfig
 from callproof.errors import UserError
 from callproof.turns import Conversation, Turn
 
+from ..adapter.adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
 from ..rows.data import from_pretrained, load_tokenizer
 from ..rows.encode import Encoder
-from .adapters import SavedAdapter, adapter_tokenizer, load_with_adapter
 
 
 class Wanted(NamedTuple):

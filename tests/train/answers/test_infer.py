@@ -64,7 +64,7 @@ def test_what_the_token_limit_cuts_is_said_to_be_cut() -> None:
 
 
 def test_the_conversation_is_that_of_the_domain() -> None:
-    from train.adapter.infer import SESSION_ID, make_conversation
+    from train.answers.infer import SESSION_ID, make_conversation
 
     config = load(CONFIG)
     talk, catalog = make_conversation(PROMPT, config, None, None)
@@ -76,7 +76,7 @@ def test_the_conversation_is_that_of_the_domain() -> None:
 
 
 def test_system_and_tools_of_the_command_line_take_the_place_of_the_domains() -> None:
-    from train.adapter.infer import make_conversation
+    from train.answers.infer import make_conversation
 
     talk, catalog = make_conversation(PROMPT, load(CONFIG), "You sell tea.", Path("datasets/insurance/tools.json"))
     assert talk.messages[0]["content"].startswith("You sell tea.")
@@ -84,7 +84,7 @@ def test_system_and_tools_of_the_command_line_take_the_place_of_the_domains() ->
 
 
 def test_without_configuration_there_is_neither_system_prompt_nor_catalog() -> None:
-    from train.adapter.infer import make_conversation
+    from train.answers.infer import make_conversation
 
     talk, catalog = make_conversation(PROMPT, None, None, None)
     assert [message["role"] for message in talk.messages] == ["user"]
@@ -93,7 +93,7 @@ def test_without_configuration_there_is_neither_system_prompt_nor_catalog() -> N
 
 
 def test_calls_are_held_against_the_catalog() -> None:
-    from train.adapter.infer import judged
+    from train.answers.infer import judged
 
     catalog = read_catalog(Path("datasets/car_sales/tools.json"))
     name = next(tool.name for tool in catalog.tools if (tool.parameters or {}).get("required"))
@@ -106,7 +106,7 @@ def test_calls_are_held_against_the_catalog() -> None:
 
 
 def test_an_answer_is_read_in_the_format_of_its_template() -> None:
-    from train.adapter.infer import judged
+    from train.answers.infer import judged
 
     catalog = read_catalog(Path("datasets/car_sales/tools.json"))
     said = judged('<|tool_call>call:fly{to:<|"|>Bern<|"|>,n:3}<tool_call|>', "stop", "gemma4", catalog)
@@ -116,7 +116,7 @@ def test_an_answer_is_read_in_the_format_of_its_template() -> None:
 
 @pytest.mark.parametrize("prompt", ["", " \n", "half \ud800"])
 def test_no_prompt_is_refused(prompt: str) -> None:
-    from train.adapter.infer import make_conversation
+    from train.answers.infer import make_conversation
 
     with pytest.raises(UserError, match="--prompt"):
         make_conversation(prompt, None, None, None)

@@ -18,9 +18,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from callproof.config import ModelConfig
 from callproof.endpoint import Endpoint
 from train.adapter.adapters import find_adapter
-from train.adapter.generation import Speaker, Wanted, load_speaker
-from train.adapter.infer import make_conversation
-from train.adapter.local_endpoint import LocalEndpoint
+from train.answers.generation import Speaker, Wanted, load_speaker
+from train.answers.infer import make_conversation
+from train.answers.local_endpoint import LocalEndpoint
 
 TINY = str(ROOT / "models/tiny")
 TOOLS = json.loads((ROOT / "datasets/car_sales/tools.json").read_text())

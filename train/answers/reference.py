@@ -19,9 +19,9 @@ from callproof.errors import UserError
 from callproof.records import explain, read_jsonl, read_object
 from callproof.turns import Fit, Greedy, Reference, ReferenceAnswers, ServedAnswers
 
+from ..adapter.adapters import MEND, SavedAdapter, find_adapter, load_with_adapter
 from ..rows.data import from_pretrained, load_encoder
 from ..rows.prompts import eval_prompts
-from .adapters import MEND, SavedAdapter, find_adapter, load_with_adapter
 
 FACTORS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 REFINEMENTS = 5
