@@ -4,15 +4,17 @@
     python benchmarks/scoring.py --turns DIR/turns.jsonl --answers DIR/answers.jsonl --count 10000,100000
 
 The turns of the file are repeated under new ids, in new sessions, until there are enough. Metrics and report are
-included. The goal is 100,000 turns in 30 s. Prints a line for each count to stderr, and JSON to stdout.
+included. The goal is 100,000 turns in 30 s. Memory is the peak of the process that takes most, and the sum of the peaks
+of all of them, which counts what they share several times. Prints a line for each count to stderr, and JSON to stdout.
 """
 
 import argparse
+import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from itertools import count, islice
 from pathlib import Path
@@ -42,16 +44,50 @@ def enlarge(turns: Path, answers: dict[str, str], number: int, folder: Path) -> 
             answers_file.write(json.dumps({"turn_id": names["turn_id"], "text": answers[turn["turn_id"]]}) + "\n")
 
 
+def peaks(session: int) -> dict[int, float]:
+    """Process id -> peak memory in MiB of each process of a session that lives."""
+    by_process: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ends meanwhile
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                by_process |= {int(folder.name): int(line.split()[1]) / 1024 for line in _peak_lines(folder)}
+    return by_process
+
+
+def _peak_lines(folder: Path) -> list[str]:
+    return [line for line in (folder / "status").read_text().splitlines() if line.startswith("VmHWM:")]
+
+
+class Watch(threading.Thread):
+    """Notes the peaks of a session's processes, until it is `done`."""
+
+    def __init__(self, session: int) -> None:
+        super().__init__(daemon=True)
+        self.peaks: dict[int, float] = {}
+        self.done = threading.Event()
+        self._session = session
+
+    def run(self) -> None:
+        while not self.done.wait(0.1):
+            self.peaks |= peaks(self._session)
+
+
 def score(folder: Path) -> dict[str, float]:
-    """Seconds, and peak memory in MiB of the process or its largest worker."""
+    """Seconds; peak memory in MiB of the largest process, and of all of them together; and how many there are."""
     words = ["--turns", folder / "turns.jsonl", "--answers", folder / "answers.jsonl", "--out", folder / "scored"]
+    command = [sys.executable, "-m", "evaluate", "score", *words]
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "evaluate", "score", *words], stdout=-3, stderr=-3)
-    _, status, used = os.wait4(process.pid, 0)
+    process = subprocess.Popen(command, stdout=-3, stderr=-3, start_new_session=True)
+    watch = Watch(process.pid)
+    watch.start()
+    status = process.wait()
+    seconds = time.perf_counter() - began
+    watch.done.set()
+    watch.join()
     if status:
-        problem = f"ended with {os.waitstatus_to_exitcode(status)}"
-        raise UserError("evaluate score", problem, "run it on the turns and answers to see why")
-    return {"seconds": time.perf_counter() - began, "MiB": used.ru_maxrss / 1024}
+        raise UserError("evaluate score", f"ended with {status}", "run it on the turns and answers to see why")
+    taken = watch.peaks.values()
+    return {"seconds": seconds, "MiB": max(taken), "all_MiB": sum(taken), "processes": len(taken)}
 
 
 def numbers(text: str) -> list[int]:
@@ -70,7 +106,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             enlarge(args.turns, answers, number, Path(folder))
             costs[number] = score(Path(folder))
-        line = f"{number} turns: {costs[number]['seconds']:.1f} s, {costs[number]['MiB']:.0f} MiB"
+        cost = costs[number]
+        line = f"{number} turns: {cost['seconds']:.1f} s, {cost['MiB']:.0f} MiB ({cost['all_MiB']:.0f} in all)"
         print(line, file=sys.stderr, flush=True)
     print(json.dumps({"wanted_s": WANTED_S, "turns": costs}))
     return EXIT_PASS

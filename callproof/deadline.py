@@ -12,8 +12,8 @@ RENDER_S = 5.0
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Raise a TimeoutError in the block where it takes longer than some seconds of the clock.
+def deadline(seconds: float, of_processor: bool = False) -> Iterator[None]:
+    """Raise a TimeoutError in the block where it takes longer than some seconds of the clock, or `of_processor` time.
 
     It interrupts Python's own code, in the main thread of systems that have timers (not Windows); elsewhere the block
     is not bounded. A timer that ran before goes on after the block.
@@ -25,11 +25,14 @@ def deadline(seconds: float) -> Iterator[None]:
     def end(*_: object) -> NoReturn:
         raise TimeoutError(f"took longer than {seconds:g} s")
 
-    handler = signal.signal(signal.SIGALRM, end)
-    earlier, begun = signal.setitimer(signal.ITIMER_REAL, seconds)[0], time.monotonic()
+    timer, number, clock = signal.ITIMER_REAL, signal.SIGALRM, time.monotonic
+    if of_processor:
+        timer, number, clock = signal.ITIMER_PROF, signal.SIGPROF, time.process_time
+    handler = signal.signal(number, end)
+    earlier, begun = signal.setitimer(timer, seconds)[0], clock()
     try:
         yield
     finally:
-        left = max(earlier - (time.monotonic() - begun), 1e-3) if earlier else 0
-        signal.setitimer(signal.ITIMER_REAL, left)
-        signal.signal(signal.SIGALRM, handler)
+        left = max(earlier - (clock() - begun), 1e-3) if earlier else 0
+        signal.setitimer(timer, left)
+        signal.signal(number, handler)

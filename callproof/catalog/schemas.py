@@ -118,7 +118,7 @@ def _defects_as(kind: "type[BadSchema] | type[Unjudged]") -> Iterator[None]:
     """What jsonschema and its Rust parts raise where nobody foresaw a schema or a value, panics included."""
     try:
         yield
-    except (BadSchema, Unjudged):
+    except (BadSchema, Unjudged, TimeoutError):  # the last is a deadline's
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":

@@ -6,6 +6,7 @@ changes no result.
 """
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -151,6 +152,8 @@ class Worker(Generic[Item, Result]):
 def _serve(connection: Connection, place: Any, function: Function[Any, Any], budget_s: float) -> None:
     """What a process does until its parent closes the connection or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.disable()  # the parent tells of an end by a fault
     threading.Thread(target=_end_with_parent, daemon=True).start()
     connection.send(_READY)
     with contextlib.suppress(EOFError):
@@ -238,7 +241,10 @@ class _Crew(Generic[Item, Result]):
 
 
 def _context() -> Any:
-    """How processes start: as copies of one that has imported what takes long, where the system can do that."""
+    """How processes start: as copies, where the system can do that, of this one, or where it has threads of a
+    process that has none and has imported what takes long."""
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return multiprocessing.get_context("fork")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -51,9 +51,9 @@ def slices(tally: Tally) -> dict[str, dict[str, Estimate]]:
 def proportion(hits: NDArray[np.bool_], sessions: Rows) -> Estimate:
     """The share of `hits` (N,) with a 95 % interval clustered by `sessions` (N,), numbered from 0."""
     value, clusters = float(hits.mean()), int(sessions.max()) + 1
-    residuals = np.bincount(sessions, weights=(hits - value) / len(hits)).astype(np.float64)
-    shares = np.bincount(sessions).astype(np.float64) / len(hits)
-    low, high = _limits(Linear(value, residuals, shares, len(hits), clusters), len(hits))
+    sizes, sums = np.bincount(sessions), np.bincount(sessions, weights=hits)
+    residuals = (sums - value * sizes).astype(np.float64) / len(hits)
+    low, high = _limits(Linear(value, residuals, sizes / len(hits), len(hits), clusters), len(hits))
     return Estimate(value=value, n=len(hits), low=low, high=high, clusters=clusters)
 
 

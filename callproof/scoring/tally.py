@@ -69,14 +69,14 @@ class Countable(BaseModel):
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums and memberships of T turns.
+    """Sums and memberships of T turns, in an order of their own: sums are equal to the last bit however outcomes came.
 
     Attributes:
-        rows: turn id -> row, in the order in which turns were met.
-        sessions: (T,) number of each turn's session, from 0.
+        rows: turn id -> row, in the order of the ids.
+        sessions: (T,) number of each turn's session, from 0 in the order of their ids.
         counts: (T, COUNTS) what each turn adds; `always_exact` is 1 where every repeat of the turn is exact.
-        tools: names by tool number.
-        cells: (C, 2) row and tool number of each turn's tools.
+        tools: names by tool number, sorted.
+        cells: (C, 2) row and tool number of each turn's tools, sorted.
         tool_counts: (C, TOOL_COUNTS) what the turn adds for that tool.
         slices: name -> rows of its turns, by kind, then in natural order; see `callproof.scoring.estimates.slices`.
         labels: how many answers had each outcome.
@@ -144,28 +144,43 @@ class TallyCounter:
 
     def tally(self) -> Tally:
         """What was added so far."""
-        rows = _numbers(self._row)
-        repeats = np.bincount(rows, minlength=len(self._rows)).astype(np.float64)
-        added = np.frombuffer(self._counts, dtype=np.intc).reshape(-1, len(COUNTS) - 1)
-        counts = np.zeros((len(repeats), len(COUNTS)))
-        repeated = len(added) > len(counts)
-        summed = sums_by_group(added, rows) if repeated else added
-        np.divide(summed, repeats[:, None], out=counts[:, :_ALWAYS_EXACT])
-        counts[:, _ALWAYS_EXACT] = counts[:, _EXACT] == 1
+        turns, row_of = _in_order(self._rows)
+        _, session_of = _in_order(self._sessions)
+        tools, tool_of = _in_order(self._tools)
+        rows = row_of[_numbers(self._row)]
+        repeats = np.bincount(rows, minlength=len(turns)).astype(np.float64)
         cells = _numbers(self._cells).reshape(-1, 2 + len(TOOL_COUNTS))
+        cells[:, 0], cells[:, 1] = row_of[cells[:, 0]], tool_of[cells[:, 1]]
+        cells = cells[np.lexsort(cells.T[::-1])]
         return Tally(
-            rows=self._rows,
-            sessions=_numbers(self._session),
-            counts=counts,
-            tools=tuple(self._tools),
+            rows={turn: row for row, turn in enumerate(turns)},
+            sessions=session_of[_numbers(self._session)][np.argsort(row_of)],
+            counts=self._means(rows, repeats),
+            tools=tuple(tools),
             cells=cells[:, :2],
             tool_counts=cells[:, 2:] / repeats[cells[:, 0], None],
-            slices={key[2]: _numbers(self._slices[key]) for key in sorted(self._slices)},
-            labels=dict(self._labels),
-            notations=dict(self._notations),
+            slices={key[2]: np.sort(row_of[_numbers(self._slices[key])]) for key in sorted(self._slices)},
+            labels=dict(sorted(self._labels.items())),
+            notations=dict(sorted(self._notations.items(), key=lambda item: item[0] or "")),
             alternatives=dict(sorted(self._alternatives.items())),
             retried=self._retried,
         )
+
+    def _means(self, rows: Rows, repeats: Array) -> Array:
+        """(T, COUNTS) of each turn, over its repeats."""
+        added = np.frombuffer(self._counts, dtype=np.intc).reshape(-1, len(COUNTS) - 1)
+        means = np.zeros((len(repeats), len(COUNTS)))
+        np.divide(sums_by_group(added, rows), repeats[:, None], out=means[:, :_ALWAYS_EXACT])
+        means[:, _ALWAYS_EXACT] = means[:, _EXACT] == 1
+        return means
+
+
+def _in_order(numbers: Mapping[str, int]) -> tuple[list[str], Rows]:
+    """The names in their order, and the place there of each number (from 0, none left out)."""
+    names = sorted(numbers)
+    places = np.empty(len(names), dtype=np.int64)
+    places[[numbers[name] for name in names]] = np.arange(len(names))
+    return names, places
 
 
 def sums_by_group(values: NDArray[np.generic], groups: Rows) -> Array:

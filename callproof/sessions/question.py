@@ -5,17 +5,16 @@ Its variables are `instruction`, `input` (texts) and `context` (a list of texts)
 
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING, Any
 
 from callproof.deadline import RENDER_S, deadline
 from callproof.errors import UserError
 from callproof.records import read_text
 
+if TYPE_CHECKING:  # slow to import, and seldom needed
+    from jinja2 import Template
+
 PARTS = ("instruction", "input", "context")
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
 
 
 def asked(record: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
@@ -24,6 +23,8 @@ def asked(record: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
     Raises:
         UserError: a template that cannot be read or fails, a record of another form, or an empty question.
     """
+    from jinja2 import TemplateError
+
     answers = [key for key in ("response", "output") if record.get(key) is not None]
     if not answers or not any(record.get(key) is not None for key in ("instruction", "input")):
         problem = "has no question for prompt.question to write (keys instruction or input, and response)"
@@ -43,9 +44,13 @@ def asked(record: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
 
 
 @cache
-def _template(path: Path) -> Template:
+def _template(path: Path) -> "Template":
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
     try:
-        return _ENVIRONMENT.from_string(read_text(path))
+        return environment.from_string(read_text(path))
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise UserError(f"{path}:{line}" if line else path, f"is no Jinja template ({error})", "mend it") from None

@@ -6,8 +6,12 @@ from typing import NamedTuple
 from callproof.calls import ToolCall
 from callproof.catalog import Catalog
 from callproof.console import say_once
+from callproof.deadline import deadline
 from callproof.errors import UserError
 from callproof.sessions import GoldCall, Session, calls_in_text
+
+LINT_S = 10.0
+"""Of processor time, for one gold call."""
 
 
 class GoldLint(NamedTuple):
@@ -75,12 +79,21 @@ def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog
     """Note what a catalog says of calls; gives the tools of those that it rejects."""
     refused: list[str] = []
     for call in calls:
-        problems, unjudged, _ = lint_call(call, catalog)
-        refused += [call.name] if problems else []
-        problems = dict.fromkeys((*problems, *_slips(call, catalog)))
+        problems, unjudged, rejected = _lint_in_time(call, catalog)
+        refused += rejected
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
     return refused
+
+
+def _lint_in_time(call: GoldCall, catalog: Catalog) -> GoldLint:
+    try:
+        with deadline(LINT_S, of_processor=True):
+            problems, unjudged, _ = lint_call(call, catalog)
+            rejected = [call.name] if problems else []
+            return GoldLint(list(dict.fromkeys((*problems, *_slips(call, catalog)))), unjudged, rejected)
+    except TimeoutError:
+        return GoldLint([], ["judging takes too long"], [])
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:

@@ -53,5 +53,5 @@ class Disagreement:
         """model -> answers whose channels hold different calls / answers that both channels gave."""
         return {
             model: proportion(np.array(differs), np.unique(self._sessions[model], return_inverse=True)[1])
-            for model, differs in self._differs.items()
+            for model, differs in sorted(self._differs.items())
         }

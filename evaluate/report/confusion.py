@@ -9,8 +9,9 @@ out is compared; a wrong one has one kind, the first of `KINDS` that fits where 
 - `wrong_value`: a valid value, but not gold's.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -66,19 +67,19 @@ def verdicts(outcome: Outcome, place: Place, profile: MatchProfile) -> Iterator[
 def _mistakes(
     gold: GoldCall, call: ToolCall, names: list[str], catalog: Catalog, profile: MatchProfile
 ) -> dict[str, Mistake]:
-    refused = catalog.refusing_keywords(call)
+    refused, known = catalog.refusing_keywords(call), frozenset(names)
     mistakes: dict[str, Mistake] = {}
     for difference in DIFFERENCES[profile](gold, call, catalog):
         kind = _kind(difference, refused.get(difference.path))
         mistake = Mistake(kind, _short(difference.path), shown(difference.expected), shown(difference.got))
-        mistakes.setdefault(_argument(difference.path, names), mistake)
+        mistakes.setdefault(_argument(difference.path, known), mistake)
     return mistakes
 
 
-def _argument(path: str, names: list[str]) -> str:
+def _argument(path: str, names: Set[str]) -> str:
     """The argument that a path such as `lines[0].city` begins with."""
-    starts = (name for name in names if path.startswith(name) and path[len(name) :][:1] in ("", ".", "["))
-    return max(starts, key=len, default=path)
+    ends = (len(path), *(match.start() for match in reversed(list(re.finditer(r"[.\[]", path)))))
+    return next((path[:end] for end in ends if path[:end] in names), path)
 
 
 def _kind(difference: Difference, refused_by: str | None) -> Kind:

@@ -74,15 +74,15 @@ def test_an_answer_that_explodes_in_its_schema_is_unjudged_and_the_others_are_ju
     assert judged(Run(exploding.root.parents[1] / "scored")) == EXPECTED
 
 
-def score(domain: Domain, parameters: dict[str, Any], arguments: dict[str, Any]) -> int:
-    """Score no answer to one turn with this gold."""
+def score(domain: Domain, parameters: dict[str, Any], arguments: dict[str, Any], answer: str = "no") -> int:
+    """Score an answer to one turn with this gold."""
     turn: dict[str, Any] = {
         "turn_id": "a", "session_id": "s", "position": 1, "messages": [{"role": "user", "content": "?"}],
         "tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}],
         "gold": [{"name": "f", "arguments": arguments}],
     }  # fmt: skip
     (domain.root / "turns.jsonl").write_text(json.dumps(turn) + "\n")
-    (domain.root / "answers.jsonl").write_text(json.dumps({"turn_id": "a", "text": "no"}) + "\n")
+    (domain.root / "answers.jsonl").write_text(json.dumps({"turn_id": "a", "text": answer}) + "\n")
     words = ["--turns", f"{domain.root}/turns.jsonl", "--answers", f"{domain.root}/answers.jsonl"]
     return main(["score", *words, "--out", "scored"])
 
@@ -92,13 +92,73 @@ def test_gold_that_explodes_in_its_schema_is_said_to_be_unchecked(exploding, cap
     assert "turns.jsonl:1: a: not checked: judging takes too long" in capsys.readouterr().err
 
 
-def doubling(levels: int) -> dict[str, Any]:
-    steps = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(levels)}
-    return {"$ref": "#/$defs/0", "$defs": {**steps, str(levels): {"type": "object"}}}
+def test_gold_of_a_session_that_explodes_is_said_to_be_unchecked(exploding, capsys, monkeypatch):
+    monkeypatch.setattr("callproof.turns.gold.LINT_S", 0.5)
+    rows = [json.loads(line) for line in exploding.sessions.read_text().splitlines()]
+    rows[1]["messages"][1]["tool_calls"][0]["arguments"]["city"] = ["y" * 100] * 2000
+    exploding.sessions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with FakeEndpoint(right) as fake:
+        words = ["--endpoint", fake.url, "--config", str(exploding.config), "--model", "tiny", "--run-id", "r"]
+        assert main(words) == 0
+    line = "eval.jsonl:2: message 1: call of 'get_weather' is not checked: judging takes too long"
+    assert capsys.readouterr().err.count(line) == 1
+    assert judged(Run(exploding.runs / "r"))["weather-001/1"] == ("wrong_args", 0)
+
+
+def test_draft_7_with_the_definitions_of_a_later_draft_is_judged(exploding):
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/a"}},
+        "$defs": {"a": {"type": "string"}},
+    }
+    assert score(exploding, schema, {"x": "a"}) == 0
+    with pytest.raises(UserError, match="1 is not of type 'string'"):
+        score(exploding, schema, {"x": 1})
 
 
 def of_x(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {"x": schema}}
+
+
+def tree(levels: int) -> dict[str, Any]:
+    return {"c": [tree(levels - 1)] * 2} if levels else {}
+
+
+NODE = {"$dynamicAnchor": "n", "properties": {"c": {"items": {"$dynamicRef": "#n"}}}, "unevaluatedProperties": False}
+STRINGS = {"properties": {"x": {"items": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "answer", "verdict"),
+    [
+        (of_x({"contains": {"anyOf": [{"type": "string"}] * 300}}), call("f", x=list(range(3000))), "unjudged"),
+        (of_x({"contains": {"const": 1}, "maxContains": 5}), call("f", x=[1] * 20_000), "refused"),
+        (of_x({"uniqueItems": True}), call("f", x=[{"a": [n]} for n in range(20_000)]), "schema_valid"),
+        (of_x({"uniqueItems": True}), call("f", x=[*range(20_000), 7.0]), "refused"),
+        (NODE, call("f", **tree(3)), "schema_valid"),
+        (NODE, call("f", **tree(14)), "unjudged"),
+        ({"dependentSchemas": dict.fromkeys("abc", STRINGS)}, call("f", a=1, x=list(range(150_000))), "refused"),
+        (of_x({"multipleOf": 3}), '<tool_call>{"name": "f", "arguments": {"x": %s}}</tool_call>' % ("9" * 10**6), None),
+    ],
+)
+def test_large_answers_of_every_kind_are_judged_or_said_to_be_unjudged(exploding, parameters, answer, verdict):
+    assert score(exploding, parameters, {}, answer) == 0
+    (outcome,) = outcomes_of(Run(exploding.root.parents[1] / "scored"))
+    known, valid, unjudged = (getattr(outcome.counts, name) for name in ("known", "schema_valid", "unjudged"))
+    assert (known, valid, unjudged) == (verdict is not None, verdict == "schema_valid", verdict == "unjudged")
+
+
+def test_a_wide_object_is_reported_at_once(exploding):
+    wide = {f"a{number}": 1 for number in range(20_000)}
+    began = time.process_time()
+    assert score(exploding, {"type": "object"}, {}, call("f", **wide)) == 0
+    assert time.process_time() - began < 5
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    steps = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/0", "$defs": {**steps, str(levels): {"type": "object"}}}
 
 
 def deep(levels: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Exit codes never lie: whatever happens is one line and its own code, and a traceback comes with `--debug` only."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -130,3 +131,22 @@ def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
         write_json(fifo, {"a": 1})
         assert reader.communicate()[0] == b'{\n  "a": 1\n}\n'
     assert fifo.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("setting", "template"), [("prompt.question", "{{ 1 / 0 }}"), ("model.chat_template", "{{ a.b.c }}")]
+)
+def test_a_template_that_raises_is_one_line(tmp_path: Path, setting: str, template: str) -> None:
+    path = tmp_path / "raising.jinja"
+    path.write_text(template)
+    (tmp_path / "sessions").mkdir()
+    for split in ("train", "eval"):
+        row = {"instruction": f"Say {split}", "response": "Hi."}
+        (tmp_path / "sessions" / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "system_prompt.md").write_text("Be kind.\n")
+    (tmp_path / "config.yaml").write_text(f"name: raising\ndata: {{domain: {tmp_path}}}\nprompt: {{catalog: none}}\n")
+    overrides = (f"{setting}={path}", f"model.base_model={ROOT / 'models/tiny'}")
+    done = run_program("train", "check", "--config", str(tmp_path / "config.yaml"), *overrides)
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")

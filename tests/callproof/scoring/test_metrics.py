@@ -1,3 +1,4 @@
+import random
 import time
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -333,3 +334,20 @@ def test_all_metrics_of_160_sessions_take_less_than_a_second() -> None:
 def test_json_of_a_summary_can_be_read_back() -> None:
     estimate: Any = summarise(simulated(9, 5, 0.5))["turn_exact"]
     assert type(estimate).model_validate_json(estimate.model_dump_json()) == estimate
+
+
+def test_repeats_that_come_in_another_order_change_no_digit() -> None:
+    draw = random.Random(3)
+    answers = ["a", "b", "ab", "A", "!", "", "0", None]
+    outcomes = [outcome(n % 7, n, draw.choice(["", "a", "ab", "bc"]), None) for n in range(60)]
+    repeated = [
+        outcome(n % 7, n, "".join(call.name for call in first.gold), draw.choice(answers))
+        for n, first in enumerate(outcomes)
+        for _ in range(3)
+    ]
+    figures = summarise(repeated), slices_of(Tally.of(repeated)), differences(Tally.of(repeated), Tally.of(outcomes))
+    for _ in range(5):
+        draw.shuffle(repeated)
+        tally = Tally.of(repeated)
+        draw.shuffle(outcomes)
+        assert (summarise(repeated), slices_of(tally), differences(tally, Tally.of(outcomes))) == figures

@@ -1,4 +1,5 @@
 import json
+import random
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 import pytest
 from fake_endpoint import FakeEndpoint, Script
+from report_runs import clumsy, gold, make_run, shy
 from weather import Domain, right
 
 from callproof.errors import UserError
@@ -121,3 +123,13 @@ def test_what_one_channel_did_not_answer_is_not_compared(run: Run):
     for outcome in ("ok", "infra_error"):
         found.add(line({**row, "outcome": outcome, "calls": []}))
     assert found.rates() == {}
+
+
+def test_metrics_are_equal_to_the_last_digit_in_whatever_order_outcomes_come(tmp_path: Path):
+    run = make_run(tmp_path / "run", 40, {"clumsy": clumsy, "shy": shy, "gold": gold})
+    metrics, lines = run.metrics_path.read_bytes(), run.outcomes_path.read_bytes().splitlines(keepends=True)
+    for seed in range(5):
+        random.Random(seed).shuffle(lines)
+        run.outcomes_path.write_bytes(b"".join(lines))
+        publish(run)
+        assert run.metrics_path.read_bytes() == metrics
