@@ -90,10 +90,10 @@ def _lint_in_time(call: GoldCall, catalog: Catalog) -> GoldLint:
     try:
         with deadline(LINT_S, of_processor=True):
             problems, unjudged, _ = lint_call(call, catalog)
-            rejected = [call.name] if problems else []
+            rejected = (call.name,) if problems else ()
             return GoldLint(list(dict.fromkeys((*problems, *_slips(call, catalog)))), unjudged, rejected)
     except TimeoutError:
-        return GoldLint([], ["judging takes too long"], [])
+        return GoldLint([], ["judging takes too long"])
 
 
 def check_gold(session: Session, catalog: Catalog, where: str) -> None:
