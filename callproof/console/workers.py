@@ -243,9 +243,10 @@ class _Crew(Generic[Item, Result]):
 def _context() -> Any:
     """How processes start: as copies, where the system can do that, of this one, or where it has threads of a
     process that has none and has imported what takes long."""
-    if sys.platform == "linux" and threading.active_count() == 1:
+    methods = multiprocessing.get_all_start_methods()
+    if "fork" in methods and sys.platform == "linux" and threading.active_count() == 1:
         return multiprocessing.get_context("fork")
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if "forkserver" not in methods:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
@@ -254,7 +255,7 @@ def _context() -> Any:
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    if sys.platform == "win32":
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     ensure_running()  # which would let them through again if it were started now

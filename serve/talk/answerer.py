@@ -113,7 +113,8 @@ class Answerer:
     async def channel(self, model: str) -> Channel:
         """Over which channel calls come: raw, unless a few requests show that the server gives no raw text.
 
-        vLLM gives it, and is not asked; nor is a server where there are no eval turns to ask it.
+        vLLM gives it, and so does `callproof train endpoint`: they are not asked, nor is a server where there are no
+        eval turns to ask it.
 
         Raises:
             UserError: it can give neither, or not the one of the configuration.
@@ -123,7 +124,7 @@ class Answerer:
             turns = eval_turns(self._config)
         async with self._connect() as endpoint:
             cards = await endpoint.models()
-            if not turns or any(card.get("owned_by") == "vllm" for card in cards):
+            if not turns or any(card.get("owned_by") in ("vllm", "callproof") for card in cards):
                 return "served" if settings.channel == "served" else "raw"
             sampling = {"max_tokens": settings.max_tokens, "temperature": settings.temperature}
             server = await probe(endpoint, {model: turns}, readable_format(self._config), **sampling)

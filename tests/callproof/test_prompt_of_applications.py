@@ -11,7 +11,7 @@ from callproof.config import RunConfig, load
 from callproof.errors import UserError
 from callproof.prompt import messages, request
 from callproof.sessions import Session
-from callproof.turns import eval_sessions, session_time
+from callproof.turns import asked_sessions, session_time
 
 CONFIGS = [ROOT / "configs" / f"{name}.yaml" for name in ("car_sales", "insurance")]
 FORMS = [[], ["prompt.catalog=text"], ["prompt.catalog=none"], ["prompt.date_line=false"]]
@@ -45,7 +45,7 @@ def in_openai_form(session: Session, end: int) -> list[dict]:
 def test_every_turn_is_asked_as_evaluation_and_training_ask_it(path: Path, overrides: list[str]) -> None:
     config = load(path, [*overrides, "eval.max_sessions=5"])
     zone = ZoneInfo(config.prompt.timezone)
-    for asked in eval_sessions(config):
+    for asked in asked_sessions(config, limit=config.eval.max_sessions):
         name = asked.session.session_id
         at = asked.session.at or session_time(name, config.prompt.timezone).astimezone(zone)
         for turn in asked.turns:

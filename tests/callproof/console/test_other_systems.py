@@ -17,15 +17,16 @@ from serve.start import vllm_command
 pytest_plugins = ["weather_plugin"]
 
 LACKING = """
-import asyncio, os, signal, sys
+import asyncio, multiprocessing, os, signal, sys
 def refuse(*_): raise NotImplementedError
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None
 asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = refuse
-for name in ("pthread_sigmask", "SIGKILL", "SIGHUP"):
+for name in ("pthread_sigmask", "SIGHUP"):
     delattr(signal, name)
 for name in ("killpg", "setsid", "fork"):
     delattr(os, name)
+multiprocessing.get_all_start_methods = lambda: ["spawn"]
 from callproof.__main__ import run
 run()
 """
@@ -57,5 +58,7 @@ def test_what_cannot_run_there_says_so() -> None:
 def test_without_vllm_on_another_system_no_installation_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm_command, "installed_wheel", lambda: None)
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(UserError, match=r"^vllm: runs on Linux, and this is .*; serve on a Linux machine"):
+    with pytest.raises(
+        UserError, match=r"^vllm: runs on Linux, and this is .*; serve on Linux, in WSL or in a container"
+    ):
         vllm_command.require_wheel()

@@ -15,7 +15,7 @@ from callproof.scoring import Answer, judge
 from callproof.turns import catalog_of
 from evaluate.report import publish
 from evaluate.report.course import course_of
-from evaluate.runs import OutcomeLog
+from evaluate.runs import OutcomeLog, outcome_line
 
 
 @needs_browser
@@ -65,7 +65,7 @@ def test_thinking_inside_an_answer_is_folded(tmp_path: Path):
     run.outcomes_path.unlink()
     with OutcomeLog(run.outcomes_path) as log:
         for turn in run.turns():
-            log.append(judge(turn, Answer(text="<think>Hm, hm.</think>No."), "good", catalog_of(turn)))
+            log.append(outcome_line(judge(turn, Answer(text="<think>Hm, hm.</think>No."), "good", catalog_of(turn))))
     publish(run)
 
     async def look(page: Page) -> None:
