@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 from aiohttp.test_utils import unused_port
+from hypothesis import HealthCheck, settings
 from programs import ROOT, run_program
 
 STEPS = {"car_sales": 110, "insurance": 50}
 """As many as it takes to beat the base, and to differ from it."""
 DOMAINS = tuple(STEPS)
+
+# How long an example takes on a crowded machine says nothing of the code.
+settings.register_profile("crowded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("crowded")
 
 # A shell's background job ignores Ctrl-C and so would every program that a test starts; a handler here undoes that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
