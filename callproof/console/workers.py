@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.resource_tracker import ensure_running
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from callproof.errors import UserError
 
@@ -197,9 +197,17 @@ def in_order(function: Function[Item, Result], items: Iterable[Item], budget_s: 
             crew.wait()
             while crew.order and len(crew.order[0]) == 2:
                 item, result = crew.order.popleft()
+                if isinstance(result, _Failure):
+                    raise result.error
                 yield item, result
     finally:
         crew.close()
+
+
+class _Failure(NamedTuple):
+    """What an item raised, in the place of its result."""
+
+    error: Exception
 
 
 class _Crew(Generic[Item, Result]):
@@ -229,7 +237,12 @@ class _Crew(Generic[Item, Result]):
         """Take what has come, at least one message."""
         for connection in wait(list(self._busy)):
             worker, place = self._busy.pop(connection)
-            if results := worker.receive():
+            try:
+                results = worker.receive()
+            except Exception as error:  # raised when the results before it have been given
+                place.append(_Failure(error))
+                continue
+            if results:
                 place += results
                 self._idle.append(worker)
             else:
