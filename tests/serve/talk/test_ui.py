@@ -2,11 +2,7 @@
 
 import asyncio
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +12,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
-from aiohttp.test_utils import unused_port
 from browser import CHROMIUM, Page, browser
 from fake_endpoint import FakeEndpoint, Script
 from programs import run_program
+from ui_page import ui_page
 
 from callproof.config import load
 from serve.talk import Chat, Sampling
@@ -51,22 +47,9 @@ def command(*words: str) -> list[str]:
 
 @contextmanager
 def serving(folder: Path, fake: FakeEndpoint, *words: str) -> Iterator[str]:
-    """The address of the page; it stops well on SIGINT."""
-    options = [sys.executable, "-m", *command("--endpoint", fake.url, "--port", str(unused_port()), *words)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        options, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        assert ready.startswith("ready http://127.0.0.1:"), process.communicate(timeout=30)
-        yield ready.split()[1]
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, problem = process.communicate(timeout=30)
-    assert process.returncode == 0, problem
-    assert "Traceback" not in problem
+    """The address of the page of an endpoint."""
+    with ui_page(folder, *command("--endpoint", fake.url, *words)[2:]) as url:
+        yield url
 
 
 def visit(folder: Path, fake: FakeEndpoint, look: Callable[[Page], Awaitable[None]], *words: str) -> None:

@@ -1,11 +1,7 @@
 """`serve ui --model DIR`: the page talks to a model in a folder, and no process is left when it stops."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +13,7 @@ from adapter_files import Q_PROJ, lora, write_adapter
 from aiohttp.test_utils import unused_port
 from fake_endpoint import FakeEndpoint
 from programs import run_program
+from ui_page import ui_page
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = str(ROOT / "models/tiny")
@@ -38,22 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def serving(folder: Path, *words: str) -> Iterator[str]:
-    """The page's address; SIGINT ends it well, and the process that answers with it."""
-    command = [sys.executable, "-m", "serve", "ui", "--port", str(unused_port()), *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        assert ready.startswith("ready http://127.0.0.1:"), process.communicate(timeout=30)
-        yield ready.split()[1]
-    finally:
-        process.send_signal(signal.SIGINT)
-        out, problem = process.communicate(timeout=60)
-    assert (process.returncode, out) == (0, ""), problem
-    assert "Traceback" not in problem
+    """The page's address; the process that answers ends with it."""
+    with ui_page(folder, *words) as url:
+        yield url
     assert not [words for words in running() if str(folder) in words]
 
 
