@@ -71,6 +71,7 @@ class Page:
         return result["result"].get("value")
 
     async def picture(self, path: Path, whole: bool = False) -> None:
+        await self.call("Emulation.setScrollbarsHidden", hidden=True)
         result = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(result["data"]))
 

@@ -60,6 +60,26 @@ def test_no_table_scrolls_sideways_on_a_phone(tmp_path: Path, dark: bool):
 
 
 @needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_paper_shows_the_figures_without_what_can_only_be_clicked(tmp_path: Path, dark: bool):
+    run = make_run(tmp_path / "one", 12, {"clumsy": clumsy, "shy": shy})
+
+    async def look(page: Page) -> None:
+        shown = "[...document.querySelectorAll('.controls, .explorer, #turns')].filter((box) => box.offsetParent)"
+        assert await page.run(f"{shown}.length") > 0
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await page.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
+        assert await page.run(f"{shown}.length") == 0
+        assert len(await texts(page, ".verdict p")) == 1
+        colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+        ink, paper = await page.run(colours)
+        assert paper == "rgb(255, 255, 255)"
+        assert sum(int(part) for part in ink.strip("rgb()").split(",")) < 3 * 80, ink
+
+    visit(run, look, tmp_path / "profile", dark=dark)
+
+
+@needs_browser
 def test_thinking_inside_an_answer_is_folded(tmp_path: Path):
     run = make_run(tmp_path / "one", 1, {"good": gold})
     run.outcomes_path.unlink()
