@@ -5,15 +5,16 @@ import os
 import re
 import shutil
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from .errors import UserError, cause_of, relative_to
+from .errors import UserError, cause_of, in_one_line, relative_to
 
 MAX_NUMBER = 2**31 - 1
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -274,3 +275,9 @@ def write_json(path: Path, value: object) -> None:
     """Write a JSON file in one step, see `replacing`."""
     with replacing(path) as file:
         file.write(to_json(value, indent=2) + b"\n")
+
+
+def headed_yaml(documents: Sequence[Mapping[str, Any]], comments: Sequence[str]) -> str:
+    """YAML documents under a head of comments, each in one line whatever is in it."""
+    head = "".join(f"# {in_one_line(line)}\n" for line in comments)
+    return head + yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=1000)

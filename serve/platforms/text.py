@@ -4,10 +4,8 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from callproof.errors import UserError, in_one_line
-from callproof.records import Record
+from callproof.errors import UserError
+from callproof.records import Record, headed_yaml
 
 from ..start import VLLM_VERSION, Device, Plan, environment
 
@@ -30,9 +28,7 @@ class Output(Record):
 
 def output(documents: list[dict[str, Any]], notes: list[str], how_to: str) -> Output:
     """YAML documents under a head of comments: the command that uses the file, then the notes."""
-    head = "".join(f"# {in_one_line(line)}\n" for line in (how_to, *notes))
-    body = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=1000)
-    return Output(text=head + body, notes=tuple(notes))
+    return Output(text=headed_yaml(documents, [how_to, *notes]), notes=tuple(notes))
 
 
 def container_environment(plan: Plan) -> dict[str, str]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from callproof.config import RunConfig
-from callproof.errors import UserError, in_one_line
+from callproof.errors import UserError
+from callproof.records import headed_yaml
 
 PORT = 29500
 """On which the first node waits for the others."""
@@ -112,9 +111,7 @@ def label(name: str) -> str:
 
 def documents(parts: list[dict[str, Any]], how_to: str, notes: list[str]) -> Job:
     """YAML documents under a head of comments: the command that uses the file, then the notes."""
-    head = "".join(f"# {in_one_line(line)}\n" for line in (how_to, *notes))
-    body = yaml.safe_dump_all(parts, sort_keys=False, allow_unicode=True, width=1000)
-    return Job(head + body, tuple(notes))
+    return Job(headed_yaml(parts, [how_to, *notes]), tuple(notes))
 
 
 def require(value: str | None, option: str, why: str, pattern: str) -> str:
