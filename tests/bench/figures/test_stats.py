@@ -94,6 +94,21 @@ def test_times_have_three_places() -> None:
     assert (row["ttft_p50_ms"], row["ttft_p90_ms"]) == (1.0, 1.001)  # of 1.0002 and 1.00052 milliseconds
 
 
+def test_a_request_has_milliseconds_to_three_places_and_seconds_to_six() -> None:
+    level = level_of(reply(100.0 + 1 / 3, 0.00123456, 0.00123412))
+    level.replies = [(replace(job, due_s=1 / 7), one) for job, one in level.replies]
+    (sample,) = samples_of(level)
+    assert (sample.started_s, sample.due_s) == (0.333333, 0.142857)
+    assert (sample.ttft_ms, sample.e2e_ms, sample.itl_ms) == (1.235, 2.469, (1.234,))
+    assert sample.delay_ms == 190.476
+
+
+def test_outcomes_of_other_requests_are_refused() -> None:
+    level = level_of(reply(100.0, 0.1), reply(100.0, 0.1))
+    with pytest.raises(ValueError, match="shorter"):
+        samples_of(level, judged(level)[:1])
+
+
 def test_rates_are_over_the_whole_time_of_the_level() -> None:
     level = level_of(reply(100.0, 0.1, 0.1, tokens=20), reply(101.0, 0.1, 0.1, tokens=10, text=WRONG))
     row = level_figures(level, samples_of(level))["overall"]
