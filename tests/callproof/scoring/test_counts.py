@@ -75,6 +75,15 @@ def test_counts_that_an_earlier_version_did_not_write_are_0() -> None:
     assert (read.counts, read.repeat) == (judged().counts, 0)
 
 
+def test_labels_notations_and_what_was_asked_again_are_counted() -> None:
+    texts = {CALL: 2, "No.": 3}
+    outcomes = [judged(text) for text, times in texts.items() for _ in range(times)] + [judged("", error="gone")] * 4
+    tally = Tally.of(one.model_copy(update={"turn_id": f"s/{number}"}) for number, one in enumerate(outcomes))
+    assert tally.labels == {"infra_error": 4, "missed_call": 3, "ok": 2}
+    assert tally.notations == {None: 3, "hermes": 2}
+    assert tally.retried == 0
+
+
 def test_answers_that_took_more_than_one_request_are_counted() -> None:
     requests = (None, 1, 2, 5)
     outcomes = [
