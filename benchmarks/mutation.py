@@ -34,7 +34,7 @@ TESTS = {
     "callproof/scoring": ("tests/callproof/scoring",),
     "evaluate/gate": tuple(f"tests/evaluate/gate/test_{name}.py" for name in _GATE),
 }
-SKIPPED_TESTS = "not (depth or fast or second or linear_time or little_time or as_long or memory or speed)"
+SKIPPED_TESTS = "not (depth or fast or a_second or linear_time or little_time or as_long or memory or speed)"
 PACKAGES = (
     "aiohttp anyio.pytest_plugin hypothesis jsonschema numpy openai pandas pydantic pytest rich.table yaml".split()
 )
