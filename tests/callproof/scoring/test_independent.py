@@ -208,6 +208,19 @@ def test_the_difference_of_a_mean_over_one_tool_is_that_of_the_tool() -> None:
     assert (macro.value, *evidence) == (pytest.approx(-1 / 3), 3, 3, 1, 1)
 
 
+def test_the_error_of_a_mean_over_tools_is_that_between_sessions() -> None:
+    """Six sessions call a, four of them b too; the first gets a wrong, the second b: 5/6 and 3/4 are right."""
+    right = [("a", "a"), ("b", "b")]
+    sessions = [[("a", "A"), ("b", "b")], [("a", "a"), ("b", "B")], right, right, [("a", "a")], [("a", "a")]]
+    macro = differences(run(sessions), run([right] * 4 + [[("a", "a")]] * 2))["arg_exact_macro"]
+    of_a, of_b = [-5 / 6, *[1 / 6] * 5], [1 / 4, -3 / 4, 1 / 4, 1 / 4, 0, 0]
+    residuals = [a / (6 * 2) + b / (4 * 2) for a, b in zip(of_a, of_b, strict=True)]
+    assert macro.value == pytest.approx((5 / 6 + 3 / 4) / 2 - 1)
+    assert macro.error == pytest.approx(math.sqrt(sum(r * r for r in residuals) * 6 / 5))
+    assert (macro.n, macro.clusters, macro.discordant) == (10, 6, 2)
+    assert summarise(run(sessions))["arg_exact_macro"].clusters == 6
+
+
 def test_a_metric_is_applicable_where_the_turns_can_give_it_a_value() -> None:
     def not_applicable(turns: list[tuple[str, str | None]]) -> set[str]:
         return {name for name, estimate in summarise(run([turns])).items() if not estimate.applicable}
