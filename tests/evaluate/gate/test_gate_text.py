@@ -202,10 +202,12 @@ def test_on_a_terminal_only_the_verdict_and_the_table_are_coloured(
 ):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "160")
-    print_gate(result(LOST, broken=(FLIP,)))
-    verdict, sides, *_, flip = capsys.readouterr().out.splitlines()
+    other = {"run": "runs/2", "run_id": "2", "model": "tuned"}
+    print_gate(result(LOST, broken=(FLIP,), candidate=other, warnings=("the servers differ: 1 against 2",)))
+    verdict, sides, warning, *_, flip = capsys.readouterr().out.splitlines()
     assert verdict.startswith("\x1b[1;31mREGRESSION\x1b[0m: turn_exact is 15.0 points")
-    assert (sides, flip) == ("  tuned (runs/two) against base (runs/one)", "  s1/1: ok -> wrong_args (expected 1)")
+    assert warning == "  warning: the servers differ: 1 against 2"
+    assert (sides, flip) == ("  tuned (runs/2) against base (runs/one)", "  s1/1: ok -> wrong_args (expected 1)")
 
 
 def test_twenty_flips_are_shown_and_the_rest_counted(capsys: pytest.CaptureFixture[str]):
