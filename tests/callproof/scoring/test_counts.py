@@ -84,6 +84,24 @@ def test_labels_notations_and_what_was_asked_again_are_counted() -> None:
     assert tally.retried == 0
 
 
+def test_slices_come_by_kind_then_in_natural_order() -> None:
+    asked = TURN.model_copy(update={"tags": ("z", "b")})
+    free = asked.model_copy(update={"turn_id": "s/2", "position": 12, "gold": (), "any_call": True})
+    quiet = free.model_copy(update={"turn_id": "s/3", "position": 3, "any_call": False})
+    tally = Tally.of(judge(turn, Answer(text=CALL), "m", catalog_of(turn)) for turn in (free, asked, quiet))
+    assert {name: rows.tolist() for name, rows in tally.slices.items()} == {
+        "tool=now": [0], "gold_calls=any": [1], "gold_calls=0": [2], "gold_calls=1": [0],
+        "position=1": [0], "position=3": [2], "position=9-16": [1],
+        "catalog_size=1": [0, 1, 2], "tag=b": [0, 1, 2], "tag=z": [0, 1, 2],
+    }  # fmt: skip
+    kinds = [name.partition("=")[0] for name in tally.slices]
+    assert list(dict.fromkeys(kinds)) == ["tool", "gold_calls", "position", "catalog_size", "tag"]
+    assert len(kinds) == 10
+    assert list(tally.slices)[1:7] == [
+        "gold_calls=0", "gold_calls=any", "gold_calls=1", "position=1", "position=3", "position=9-16",
+    ]  # fmt: skip
+
+
 def test_answers_that_took_more_than_one_request_are_counted() -> None:
     requests = (None, 1, 2, 5)
     outcomes = [

@@ -62,6 +62,8 @@ def test_a_clump_is_never_below_0() -> None:
     evidence = evidence_of(0.2, (np.array([1.0] * 20 + [0.0] * 80) - 0.2) / 100, np.full(100, 0.01))
     assert float(evidence.losses) == 0.0
     assert float(evidence.gains) == pytest.approx(1.0)
+    mirror = evidence_of(-0.2, (0.2 - np.array([1.0] * 20 + [0.0] * 80)) / 100, np.full(100, 0.01))
+    assert (float(mirror.losses), float(mirror.gains)) == (pytest.approx(1.0), 0.0)
 
 
 def test_where_every_session_is_lost_the_upper_limit_is_close_to_wilsons() -> None:
