@@ -1,10 +1,11 @@
 """The metrics of one model, with n and 95 % intervals that respect sessions.
 
 The interval is Wilson's score interval with the effective number of observations n_eff = v (1 - v) / var(v), where
-var is the ratio's linearised variance between sessions, and Student's t with (sessions - 1) degrees of freedom. n_eff
-is at most n; where every observation agrees (v is 0 or 1), the sessions are taken for the observations. In simulations
-(10 to 150 sessions, v from 0.5 to 0.99, intra-session correlation 0.05 to 0.6) it covered 86 to 98 %, most often 93 to
-97 %; the percentile bootstrap over sessions covered 16 to 97 %, since it cannot see what it did not draw.
+var is the ratio's linearised variance between sessions, and Student's t with (sessions - 1) degrees of freedom, with 2
+at least. n_eff is at most n; where every observation agrees (v is 0 or 1), the sessions are taken for the observations.
+In simulations (10 to 150 sessions, v from 0.5 to 0.99, intra-session correlation 0.05 to 0.6) it covered 86 to 98 %,
+most often 93 to 97 %; the percentile bootstrap over sessions covered 16 to 97 %, since it cannot see what it did not
+draw.
 """
 
 import numpy as np

@@ -21,6 +21,10 @@ def test_the_line_names_the_commonest_reason() -> None:
     failures = count_failures(errors, parse_error_limit("1%"))
     assert failures.words == "3 of 4 requests failed, above 1%; most often: HTTP 500: out of memory"
     assert count_failures([None, None], None).words == "0 of 2 requests failed"
+    assert failures.as_json() == {
+        "errors": 3, "requests": 4, "reason": "HTTP 500: out of memory", "limit": "1%", "above": True,
+        "words": failures.words,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "one", "-1", "1.5", "101%", "nan%", "1 %", "%"])

@@ -94,6 +94,21 @@ def test_times_have_three_places() -> None:
     assert (row["ttft_p50_ms"], row["ttft_p90_ms"]) == (1.0, 1.001)  # of 1.0002 and 1.00052 milliseconds
 
 
+def test_latencies_of_a_request_have_three_places_and_its_moments_six() -> None:
+    level = level_of(reply(100.0 + 1 / 3, 0.00123456, 0.00123412))
+    level.replies = [(replace(job, due_s=1 / 7), one) for job, one in level.replies]
+    (sample,) = samples_of(level)
+    assert (sample.started_s, sample.due_s) == (0.333333, 0.142857)
+    assert (sample.ttft_ms, sample.e2e_ms, sample.itl_ms) == (1.235, 2.469, (1.234,))
+    assert sample.delay_ms == 190.476
+
+
+def test_outcomes_of_other_requests_are_refused() -> None:
+    level = level_of(reply(100.0, 0.1), reply(100.0, 0.1))
+    with pytest.raises(ValueError, match="shorter"):
+        samples_of(level, judged(level)[:1])
+
+
 def test_rates_are_over_the_whole_time_of_the_level() -> None:
     level = level_of(reply(100.0, 0.1, 0.1, tokens=20), reply(101.0, 0.1, 0.1, tokens=10, text=WRONG))
     row = level_figures(level, samples_of(level))["overall"]
@@ -107,6 +122,8 @@ def test_a_failed_request_is_counted_and_has_no_latency() -> None:
     assert (row["requests"], row["errors"], row["exact"], row["turn_exact"]) == (2, 1, 1, 0.5)
     assert row["req_per_s"] == 0.1
     assert row["ttft_p99_ms"] == 100.0
+    cut = samples_of(level)[1]
+    assert (cut.ttft_ms, cut.e2e_ms, cut.itl_ms, cut.output_tokens, cut.prompt_tokens) == (None, None, (), 0, None)
 
 
 def test_the_models_rates_add_up_to_the_overall_rate() -> None:
@@ -127,8 +144,9 @@ def test_total_throughput_counts_prompts_and_is_unknown_where_the_server_does_no
     counted = reply(100.0, 0.1, 0.1, tokens=20)
     usage = {"completion_tokens": 20, "prompt_tokens": 80}
     whole = replace(counted, answer=counted.answer.model_copy(update={"usage": usage}))
-    assert figures(samples_of(level_of(whole, whole)), 10.0)["total_token_throughput"] == 20.0
-    assert figures(samples_of(level_of(whole, counted)), 10.0)["total_token_throughput"] is None
+    row, unknown = (figures(samples_of(level_of(whole, one)), 10.0) for one in (whole, counted))
+    assert (row["prompt_tokens"], row["total_token_throughput"]) == (160, 20.0)
+    assert (unknown["prompt_tokens"], unknown["total_token_throughput"]) == (None, None)
 
 
 def test_time_to_first_valid_call_is_a_figure_of_the_turns_that_have_one() -> None:

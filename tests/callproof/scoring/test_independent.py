@@ -102,6 +102,15 @@ def test_limits_of_one_model_are_wilsons_with_the_variance_between_sessions() ->
     assert (estimate.low, estimate.high) == pytest.approx((middle - half, middle + half), rel=2e-3)
 
 
+def test_the_limits_of_two_sessions_are_wilsons_too() -> None:
+    """Sessions of 4 turns with 4 and 2 right: 6/8, each 1/8 off, so the variance is 2 (1/8)^2 2 = 1/16."""
+    estimate = summarise(run([[("a", "a")] * 4, [("a", "a"), ("a", "a"), ("a", "b"), ("a", "b")]]))["turn_exact"]
+    effective, t = 0.75 * 0.25 * 16, 4.3027
+    middle = (0.75 + t * t / (2 * effective)) / (1 + t * t / effective)
+    half = t / (1 + t * t / effective) * math.sqrt(0.75 * 0.25 / effective + (t / (2 * effective)) ** 2)
+    assert (estimate.low, estimate.high) == pytest.approx((middle - half, middle + half), rel=1e-4)
+
+
 def test_where_all_agree_the_sessions_are_the_observations() -> None:
     estimate = summarise(run([[("a", "a")] * 4] * 5))["turn_exact"]
     t = T975[4]
@@ -180,6 +189,36 @@ def test_the_mean_over_tools_weighs_every_tool_alike() -> None:
     result = differences(tally, run([[("a", "a")] * 8 + [("b", "b")] * 2, [("a", "a"), ("b", "b")]]))
     macro = result["arg_exact_macro"]
     assert (macro.value, macro.n, macro.discordant, macro.discordant_clusters) == (pytest.approx(-1 / 3), 12, 2, 1)
+
+
+def test_the_mean_over_tools_within_a_slice_counts_its_turns_alone() -> None:
+    tally = run([[("ab", "aB"), ("b", "b"), ("a", "")], [("b", "b"), ("c", "c")], [("c", "c")]])
+    found = slices(tally)
+    # turns with b: `ab` (a right, b wrong) and two of b alone, in sessions 0 and 1
+    macro = found["tool=b"]["arg_exact_macro"]
+    assert (macro.value, macro.n, macro.clusters) == (pytest.approx(mean([1, 2 / 3])), 4, 2)
+    assert found["tool=c"]["arg_exact_macro"].value == 1
+    assert summarise(tally)["arg_exact_macro"].clusters == 3
+
+
+def test_the_difference_of_a_mean_over_one_tool_is_that_of_the_tool() -> None:
+    results = differences(run([[("a", "A")], [("a", "a")], [("a", "a")]]), run([[("a", "a")]] * 3))
+    macro = results["arg_exact_macro"]
+    evidence = (macro.n, macro.clusters, macro.discordant, macro.discordant_clusters)
+    assert (macro.value, *evidence) == (pytest.approx(-1 / 3), 3, 3, 1, 1)
+
+
+def test_the_error_of_a_mean_over_tools_is_that_between_sessions() -> None:
+    """Six sessions call a, four of them b too; the first gets a wrong, the second b: 5/6 and 3/4 are right."""
+    right = [("a", "a"), ("b", "b")]
+    sessions = [[("a", "A"), ("b", "b")], [("a", "a"), ("b", "B")], right, right, [("a", "a")], [("a", "a")]]
+    macro = differences(run(sessions), run([right] * 4 + [[("a", "a")]] * 2))["arg_exact_macro"]
+    of_a, of_b = [-5 / 6, *[1 / 6] * 5], [1 / 4, -3 / 4, 1 / 4, 1 / 4, 0, 0]
+    residuals = [a / (6 * 2) + b / (4 * 2) for a, b in zip(of_a, of_b, strict=True)]
+    assert macro.value == pytest.approx((5 / 6 + 3 / 4) / 2 - 1)
+    assert macro.error == pytest.approx(math.sqrt(sum(r * r for r in residuals) * 6 / 5))
+    assert (macro.n, macro.clusters, macro.discordant) == (10, 6, 2)
+    assert summarise(run(sessions))["arg_exact_macro"].clusters == 6
 
 
 def test_a_metric_is_applicable_where_the_turns_can_give_it_a_value() -> None:

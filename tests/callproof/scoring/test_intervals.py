@@ -29,9 +29,7 @@ def test_a_bootstrap_takes_10_000_draws_unless_told_otherwise() -> None:
 
 def test_many_draws_come_in_chunks() -> None:
     sums = np.arange(20_000, dtype=np.float64)[:, None]
-    chunks = list(resampled_sums(sums, 450))
-    assert len(chunks) > 1
-    assert sum(len(chunk) for chunk in chunks) == 450
+    assert [len(chunk) for chunk in resampled_sums(sums, 450)] == [200, 200, 50]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +68,20 @@ def test_one_sided_t_quantiles_agree_with_the_tables(freedom: int, quantile: flo
 )
 def test_every_term_of_the_expansion_counts(level: float, freedom: int, quantile: float, error: float) -> None:
     assert t_quantile(level, freedom) == pytest.approx(quantile, rel=error)
+
+
+@pytest.mark.parametrize(
+    ("level", "printed", "next_term"),
+    [
+        (0.75, {3: 0.764892, 4: 0.740697, 6: 0.717558}, 0.03),
+        (0.8, {3: 0.978472, 4: 0.940965, 6: 0.905703}, 0.039),
+        (0.95, {3: 2.353363, 4: 2.131847, 6: 1.943180}, 0.24),
+        (0.975, {3: 3.182446, 4: 2.776445, 6: 2.446912}, 0.88),
+    ],
+)
+def test_what_the_expansion_lacks_falls_with_the_fifth_power_of_the_freedom(
+    level: float, printed: dict[int, float], next_term: float
+) -> None:
+    for freedom, quantile in printed.items():
+        lacking = (quantile - t_quantile(level, freedom)) * freedom**5
+        assert lacking == pytest.approx(next_term, rel=0.07)

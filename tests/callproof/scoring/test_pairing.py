@@ -31,6 +31,17 @@ def test_equal_arguments_come_before_strictly_equal_ones() -> None:
     ]
 
 
+def test_one_more_equal_argument_outweighs_that_all_of_them_are_relaxed() -> None:
+    loose: Any = {"type": "string", "x-match": {"case": False}}
+    gold = GoldCall(name="t", arguments={"x": "A", "y": "B", "z": "C"})
+    predicted = [{"x": "A", "y": "9", "z": "9"}, {"x": "a", "y": "b", "z": "9"}]
+    matching = match(
+        [ToolCall(name="t", arguments=arguments) for arguments in predicted], [gold], catalog(x=loose, y=loose)
+    )
+    (pair,) = matching.pairs
+    assert (pair.predicted, pair.matched_args, pair.relaxed_args) == (1, 2, 2)
+
+
 LOOSE_CATALOG = catalog(a={"x-match": {"case": False}}, b={"x-match": {"case": False}})
 SOME_CALLS = st.lists(
     st.tuples(st.sampled_from("ttu"), st.dictionaries(st.sampled_from("ab"), st.sampled_from("xXyY"), max_size=2)),

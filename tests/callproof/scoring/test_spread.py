@@ -50,11 +50,20 @@ def test_evidence_of_four_equal_sessions_by_hand() -> None:
     assert float(evidence.gains) == pytest.approx((4.0 - 1.0 + 0.04) / (4.0 + 1.0 + 0.2) + 2 * 0.2)
 
 
+def test_gains_of_four_equal_sessions_are_the_mirror_of_losses() -> None:
+    """Changes 1, -0.2, 0, 0 and a mean of 0.2: the lower limit is the nearer one to 0, and has twice 0.2 on top."""
+    evidence = evidence_of(0.2, (np.array([1.0, -0.2, 0.0, 0.0]) - 0.2) / 4, np.full(4, 0.25))
+    assert float(evidence.losses) == pytest.approx((4.0 - 1.0 + 0.04) / (4.0 + 1.0 + 0.2) + 2 * 0.2)
+    assert float(evidence.gains) == pytest.approx((4.0 + 1.0 - 0.04) / (4.0 + 1.0 + 0.2))
+
+
 def test_a_clump_is_never_below_0() -> None:
     """Twenty of a hundred sessions gain all their turns: (4 - 20) / 24 + 2 * 0.2 is below 0."""
     evidence = evidence_of(0.2, (np.array([1.0] * 20 + [0.0] * 80) - 0.2) / 100, np.full(100, 0.01))
     assert float(evidence.losses) == 0.0
     assert float(evidence.gains) == pytest.approx(1.0)
+    mirror = evidence_of(-0.2, (0.2 - np.array([1.0] * 20 + [0.0] * 80)) / 100, np.full(100, 0.01))
+    assert (float(mirror.losses), float(mirror.gains)) == (pytest.approx(1.0), 0.0)
 
 
 def test_where_every_session_is_lost_the_upper_limit_is_close_to_wilsons() -> None:

@@ -9,12 +9,12 @@ from fake_endpoint import Script
 from oracles import ANSWERS
 from weather import call, right, wrong
 
-from callproof.console.ci import Status
+from callproof.config import GateConfig
 from callproof.errors import UserError
-from callproof.scoring import Answer, Difference, Estimate, Spread, judge
+from callproof.scoring import Answer, judge
 from callproof.turns import catalog_of
 from evaluate.cli import main
-from evaluate.gate.checks import Pair, margin_check, sessions_needed
+from evaluate.gate.sides import read_side
 from evaluate.runs import Run
 
 pytest_plugins = ["weather_plugin", "gate_plugin"]
@@ -107,6 +107,11 @@ def test_too_many_unanswered_turns_or_an_unfinished_run_are_invalid(run):
     path.write_text(lost.model_dump_json() + "\n" + "".join(lines[1:]))
     assert gate(one, other) == 3
     assert "1 of 80 answers never came, above 0.5%" in verdict(other)["problems"][0]
+    side = read_side(Run(other), Run(other).info(), "good", "raw")
+    assert list(side.faults(GateConfig(max_infra_error_rate=1 / 80))) == []
+    assert list(side.faults(GateConfig(max_infra_error_rate=0.012))) == [
+        "1 of 80 answers never came, above 1.2% (--resume asks again)"
+    ]
 
 
 def test_a_difference_about_the_margin_is_inconclusive_with_4_and_tells_how_many_turns_it_takes(run):
@@ -211,75 +216,6 @@ def test_a_margin_that_makes_no_sense_is_refused(run, text):
     one = run("one", "good")
     with pytest.raises(UserError, match=r"expected METRIC=X|is unknown"):
         gate(one, one, "--margin", text)
-
-
-@pytest.mark.parametrize(
-    ("metric", "difference", "status"),
-    [
-        ("turn_exact", (0.0, -0.01, 0.01), "pass"),
-        ("turn_exact", (-0.1, -0.15, -0.05), "fail"),
-        ("turn_exact", (0.0, -0.02, 0.02), "inconclusive"),
-        ("turn_exact", (0.0, -0.03, 0.03), "inconclusive"),
-        ("turn_exact", (-0.03, -0.06, -0.02), "inconclusive"),
-        ("hallucination_rate", (0.1, 0.05, 0.15), "fail"),
-        ("hallucination_rate", (-0.1, -0.15, -0.05), "pass"),
-        ("unknown_tool_rate", (0.1, 0.05, 0.15), "fail"),
-        ("unknown_tool_rate", (-0.1, -0.15, -0.05), "pass"),
-        ("false_abstention", (0.1, 0.05, 0.15), "fail"),
-        ("infra_error_rate", (0.1, 0.05, 0.15), "fail"),
-        ("parse_rate", (0.1, 0.05, 0.15), "pass"),
-    ],
-)
-def test_the_limits_the_margin_and_the_direction_of_the_metric_decide(metric: str, difference, status: Status):
-    pair = Pair(estimate(0.9), estimate(0.9))
-    assert margin_check(metric, 0.02, pair, change(metric, *difference), 30).status == status
-
-
-def estimate(value: float | None, applicable: bool = True) -> Estimate:
-    return Estimate(value=value, n=100, low=None, high=None, clusters=50, applicable=applicable)
-
-
-def change(metric: str, value: float | None, lower: float | None, upper: float | None, **more: Any) -> Difference:
-    limits = {"low": lower, "high": upper, "lower_one_sided": lower, "upper_one_sided": upper}
-    counts = {"n": 100, "clusters": 50, "discordant": 1, "discordant_clusters": 1, "unpaired": 0}
-    return Difference.model_validate({"metric": metric, "value": value, **limits, **counts, **more})
-
-
-def test_a_metric_that_a_side_has_not_is_no_pass_and_one_that_the_turns_cannot_have_is_not_applicable():
-    def status(before: Estimate, after: Estimate) -> str:
-        value = None if None in (before.value, after.value) else 0.0
-        difference = change("turn_exact", value, value and -0.01, value and 0.01)
-        return margin_check("turn_exact", 0.02, Pair(before, after), difference, 30).status
-
-    assert status(estimate(0.5), estimate(None)) == "inconclusive"
-    assert status(estimate(None), estimate(0.5)) == "inconclusive"
-    assert status(estimate(None), estimate(None)) == "inconclusive"
-    assert status(estimate(None, applicable=False), estimate(None, applicable=False)) == "not applicable"
-    assert status(estimate(0.5), estimate(None, applicable=False)) == "inconclusive"
-
-
-def test_without_a_discordant_session_the_sessions_needed_are_those_of_students_t_squared_over_the_margin():
-    alike = Spread(0.0, 1.0, 1.0, 50)
-    # t at 95 % with 136 degrees of freedom is 1.6561: squared and divided by 137 it is 0.02002, by 138 0.01987
-    assert sessions_needed(alike, 0.02) == 138
-    assert sessions_needed(alike, -0.02) == 138
-    assert sessions_needed(alike, 0.0) is None
-
-
-def test_the_side_of_the_limit_that_has_to_move_decides_how_many_sessions_it_takes():
-    lopsided = Spread(0.0, 1.0, 0.25, 50)
-    near, far = sessions_needed(lopsided, 0.02), sessions_needed(lopsided, -0.02)
-    assert (near, far) == (138, 36)  # 1.6896 squared times 0.25 is 0.7137, by 36 sessions 0.0198
-
-
-def test_with_many_sessions_four_times_as_many_halve_the_distance():
-    noisy = Spread(0.01, 0.0, 0.0, 1000)
-    near, far = sessions_needed(noisy, 0.005), sessions_needed(noisy, 0.01)
-    assert near is not None
-    assert far is not None
-    assert near / far == pytest.approx(4, rel=0.01)
-    # 1,000 sessions are 1.645 x 0.01 off, and n sessions that times the root of 1,000 / n
-    assert far == pytest.approx(1000 * 1.645**2, rel=0.01)
 
 
 def test_the_configuration_sets_margins_and_floors(run, make_domain):

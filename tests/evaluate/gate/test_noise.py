@@ -1,13 +1,17 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from oracles import ANSWERS, slips
 
 from callproof.errors import UserError
 from evaluate.cli import main
+from evaluate.gate.gate_table import print_noise
+from evaluate.gate.noise import read_noise
 
 pytest_plugins = ["weather_plugin", "gate_plugin"]
 
@@ -62,12 +66,37 @@ def test_a_server_that_repeats_itself_has_no_noise(run: Runs, capsys: pytest.Cap
 
 
 def test_noise_is_at_least_the_largest_difference_and_what_sessions_vary_by(repeated: list[Path]):
+    """Of 40 sessions of two turns each pair of runs differs in a turn of three or four; t at 97.5 % is 2.0227."""
     assert noise(*repeated) == 0
     found = measured(repeated[0] / "noise.json")["turn_exact"]
     assert found["largest"] == pytest.approx(2 / 80)
-    assert 0.02 < found["half_width"] < 0.06
-    assert found["noise"] == max(found["half_width"], found["largest"])
+    changes = np.zeros((3, 40))
+    changes[0, :3] = -1, 1, 1
+    changes[1, :3] = -1, -1, 1
+    changes[2, :4] = -1, -1, -1, 1
+    errors = (changes.std(axis=1, ddof=1) / math.sqrt(40)) / 2
+    assert found["half_width"] == pytest.approx(2.0227 * math.sqrt((errors**2).mean()), rel=2e-4)
+    assert found["noise"] == found["half_width"] > found["largest"]
     assert measured(repeated[0] / "noise.json")["hallucination_rate"]["noise"] == 0.0
+
+
+def test_noise_is_shown_of_what_is_defined_and_equal_margins_bear_it(
+    repeated: list[Path], capsys: pytest.CaptureFixture[str]
+):
+    noise(*repeated)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "moody: 3 runs of 80 turns of 40 sessions; percentage points"
+    assert "hallucination_rate 0.0 0.0 0.0" in lines
+    found = read_noise(repeated[0] / "noise.json")
+    width = found.metrics["turn_exact"]
+    assert width.noise is not None
+    row = next(line for line in lines if line.startswith("turn_exact")).split()
+    assert row[1:] == [f"{100 * width.noise:.1f}", f"{100 * width.noise:.1f}", "2.5"]
+    print_noise(found.model_copy(update={"model": "[bold]m[/bold] 7"}))
+    assert capsys.readouterr().out.startswith("[bold]m[/bold] 7: 3 runs of 80 turns of 40 sessions;")
+    assert found.above({"turn_exact": width.noise, "name_f1": None}, "noise.json") == []
+    (told,) = found.above({"turn_exact": 0.99 * width.noise}, "noise.json")
+    assert told.endswith("between runs of moody (noise.json); raise it, or ask more sessions")
 
 
 def test_a_gate_refuses_margins_below_the_noise_of_its_baseline(repeated: list[Path]):
