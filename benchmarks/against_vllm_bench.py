@@ -1,15 +1,18 @@
-"""Compares our bench with `vllm bench serve` and AIPerf: TTFT, TPOT and E2E for the same prompts, rate and server.
+"""Compares our bench with `vllm bench serve` and AIPerf: latencies for the same prompts, rate and server.
 
     callproof serve --config configs/car_sales.yaml                                  # in another terminal
     python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
     python benchmarks/against_vllm_bench.py ... --aiperf /tmp/aiperf/bin/aiperf      # of an environment of its own
+    python benchmarks/against_vllm_bench.py ... --scripted                           # what each client adds by itself
 
 Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold
-prefix cache (a salt). After a warm-up round the two alternate. `vllm bench serve` runs in its own process, through the
-main function of its script, as PyPI's CPU wheel has no working script. A prompt is all text of a turn as one user
-message, since `vllm bench serve` sends no tools; AIPerf gets our own request bodies. The processor time of an arm is
-that of its process and its children, start included. Prints medians over rounds and one line of JSON. On a CPU the
-figures are functional, not performance.
+prefix cache (a salt). After a warm-up round the arms take turns. `vllm bench serve` runs in its own process, through
+the main function of its script, as PyPI's CPU wheel has no working script. A prompt is all text of a turn as one user
+message, since `vllm bench serve` sends no tools; AIPerf gets our own request bodies. What AIPerf calls the first token
+is the first event with content, our TTFC; vLLM's and our TTFT is the first event, which tells the role. The processor
+time of an arm is that of its process and its children, start included. With `--scripted` all ask an endpoint that
+writes the same events at a known pace (`instant_endpoint.py`), so that what parts is the clients' doing. Prints medians
+over rounds and one line of JSON. On a CPU the figures are functional, not performance.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +32,14 @@ from typing import Any
 from callproof.bench.figures import figures, samples_of
 from callproof.bench.load import Arrival, Job, Level, make_jobs, run_level, salted, scheduled, warm_up
 from callproof.bench.report import CPU_NOTE, detect_device
+from instant_endpoint import CHUNKS, MODEL, instant_endpoint
 
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint, require_models
 from callproof.turns import Turn, eval_turns
 
 METRICS = {"ttft": "ttft", "tpot": "tpot", "e2e": "e2el"}
-OF_AIPERF = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
+OF_AIPERF = {"ttfc": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
 VLLM = (
     "from vllm.benchmarks.serve import add_cli_args, main\n"
     "from vllm.utils.argparse_utils import FlexibleArgumentParser\n"
@@ -57,12 +62,12 @@ def prompts(config: RunConfig, count: int) -> list[str]:
 class Comparison:
     """Both arms over the same prompts at one server."""
 
-    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+    def __init__(self, args: argparse.Namespace, folder: Path, url: str | None) -> None:
         self._args, self._folder = args, folder
         config = load(args.config)
         self._settings = config.eval.model_copy(update={"max_tokens": args.tokens, "temperature": 0.0})
         self._base = args.tokenizer or config.model.base_model
-        self.url = args.endpoint or f"http://{config.serve.host}:{config.serve.port}"
+        self.url = url or f"http://{config.serve.host}:{config.serve.port}"
         self._prompts = prompts(config, args.requests)
         rows = [{"prompt": prompt, "output_tokens": args.tokens} for prompt in self._prompts]
         self._dataset = folder / "prompts.jsonl"
@@ -132,7 +137,7 @@ class Comparison:
         """The same of our open loop."""
         row = asyncio.run(self._open_loop(salt))
         assert row["errors"] == 0, row
-        return {name: row[f"{name}_p50_ms"] for name in METRICS}
+        return {name: row[f"{name}_p50_ms"] for name in (*METRICS, "ttfc")}
 
     def _jobs(self, salt: str) -> list[Job]:
         turns = [_turn(number, prompt) for number, prompt in enumerate(self._prompts)]
@@ -186,8 +191,10 @@ def print_result(medians_by_arm: dict[str, list[Medians]], device: str) -> None:
     note = f", {CPU_NOTE}" if device.startswith("cpu") else ""
     print(f"device {device}{note}\n{'median':<8}{'arm':<18}{'':>12}{'over ours':>28}")
     summary: dict[str, Any] = {"device": device, "rounds": len(ours)}
-    for name in (*METRICS, "cpu_s"):
+    for name in ("ttft", "ttfc", "tpot", "e2e", "cpu_s"):
         for arm, rounds in medians_by_arm.items():
+            if name not in rounds[0]:
+                continue
             value = statistics.median(medians[name] for medians in rounds)
             ratios = [other[name] / mine[name] for mine, other in zip(ours, rounds, strict=True)]
             spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
@@ -199,7 +206,7 @@ def print_result(medians_by_arm: dict[str, list[Medians]], device: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
-    parser.add_argument("--model", required=True, metavar="NAME", help="as served")
+    parser.add_argument("--model", metavar="NAME", help="as served; needed unless --scripted")
     parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of --config")
     parser.add_argument("--tokenizer", metavar="PATH", help="default: the base model of --config")
     parser.add_argument("--aiperf", metavar="PROGRAM", help="the aiperf to measure as well")
@@ -209,9 +216,13 @@ def main() -> None:
     )
     parser.add_argument("--tokens", type=int, default=32, metavar="N", help="of each answer (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=4, help="of each arm, after the warm-up (default %(default)s)")
+    parser.add_argument("--scripted", action="store_true", help="at an endpoint of known pace, in place of a server")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        comparison = Comparison(args, Path(folder))
+    if args.scripted:
+        args.model, args.tokens = MODEL, CHUNKS
+    place = instant_endpoint() if args.scripted else nullcontext(args.endpoint)
+    with tempfile.TemporaryDirectory() as folder, place as url:
+        comparison = Comparison(args, Path(folder), url)
         medians_by_arm = measure(comparison, args.rounds, bool(args.aiperf))
     print_result(medians_by_arm, detect_device(comparison.url))
 

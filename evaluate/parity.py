@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from callproof.config import RunConfig, load
 from callproof.console import last_line, say
-from callproof.endpoint import Endpoint, NoAnswer, require_models, tokenize_request
+from callproof.endpoint import Abilities, Endpoint, NoAnswer, ServedPrompt, probe_prompt, require_models, served_prompt
 from callproof.errors import EXIT_INVALID, EXIT_PASS, EXIT_REGRESSION, UserError
 from callproof.records import Record, explain, read_jsonl, write_json
 from callproof.turns import Turn, TurnPrompt, eval_turns
@@ -30,13 +30,6 @@ _MARKS = {"both": " ", "training": "-", "server": "+"}
 
 Side = Literal["both", "training", "server"]
 Pair = tuple[Turn, tuple[int, ...]]
-
-
-class Served(Record):
-    """The server's prompt of a turn: token ids, and the tokens as strings of the vocabulary (empty if not given)."""
-
-    tokens: tuple[int, ...]
-    strings: tuple[str, ...]
 
 
 class DiffToken(Record):
@@ -58,11 +51,15 @@ class Differing(Record):
 
 
 class Parity(Record):
-    """The result; `diff` shows the first turn in `different`, around its first different token."""
+    """The result; `diff` shows the first turn in `different`, around its first different token.
+
+    `server` holds what the endpoint told of itself: version, chat template, whether the prompt has the turn's tools.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
     endpoint: str
+    server: Abilities
     model: str
     turns: int
     different: tuple[Differing, ...]
@@ -125,7 +122,7 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
         UserError: `url` is no URL, or the model is not served there.
     """
     async with Endpoint.of(url, config.eval) as endpoint:
-        await _require(endpoint, model)
+        server = await _look(endpoint, pairs[0][0], model)
         served = await _ask_all(endpoint, [turn for turn, _ in pairs], model)
         prompts = [(turn.turn_id, ours, theirs) for (turn, ours), theirs in zip(pairs, served, strict=True)]
         different = [prompt for prompt in prompts if prompt[1] != prompt[2].tokens]
@@ -133,6 +130,7 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
     return Parity(
         name=config.name,
         endpoint=endpoint.root,
+        server=server,
         model=model,
         turns=len(pairs),
         different=tuple(_differing(*prompt) for prompt in different),
@@ -140,25 +138,30 @@ async def compare(config: RunConfig, pairs: Sequence[Pair], url: str, model: str
     )
 
 
-def _differing(turn_id: str, ours: tuple[int, ...], served: Served) -> Differing:
+def _differing(turn_id: str, ours: tuple[int, ...], served: ServedPrompt) -> Differing:
     first = first_difference(ours, served.tokens)
     return Differing(turn_id=turn_id, training_tokens=len(ours), server_tokens=len(served.tokens), first=first)
 
 
-async def _require(endpoint: Endpoint, model: str) -> None:
+async def _look(endpoint: Endpoint, turn: Turn, model: str) -> Abilities:
+    """What the server tells of itself; raises NoAnswer unless it serves the model and tells the tokens of a prompt."""
     try:
         await endpoint.models()
     except UserError as error:
         raise NoAnswer(str(error)) from None
     await require_models(endpoint, [model])
+    server = await probe_prompt(endpoint, turn, model)
+    if not server.tokenize:
+        raise NoAnswer(server.reasons["tokenize"])
+    return server
 
 
-async def _ask_all(endpoint: Endpoint, turns: Sequence[Turn], model: str) -> list[Served]:
+async def _ask_all(endpoint: Endpoint, turns: Sequence[Turn], model: str) -> list[ServedPrompt]:
     landed = 0
 
-    async def ask(turn: Turn) -> Served:
+    async def ask(turn: Turn) -> ServedPrompt:
         nonlocal landed
-        served = await _ask(endpoint, turn, model)
+        served = await served_prompt(endpoint, turn, model)
         landed += 1
         if landed * 10 // len(turns) > (landed - 1) * 10 // len(turns):
             say(f"{landed} of {len(turns)} turns asked")
@@ -172,22 +175,14 @@ async def _ask_all(endpoint: Endpoint, turns: Sequence[Turn], model: str) -> lis
     return [task.result() for task in tasks]
 
 
-async def _ask(endpoint: Endpoint, turn: Turn, model: str) -> Served:
-    answer = await endpoint.post("/tokenize", {**tokenize_request(turn, model), "return_token_strs": True})
-    if answer.get("tokens") == []:
-        raise NoAnswer(f"{endpoint.root}/tokenize: no tokens for {turn.turn_id}: it does not tokenize conversations")
-    try:
-        return Served(tokens=answer["tokens"], strings=answer.get("token_strs") or ())
-    except (KeyError, ValidationError):
-        raise NoAnswer(f"{endpoint.root}/tokenize: the answer to {turn.turn_id} holds no list of tokens") from None
-
-
 def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int:
     """Index of the first token that differs, or that only one side has."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
 
 
-async def _readable(endpoint: Endpoint, model: str, ours: tuple[int, ...], served: Served) -> tuple[DiffToken, ...]:
+async def _readable(
+    endpoint: Endpoint, model: str, ours: tuple[int, ...], served: ServedPrompt
+) -> tuple[DiffToken, ...]:
     """The diff with the text of each token, from the strings of /tokenize or else by POST /detokenize."""
     diff = diff_tokens(ours, served.tokens)
     texts: dict[int, str | None] = dict(zip(served.tokens, served.strings, strict=False))

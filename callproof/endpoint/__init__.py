@@ -5,11 +5,11 @@ from .address import api_key_from, without_credentials
 from .chat_request import TAKEN_OUT, TOOL_CHOICE, is_taken_out, request
 from .endpoint import Endpoint, NoAnswer
 from .optional_keys import BEYOND_OPENAI, TOKEN_IDS
-from .probe import probe
+from .probe import probe, probe_prompt
 from .raw_text import RawText
 from .reply import Reply
 from .served import require_models, served_name
-from .server_prompt import prompt_tokens, shows_catalog, tokenize_request
+from .server_prompt import ServedPrompt, prompt_tokens, served_prompt, shows_catalog, tokenize_request
 
 __all__ = [
     "BEYOND_OPENAI",
@@ -22,16 +22,19 @@ __all__ = [
     "NoAnswer",
     "RawText",
     "Reply",
+    "ServedPrompt",
     "Wanted",
     "api_key_from",
     "channel_words",
     "choose_channel",
     "is_taken_out",
     "probe",
+    "probe_prompt",
     "prompt_tokens",
     "request",
     "require_models",
     "served_name",
+    "served_prompt",
     "shows_catalog",
     "tokenize_request",
     "without_credentials",

@@ -12,6 +12,8 @@ from callproof.scoring import Channel
 from .raw_text import RawText
 
 Wanted = Literal["auto", "raw", "served", "both"]
+Lack = Literal["raw", "served", "tokenize"]
+"""What may be lacking with a reason: a channel, or the tokens of a prompt."""
 UNPARSED = "calls come as text, unparsed"
 """Why there is no served channel where the server takes the requests, and its parser finds nothing or is none."""
 _OTHER: dict[Channel, Channel] = {"raw": "served", "served": "raw"}
@@ -34,7 +36,7 @@ class Abilities(Record):
         seed: whether it takes a seed; whether it obeys it is not tried.
         logprobs: whether it tells log-probabilities.
         streams: whether it streams; stream_usage: whether it counts the tokens of a stream.
-        reasons: why a channel cannot be had.
+        reasons: why a channel, or the tokens of a prompt, cannot be had.
         left_out: keys that it refuses, and is asked without.
     """
 
@@ -54,7 +56,7 @@ class Abilities(Record):
     logprobs: bool | None = None
     streams: bool | None = None
     stream_usage: bool | None = None
-    reasons: dict[Channel, str] = Field(default_factory=dict)
+    reasons: dict[Lack, str] = Field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     def can(self, channel: Channel) -> bool | None:
@@ -97,7 +99,7 @@ def choose_channel(servers: Sequence[Abilities], wanted: Wanted) -> Literal["raw
         if all(server.can(channel) is not False for server in servers):
             return channel
     server = next(server for server in servers if server.raw is False)
-    reasons = "; ".join(f"{channel}: {reason}" for channel, reason in server.reasons.items())
+    reasons = "; ".join(f"{channel}: {server.reasons[channel]}" for channel in _OTHER if channel in server.reasons)
     mend = "use another server, or start this one with a parser of calls"
     raise UserError(server.url, f"gives neither raw text nor parsed calls ({reasons})", mend)
 

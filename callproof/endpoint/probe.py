@@ -25,12 +25,12 @@ from callproof.errors import UserError
 from callproof.scoring import Channel
 from callproof.turns import CallFormat, Turn, catalog_of, digest
 
-from .abilities import UNPARSED, Abilities
+from .abilities import UNPARSED, Abilities, Lack
 from .chat_request import request
 from .endpoint import Endpoint, NoAnswer
 from .optional_keys import OPTIONAL
 from .raw_text import RawText, raw_text_of
-from .server_prompt import prompt_tokens, shows_catalog
+from .server_prompt import prompt_tokens, served_prompt, shows_catalog
 
 PROBE_HEADERS = {"User-Agent": "callproof-probe"}
 TRIES = 3
@@ -87,6 +87,47 @@ class _Evidence:
         return seen[-1].said if seen and all(one.kind in kinds for one in seen) else None
 
 
+async def probe_prompt(endpoint: Endpoint, turn: Turn, model: str) -> Abilities:
+    """What a server tells of itself and of the prompt of one turn; no model answers, so all else stays unknown.
+
+    Raises:
+        UserError: nothing answers, or the key is refused.
+    """
+    return (await _told(endpoint, turn, model)).abilities
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a server tells without an answer of a model; token ids of a prompt with and without tools, if it does."""
+
+    abilities: Abilities
+    prompt: list[int]
+    bare: list[int]
+
+
+async def _told(endpoint: Endpoint, turn: Turn, model: str) -> _Told:
+    cards = await endpoint.models()
+    template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
+    reasons: dict[Lack, str] = {}
+    try:
+        prompt = list((await served_prompt(endpoint, turn, model)).tokens)
+    except NoAnswer as error:
+        prompt, reasons["tokenize"] = [], str(error)
+    bare = await prompt_tokens(endpoint, turn, model, with_tools=False) if prompt else []
+    abilities = Abilities(
+        url=endpoint.root,
+        version=await endpoint.version(),
+        template_hash=digest(template) if template else None,
+        prompt_hash=digest(prompt) if prompt else None,
+        catalog_in_prompt=await shows_catalog(endpoint, turn, model, prompt, bare),
+        models=bool(cards),
+        owners=tuple(sorted({str(card["owned_by"]) for card in cards if card.get("owned_by")})),
+        tokenize=bool(prompt),
+        reasons=reasons,
+    )
+    return _Told(abilities, prompt, bare)
+
+
 async def probe(
     endpoint: Endpoint,
     turns: Mapping[str, Sequence[Turn]],
@@ -137,39 +178,29 @@ class _Probe:
         self._gone = False
 
     async def abilities(self) -> Abilities:
-        endpoint, (turn, model) = self._endpoint, self._questions[0]
-        cards = await endpoint.models()
-        template = (await endpoint.probe("/tokenizer_info")).get("chat_template")
-        prompt = await prompt_tokens(endpoint, turn, model, with_tools=True)
-        bare = await prompt_tokens(endpoint, turn, model, with_tools=False)
-        raw_text, lost = await self._raw_text(prompt[:1] or [0], model)
+        (turn, model), endpoint = self._questions[0], self._endpoint
+        told = await _told(endpoint, turn, model)
+        raw_text, lost = await self._raw_text(told.prompt[:1] or [0], model)
         evidence = await self._evidence()
         short = await self._short(turn, model)
-        evidence.tools_left_out = _left_out(evidence, len(prompt), len(bare) or short.prompt_tokens)
+        evidence.tools_left_out = _left_out(evidence, len(told.prompt), len(told.bare) or short.prompt_tokens)
         self._ask_without_choice(evidence)
-        reasons: dict[Channel, str] = {**dict(self._reasons(evidence, short)), **lost}
+        reasons: dict[Lack, str] = {**told.abilities.reasons, **dict(self._reasons(evidence, short)), **lost}
         answered = any(seen.kind in ("text", "parsed", "no call") for seen in (*evidence.raw, *evidence.served))
         refused = all(evidence.refusal(channel, short) is not None for channel in ("raw", "served"))
-        return Abilities(
-            url=endpoint.root,
-            version=await endpoint.version(),
-            template_hash=digest(template) if template else None,
-            prompt_hash=digest(prompt) if prompt else None,
-            catalog_in_prompt=await shows_catalog(endpoint, turn, model, prompt, bare),
-            models=bool(cards),
-            owners=tuple(sorted({str(card["owned_by"]) for card in cards if card.get("owned_by")})),
-            tokenize=bool(prompt),
-            tools=True if answered else False if refused else None,
-            raw=False if "raw" in reasons else evidence.has("raw", "text") or None,
-            served=False if "served" in reasons else evidence.has("served", "parsed") or None,
-            raw_text=raw_text,
-            seed=("seed" not in endpoint.left_out) if answered else None,
-            logprobs=short.logprobs,
-            streams=short.streams,
-            stream_usage=short.usage,
-            reasons=reasons,
-            left_out=endpoint.left_out,
-        )
+        shown = {
+            "tools": True if answered else False if refused else None,
+            "raw": False if "raw" in reasons else evidence.has("raw", "text") or None,
+            "served": False if "served" in reasons else evidence.has("served", "parsed") or None,
+            "raw_text": raw_text,
+            "seed": ("seed" not in endpoint.left_out) if answered else None,
+            "logprobs": short.logprobs,
+            "streams": short.streams,
+            "stream_usage": short.usage,
+            "reasons": reasons,
+            "left_out": endpoint.left_out,
+        }
+        return told.abilities.model_copy(update=shown)
 
     async def _raw_text(self, tokens: list[int], model: str) -> tuple[RawText, dict[Channel, str]]:
         """What raw text is made from; with a reason where there is none to make it from."""

@@ -213,14 +213,11 @@ async def length_limit(subject: Subject) -> Verdict:
     status, body = await subject.ask_chat(payload)
     if status in (400, 413, 422):
         return "ok", f"limit {limit or 'not reported'}; a longer prompt is refused with HTTP {status}"
-    seen = f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{_counted(body)}"
-    whole = limit is None and _length(body) > subject.max_model_len
-    return ("unknown", f"the server tells no limit; {seen}") if whole else ("failed", seen)
-
-
-def _counted(body: bytes) -> str:
     length = _length(body)
-    return f", as one of {length} tokens" if length else ""
+    counted = f", as one of {length} tokens" if length else ", its tokens uncounted"
+    seen = f"a prompt of over {subject.max_model_len} tokens is answered with HTTP {status}{counted}"
+    cut = limit is not None or 0 < length <= subject.max_model_len
+    return ("failed", seen) if cut else ("unknown", f"the server tells no limit; {seen}")
 
 
 def _length(body: bytes) -> int:

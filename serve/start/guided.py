@@ -10,6 +10,8 @@ from typing import Any
 
 UNGUIDED: dict[str, Any] = {"structured-outputs-config": {"backend": "lm-format-enforcer"}}
 """vLLM 0.32 cannot load this backend, so that a request that must be guided fails, in place of a wrong answer."""
+REFUSING = {"middleware": ["callproof.serve.start.unguided.Unguided"]}
+"""Says so with HTTP 400 before the engine is asked, where vLLM can import this package; see unguided.py."""
 NO_STRICT_TOOLS = {"VLLM_ENFORCE_STRICT_TOOL_CALLING": "0"}
 """Tools of other requests are then not guided: what the model writes with `parallel_tool_calls: false` is right."""
 
@@ -17,5 +19,5 @@ NO_STRICT_TOOLS = {"VLLM_ENFORCE_STRICT_TOOL_CALLING": "0"}
 def warning(base: str) -> str:
     return (
         f"{base}: a token's text depends on its neighbours, so no grammar can guide it: requests with tool_choice"
-        " required or a named function, or with response_format, get an error; strict tools are not enforced"
+        " required or a named function, or with response_format, are refused; strict tools are not enforced"
     )

@@ -76,6 +76,8 @@ def test_a_server_that_feeds_others_fails_on_every_turn(
     assert (line["equal"], line["turns"]) == (0, TURNS)
     written = json.loads((tmp_path / "parity.json").read_text())
     assert len(written["different"]) == TURNS
+    assert written["server"]["version"] == "fake"
+    assert written["server"]["catalog_in_prompt"] is (template != "without tools")
     assert line["first_difference"] == written["different"][0]["turn_id"] == "weather-000/1"
 
 
@@ -119,6 +121,7 @@ def test_a_server_without_tokenize_cannot_be_asked(trained: Domain, capsys: pyte
     captured = capsys.readouterr()
     assert "/tokenize: HTTP 404" in captured.err
     assert captured.out == ""
+    assert (fake.requests, fake.probes) == ([], []), "no model is asked for an answer"
 
 
 def test_no_server_cannot_be_asked(trained: Domain, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,12 @@ CONTENTS: dict[str, Callable[[str], Any]] = {
     "list": lambda text: [{"type": "text", "text": text}],
 }
 
+PLAYED: dict[str, dict[str, Any]] = {
+    "SGLang, TGI": {"none": "hides tools", "arguments": "object"},
+    "Ollama, LM Studio": {"parses": "always"},
+}
+"""Options of `OtherServer` after what the documentation of these servers says: nobody ran them here."""
+
 
 class OtherServer(FakeEndpoint):
     """A FakeEndpoint whose peculiarities are options; the probe gets what any request gets.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from callproof.errors import UserError
 
 from .base_modules import BaseModules, base_modules
-from .settings import EMBEDDINGS, NO_EMBEDDING_LORA, adapter_settings, base_model_type, check_trained_on
+from .settings import EMBEDDINGS, HALF_MAX, NO_EMBEDDING_LORA, adapter_settings, base_model_type, check_trained_on
 from .tensors import FLOATS, Tensor, Values, read_header, values_of
 
 WEIGHTS = "adapter_model.safetensors"
@@ -83,12 +83,12 @@ def check_adapter_folder(
     pairs, strange = _pairs(tensors)
     faults = [*strange, *_wrong_types(tensors), *_faults(pairs, settings, base, base_model_type(base_model, revision))]
     values = {} if faults else {name: values_of(file, tensor) for name, tensor in tensors.items()}
-    faults += [f"{name!r} holds NaN or infinity" for name in values if not values[name].finite]
+    faults += _wrong_values(values)
     if faults:
         more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
         problem = "would be refused or silently wrong in vLLM: " + "; ".join(faults[:NAMED_FAULTS]) + more
         raise UserError(file, problem, "train again on this base, or name the base it was trained on")
-    notes = [*_uncompared(pairs, settings, base_model, base), *_idle(settings, values)]
+    notes = [*_uncompared(pairs, settings, base_model, base), *_beyond(pairs, settings), *_idle(settings, values)]
     return CheckedAdapter(settings, tuple(f"{file}: {note}" for note in notes), base is not None)
 
 
@@ -162,6 +162,14 @@ def _wrong_types(tensors: dict[str, Tensor]) -> Iterator[str]:
             yield f"{name!r} is of type {tensor.dtype}, not one of {', '.join(FLOATS)}"
         elif len(tensor.shape) != 2:
             yield f"{name!r} has {len(tensor.shape)} dimensions, not 2"
+
+
+def _wrong_values(values: dict[str, Values]) -> Iterator[str]:
+    for name, seen in values.items():
+        if not seen.finite:
+            yield f"{name!r} holds NaN or infinity"
+        elif seen.largest > HALF_MAX:
+            yield f"{name!r} holds {seen.largest:.2g}, beyond {HALF_MAX}: half precision makes infinity of it"
 
 
 def _wrong_ranks(pairs: list[Pair], settings: dict[str, Any]) -> Iterator[str]:
@@ -248,6 +256,29 @@ def _uncompared(
         yield f"holds nothing for {lacking[0]} ({len(lacking)} such modules): they answer as in the base"
 
 
+def _beyond(pairs: list[Pair], settings: dict[str, Any]) -> Iterator[str]:
+    """What vLLM serves though the settings leave it out, so that PEFT would not: it looks at the tensors alone."""
+    excluded, layers = settings.get("exclude_modules") or [], settings.get("layers_to_transform")
+    layers = [layers] if isinstance(layers, int) else layers
+    for key, beyond in (
+        ("exclude_modules", [pair.module for pair in pairs if _is_meant(pair.module, excluded)]),
+        ("layers_to_transform", [pair.module for pair in pairs if layers is not None and _layer(pair) not in layers]),
+    ):
+        if beyond:
+            yield f"{key} leaves out {beyond[0]} ({len(beyond)} such modules): held and served all the same"
+
+
+def _is_meant(module: str, names: Any) -> bool:
+    if isinstance(names, str):
+        return re.fullmatch(names, module) is not None
+    return any(_is_called(module, name) for name in names)
+
+
+def _layer(pair: Pair) -> int | None:
+    found = _LAYER.search(pair.module)
+    return int(found[1]) if found else None
+
+
 def _lacking(pairs: list[Pair], settings: dict[str, Any], base: BaseModules) -> list[str]:
     """Modules of the base that `target_modules` means and the adapter leaves out, where no other setting says so."""
     exceptions = ("exclude_modules", "layers_to_transform", "layers_pattern", "target_parameters")
@@ -263,5 +294,5 @@ def _idle(settings: dict[str, Any], values: dict[str, Values]) -> Iterator[str]:
     b_matrices = [values[name] for name in values if "lora_B" in name or name.endswith("lora_embedding_B")]
     if not settings["lora_alpha"]:
         yield "changes nothing, lora_alpha is 0: answers are those of the base"
-    elif all(matrix.zero for matrix in b_matrices):
+    elif all(not matrix.largest for matrix in b_matrices):
         yield "changes nothing, all its B matrices are zero: answers are those of the base"

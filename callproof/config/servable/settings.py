@@ -19,6 +19,8 @@ ALLOWED_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 NO_EMBEDDING_LORA = ("qwen2", "mistral")
 EMBEDDINGS = ("embed_tokens", "lm_head")
+HALF_MAX = 65504
+"""The largest number of half precision; no trained adapter comes near it."""
 SWITCHES = (
     "lora_bias",
     "use_dora",
@@ -144,7 +146,8 @@ def _wrong_alphas(settings: dict[str, Any]) -> list[str]:
     if not isinstance(pattern, dict):
         return ["alpha_pattern is no object"]
     alphas = [settings["lora_alpha"], *pattern.values()]
-    return [f"alpha {alpha!r} is no number" for alpha in alphas if type(alpha) not in (int, float)][:1]
+    odd = [f"alpha {alpha!r} is no number" for alpha in alphas if type(alpha) not in (int, float) or alpha != alpha]
+    return odd[:1] or [f"alpha {alpha!r} is beyond {HALF_MAX}" for alpha in alphas if abs(alpha) > HALF_MAX][:1]
 
 
 def _wrong_patterns(settings: dict[str, Any]) -> list[str]:

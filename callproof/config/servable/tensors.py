@@ -47,24 +47,24 @@ def _tensor(entry: dict[str, Any], data: int) -> Tensor:
 
 
 class Values(NamedTuple):
-    """What the values of a tensor are: `finite` without NaN and infinity, `zero` with nothing else."""
+    """What the values of a tensor are: `finite` without NaN and infinity; `largest`, without its sign."""
 
     finite: bool
-    zero: bool
+    largest: float
 
 
 def values_of(file: Path, tensor: Tensor) -> Values:
     """Look at every value of a tensor whose type is one of `FLOATS`."""
     kind = FLOATS[tensor.dtype]
-    finite = zero = True
+    finite, largest = True, 0.0
     with file.open("rb") as stream:
         stream.seek(tensor.start)
         for at in range(tensor.start, tensor.end, PIECE):
             piece = np.frombuffer(stream.read(min(PIECE, tensor.end - at)), kind)
             values = _widened(piece) if tensor.dtype == "BF16" else piece
             finite &= bool(np.isfinite(values).all())
-            zero &= not values.any()
-    return Values(finite, zero)
+            largest = max(largest, float(np.abs(values).max(initial=0)))
+    return Values(finite, largest)
 
 
 def _widened(piece: Any) -> Any:

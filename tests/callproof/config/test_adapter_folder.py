@@ -75,6 +75,31 @@ REFUSED: dict[str, tuple[Tensors, dict[str, Any], str]] = {
     "vectors": (healthy() | {f"{LAYER_0}.lora_A.weight": np.ones(16, "<f4")}, {}, "has 1 dimensions, not 2"),
     "a target without weights": (healthy(), {"target_modules": ["q_proj", "v_proj"]}, "holds nothing for 'v_proj'"),
     "no matrix": ({}, {}, "is no whole safetensors file"),
+    "a value beyond half precision": (with_value(70_000), {}, "lora_B.weight' holds 7e\\+04, beyond 65504: half prec"),
+    "doubles beyond single precision": (with_value(1e39, "<f8"), {}, "holds 1e\\+39, beyond 65504"),
+    "an alpha that is no number": (healthy(), {"lora_alpha": float("nan")}, "alpha nan is no number"),
+    "an endless alpha": (healthy(), {"lora_alpha": float("inf")}, "alpha inf is beyond 65504"),
+    "no number in a pattern": (healthy(), {"alpha_pattern": {"q_proj": float("nan")}}, "alpha nan is no number"),
+    "magnitudes without use_dora": (
+        healthy() | {f"{LAYER_0}.lora_magnitude_vector": np.ones((16, 1), "<f4")},
+        {},
+        "lora_magnitude_vector' is no LoRA matrix",
+    ),
+    "biases of B without lora_bias": (
+        healthy() | {f"{LAYER_0}.lora_B.bias": np.ones((16, 1), "<f4")},
+        {},
+        "lora_B.bias' is no LoRA matrix",
+    ),
+    "A and B transposed": (
+        {name: np.ascontiguousarray(tensor.T) for name, tensor in healthy().items()},
+        {},
+        "has rank 16, but .* says 8",
+    ),
+    "empty matrices": (
+        {name: tensor[:0] if "lora_A" in name else tensor[:, :0] for name, tensor in healthy().items()},
+        {},
+        "has rank 0, but .* says 8",
+    ),
     "alpha as text": (healthy(), {"lora_alpha": "16"}, "alpha '16' is no number"),
     "alpha as text in a pattern": (healthy(), {"alpha_pattern": {"q_proj": "8"}}, "alpha '8' is no number"),
     "a pattern that is none": (healthy(), {"rank_pattern": {"(": 8}}, "is no pattern"),
@@ -105,6 +130,13 @@ SERVED: dict[str, tuple[Tensors, dict[str, Any]]] = {
     "without PEFT's prefix": (renamed(lambda name: name.removeprefix(PREFIX)), {}),
     "targets as a pattern": (healthy(), {"target_modules": r".*\.q_proj$"}),
     "all linear": (healthy(), {"target_modules": "all-linear"}),
+    "alpha below zero": (healthy(), {"lora_alpha": -16}),
+    "settings that nobody knows": (healthy(), {"zzz_setting": {"a": 1}}),
+    "fan_in_fan_out": (healthy(), {"fan_in_fan_out": True}),
+    "half precision beside single": (
+        {name: tensor.astype("<f2" if "lora_A" in name else "<f4") for name, tensor in healthy().items()},
+        {},
+    ),
     "no targets": (healthy(), {"target_modules": None}),
     "a target that no base of this kind has": (healthy(), {"target_modules": ["q_proj", "qkv_proj"]}),
     "half precision": (with_value(1, "<f2"), {}),
@@ -125,11 +157,21 @@ def test_what_vllm_loads_as_it_was_trained_passes(tensors: Tensors, settings: di
     assert verdict(base, tensors, **settings) == ()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"layers_to_transform": [1]}, {"layers_to_transform": 1}, {"exclude_modules": ["layers.0.self_attn.q_proj"]}],
+    ids=str,
+)
+def test_what_is_served_though_the_settings_leave_it_out_is_said(base: Path, settings: dict[str, Any]) -> None:
+    (note,) = verdict(base, healthy(), **settings)
+    assert "leaves out model.layers.0.self_attn.q_proj (1 such modules): held and served all the same" in note
+
+
 def bf16(tensor: np.ndarray) -> np.ndarray:
     return (tensor.view("<u4") >> 16).astype("<u2")
 
 
-@pytest.mark.parametrize(("value", "fine"), [(3e38, True), (-0.0, True), (float("nan"), False), (float("inf"), False)])
+@pytest.mark.parametrize(("value", "fine"), [(6e4, True), (-0.0, True), (float("nan"), False), (float("inf"), False)])
 def test_bfloat16_is_read(value: float, fine: bool, base: Path) -> None:
     tensors = {name: bf16(tensor) for name, tensor in with_value(value).items()}
     if fine:

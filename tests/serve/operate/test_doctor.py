@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -166,6 +166,17 @@ def test_a_server_of_another_make_fails_no_check_for_what_it_lacks(config: RunCo
     assert (found["adapters_applied"], found["isolation"]) == ("ok", "ok")
     assert {found[check] for check in ("models_and_parents", "channels_agree", "streaming_agrees")} == {"unknown"}
     assert "calls come parsed although tool_choice is none" in seen(diagnosis, "channels_agree")
+
+
+@pytest.mark.parametrize(
+    ("usage", "status"), [("none", "unknown"), ("counted", "unknown"), ("constant", "failed")], ids=str
+)
+def test_a_long_prompt_that_is_answered_was_cut_only_where_fewer_tokens_are_counted(
+    config: RunConfig, usage: Literal["none", "counted", "constant"], status: str
+) -> None:
+    with OtherServer(lambda _: "Hello.", ["tiny", *ADAPTERS], usage=usage) as fake:
+        diagnosis = diagnosis_of(config, fake.url)
+    assert statuses(diagnosis)["length_limit"] == status
 
 
 def test_a_server_that_cannot_be_asked_is_no_failed_check(config: RunConfig) -> None:
