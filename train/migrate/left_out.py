@@ -61,7 +61,7 @@ _AXOLOTL = {
     WORDS: """
     cls_model_config tokenizer_use_fast tokenizer_legacy tokenizer_use_mistral_common tokenizer_save_jinja_files
     overrides_of_model_config overrides_of_model_kwargs type_of_model rope_scaling resize_token_embeddings_to_32x
-    mean_resizing_embeddings added_tokens_overrides chat_template_jinja eot_tokens default_system_message
+    mean_resizing_embeddings added_tokens_overrides eot_tokens default_system_message
     fix_untrained_tokens is_falcon_derived_model is_llama_derived_model is_mistral_derived_model
     is_qwen_derived_model""",
     IMAGES: "processor_type processor_kwargs image_size image_resize_algorithm",

@@ -1,11 +1,9 @@
 """Widely used trainers: axolotl, LLaMA-Factory and TRL's own YAML files."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from callproof.errors import UserError
-
 from .arguments import HF_DEFAULTS, TRL_DEFAULTS
+from .datasets import AXOLOTL_DATASET, TRL_DATASET, described, listed
 from .left_out import AXOLOTL_LEFT, FACTORY_LEFT
 from .rules import (
     BIAS,
@@ -23,8 +21,6 @@ from .rules import (
     as_recorded,
     dropped,
     dtype,
-    loaded,
-    local,
     secret,
     source,
     targets,
@@ -50,33 +46,6 @@ def _flash(draft: Draft, old: str, value: Any) -> None:
         draft.drop(old, value, "the model's own attention is taken")
     else:
         draft.put("model.attn_implementation", name, old, value)
-
-
-def _datasets(key: str) -> Rule:
-    """axolotl's `datasets`: a list of `{path, type, split, ...}`."""
-
-    def rule(draft: Draft, old: str, value: Any) -> None:
-        if not isinstance(value, list):
-            raise UserError(old, f"expected a list of datasets, got {type(value).__name__}", "mend the old file")
-        entries = [entry if isinstance(entry, dict) else {"path": entry} for entry in value]
-        places = [place for entry in entries for place in _places(entry)]
-        rest = [{name: inner for name, inner in entry.items() if name not in _PLACE} for entry in entries]
-        note = f"{rest}: the form of a record is recognised by its keys" if any(rest) else ""
-        draft.put(key, places if len(places) > 1 else places[0], old, value, note)
-
-    return unless(NOTHING, rule)
-
-
-_PLACE = ("path", "name", "split", "ds_type", "data_files")
-
-
-def _places(entry: Mapping[str, Any]) -> list[str]:
-    """Where the sessions of a dataset are; with `ds_type`, `path` names a file where `data_files` names none."""
-    name, kind, files = entry.get("path"), entry.get("ds_type"), entry.get("data_files")
-    if kind and not files:
-        return [local(name)]
-    place = loaded(entry, kind or name, str(entry.get("split") or "train"))
-    return place if isinstance(place, list) else [place]
 
 
 def _adapter(draft: Draft, old: str, value: Any) -> None:
@@ -133,6 +102,18 @@ def _typed(name: str) -> Rule:
     return unless(NOTHING, to("model.dtype", lambda _: name))
 
 
+def _template(draft: Draft, old: str, value: Any) -> None:
+    own = value in (None, "tokenizer_default")
+    draft.drop(old, value, TEMPLATE if own else "the base's own is used; a .jinja file may be model.chat_template")
+
+
+def _template_file(draft: Draft, old: str, value: Any) -> None:
+    if str(value).endswith((".jinja", ".jinja2")):
+        draft.put("model.chat_template", value, old, value)
+    else:
+        draft.drop(old, value, "write it to a .jinja file, and name that in model.chat_template")
+
+
 def _base_of(draft: Draft, old: str, value: Any) -> None:
     same = value in (None, draft.old.get("base_model"), draft.old.get("model_name_or_path"))
     draft.drop(old, value, "the base's own is used" if same else "give a base folder that holds the other one")
@@ -153,13 +134,14 @@ AXOLOTL = System(
         "load_in_8bit": EIGHT_BIT,
         "load_in_4bit": NF4,
         "strict": dropped("every key is checked always"),
-        "datasets": _datasets("data.train"),
-        "test_datasets": _datasets("data.eval"),
+        "datasets": listed("data.train", AXOLOTL_DATASET),
+        "test_datasets": listed("data.eval", AXOLOTL_DATASET),
         "val_set_size": SHARE,
         "dataset_prepared_path": CACHE,
         "dataset_processes": CACHE,
         "shuffle_merged_datasets": CACHE,
-        "chat_template": dropped(TEMPLATE),
+        "chat_template": _template,
+        "chat_template_jinja": unless(NOTHING, _template_file),
         "train_on_inputs": dropped(TEMPLATE),
         "special_tokens": dropped("the tokenizer's own are used"),
         "tokens": unless(NOTHING, dropped("likewise")),
@@ -229,18 +211,6 @@ def _bits(draft: Draft, old: str, value: Any) -> None:
     (NF4 if value == 4 else EIGHT_BIT)(draft, old, value)
 
 
-def _named(key: str) -> Rule:
-    """LLaMA-Factory's `dataset`: names of dataset_info.json, with commas."""
-
-    def rule(draft: Draft, old: str, value: Any) -> None:
-        names = value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
-        note = "a name in dataset_info.json: give the path or hf: source that it stands for"
-        places = [source(name) for name in names]
-        draft.put(key, places if len(places) > 1 else places[0], old, value, note)
-
-    return unless(NOTHING, rule)
-
-
 def _alpha(draft: Draft) -> None:
     rank = draft.values.get("lora.r", 8)
     draft.complete("lora.alpha", 2 * rank, "the old default: twice the rank")
@@ -267,8 +237,8 @@ FACTORY = System(
         "use_dora": DORA,
         "pissa_init": unless(NOTHING, dropped("it changes the base, which vLLM would not")),
         "loraplus_lr_ratio": unless(NOTHING, dropped("all matrices learn at one rate")),
-        "dataset": _named("data.train"),
-        "eval_dataset": _named("data.eval"),
+        "dataset": described("data.train"),
+        "eval_dataset": described("data.eval"),
         "val_size": SHARE,
         "dataset_dir": dropped("data.train names the source itself"),
         "template": dropped(TEMPLATE),
@@ -356,7 +326,7 @@ TRL = System(
         "bnb_4bit_quant_storage": unless(NOTHING, dropped("is chosen by bitsandbytes")),
         "dataset_name": to("data.train", source),
         "dataset_config": unless(NOTHING, dropped("convert that configuration of the dataset to a file")),
-        "datasets": _datasets("data.train"),
+        "datasets": listed("data.train", TRL_DATASET),
         "test_split_size": SHARE,
         "streaming": unless(NOTHING, CACHE),
         "env": dropped("set the variables in the environment or .env"),

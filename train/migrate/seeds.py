@@ -37,6 +37,9 @@ from .rules import (
 
 DEVICE = dropped("accelerate places the base; see docs/howto/training.md for several GPUs")
 LORA_TASK = dropped("adapters are of causal language models")
+FLASH = (
+    "the old default: transformers chooses the attention; set model.attn_implementation where flash_attn is installed"
+)
 
 
 def _glob(key: str) -> Rule:
@@ -101,6 +104,14 @@ LAB = System(
     arguments=("training.",),
 )
 
+
+def _attention(draft: Draft, old: str, value: Any) -> None:
+    if value == "flash_attention_2":
+        draft.drop(old, value, FLASH)
+    else:
+        draft.put("model.attn_implementation", value, old, value)
+
+
 SERVER = System(
     name="kylis_kit LoRA server (seed 001)",
     signs=(("model_name", "lora_rank"), ("lora_rank", "epochs"), ("model_save_path",), ("response_template",)),
@@ -119,7 +130,7 @@ SERVER = System(
         "lora_target_modules": to("lora.target_modules", targets),
         "lora_modules_to_save": MODULES,
         "tokenizer_padding_side": dropped(PADDING),
-        "attn_implementation": to("model.attn_implementation"),
+        "attn_implementation": _attention,
         "file": to("data.train", source),
     },
     defaults={

@@ -14,7 +14,16 @@ from train.migrate.seeds import SYSTEMS
 NAMES: dict[str, System] = dict(
     zip(("000", "001", "002", "003", "004", "axolotl", "LLaMA-Factory", "TRL"), (*SYSTEMS, *OTHERS), strict=True)
 )
-VALUES: tuple[Any, ...] = ("x", 4, True, ["x"], {"method": "load_dataset", "kwargs": {"path": "x/y"}}, "epoch", "qlora")
+VALUES: tuple[Any, ...] = (
+    "x",
+    4,
+    True,
+    ["x"],
+    {"method": "load_dataset", "kwargs": {"path": "x/y"}},
+    "epoch",
+    "qlora",
+    "t.jinja",
+)
 
 
 def rows() -> Iterator[tuple[str, list[str], str]]:
