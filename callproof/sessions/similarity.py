@@ -6,13 +6,12 @@ Datasets", 3.4); whatever shares a band is then compared exactly. ALIKE is the t
 "Deduplicating Training Data Makes Language Models Better") call documents near-duplicates.
 """
 
-import hashlib
 import json
 import re
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +44,12 @@ _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.
 _OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
 _BANDS = _RNG.integers(1, 2**63, ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_LAST_WEIGHT = 2**12 - 1
+_WEIGHTS = _RNG.integers(1, 2**63, _LAST_WEIGHT + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_GAP = ord(" ")
+_SPACED = bytes(code if re.match(r"\w", chr(code)) else _GAP for code in range(256))
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class Alike(NamedTuple):
@@ -57,22 +62,35 @@ class Alike(NamedTuple):
 
 def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
     """All runs of five words of a session as sorted hashes: contents, calls and tool results, nothing masked."""
-    words: list[str] = []
+    texts: list[str] = []
     for message in messages:
         calls = message.get("tool_calls")
-        text = message.get("content", "") + (json.dumps(calls, ensure_ascii=False) if calls else "")
-        words += re.findall(r"\w+", text.lower())
-    hashes = np.array([_hash(word) for word in words], dtype=np.uint64)
-    runs = max(1, len(words) - SHINGLE + 1)
+        texts.append(message.get("content", "") + (_ENCODER.encode(calls) if calls else ""))
+    hashes = _word_hashes("\n".join(texts).lower())
+    runs = max(1, len(hashes) - SHINGLE + 1)
     mixed = np.zeros(runs, dtype=np.uint64)
-    for place in range(min(SHINGLE, len(words))):
+    for place in range(min(SHINGLE, len(hashes))):
         mixed += hashes[place : place + runs] * _PLACES[place]
-    return np.unique(mixed ^ (mixed >> np.uint64(29)))
+    mixed ^= mixed >> np.uint64(29)
+    mixed.sort()
+    return mixed[np.concatenate(([True], mixed[1:] != mixed[:-1]))]
 
 
-@lru_cache(maxsize=2**17)
-def _hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+def _word_hashes(text: str) -> Shingles:
+    """A hash of each word of a text: of its bytes, each times an odd number of its place."""
+    if text.isascii():
+        spaced = text.encode().translate(_SPACED)
+    else:
+        spaced = " ".join(re.findall(r"\w+", text)).encode("utf-8", "surrogatepass")
+    words = b" ".join(spaced.split())
+    if not words:
+        return np.zeros(0, dtype=np.uint64)
+    symbols = np.frombuffer(words + b" ", dtype=np.uint8)
+    ends = np.flatnonzero(symbols == _GAP) + 1
+    starts = np.concatenate(([0], ends[:-1]))
+    places = np.arange(len(symbols)) - np.repeat(starts, ends - starts)
+    sums = np.add.reduceat(_WEIGHTS[places & _LAST_WEIGHT] * symbols, starts)
+    return (sums ^ (sums >> np.uint64(31))) * _MIX
 
 
 def jaccard(one: Shingles, other: Shingles) -> float:

@@ -79,11 +79,19 @@ def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog
     """Note what a catalog says of calls; gives the tools of those that it rejects."""
     refused: list[str] = []
     for call in calls:
+        if _is_surely_right(call, catalog):
+            continue
         problems, unjudged, rejected = _lint_in_time(call, catalog)
         refused += rejected
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
     return refused
+
+
+def _is_surely_right(call: GoldCall, catalog: Catalog) -> bool:
+    """Whether a plain call is seen at once to be right, as most are."""
+    plain = not (call.any_of or call.optional or call.ignore)
+    return plain and catalog.surely_accepts(call)
 
 
 def _lint_in_time(call: GoldCall, catalog: Catalog) -> GoldLint:

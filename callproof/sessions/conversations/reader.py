@@ -10,10 +10,12 @@ A line of a log that holds no gold is left out, and counted (`callproof.sessions
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 
@@ -278,4 +280,22 @@ def name_under(session_key: str, found: Found) -> str:
 
 
 def _tools_hash(session: Session) -> int:
-    return hash_of(session.tools and [tool.wire() for tool in session.tools.tools])
+    return hash_of(None) if session.tools is None else _hash_of_catalog(_Same(session.tools))
+
+
+class _Same:
+    """A catalog as a key: only the same object is equal, which its cache keeps alive."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.catalog is self.catalog
+
+    def __hash__(self) -> int:
+        return id(self.catalog)
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_catalog(key: _Same) -> int:
+    return hash_of([tool.wire() for tool in key.catalog.tools])

@@ -86,9 +86,10 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         UserError: no known form, or something in it is not as it should be (`where: path.in.the.record`), all of it.
     """
     record = decoded(record)
-    if form is None and not any(known.fits(record) for known in FORMS):
+    fitting = None if form else _fitting(record)
+    if not form and not fitting:
         record = _unwrapped(record)
-    form = _form(record, where, form)
+    form = fitting or _form(record, where, form)
     talk = Talk(where)
     reader = _Reader(record, where, form, talk)
     reader.read()
@@ -206,13 +207,17 @@ def _without_declared(system: Any) -> Any:
     return system
 
 
+def _fitting(record: Record) -> Form | None:
+    return next((form for form in FORMS if form.fits(record)), None)
+
+
 def _form(record: Record, where: str, forced: Form | None) -> Form:
     """The form that a record has; raises a UserError if it has none, or not the one that it must have."""
     if forced:
         if not any(form.fits(record) for form in FORMS if form.messages is forced.messages):
             refuse(where, f"no record of the form {forced.name}, its keys are {_keys(record)}"[:300], "mend data.form")
         return forced
-    form = next((form for form in FORMS if form.fits(record)), None)
+    form = _fitting(record)
     if form is None:
         known = "; ".join(dict.fromkeys(", ".join(form.keys) for form in FORMS))
         refuse(

@@ -23,6 +23,8 @@ _MEND = 'write it as tool_calls, [{"name": ..., "arguments": {...}}]'
 _OPENINGS = ("<", "[", "{", "(", "Action Input:", "functools", "to=functions.")
 _QUOTED = re.compile(r"(?<=([`'\"*]))(?:</?[\w|:｜▁\-]{2,40}/?>|\[/?[A-Z_]{3,20}\])(?=\1)")
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends} | {"<|endoftext|>", "<|end_of_text|>"}, key=len)
+_BEGINNINGS = sorted({end[0] if end[0] == "<" else end for end in _ENDS})
+"""What every text holds that holds one of them."""
 _CLOSED_BY_ENDS = ("<functioncall>", *sorted({mark for form in FORMATS.values() for mark in form.telling}))
 _OWN = frozenset(end for form in FORMATS.values() for end in form.ends if end in form.special_tags)
 _HIDDEN, _SHOWN = "\ue000", "\ue001"
@@ -98,6 +100,8 @@ def end_of_turn(text: str, calls_may_end: bool) -> str | None:
         text: of a message.
         calls_may_end: tokens that close a call (`<|call|>`), or stand behind one, are its notation.
     """
+    if not any(mark in text for mark in _BEGINNINGS):
+        return None
     if calls_may_end and any(mark in text for mark in _CLOSED_BY_ENDS):
         text = _strip_ends(text)
     for end in _ENDS:
