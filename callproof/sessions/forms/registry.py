@@ -192,8 +192,8 @@ class _Reader:
         brought = brought_tools(tools, self._where)
         self.tools, self.unread = brought.catalog, brought.unread
         self._talk.tools = brought.catalog.parameters
-        for complaint in brought.new_complaints():
-            say_once(f"{self._where}: tools: {complaint}")
+        for complaint in brought.complaints:
+            say_once(f"{self._where}: tools: {complaint}", f"tools: {complaint}")
 
 
 def _without_declared(system: Any) -> Any:

@@ -29,11 +29,6 @@ class Brought(NamedTuple):
     complaints: list[str]
     unread: tuple[str, ...]
 
-    def new_complaints(self) -> Iterator[str]:
-        """The complaints, but of tools that several records bring only once."""
-        while self.complaints:
-            yield self.complaints.pop()
-
 
 def brought_tools(value: Any, where: str) -> Brought:
     """The catalog of a record's tools.
