@@ -1,7 +1,18 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
 from .acceptance import Acceptance, GoldCall
-from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
+from .conversations import (
+    Account,
+    Chains,
+    Digest,
+    Kept,
+    Link,
+    Told,
+    beginnings,
+    merged_sessions,
+    read_digests,
+    read_sessions,
+)
 from .dates import is_day
 from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
@@ -9,7 +20,7 @@ from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, is_logged, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
-from .sources import Found, Reader, is_dataset, read_records
+from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
 from .user_module import builds_eval, module_sessions
 
 __all__ = [
@@ -22,12 +33,16 @@ __all__ = [
     "Alike",
     "Chains",
     "Corpus",
+    "Digest",
     "Exchange",
     "Found",
     "GoldCall",
+    "Kept",
     "Link",
     "Message",
     "NoGold",
+    "Raw",
+    "RawReader",
     "Reader",
     "Session",
     "Told",
@@ -42,7 +57,10 @@ __all__ = [
     "is_logged",
     "merged_sessions",
     "module_sessions",
+    "opened",
+    "read_digests",
     "read_exchange",
+    "read_raw",
     "read_records",
     "read_sessions",
     "shingles",

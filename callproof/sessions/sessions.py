@@ -118,6 +118,11 @@ class Session(Record):
         """The name of its conversation."""
         return self.conversation or self.session_id
 
+    def known_as(self, conversation: str, session_id: str | None = None) -> "Session":
+        """The session under the name of its conversation, and under another id if one is given."""
+        renamed = {"session_id": session_id} if session_id else {}
+        return self.model_copy(update={"conversation": conversation, **renamed})
+
     def learnt_at(self, answers: Collection[int]) -> "Session":
         """The session with only some of the assistant's messages to learn; those are counted from 0."""
         spoken = [number for number, message in enumerate(self.messages) if message.role == "assistant"]
@@ -170,7 +175,7 @@ def _written(call: GoldCall) -> dict[str, Any]:
     return {**plain, **call.written()}
 
 
-def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
+def unique(sessions: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Pass (place, session) pairs through.
 
     Raises:

@@ -3,6 +3,18 @@
 from .beginnings import beginnings
 from .both_sides import Told
 from .chains import Chains, Link
-from .reader import Account, merged_sessions, read_sessions
+from .lines import Digest, Kept
+from .reader import Account, merged_sessions, read_digests, read_sessions
 
-__all__ = ["Account", "Chains", "Link", "Told", "beginnings", "merged_sessions", "read_sessions"]
+__all__ = [
+    "Account",
+    "Chains",
+    "Digest",
+    "Kept",
+    "Link",
+    "Told",
+    "beginnings",
+    "merged_sessions",
+    "read_digests",
+    "read_sessions",
+]
