@@ -7,6 +7,7 @@ from .conversations import (
     Digest,
     Kept,
     Link,
+    Tale,
     Told,
     beginnings,
     merged_sessions,
@@ -19,7 +20,7 @@ from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, is_logged, to_session
-from .similarity import ALIKE, Alike, Corpus, shingles
+from .similarity import ALIKE, Alike, Corpus, Outline, shingles
 from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
 from .user_module import builds_eval, module_sessions
 
@@ -41,10 +42,12 @@ __all__ = [
     "Link",
     "Message",
     "NoGold",
+    "Outline",
     "Raw",
     "RawReader",
     "Reader",
     "Session",
+    "Tale",
     "Told",
     "asked",
     "beginnings",

@@ -105,6 +105,18 @@ def signature(hashes: Shingles) -> NDArray[np.uint32]:
     return ordered.min(axis=1)
 
 
+class Outline(NamedTuple):
+    """A session as a corpus keeps it: its shingles and their signature, as bytes."""
+
+    shingles: bytes
+    signature: bytes
+
+    @classmethod
+    def of(cls, messages: Iterable[Mapping[str, Any]]) -> "Outline":
+        hashes = shingles(messages)
+        return cls(hashes.tobytes(), signature(hashes).tobytes())
+
+
 class _Shelf:
     """Shingles of many sessions, in memory while they are few."""
 
@@ -112,12 +124,12 @@ class _Shelf:
         self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
         self._end = 0
 
-    def put(self, hashes: Shingles) -> int:
+    def put(self, hashes: bytes) -> int:
         """Take those of one session; returns where they are."""
         place = self._end
         self._file.seek(place)
-        self._file.write(hashes.tobytes())
-        self._end += hashes.nbytes
+        self._file.write(hashes)
+        self._end += len(hashes)
         return place
 
     def at(self, place: int, count: int) -> Shingles:
@@ -137,11 +149,14 @@ class Corpus:
 
     def add(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Take one more session."""
-        hashes = shingles(messages)
-        self._places.append(self._shelf.put(hashes))
-        self._counts.append(len(hashes))
+        self.take(Outline.of(messages))
+
+    def take(self, outline: Outline) -> None:
+        """Take one more session by its outline."""
+        self._places.append(self._shelf.put(outline.shingles))
+        self._counts.append(len(outline.shingles) // 8)
         self.__dict__.pop("_signatures", None)
-        self._rows += signature(hashes).tobytes()
+        self._rows += outline.signature
 
     def shingles(self, number: int) -> Shingles:
         """Those of a session."""

@@ -1,7 +1,7 @@
 """Which records are one conversation, by what is said in them; the reader that makes one session of it."""
 
 from .beginnings import beginnings
-from .both_sides import Told
+from .both_sides import Tale, Told
 from .chains import Chains, Link
 from .lines import Digest, Kept
 from .reader import Account, merged_sessions, read_digests, read_sessions
@@ -12,6 +12,7 @@ __all__ = [
     "Digest",
     "Kept",
     "Link",
+    "Tale",
     "Told",
     "beginnings",
     "merged_sessions",

@@ -77,14 +77,14 @@ class LineReader:
 
     def outcome(self, found: Found) -> Outcome:
         """What comes of a record."""
-        read_as: list[ReadAs | None] = []
+        read_as: list[ReadAs] = []
         try:
             line = self._line(found, read_as)
         except UserError as error:
-            return Outcome(found.where, None, *(read_as or [None]), error)
-        return Outcome(found.where, line, *read_as)
+            return Outcome(found.where, None, read_as[0] if read_as else None, error)
+        return Outcome(found.where, line, read_as[0])
 
-    def _line(self, found: Found, read_as: list[ReadAs | None]) -> Line:
+    def _line(self, found: Found, read_as: list[ReadAs]) -> Line:
         if isinstance(found.value, UserError):
             raise found.value
         if self._form is None and is_logged(found.value):
@@ -92,7 +92,7 @@ class LineReader:
             return self._logged(found)
         return self._recorded(found, read_as)
 
-    def _recorded(self, found: Found, read_as: list[ReadAs | None]) -> Line:
+    def _recorded(self, found: Found, read_as: list[ReadAs]) -> Line:
         """The line of a record that is no request: a session alone, where it names itself."""
         form = form_named(self._form) if self._form else None
         record, session = read_record(found.record, found.where, found.name, form)
