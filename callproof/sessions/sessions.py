@@ -210,16 +210,31 @@ def is_logged(record: dict[str, Any]) -> bool:
     return is_exchange(record) and not is_no_log(record)
 
 
-def read_record(record: dict[str, Any], where: str, name: str, form: Form | None = None) -> tuple[ReadRecord, Session]:
+def read_record(
+    record: dict[str, Any], where: str, name: str, form: Form | None = None, is_checked: bool = False
+) -> tuple[ReadRecord, Session]:
     """What a record that is no line of a log says, and its session.
 
     Args:
         record, where, name: as of `to_session`.
         form: the one that it must have; None: the first that fits.
+        is_checked: no half character is in it, and it is not nested too deep.
 
     Raises:
         UserError: see `callproof.sessions.forms.own_form`.
     """
+    if not is_checked:
+        _check_values(record, where)
+    read = own_form(record, where, name, form)
+    at = as_text(record.get("at")) or recorded_at(record)
+    try:
+        return read, Session.model_validate({**read.fields, "at": at})
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see docs/reference/data.md for the forms") from None
+
+
+def _check_values(record: dict[str, Any], where: str) -> None:
+    """Raise a UserError for half a character, or for values nested too deep."""
     refuse_half_characters(record, where)
     try:
         writable_value(record, 2 * MAX_DEPTH)
@@ -227,9 +242,3 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
         raise UserError(
             where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/reference/data.md for the forms"
         ) from None
-    read = own_form(record, where, name, form)
-    at = as_text(record.get("at")) or recorded_at(record)
-    try:
-        return read, Session.model_validate({**read.fields, "at": at})
-    except ValidationError as error:
-        raise UserError(where, explain(error), "see docs/reference/data.md for the forms") from None

@@ -121,18 +121,23 @@ class Talk:
         value = message.get("content")
         content = (_result_text if role == "tool" else text_of)(value, f"{place}.content")
         _refuse_ends(place, (content, *(message.get(key) for key in THINKING)), sender)
-        {"system": self._add_system, "user": self._add_user, "assistant": self._add_answer, "tool": self._add_result}[
-            role
-        ](place, message, content)
+        if role == "assistant":
+            self._add_answer(place, message, content)
+        elif role == "tool":
+            self._add_result(place, message, content)
+        elif role == "user":
+            self._add_user(place, message, content)
+        else:
+            self._add_system(place, message, content)
 
     def _check_keys(self, place: str, role: str, message: dict[str, Any]) -> None:
         faults: list[Fault] = []
-        path = place.removeprefix(self._where).removeprefix(": ")
         for key, value in message.items():
             if key in _KEYS[role] or key in _SILENT or value in (None, [], ""):
                 continue
             if key == "tool_calls":
                 refuse(place, f"only the assistant calls tools, got role {role!r}")
+            path = place.removeprefix(self._where).removeprefix(": ")
             valid = f"keys of role {role}: {', '.join(_KEYS[role])}"
             faults.append(Fault(self._where, f"{path}.{key}", "unknown key", valid))
         if faults:
@@ -236,6 +241,8 @@ class Talk:
 def _is_trained(place: str, message: dict[str, Any]) -> bool:
     """Whether a message's own words let it be trained; raises a UserError where they say something in between."""
     masks = {key: message[key] for key in MASKS if message.get(key) is not None}
+    if not masks:
+        return True
     for key, value in masks.items():
         if value not in (0, 1):
             refuse(f"{place}.{key}", f"expected 0 or 1, false or true, got {value!r}"[:200], "a turn is learned or not")

@@ -69,7 +69,10 @@ def lint_message(session: Session, index: int, catalog: Catalog) -> GoldLint:
     message, lint = session.messages[index], GoldLint([], [])
     if message.role == "assistant" and session.tools is None:
         lint.problems.extend(_unread_calls(index, message.content, catalog))
-    refused = _add(lint, f"message {index}", message.gold, catalog)
+    if not message.acceptances and all(map(catalog.surely_accepts, message.tool_calls)):
+        refused = list[str]()
+    else:
+        refused = _add(lint, f"message {index}", message.gold, catalog)
     for number, answer in enumerate(message.alternatives, start=1):
         _add(lint, f"message {index}, alternative {number}", answer, catalog)
     return lint._replace(refused=tuple(refused))
@@ -88,19 +91,11 @@ def _add(lint: GoldLint, place: str, calls: Iterable[GoldCall], catalog: Catalog
     """Note what a catalog says of calls; gives the tools of those that it rejects."""
     refused: list[str] = []
     for call in calls:
-        if _is_surely_right(call, catalog):
-            continue
         problems, unjudged, rejected = _lint_in_time(call, catalog)
         refused += rejected
         lint.problems.extend(f"{place}: call of {call.name!r} is rejected: {problem}" for problem in problems)
         lint.unjudged.extend(f"{place}: call of {call.name!r} is not checked: {reason}" for reason in unjudged)
     return refused
-
-
-def _is_surely_right(call: GoldCall, catalog: Catalog) -> bool:
-    """Whether a plain call is seen at once to be right, as most are."""
-    plain = not (call.any_of or call.optional or call.ignore)
-    return plain and catalog.surely_accepts(call)
 
 
 def _lint_in_time(call: GoldCall, catalog: Catalog) -> GoldLint:

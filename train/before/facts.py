@@ -82,9 +82,10 @@ class FactFinder:
         self._domain = Domain(config)
         self._drops_thinking = config.data.thinking == "drop"
 
-    def __call__(self, where: str, session: Session) -> Facts:
-        """The facts of the session at a place."""
-        session = without_thinking(session) if self._drops_thinking else session
+    def __call__(self, where: str, session: Session, tale: Tale | None = None) -> Facts:
+        """The facts of the session at a place; `tale`: what it tells as it was recorded, where that is known."""
+        if self._drops_thinking:
+            session, tale = without_thinking(session), None
         catalog, error = Catalog(tools=()), None
         try:
             catalog = self._domain.catalog(session, where)
@@ -98,7 +99,7 @@ class FactFinder:
             tools=tuple(tool.name for tool in catalog.tools),
             is_undated=session.system is None and session.at is None,
             error=error,
-            tale=Tale.of(said),
+            tale=tale or Tale.of(said),
             outline=Outline.of(said),
         )
 

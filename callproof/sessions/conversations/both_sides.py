@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .beginnings import Message, beginnings, hash_of
+from .beginnings import Beginning, Message, beginnings, hash_of
 
 
 class Tale(NamedTuple):
@@ -18,7 +18,12 @@ class Tale(NamedTuple):
     @classmethod
     def of(cls, messages: Iterable[Message]) -> "Tale":
         """What messages tell, those of `callproof.sessions.conversations.beginnings`."""
-        return cls(array("Q", (beginning.hash for beginning in beginnings(messages))).tobytes())
+        return cls.of_beginnings(beginnings(messages))
+
+    @classmethod
+    def of_beginnings(cls, told: Iterable[Beginning]) -> "Tale":
+        """What a conversation without a name tells."""
+        return cls(array("Q", (beginning.hash for beginning in told)).tobytes())
 
 
 class Told:

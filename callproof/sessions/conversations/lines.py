@@ -12,6 +12,7 @@ from ..logs import NoGold, gold_answer, plain_record, read_exchange
 from ..sessions import Session, is_logged, read_record, to_session
 from ..sources import Found
 from .beginnings import hash_of
+from .both_sides import Tale
 from .chains import Hashed, Link
 from .how_read import LOGGED, ReadAs
 
@@ -34,8 +35,8 @@ class Kept(Protocol):
         ...
 
 
-Digest = Callable[[str, Session], Kept]
-"""(place, session) -> what is wanted of it; picklable, as are its results."""
+Digest = Callable[[str, Session, Tale | None], Kept]
+"""(place, session, what it tells where that is known) -> what is wanted of it; picklable, as are its results."""
 
 
 class Line(NamedTuple):
@@ -95,14 +96,15 @@ class LineReader:
     def _recorded(self, found: Found, read_as: list[ReadAs]) -> Line:
         """The line of a record that is no request: a session alone, where it names itself."""
         form = form_named(self._form) if self._form else None
-        record, session = read_record(found.record, found.where, found.name, form)
+        record, session = read_record(found.record, found.where, found.name, form, found.is_checked)
         read_as.append(ReadAs.of(record))
         name = _name_under(self._session_key, found) if self._session_key else None
         if name is None and found.record.get("session_id") is not None:
             return Line(found.where, self._digested(found, session))
         messages = [message.said() for message in session.messages]
-        link = Link(messages, name, tools=_tools_hash(session))
-        return Line(found.where, self._digested(found, session), Hashed.of(link), name)
+        link = Hashed.of(Link(messages, name, tools=_tools_hash(session)))
+        tale = None if name else Tale.of_beginnings(link.beginnings)
+        return Line(found.where, self._digested(found, session, tale), link, name)
 
     def _logged(self, found: Found) -> Line:
         """The line of a request and its answer."""
@@ -125,8 +127,8 @@ class LineReader:
             link = link._replace(messages=told)
         return Line(found.where, self._digested(found, session), Hashed.of(link), name)
 
-    def _digested(self, found: Found, session: Session) -> Kept:
-        return self.digest(found.where, session) if self.digest else session
+    def _digested(self, found: Found, session: Session, tale: Tale | None = None) -> Kept:
+        return self.digest(found.where, session, tale) if self.digest else session
 
 
 def _answers(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from ..reading.dialects import Plain, joined, plain_messages
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
 from ..reading.refusal import kind, refuse
+from ..reading.repeated import TOOLS
 from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools
 from ..talk import Talk
@@ -26,7 +27,6 @@ from . import instructions, logs, openai, rendered, sharegpt, single_turn
 from .form import Form, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
-TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config")
 _DESIRED = ("label", "kto_tag")
 """Under which names unpaired preferences (TRL, ms-swift, LLaMA-Factory) say whether an answer is desired."""
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from callproof.console import say_once
 from callproof.errors import UserError, cause_of, relative_to
 
+from ..reading.repeated import Checked
 from .datasets import exported, is_dataset
 from .json_text import Lines, json_values, say_beside
 from .remote import is_remote, open_remote, remote_files
@@ -38,12 +39,14 @@ _NAMED = 5
 class Found(NamedTuple):
     """A record, its place (`path:line`), and the id that its session gets if it has none of its own.
 
-    Of a line that holds none, `value` is the error to raise.
+    Of a line that holds none, `value` is the error to raise. `is_checked`: no half character is in it, and it is not
+    nested too deep.
     """
 
     where: str
     name: str
     value: dict[str, Any] | UserError
+    is_checked: bool = False
 
     @property
     def record(self) -> dict[str, Any]:
@@ -148,13 +151,15 @@ class _Places:
         self._last = self._again = 0
 
     def found(self, line: int, value: Any) -> Found:
+        checked = isinstance(value, Checked)
+        value = value.value if checked else value
         self._again = self._again + 1 if line == self._last else 0
         self._last = line
         place = f"{line}.{self._again}" if self._again else f"{line}"
         if not isinstance(value, dict | UserError):
             problem = f"expected a JSON object, got {type(value).__name__}"
             value = UserError(f"{self._path}:{line}", problem, "write one object a record")
-        return Found(f"{self._path}:{line}", f"{self._name}:{place}", value)
+        return Found(f"{self._path}:{line}", f"{self._name}:{place}", value, checked)
 
 
 def find_files(source: str) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import malformed, utf8
 
+from ..reading.repeated import Checked, checked_value
+
 MAX_RECORD = 8 * 2**20
 """The longest record, in bytes: about two million tokens, more than any model's context."""
 
@@ -97,12 +99,13 @@ def _is_printed(begins: bytes) -> bool:
 def _opened(values: Iterator[tuple[int, Any]], beside: Counter[str]) -> Iterator[tuple[int, Any]]:
     """Values, of an object that wraps records those; its other keys are counted in `beside`."""
     for line, value in values:
-        key = next((key for key in _WRAPPERS if _wraps(value, key)), None)
+        whole = value.value if isinstance(value, Checked) else value
+        key = next((key for key in _WRAPPERS if _wraps(whole, key)), None)
         if key is None:
             yield line, value
         else:
-            beside.update(other for other in value if other != key)
-            for inner in value[key]:
+            beside.update(other for other in whole if other != key)
+            for inner in whole[key]:
                 yield line, _of_row(inner, beside)
 
 
@@ -147,6 +150,8 @@ def _of_line(line: bytes, where: str) -> list[Any]:
         return [UserError(where, "holds NUL bytes, is no text", "save the file as UTF-8")]
     try:
         text = utf8(line, where)
+        if value := checked_value(text):
+            return [value]
         try:
             return [DECODER.decode(text)]
         except json.JSONDecodeError as error:
