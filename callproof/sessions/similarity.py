@@ -39,6 +39,11 @@ _ESTIMATE = ALIKE - 0.15
 _HELD = 2**25
 """Bytes of shingles that stay in memory; beyond them all are in a temporary file."""
 
+_RUNS = 2**21
+"""Runs of words that are held in memory to be found in other sessions; of those, a sixteenth at a time."""
+
+_KNOWN_BITS = 24
+
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
 _OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
@@ -193,20 +198,44 @@ class Corpus:
 
         Sessions of fewer than SUBSTANTIAL runs say too little to tell a copy from common phrases.
         """
-        sizes = np.array(self._counts, dtype=np.int64)
-        owners = np.repeat(np.arange(len(sizes)), np.where(sizes >= SUBSTANTIAL, sizes, 0))
-        known = [self.shingles(number) for number in np.flatnonzero(sizes >= SUBSTANTIAL)]
-        if not known:
-            return []
-        runs = np.concatenate(known)
-        order = np.argsort(runs, kind="stable")
-        runs, owners = runs[order], owners[order]
         best: dict[int, Alike] = {}
-        for number in range(len(other._counts)):
-            for mine, share in _shares(other.shingles(number), runs, owners, sizes):
-                if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
-                    best[mine] = Alike(mine, number, share)
+        for runs, owners in self._blocks():
+            known = np.zeros(2**_KNOWN_BITS, dtype=bool)
+            known[_place(runs)] = True
+            for hashes, numbers in other._all_runs():
+                perhaps = np.flatnonzero(known[_place(hashes)])
+                for mine, number, count in _shared(hashes[perhaps], numbers[perhaps], runs, owners):
+                    share = count / self._counts[mine]
+                    if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
+                        best[mine] = Alike(mine, number, share)
         return [best[number] for number in sorted(best)]
+
+    def _blocks(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        """The runs of words of the sessions that have enough of them, sorted, and whose they are, some at a time."""
+        numbers = [number for number, count in enumerate(self._counts) if count >= SUBSTANTIAL]
+        for runs, owners in self._runs_of(numbers, _RUNS):
+            order = np.argsort(runs, kind="stable")
+            yield runs[order], owners[order]
+
+    def _all_runs(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        """All runs of words and whose they are, some at a time."""
+        return self._runs_of(range(len(self._counts)), _RUNS // 16)
+
+    def _runs_of(self, numbers: Iterable[int], most: int) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        held: list[int] = []
+        count = 0
+        for number in numbers:
+            held.append(number)
+            count += self._counts[number]
+            if count >= most:
+                yield self._together(held)
+                held, count = [], 0
+        if held:
+            yield self._together(held)
+
+    def _together(self, numbers: list[int]) -> tuple[Shingles, NDArray[np.int64]]:
+        counts = np.array([self._counts[number] for number in numbers])
+        return np.concatenate(list(map(self.shingles, numbers))), np.repeat(np.array(numbers), counts)
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
@@ -219,16 +248,33 @@ class Corpus:
         return (self._signatures[numbers] == other._signatures[others]).mean(axis=1)
 
 
-def _shares(
-    hashes: Shingles, runs: Shingles, owners: NDArray[np.int64], sizes: NDArray[np.int64]
-) -> Iterator[tuple[int, float]]:
-    """The sessions that share runs with one, and which share of theirs; `runs` is sorted, `owners` says whose it is."""
+def _place(hashes: Shingles) -> NDArray[np.int64]:
+    """Where a table of what is known says of hashes whether they may be known."""
+    return (hashes >> np.uint64(64 - _KNOWN_BITS)).astype(np.int64)
+
+
+def _shared(
+    hashes: Shingles, numbers: NDArray[np.int64], runs: Shingles, owners: NDArray[np.int64]
+) -> Iterator[tuple[int, int, int]]:
+    """(owner, number, how many runs they share), by number; `runs` is sorted, `owners` says whose each is."""
     first, last = np.searchsorted(runs, hashes, "left"), np.searchsorted(runs, hashes, "right")
-    counts = np.zeros(len(sizes), dtype=np.int64)
-    for begin, end in zip(first[last > first], last[last > first], strict=True):
-        counts[owners[begin:end]] += 1
-    for number in np.flatnonzero(counts):
-        yield int(number), float(counts[number] / sizes[number])
+    times, span = last - first, int(owners.max()) + 1
+    for some in _portions(times, numbers):
+        repeated = times[some]
+        begins = np.repeat(first[some] - np.cumsum(repeated) + repeated, repeated)
+        pairs = np.repeat(numbers[some], repeated) * span + owners[begins + np.arange(len(begins))]
+        found, counts = np.unique(pairs, return_counts=True)
+        for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
+            yield pair % span, pair // span, count
+
+
+def _portions(times: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[slice]:
+    """Slices of whole sessions: all, where what is found in them is not too much to be held at a time."""
+    if times.sum() <= _RUNS:
+        yield slice(None)
+        return
+    borders = np.flatnonzero(np.diff(numbers)) + 1
+    yield from map(slice, (0, *borders), (*borders, len(numbers)))
 
 
 def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:

@@ -10,11 +10,12 @@ the chat template cannot write (unless `data.unrenderable` drops them), and by s
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from callproof.config import RunConfig, Split
+from callproof.config import ModelConfig, RunConfig, Split, base_file
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
@@ -32,6 +33,7 @@ from .fit import MOST_NAMED, Fit
 from .many_rows import ManyRows, RowCount
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
+_BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
 _PERCENTILES = (50, 90, 99, 100)
 
 
@@ -203,6 +205,8 @@ def make_encoder(config: RunConfig) -> Encoder | str:
     Raises:
         UserError: the base is a folder and does not serve.
     """
+    if reason := _cannot_be_had(config.model):
+        return reason
     try:
         from ..rows.data import load_encoder
 
@@ -213,6 +217,19 @@ def make_encoder(config: RunConfig) -> Encoder | str:
         if config.model.base_model.startswith((".", "/", "models/")):
             raise
         return str(error)
+
+
+def _cannot_be_had(model: ModelConfig) -> str | None:
+    """Why a base cannot be had, where that is plain before transformers, slow to import, looks for its files."""
+    if Path(model.base_model).is_dir() or model.base_model.startswith((".", "/", "models/")):
+        return None
+    try:
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+    except ImportError:
+        return None
+    if not HF_HUB_OFFLINE or any(base_file(model.base_model, name, model.revision) for name in _BASE_FILES):
+        return None
+    return f"{model.base_model}: is not on this machine, and HF_HUB_OFFLINE keeps the hub from being asked"
 
 
 def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:

@@ -3,6 +3,7 @@
 A source of few records is read here: a process costs more than reading them.
 """
 
+import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -14,7 +15,7 @@ from callproof.console.workers import Allowance, in_order
 from callproof.errors import UserError
 
 from ..sources import Beside, Found, Raw
-from .lines import LineReader, Outcome
+from .lines import LineReader, Outcome, Packed
 
 _TOGETHER = 64
 """Records that a process takes at a time, where they are not raw."""
@@ -83,7 +84,17 @@ def _here(reader: LineReader, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _
 
 def _in_a_process(reader: LineReader, part: _Part, _: Allowance) -> _Read:
     with held_back() as said:
-        return _read(reader, part, said)
+        read = _read(reader, part, said)
+    return read._replace(outcomes=list(map(_packed, read.outcomes)))
+
+
+def _packed(outcome: Outcome) -> Outcome:
+    """The outcome with its session packed, which only who wants it opens."""
+    line = outcome.line
+    if line is None or line.session is None:
+        return outcome
+    packed = Packed(pickle.dumps(line.session, pickle.HIGHEST_PROTOCOL))
+    return outcome._replace(line=line._replace(session=packed))
 
 
 def _read(reader: LineReader, part: _Part, said: list[Said]) -> _Read:

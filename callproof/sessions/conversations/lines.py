@@ -39,6 +39,12 @@ Digest = Callable[[str, Session, Tale | None], Kept]
 """(place, session, what it tells where that is known) -> what is wanted of it; picklable, as are its results."""
 
 
+class Packed(NamedTuple):
+    """A pickled session or digest."""
+
+    data: bytes
+
+
 class Line(NamedTuple):
     """A record: its session, None where it holds no gold, and its link to others, None where it is a session alone.
 
@@ -46,7 +52,7 @@ class Line(NamedTuple):
     """
 
     where: str
-    session: Kept | None
+    session: Kept | Packed | None
     link: Hashed | None = None
     name: str | None = None
     without_gold: str | None = None

@@ -7,6 +7,7 @@ record on are kept in a temporary file until the source ends; in memory, only ha
 A line of a log that holds no gold is left out, and counted (`callproof.sessions.logs.exchanges`).
 """
 
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from ..sources import Found, Raw, RawReader, opened, read_raw
 from . import elsewhere
 from .chains import Chains, Fate
 from .how_read import HowRead
-from .lines import Digest, Kept, Line, LineReader, Outcome
+from .lines import Digest, Kept, Line, LineReader, Outcome, Packed
 from .spool import Spool
 
 Refused = Callable[[UserError], None]
@@ -148,7 +149,7 @@ def _merged(
     for line in lines:
         if line.link:
             yield from _chained(chain([line], lines), account)
-        elif line.session and (session := _learnt(line.session, Fate(0), None, account)):
+        elif line.session and (session := _learnt(_opened(line.session), Fate(0), None, account)):
             yield line.where, session
 
 
@@ -170,7 +171,7 @@ def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kep
                 if name:
                     names.setdefault(fate.conversation, name)
                 linked += 1
-            if session and (session := _learnt(session, fate, names.get(fate.conversation), account)):
+            if session and (session := _learnt(_opened(session), fate, names.get(fate.conversation), account)):
                 if is_request is not None and session.session_id in seen:  # proxies log each try of a request
                     session = session.known_as(session.group, f"{session.session_id}#{number}")
                 seen.update([session.session_id] if is_request is not None else [])
@@ -179,6 +180,10 @@ def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kep
 
 def _several(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _opened(session: Kept | Packed) -> Kept:
+    return pickle.loads(session.data) if isinstance(session, Packed) else session
 
 
 Told = TypeVar("Told", bound=Kept)

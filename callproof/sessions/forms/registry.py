@@ -15,7 +15,7 @@ from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 
-from ..reading.dialects import Plain, joined, plain_messages
+from ..reading.dialects import Plain, is_plain, joined, plain_messages
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
 from ..reading.refusal import kind, refuse
@@ -169,6 +169,9 @@ class _Reader:
 
     def _plain(self) -> Any:
         for place, message in self._form.messages(self._record, self._where):
+            if is_plain(message):
+                yield Plain(place, message)
+                continue
             yield from self.guarded(
                 lambda place=place, message=message: list(plain_messages(place, message, self._where)),
                 [Plain(place, {"role": "assistant", "content": "?"})],

@@ -67,9 +67,6 @@ def plain_messages(place: str, message: Any, where: str) -> Iterator[Plain]:
     Raises:
         UserError: a call that is none.
     """
-    if _is_plain(message):
-        yield Plain(place, message)
-        return
     if isinstance(message, str) and message.lstrip().startswith("{"):
         message = _decoded(message, f"{where}: {place}")
     if not isinstance(message, dict):
@@ -93,7 +90,7 @@ _PLAIN_KEYS = {
 }
 
 
-def _is_plain(message: Any) -> bool:
+def is_plain(message: Any) -> bool:
     """Whether a message is written in OpenAI's form already, as most are, and with text as its content."""
     if not isinstance(message, dict):
         return False

@@ -64,7 +64,7 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
     Raises:
         UserError: something looks like a call and is none that can be read.
     """
-    if not any(mark in content for mark in _OPENINGS):
+    if not may_call(content):
         return TextCalls(content, [])
     hidden, quoted = _hide_quoted(content)
     if tools:
@@ -79,6 +79,16 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
         for call in read.calls
     ]
     return TextCalls(_show_quoted(read.text, quoted), calls) if calls else TextCalls(content, [])
+
+
+def may_call(content: str) -> bool:
+    """Whether a text holds anything that opens a call in some notation."""
+    return any(mark in content for mark in _OPENINGS)
+
+
+def may_end(content: str) -> bool:
+    """Whether a text holds anything that begins as a token does which ends a turn."""
+    return any(mark in content for mark in _BEGINNINGS)
 
 
 def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tools: Tools | None = None) -> str:
@@ -100,7 +110,7 @@ def end_of_turn(text: str, calls_may_end: bool) -> str | None:
         text: of a message.
         calls_may_end: tokens that close a call (`<|call|>`), or stand behind one, are its notation.
     """
-    if not any(mark in text for mark in _BEGINNINGS):
+    if not may_end(text):
         return None
     if calls_may_end and any(mark in text for mark in _CLOSED_BY_ENDS):
         text = _strip_ends(text)
