@@ -23,7 +23,7 @@ from typing import Any
 from callproof.calls import ToolCall, Tools
 from callproof.errors import UserError
 
-from .acceptance import Acceptance, GoldCall, read_acceptance
+from .acceptance import NOTHING_ELSE, Acceptance, GoldCall, read_acceptance
 from .reading import results
 from .reading.dialects import MASKS, THINKING
 from .reading.faults import BadRecord, Fault, faults_of
@@ -216,7 +216,9 @@ class Talk:
         more: dict[str, Any] = {
             "thinking": thinking,
             "tool_calls": calls,
-            "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
+            "acceptances": acceptances
+            if any(one is not NOTHING_ELSE and one != NOTHING_ELSE for one in acceptances)
+            else (),
             "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
         }
         self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})

@@ -109,7 +109,7 @@ def _answers(session: Session, catalog: Catalog) -> Iterator[Answer]:
         if message.role == "assistant":
             parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
             calls = tuple(call.name for call in message.tool_calls)
-            known = frozenset(name for name in calls if name in catalog.by_name)
             lint = lint_message(session, index, catalog)
-            told = tuple(lint.problems), tuple(lint.unjudged), lint.refused
+            known = frozenset(name for name in calls if name in catalog.by_name) if calls else frozenset[str]()
+            told = (tuple(lint.problems), tuple(lint.unjudged), lint.refused) if any(lint) else ()
             yield Answer(message.train, " and ".join(parts) or "empty", calls, known, *told)

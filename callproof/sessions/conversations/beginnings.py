@@ -12,11 +12,15 @@ from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from callproof.calls import without_think
+from callproof.calls.formats import FORMATS
 
 Message = Mapping[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _TEXT = encode_basestring
 """How `_ENCODER` writes a text."""
+
+
+_THINKING = [tag for tags in FORMATS["hermes"].thoughts for tag in tags]
 
 
 class Beginning(NamedTuple):
@@ -35,12 +39,15 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
     """
     running = hash_of(name)
     for message in messages:
-        if message.get("role") in ("system", "developer"):
+        role, content = message.get("role"), message.get("content")
+        if role in ("system", "developer"):
             continue
-        content = _text(message.get("content"))
-        visible = (without_think(content) or "") if message.get("role") == "assistant" else content
+        content = content if isinstance(content, str) else _text(content)
+        visible = content
+        if role == "assistant" and any(tag in content for tag in _THINKING):
+            visible = without_think(content) or ""
         running = _after(running, message, visible.strip())
-        if message.get("role") == "assistant":
+        if role == "assistant":
             yield Beginning(running, visible != content or _has_thinking(message))
 
 
@@ -83,7 +90,7 @@ def _text(content: Any) -> str:
 
 
 def _has_thinking(message: Message) -> bool:
-    return any(message.get(key) for key in ("thinking", "reasoning", "reasoning_content"))
+    return bool(message.get("thinking") or message.get("reasoning") or message.get("reasoning_content"))
 
 
 def _calls(message: Message) -> list[Any]:
