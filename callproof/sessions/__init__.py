@@ -17,6 +17,7 @@ from .conversations import (
 from .dates import is_day
 from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
+from .many import Texts
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, is_logged, to_session
@@ -48,6 +49,7 @@ __all__ = [
     "Reader",
     "Session",
     "Tale",
+    "Texts",
     "Told",
     "asked",
     "beginnings",

@@ -27,6 +27,7 @@ from .acceptance import Acceptance, GoldCall
 from .dates import as_text, is_iso, recorded_at
 from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
+from .many import Names, Places
 
 
 class Message(Record):
@@ -181,11 +182,11 @@ def unique(sessions: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     Raises:
         UserError: a session id occurs a second time.
     """
-    seen: dict[str, str] = {}
+    names, places = Names(), Places()
     for where, session in sessions:
-        if first := seen.get(session.session_id):
-            raise UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it")
-        seen[session.session_id] = where
+        if (first := names.add(session.session_id)) is not None:
+            raise UserError(where, f"session_id {session.session_id!r} is already at {places[first]}", "rename it")
+        places.add(where)
         yield where, session
 
 

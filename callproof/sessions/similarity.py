@@ -11,7 +11,6 @@ import re
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,13 +35,17 @@ Shingles = NDArray[np.uint64]
 _ESTIMATE = ALIKE - 0.15
 """Pairs whose estimate is lower are not compared exactly; it is over four standard deviations below ALIKE."""
 
-_HELD = 2**25
+_HELD = 2**22
 """Bytes of shingles that stay in memory; beyond them all are in a temporary file."""
 
-_RUNS = 2**21
+_RUNS = 2**20
 """Runs of words that are held in memory to be found in other sessions; of those, a sixteenth at a time."""
 
-_KNOWN_BITS = 24
+_KNOWN_BITS = 23
+_CHUNK = 2_000
+"""Sessions whose signatures are held at a time."""
+
+_BANDS_AT_ONCE = 5
 
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
@@ -123,32 +126,36 @@ class Outline(NamedTuple):
 
 
 class _Shelf:
-    """Shingles of many sessions, in memory while they are few."""
+    """Outlines of many sessions, in memory while they are few."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
         self._end = 0
 
-    def put(self, hashes: bytes) -> int:
-        """Take those of one session; returns where they are."""
+    def put(self, outline: Outline) -> int:
+        """Take that of one session; returns where it is."""
         place = self._end
         self._file.seek(place)
-        self._file.write(hashes)
-        self._end += len(hashes)
+        for part in (outline.signature, outline.shingles):
+            self._file.write(part)
+            self._end += len(part)
         return place
 
-    def at(self, place: int, count: int) -> Shingles:
+    def signature_at(self, place: int) -> bytes:
         self._file.seek(place)
+        return self._file.read(4 * BANDS * ROWS)
+
+    def shingles_at(self, place: int, count: int) -> Shingles:
+        self._file.seek(place + 4 * BANDS * ROWS)
         return np.frombuffer(self._file.read(count * 8), dtype=np.uint64)
 
 
 class Corpus:
-    """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS): 616 bytes of memory for each."""
+    """Sessions by their outlines: 16 bytes of memory for each, and 40 more while alike ones are looked for."""
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
         self._shelf = _Shelf()
         self._places, self._counts = array("Q"), array("Q")
-        self._rows = bytearray()
         for messages in sessions:
             self.add(messages)
 
@@ -158,18 +165,17 @@ class Corpus:
 
     def take(self, outline: Outline) -> None:
         """Take one more session by its outline."""
-        self._places.append(self._shelf.put(outline.shingles))
+        self._places.append(self._shelf.put(outline))
         self._counts.append(len(outline.shingles) // 8)
-        self.__dict__.pop("_signatures", None)
-        self._rows += outline.signature
 
     def shingles(self, number: int) -> Shingles:
         """Those of a session."""
-        return self._shelf.at(self._places[number], self._counts[number])
+        return self._shelf.shingles_at(self._places[number], self._counts[number])
 
-    @cached_property
-    def _signatures(self) -> NDArray[np.uint32]:
-        return np.frombuffer(self._rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
+    def _signatures(self, numbers: Iterable[int]) -> NDArray[np.uint32]:
+        """Those of some sessions, shape (sessions, BANDS * ROWS)."""
+        rows = b"".join(self._shelf.signature_at(self._places[number]) for number in numbers)
+        return np.frombuffer(rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
 
     def part(self, numbers: list[int]) -> "Corpus":
         """Some of the sessions, in this order."""
@@ -177,7 +183,6 @@ class Corpus:
         part._shelf = self._shelf
         part._places = array("Q", (self._places[number] for number in numbers))
         part._counts = array("Q", (self._counts[number] for number in numbers))
-        part._rows = bytearray(self._signatures[numbers].tobytes())
         return part
 
     def duplicates(self) -> list[Alike]:
@@ -239,13 +244,18 @@ class Corpus:
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
-        for band in range(BANDS):
-            columns = self._signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
-            yield (columns * _BANDS).sum(axis=1, dtype=np.uint64)
+        for first in range(0, BANDS, _BANDS_AT_ONCE):
+            bands = np.empty((_BANDS_AT_ONCE, len(self._places)), dtype=np.uint64)
+            for start in range(0, len(self._places), _CHUNK):
+                rows = self._signatures(range(start, min(start + _CHUNK, len(self._places)))).astype(np.uint64)
+                for band in range(_BANDS_AT_ONCE):
+                    columns = rows[:, (first + band) * ROWS : (first + band + 1) * ROWS]
+                    bands[band, start : start + len(rows)] = (columns * _BANDS).sum(axis=1, dtype=np.uint64)
+            yield from bands
 
     def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
         """Similarities of pairs, from signatures alone."""
-        return (self._signatures[numbers] == other._signatures[others]).mean(axis=1)
+        return (self._signatures(numbers) == other._signatures(others)).mean(axis=1)
 
 
 def _place(hashes: Shingles) -> NDArray[np.int64]:
@@ -298,8 +308,8 @@ def _compare(
     queries: Corpus, base: Corpus, numbers: NDArray[np.intp], others: NDArray[np.intp], best: dict[int, Alike]
 ) -> None:
     """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike."""
-    for start in range(0, len(numbers), 10_000):
-        chunk, chunk_others = numbers[start : start + 10_000], others[start : start + 10_000]
+    for start in range(0, len(numbers), _CHUNK):
+        chunk, chunk_others = numbers[start : start + _CHUNK], others[start : start + _CHUNK]
         estimates = queries.estimate(chunk, base, chunk_others)
         for at in np.flatnonzero(estimates >= _ESTIMATE):
             number, other = int(chunk[at]), int(chunk_others[at])

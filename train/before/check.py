@@ -19,7 +19,7 @@ from callproof.config import ModelConfig, RunConfig, Split, base_file
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
-from callproof.sessions import Alike, Corpus, Outline, Session, Told
+from callproof.sessions import Alike, Corpus, Outline, Session, Texts, Told
 from callproof.turns import NO_TOOLS, Conversation, Domain, digests_of_splits, sessions_of_splits, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
@@ -232,7 +232,7 @@ def _cannot_be_had(model: ModelConfig) -> str | None:
     return f"{model.base_model}: is not on this machine, and HF_HUB_OFFLINE keeps the hub from being asked"
 
 
-def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:
+def _pairs(likenesses: list[Alike], ids: Texts, others: Texts) -> tuple[Pair, ...]:
     return tuple(
         Pair(session_id=ids[pair.number], like=others[pair.other], similarity=round(pair.similarity, 3))
         for pair in likenesses
@@ -272,7 +272,7 @@ class _SplitCount:
         self._many_rows: RowCount | None = None
         self.calls: Counter[str] = Counter()
         self.tools: dict[str, None] = {}
-        self.ids: list[str] = []
+        self.ids = Texts()
         self.told = Told()
         self.examples: list[Example] = []
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from callproof.console import say_once
 from callproof.errors import UserError
 
+from ..many import Names
 from ..reading.faults import Tally, faults_of
 from ..sessions import Session, unique
 from ..sources import Found, Raw, RawReader, opened, read_raw
@@ -41,7 +42,7 @@ class Account:
 
     lines: int = 0
     sessions: int = 0
-    conversations: set[str] = field(default_factory=set)
+    conversations: Names = field(default_factory=Names)
     merged: int = 0
     partly: int = 0
     without_gold: Counter[str] = field(default_factory=Counter)
@@ -155,7 +156,7 @@ def _merged(
 
 def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kept]]:
     """The sessions of lines of which some are beginnings of others."""
-    chains, names, seen, linked = Chains(), dict[int, str](), set[str](), 0
+    chains, names, seen, linked = Chains(), dict[int, str](), Names(), 0
     with Spool() as spool:
         for line in lines:
             if line.link:
@@ -172,9 +173,10 @@ def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kep
                     names.setdefault(fate.conversation, name)
                 linked += 1
             if session and (session := _learnt(_opened(session), fate, names.get(fate.conversation), account)):
-                if is_request is not None and session.session_id in seen:  # proxies log each try of a request
+                if is_request is not None and seen.add(session.session_id) is not None:
+                    # proxies log each try of a request
                     session = session.known_as(session.group, f"{session.session_id}#{number}")
-                seen.update([session.session_id] if is_request is not None else [])
+                    seen.add(session.session_id)
                 yield where, session
 
 

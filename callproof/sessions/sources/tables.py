@@ -12,8 +12,8 @@ from callproof.errors import UserError
 
 from ..reading.loose import as_json
 
-_ROWS = 64
-"""Rows of Parquet that are held at a time."""
+_ROWS, _BUFFER = 64, 2**20
+"""Rows of Parquet that are held at a time, and bytes of each column: else a whole group of rows is."""
 
 _FREE = ("arguments", "args", "kwargs", "parameters", "input", "input_schema", "inputSchema")
 """Fields whose keys differ from row to row."""
@@ -86,7 +86,7 @@ def parquet_rows(file: Any, path: str) -> Iterator[Batch]:
         problem = "is Parquet, which pyarrow reads, and that is not installed"
         raise UserError(path, problem, "pip install pyarrow") from None
     with _as_parquet(path):
-        table = parquet.ParquetFile(file)
+        table = parquet.ParquetFile(file, buffer_size=_BUFFER)
         unfilled = Unfilled(table.schema_arrow, path)
         number = 1
         for batch in table.iter_batches(batch_size=_ROWS):
