@@ -107,6 +107,8 @@ class _Split(NamedTuple):
 
 def _split(text: str, format: Format, tools: Tools) -> _Split:
     position, thinking = 0, []
+    if not any(tag in text for tags in format.thoughts for tag in tags):
+        return _Split(0, thinking)
     while thought := _opened(text, position, format):
         begin, closing = thought
         end = text.find(closing, begin)

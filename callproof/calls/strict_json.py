@@ -31,6 +31,8 @@ MalformedReason = Literal[
 ]
 
 _SPACE = re.compile(r"\s*")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON writes half a surrogate pair, joined or alone."""
 _SLACK = 32
 _AFTER_BRACE = '"} \t\r\n'  # and nothing, at the end of the text
 
@@ -162,7 +164,7 @@ def _depth_is_over(value: Any, depth: int) -> bool:
     while level and depth > 0:
         depth -= 1
         insides = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [inner for inside in insides for inner in inside if isinstance(inner, dict | list)]
+        level = [inner for inside in insides for inner in inside if isinstance(inner, (dict, list))]
     return bool(level)
 
 
@@ -179,7 +181,7 @@ def _mended(value: Any, depth: int) -> Any:
 
 
 def _checked(value: Any, text: str, start: int, end: int) -> Any:
-    if text.count("{", start, end) + text.count("[", start, end) <= MAX_DEPTH and text.find("\\u", start, end) < 0:
+    if text.count("{", start, end) + text.count("[", start, end) <= MAX_DEPTH and not _HALF.search(text, start, end):
         return value
     try:
         return writable_value(value, MAX_DEPTH)

@@ -114,6 +114,15 @@ class Catalog(Record):
             return Validity([], self._unchecked)
         return tool.validity(call.arguments) if tool else Validity([f"unknown tool {call.name!r}"])
 
+    def surely_accepts(self, call: ToolCall) -> bool:
+        """Whether a quick look, in time linear in the call, tells that it is valid; where not, `validity` decides."""
+        tool = self.by_name.get(call.name) if self._unchecked is None else None
+        return (
+            tool is not None
+            and not isinstance(tool.compiled, BadSchema)
+            and tool.compiled.surely_accepts(call.arguments)
+        )
+
     def refusing_keywords(self, call: ToolCall) -> dict[str, str]:
         """See `Tool.refusing_keywords`; none for an unknown tool, and where calls are not checked."""
         tool = self.by_name.get(call.name) if self._unchecked is None else None

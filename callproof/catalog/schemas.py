@@ -75,9 +75,13 @@ class CompiledSchema:
         _Lint(dialect).document(schema, self.resolver)
         self._validator: Validator = validator(schema, format_checker=FORMATS, registry=Registry())
 
+    def surely_accepts(self, value: Any) -> bool:
+        """Whether a quick look tells that a value is valid; where not, `judge` decides."""
+        return surely_valid(value, self.schema)
+
     def judge(self, value: Any) -> Judgement:
         """What the schema says of a value. Never raises."""
-        if surely_valid(value, self.schema):
+        if self.surely_accepts(value):
             return Judgement([])
         try:
             with _deep(), _defects_as(Unjudged):

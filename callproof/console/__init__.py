@@ -5,10 +5,12 @@ Only what `--help` needs is re-exported here, so that help stays fast; import `h
 
 from .command_line import (
     Parser,
+    Said,
     add_config,
     add_overrides,
     count,
     fraction,
+    held_back,
     last_line,
     number,
     port,
@@ -27,6 +29,7 @@ __all__ = [
     "Command",
     "Parser",
     "Phases",
+    "Said",
     "Standalone",
     "Steps",
     "Verb",
@@ -36,6 +39,7 @@ __all__ = [
     "counted",
     "duration",
     "fraction",
+    "held_back",
     "last_line",
     "late",
     "number",

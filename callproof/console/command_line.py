@@ -5,10 +5,10 @@ import difflib
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from callproof.errors import UserError
 
@@ -32,16 +32,48 @@ class Parser(argparse.ArgumentParser):
         raise UserError(self.prog, message, f"see {self.prog} --help")
 
 
+class Said(NamedTuple):
+    """A line for people; `matter`: what it tells, where it is to be said once of several places."""
+
+    text: str
+    matter: str | None = None
+
+
+_HELD: list[list[Said]] = []
+_MATTERS: set[str] = set()
+
+
 def say(text: str) -> None:
     """Print a line for people on stderr; stdout carries results only."""
     if is_said():
         print(text, file=sys.stderr, flush=True)
 
 
-@cache
-def say_once(text: str) -> None:
+def say_once(text: str, matter: str | None = None) -> None:
     """`say` it the first time; data that is read twice need not be told of twice."""
-    say(text)
+    key = matter or text
+    if key in _MATTERS:
+        return
+    _MATTERS.add(key)
+    if _HELD:
+        _HELD[-1].append(Said(text, matter))
+    else:
+        say(text)
+
+
+def forget_said() -> None:
+    """Let `say_once` say all again."""
+    _MATTERS.clear()
+
+
+@contextmanager
+def held_back() -> Iterator[list[Said]]:
+    """Lines of `say_once` in the block go into a list, for the process that this one works for to say."""
+    _HELD.append([])
+    try:
+        yield _HELD[-1]
+    finally:
+        _HELD.pop()
 
 
 def last_line(result: Mapping[str, Any]) -> None:

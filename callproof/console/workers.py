@@ -7,6 +7,7 @@ changes no result.
 
 import contextlib
 import faulthandler
+import gc
 import multiprocessing
 import os
 import signal
@@ -153,6 +154,7 @@ def _serve(connection: Connection, place: Any, function: Function[Any, Any], bud
     """What a process does until its parent closes the connection or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.freeze()  # what it was born with is no garbage
     faulthandler.disable()  # the parent tells of an end by a fault
     threading.Thread(target=_end_with_parent, daemon=True).start()
     connection.send(_READY)

@@ -1,15 +1,28 @@
 """Recorded conversations: the one reader of every accepted form, with `file:line` in each error."""
 
 from .acceptance import Acceptance, GoldCall
-from .conversations import Account, Chains, Link, Told, beginnings, merged_sessions, read_sessions
+from .conversations import (
+    Account,
+    Chains,
+    Digest,
+    Kept,
+    Link,
+    Tale,
+    Told,
+    beginnings,
+    merged_sessions,
+    read_digests,
+    read_sessions,
+)
 from .dates import is_day
 from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
+from .many import Texts
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
 from .sessions import Message, Session, is_logged, to_session
-from .similarity import ALIKE, Alike, Corpus, shingles
-from .sources import Found, Reader, is_dataset, read_records
+from .similarity import ALIKE, Alike, Corpus, Outline, shingles
+from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
 from .user_module import builds_eval, module_sessions
 
 __all__ = [
@@ -22,14 +35,21 @@ __all__ = [
     "Alike",
     "Chains",
     "Corpus",
+    "Digest",
     "Exchange",
     "Found",
     "GoldCall",
+    "Kept",
     "Link",
     "Message",
     "NoGold",
+    "Outline",
+    "Raw",
+    "RawReader",
     "Reader",
     "Session",
+    "Tale",
+    "Texts",
     "Told",
     "asked",
     "beginnings",
@@ -42,7 +62,10 @@ __all__ = [
     "is_logged",
     "merged_sessions",
     "module_sessions",
+    "opened",
+    "read_digests",
     "read_exchange",
+    "read_raw",
     "read_records",
     "read_sessions",
     "shingles",

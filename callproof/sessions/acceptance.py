@@ -46,6 +46,9 @@ class Acceptance(Record):
         return {**({"accept": accept} if accept else {}), **({"optional": True} if self.optional_call else {})}
 
 
+NOTHING_ELSE = Acceptance()
+
+
 class GoldCall(ToolCall, Acceptance):
     """An expected call, and what is as right as its arguments."""
 
@@ -68,6 +71,9 @@ def read_acceptance(place: str, written: dict[str, Any], call: ToolCall) -> Acce
         UserError: `place.accept...: what was expected`.
     """
     function = written.get("function")
+    beside = function if isinstance(function, dict) else {}
+    if not any(key in written or key in beside for key in KEYS):
+        return NOTHING_ELSE
     for key in KEYS:
         if isinstance(function, dict) and function.get(key) is not None:
             _refuse(f"{place}.function.{key}", "is misplaced", f"write {key} beside function")

@@ -27,6 +27,7 @@ from .acceptance import Acceptance, GoldCall
 from .dates import as_text, is_iso, recorded_at
 from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
+from .many import Names, Places
 
 
 class Message(Record):
@@ -118,6 +119,11 @@ class Session(Record):
         """The name of its conversation."""
         return self.conversation or self.session_id
 
+    def known_as(self, conversation: str, session_id: str | None = None) -> "Session":
+        """The session under the name of its conversation, and under another id if one is given."""
+        renamed = {"session_id": session_id} if session_id else {}
+        return self.model_copy(update={"conversation": conversation, **renamed})
+
     def learnt_at(self, answers: Collection[int]) -> "Session":
         """The session with only some of the assistant's messages to learn; those are counted from 0."""
         spoken = [number for number, message in enumerate(self.messages) if message.role == "assistant"]
@@ -170,17 +176,17 @@ def _written(call: GoldCall) -> dict[str, Any]:
     return {**plain, **call.written()}
 
 
-def unique(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
+def unique(sessions: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Pass (place, session) pairs through.
 
     Raises:
         UserError: a session id occurs a second time.
     """
-    seen: dict[str, str] = {}
+    names, places = Names(), Places()
     for where, session in sessions:
-        if first := seen.get(session.session_id):
-            raise UserError(where, f"session_id {session.session_id!r} is already at {first}", "rename it")
-        seen[session.session_id] = where
+        if (first := names.add(session.session_id)) is not None:
+            raise UserError(where, f"session_id {session.session_id!r} is already at {places[first]}", "rename it")
+        places.add(where)
         yield where, session
 
 
@@ -205,16 +211,31 @@ def is_logged(record: dict[str, Any]) -> bool:
     return is_exchange(record) and not is_no_log(record)
 
 
-def read_record(record: dict[str, Any], where: str, name: str, form: Form | None = None) -> tuple[ReadRecord, Session]:
+def read_record(
+    record: dict[str, Any], where: str, name: str, form: Form | None = None, is_checked: bool = False
+) -> tuple[ReadRecord, Session]:
     """What a record that is no line of a log says, and its session.
 
     Args:
         record, where, name: as of `to_session`.
         form: the one that it must have; None: the first that fits.
+        is_checked: no half character is in it, and it is not nested too deep.
 
     Raises:
         UserError: see `callproof.sessions.forms.own_form`.
     """
+    if not is_checked:
+        _check_values(record, where)
+    read = own_form(record, where, name, form)
+    at = as_text(record.get("at")) or recorded_at(record)
+    try:
+        return read, Session.model_validate({**read.fields, "at": at})
+    except ValidationError as error:
+        raise UserError(where, explain(error), "see docs/reference/data.md for the forms") from None
+
+
+def _check_values(record: dict[str, Any], where: str) -> None:
+    """Raise a UserError for half a character, or for values nested too deep."""
     refuse_half_characters(record, where)
     try:
         writable_value(record, 2 * MAX_DEPTH)
@@ -222,9 +243,3 @@ def read_record(record: dict[str, Any], where: str, name: str, form: Form | None
         raise UserError(
             where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/reference/data.md for the forms"
         ) from None
-    read = own_form(record, where, name, form)
-    at = as_text(record.get("at")) or recorded_at(record)
-    try:
-        return read, Session.model_validate({**read.fields, "at": at})
-    except ValidationError as error:
-        raise UserError(where, explain(error), "see docs/reference/data.md for the forms") from None

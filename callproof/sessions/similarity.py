@@ -6,13 +6,11 @@ Datasets", 3.4); whatever shares a band is then compared exactly. ALIKE is the t
 "Deduplicating Training Data Makes Language Models Better") call documents near-duplicates.
 """
 
-import hashlib
 import json
 import re
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,14 +35,29 @@ Shingles = NDArray[np.uint64]
 _ESTIMATE = ALIKE - 0.15
 """Pairs whose estimate is lower are not compared exactly; it is over four standard deviations below ALIKE."""
 
-_HELD = 2**25
+_HELD = 2**22
 """Bytes of shingles that stay in memory; beyond them all are in a temporary file."""
+
+_RUNS = 2**20
+"""Runs of words that are held in memory to be found in other sessions; of those, a sixteenth at a time."""
+
+_KNOWN_BITS = 23
+_CHUNK = 2_000
+"""Sessions whose signatures are held at a time."""
+
+_BANDS_AT_ONCE = 5
 
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
 _OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
 _BANDS = _RNG.integers(1, 2**63, ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_LAST_WEIGHT = 2**12 - 1
+_WEIGHTS = _RNG.integers(1, 2**63, _LAST_WEIGHT + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_GAP = ord(" ")
+_SPACED = bytes(code if re.match(r"\w", chr(code)) else _GAP for code in range(256))
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class Alike(NamedTuple):
@@ -57,22 +70,35 @@ class Alike(NamedTuple):
 
 def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
     """All runs of five words of a session as sorted hashes: contents, calls and tool results, nothing masked."""
-    words: list[str] = []
+    texts: list[str] = []
     for message in messages:
         calls = message.get("tool_calls")
-        text = message.get("content", "") + (json.dumps(calls, ensure_ascii=False) if calls else "")
-        words += re.findall(r"\w+", text.lower())
-    hashes = np.array([_hash(word) for word in words], dtype=np.uint64)
-    runs = max(1, len(words) - SHINGLE + 1)
+        texts.append(message.get("content", "") + (_ENCODER.encode(calls) if calls else ""))
+    hashes = _word_hashes("\n".join(texts).lower())
+    runs = max(1, len(hashes) - SHINGLE + 1)
     mixed = np.zeros(runs, dtype=np.uint64)
-    for place in range(min(SHINGLE, len(words))):
+    for place in range(min(SHINGLE, len(hashes))):
         mixed += hashes[place : place + runs] * _PLACES[place]
-    return np.unique(mixed ^ (mixed >> np.uint64(29)))
+    mixed ^= mixed >> np.uint64(29)
+    mixed.sort()
+    return mixed[np.concatenate(([True], mixed[1:] != mixed[:-1]))]
 
 
-@lru_cache(maxsize=2**17)
-def _hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+def _word_hashes(text: str) -> Shingles:
+    """A hash of each word of a text: of its bytes, each times an odd number of its place."""
+    if text.isascii():
+        spaced = text.encode().translate(_SPACED)
+    else:
+        spaced = " ".join(re.findall(r"\w+", text)).encode("utf-8", "surrogatepass")
+    words = b" ".join(spaced.split())
+    if not words:
+        return np.zeros(0, dtype=np.uint64)
+    symbols = np.frombuffer(words + b" ", dtype=np.uint8)
+    ends = np.flatnonzero(symbols == _GAP) + 1
+    starts = np.concatenate(([0], ends[:-1]))
+    places = np.arange(len(symbols)) - np.repeat(starts, ends - starts)
+    sums = np.add.reduceat(_WEIGHTS[places & _LAST_WEIGHT] * symbols, starts)
+    return (sums ^ (sums >> np.uint64(31))) * _MIX
 
 
 def jaccard(one: Shingles, other: Shingles) -> float:
@@ -87,51 +113,69 @@ def signature(hashes: Shingles) -> NDArray[np.uint32]:
     return ordered.min(axis=1)
 
 
+class Outline(NamedTuple):
+    """A session as a corpus keeps it: its shingles and their signature, as bytes."""
+
+    shingles: bytes
+    signature: bytes
+
+    @classmethod
+    def of(cls, messages: Iterable[Mapping[str, Any]]) -> "Outline":
+        hashes = shingles(messages)
+        return cls(hashes.tobytes(), signature(hashes).tobytes())
+
+
 class _Shelf:
-    """Shingles of many sessions, in memory while they are few."""
+    """Outlines of many sessions, in memory while they are few."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
         self._end = 0
 
-    def put(self, hashes: Shingles) -> int:
-        """Take those of one session; returns where they are."""
+    def put(self, outline: Outline) -> int:
+        """Take that of one session; returns where it is."""
         place = self._end
         self._file.seek(place)
-        self._file.write(hashes.tobytes())
-        self._end += hashes.nbytes
+        for part in (outline.signature, outline.shingles):
+            self._file.write(part)
+            self._end += len(part)
         return place
 
-    def at(self, place: int, count: int) -> Shingles:
+    def signature_at(self, place: int) -> bytes:
         self._file.seek(place)
+        return self._file.read(4 * BANDS * ROWS)
+
+    def shingles_at(self, place: int, count: int) -> Shingles:
+        self._file.seek(place + 4 * BANDS * ROWS)
         return np.frombuffer(self._file.read(count * 8), dtype=np.uint64)
 
 
 class Corpus:
-    """Sessions as shingles, and their signatures, shape (sessions, BANDS * ROWS): 616 bytes of memory for each."""
+    """Sessions by their outlines: 16 bytes of memory for each, and 40 more while alike ones are looked for."""
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
         self._shelf = _Shelf()
         self._places, self._counts = array("Q"), array("Q")
-        self._rows = bytearray()
         for messages in sessions:
             self.add(messages)
 
     def add(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Take one more session."""
-        hashes = shingles(messages)
-        self._places.append(self._shelf.put(hashes))
-        self._counts.append(len(hashes))
-        self.__dict__.pop("_signatures", None)
-        self._rows += signature(hashes).tobytes()
+        self.take(Outline.of(messages))
+
+    def take(self, outline: Outline) -> None:
+        """Take one more session by its outline."""
+        self._places.append(self._shelf.put(outline))
+        self._counts.append(len(outline.shingles) // 8)
 
     def shingles(self, number: int) -> Shingles:
         """Those of a session."""
-        return self._shelf.at(self._places[number], self._counts[number])
+        return self._shelf.shingles_at(self._places[number], self._counts[number])
 
-    @cached_property
-    def _signatures(self) -> NDArray[np.uint32]:
-        return np.frombuffer(self._rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
+    def _signatures(self, numbers: Iterable[int]) -> NDArray[np.uint32]:
+        """Those of some sessions, shape (sessions, BANDS * ROWS)."""
+        rows = b"".join(self._shelf.signature_at(self._places[number]) for number in numbers)
+        return np.frombuffer(rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
 
     def part(self, numbers: list[int]) -> "Corpus":
         """Some of the sessions, in this order."""
@@ -139,7 +183,6 @@ class Corpus:
         part._shelf = self._shelf
         part._places = array("Q", (self._places[number] for number in numbers))
         part._counts = array("Q", (self._counts[number] for number in numbers))
-        part._rows = bytearray(self._signatures[numbers].tobytes())
         return part
 
     def duplicates(self) -> list[Alike]:
@@ -160,42 +203,88 @@ class Corpus:
 
         Sessions of fewer than SUBSTANTIAL runs say too little to tell a copy from common phrases.
         """
-        sizes = np.array(self._counts, dtype=np.int64)
-        owners = np.repeat(np.arange(len(sizes)), np.where(sizes >= SUBSTANTIAL, sizes, 0))
-        known = [self.shingles(number) for number in np.flatnonzero(sizes >= SUBSTANTIAL)]
-        if not known:
-            return []
-        runs = np.concatenate(known)
-        order = np.argsort(runs, kind="stable")
-        runs, owners = runs[order], owners[order]
         best: dict[int, Alike] = {}
-        for number in range(len(other._counts)):
-            for mine, share in _shares(other.shingles(number), runs, owners, sizes):
-                if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
-                    best[mine] = Alike(mine, number, share)
+        for runs, owners in self._blocks():
+            known = np.zeros(2**_KNOWN_BITS, dtype=bool)
+            known[_place(runs)] = True
+            for hashes, numbers in other._all_runs():
+                perhaps = np.flatnonzero(known[_place(hashes)])
+                for mine, number, count in _shared(hashes[perhaps], numbers[perhaps], runs, owners):
+                    share = count / self._counts[mine]
+                    if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
+                        best[mine] = Alike(mine, number, share)
         return [best[number] for number in sorted(best)]
+
+    def _blocks(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        """The runs of words of the sessions that have enough of them, sorted, and whose they are, some at a time."""
+        numbers = [number for number, count in enumerate(self._counts) if count >= SUBSTANTIAL]
+        for runs, owners in self._runs_of(numbers, _RUNS):
+            order = np.argsort(runs, kind="stable")
+            yield runs[order], owners[order]
+
+    def _all_runs(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        """All runs of words and whose they are, some at a time."""
+        return self._runs_of(range(len(self._counts)), _RUNS // 16)
+
+    def _runs_of(self, numbers: Iterable[int], most: int) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
+        held: list[int] = []
+        count = 0
+        for number in numbers:
+            held.append(number)
+            count += self._counts[number]
+            if count >= most:
+                yield self._together(held)
+                held, count = [], 0
+        if held:
+            yield self._together(held)
+
+    def _together(self, numbers: list[int]) -> tuple[Shingles, NDArray[np.int64]]:
+        counts = np.array([self._counts[number] for number in numbers])
+        return np.concatenate(list(map(self.shingles, numbers))), np.repeat(np.array(numbers), counts)
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
-        for band in range(BANDS):
-            columns = self._signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
-            yield (columns * _BANDS).sum(axis=1, dtype=np.uint64)
+        for first in range(0, BANDS, _BANDS_AT_ONCE):
+            bands = np.empty((_BANDS_AT_ONCE, len(self._places)), dtype=np.uint64)
+            for start in range(0, len(self._places), _CHUNK):
+                rows = self._signatures(range(start, min(start + _CHUNK, len(self._places)))).astype(np.uint64)
+                for band in range(_BANDS_AT_ONCE):
+                    columns = rows[:, (first + band) * ROWS : (first + band + 1) * ROWS]
+                    bands[band, start : start + len(rows)] = (columns * _BANDS).sum(axis=1, dtype=np.uint64)
+            yield from bands
 
     def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
         """Similarities of pairs, from signatures alone."""
-        return (self._signatures[numbers] == other._signatures[others]).mean(axis=1)
+        return (self._signatures(numbers) == other._signatures(others)).mean(axis=1)
 
 
-def _shares(
-    hashes: Shingles, runs: Shingles, owners: NDArray[np.int64], sizes: NDArray[np.int64]
-) -> Iterator[tuple[int, float]]:
-    """The sessions that share runs with one, and which share of theirs; `runs` is sorted, `owners` says whose it is."""
+def _place(hashes: Shingles) -> NDArray[np.int64]:
+    """Where a table of what is known says of hashes whether they may be known."""
+    return (hashes >> np.uint64(64 - _KNOWN_BITS)).astype(np.int64)
+
+
+def _shared(
+    hashes: Shingles, numbers: NDArray[np.int64], runs: Shingles, owners: NDArray[np.int64]
+) -> Iterator[tuple[int, int, int]]:
+    """(owner, number, how many runs they share), by number; `runs` is sorted, `owners` says whose each is."""
     first, last = np.searchsorted(runs, hashes, "left"), np.searchsorted(runs, hashes, "right")
-    counts = np.zeros(len(sizes), dtype=np.int64)
-    for begin, end in zip(first[last > first], last[last > first], strict=True):
-        counts[owners[begin:end]] += 1
-    for number in np.flatnonzero(counts):
-        yield int(number), float(counts[number] / sizes[number])
+    times, span = last - first, int(owners.max()) + 1
+    for some in _portions(times, numbers):
+        repeated = times[some]
+        begins = np.repeat(first[some] - np.cumsum(repeated) + repeated, repeated)
+        pairs = np.repeat(numbers[some], repeated) * span + owners[begins + np.arange(len(begins))]
+        found, counts = np.unique(pairs, return_counts=True)
+        for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
+            yield pair % span, pair // span, count
+
+
+def _portions(times: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[slice]:
+    """Slices of whole sessions: all, where what is found in them is not too much to be held at a time."""
+    if times.sum() <= _RUNS:
+        yield slice(None)
+        return
+    borders = np.flatnonzero(np.diff(numbers)) + 1
+    yield from map(slice, (0, *borders), (*borders, len(numbers)))
 
 
 def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:
@@ -219,8 +308,8 @@ def _compare(
     queries: Corpus, base: Corpus, numbers: NDArray[np.intp], others: NDArray[np.intp], best: dict[int, Alike]
 ) -> None:
     """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike."""
-    for start in range(0, len(numbers), 10_000):
-        chunk, chunk_others = numbers[start : start + 10_000], others[start : start + 10_000]
+    for start in range(0, len(numbers), _CHUNK):
+        chunk, chunk_others = numbers[start : start + _CHUNK], others[start : start + _CHUNK]
         estimates = queries.estimate(chunk, base, chunk_others)
         for at in np.flatnonzero(estimates >= _ESTIMATE):
             number, other = int(chunk[at]), int(chunk_others[at])

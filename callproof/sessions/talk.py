@@ -23,13 +23,13 @@ from typing import Any
 from callproof.calls import ToolCall, Tools
 from callproof.errors import UserError
 
-from .acceptance import Acceptance, GoldCall, read_acceptance
+from .acceptance import NOTHING_ELSE, Acceptance, GoldCall, read_acceptance
 from .reading import results
 from .reading.dialects import MASKS, THINKING
 from .reading.faults import BadRecord, Fault, faults_of
 from .reading.recorded_calls import recorded_call
 from .reading.refusal import kind, refuse
-from .reading.text_calls import calls_in_text, end_of_turn
+from .reading.text_calls import calls_in_text, end_of_turn, may_call, may_end
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
@@ -41,6 +41,10 @@ _KEYS = {
     "assistant": ("role", "content", "name", "tool_calls", "alternatives", *THINKING, *MASKS),
     "tool": ("role", "content", "name", "tool_call_id", "is_error", *MASKS),
 }
+
+
+_PLAIN = ({"role", "content"}, {"role", "content", "tool_call_id"})
+"""Keys of the messages that most sessions are made of."""
 
 
 def text_of(value: Any, place: str) -> str:
@@ -95,6 +99,8 @@ class Talk:
         self._calls: list[tuple[str | None, str]] = []
         """(id, tool) of the calls that the last message of the assistant made."""
         self._open: list[int] = []
+        self._asked = False
+        """A user has spoken."""
         self._lost = False
         """A message of the assistant was refused, so that results cannot be told to be without a call."""
 
@@ -104,11 +110,36 @@ class Talk:
 
     def add(self, place: str, message: Any) -> None:
         """Take the next message; `place` is its path in the record."""
+        if self._takes_plainly(message):
+            return
         try:
             self._add(f"{self._where}: {place}" if place else self._where, message)
         except UserError as error:
             self.faults += faults_of(error, self._where)
             self._lost = True
+
+    def _takes_plainly(self, message: Any) -> bool:
+        """Take a message of which nothing is to be found out, as most are; False where it is no such one."""
+        if not isinstance(message, dict) or message.keys() not in _PLAIN:
+            return False
+        role, content = message["role"], message["content"]
+        if not isinstance(content, str) or may_end(content):
+            return False
+        if role == "tool":
+            if not self._is_awaited(message.get("tool_call_id")):
+                return False
+            self._open = []
+        elif role == "user" or (role == "assistant" and self._asked and content.strip() and not may_call(content)):
+            self._calls, self._open, self._lost = [], [], False
+        else:
+            return False
+        self._keep(role, content, {})
+        return True
+
+    def _is_awaited(self, call_id: Any) -> bool:
+        """Whether a result with this id is of the last call, and all others have theirs."""
+        last = len(self._calls) - 1
+        return call_id is not None and self._open == [last] and self._calls[last][0] == call_id and not self._lost
 
     def _add(self, place: str, message: Any) -> None:
         if not isinstance(message, dict):
@@ -121,18 +152,23 @@ class Talk:
         value = message.get("content")
         content = (_result_text if role == "tool" else text_of)(value, f"{place}.content")
         _refuse_ends(place, (content, *(message.get(key) for key in THINKING)), sender)
-        {"system": self._add_system, "user": self._add_user, "assistant": self._add_answer, "tool": self._add_result}[
-            role
-        ](place, message, content)
+        if role == "assistant":
+            self._add_answer(place, message, content)
+        elif role == "tool":
+            self._add_result(place, message, content)
+        elif role == "user":
+            self._add_user(place, message, content)
+        else:
+            self._add_system(place, message, content)
 
     def _check_keys(self, place: str, role: str, message: dict[str, Any]) -> None:
         faults: list[Fault] = []
-        path = place.removeprefix(self._where).removeprefix(": ")
         for key, value in message.items():
             if key in _KEYS[role] or key in _SILENT or value in (None, [], ""):
                 continue
             if key == "tool_calls":
                 refuse(place, f"only the assistant calls tools, got role {role!r}")
+            path = place.removeprefix(self._where).removeprefix(": ")
             valid = f"keys of role {role}: {', '.join(_KEYS[role])}"
             faults.append(Fault(self._where, f"{path}.{key}", "unknown key", valid))
         if faults:
@@ -164,7 +200,7 @@ class Talk:
 
     def _add_answer(self, place: str, message: dict[str, Any], content: str) -> None:
         self._calls, self._open = [], []
-        trained = _is_trained(place, message) and any(entry["role"] == "user" for entry in self.messages)
+        trained = _is_trained(place, message) and self._asked
         acceptances: list[Acceptance] = []
         content, calls = calls_in_text(place, content, self.tools)
         self._calls = [(None, call.name) for call in calls]
@@ -180,7 +216,9 @@ class Talk:
         more: dict[str, Any] = {
             "thinking": thinking,
             "tool_calls": calls,
-            "acceptances": acceptances if any(one != Acceptance() for one in acceptances) else (),
+            "acceptances": acceptances
+            if any(one is not NOTHING_ELSE and one != NOTHING_ELSE for one in acceptances)
+            else (),
             "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
         }
         self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
@@ -231,11 +269,14 @@ class Talk:
     def _keep(self, role: str, content: str, message: dict[str, Any], **more: Any) -> None:
         name = {"name": message["name"]} if message.get("name") is not None else {}
         self.messages.append({"role": role, "content": content, **name, **more})
+        self._asked = self._asked or role == "user"
 
 
 def _is_trained(place: str, message: dict[str, Any]) -> bool:
     """Whether a message's own words let it be trained; raises a UserError where they say something in between."""
     masks = {key: message[key] for key in MASKS if message.get(key) is not None}
+    if not masks:
+        return True
     for key, value in masks.items():
         if value not in (0, 1):
             refuse(f"{place}.{key}", f"expected 0 or 1, false or true, got {value!r}"[:200], "a turn is learned or not")

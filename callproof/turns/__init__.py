@@ -5,8 +5,17 @@ from callproof.sessions import GoldCall
 from .answers_compared import Fit, Greedy, Reference, ReferenceAnswers, ServedAnswers
 from .base_files import ServedTemplate, chat_template, spells_by_neighbours
 from .call_format import HERMES, CallFormat, call_format, prefills_thinking, readable_format
-from .domain import NO_TOOLS, Domain, held_out, sessions_of_splits, split_sessions, supervised
-from .gold import GoldLint, check_gold, lint_call, lint_gold
+from .domain import (
+    NO_TOOLS,
+    Domain,
+    digests_of_splits,
+    held_out,
+    sessions_of_splits,
+    split_sessions,
+    supervised,
+    without_thinking,
+)
+from .gold import GoldLint, check_gold, lint_call, lint_gold, lint_message
 from .prompt import Conversation, conversation, session_time, system_prompt, template_messages, wire_messages
 from .turn_catalog import catalog_of
 from .turns import (
@@ -45,10 +54,12 @@ __all__ = [
     "conversation",
     "decisions",
     "digest",
+    "digests_of_splits",
     "eval_turns",
     "held_out",
     "lint_call",
     "lint_gold",
+    "lint_message",
     "prefills_thinking",
     "read_turns",
     "readable_format",
@@ -62,4 +73,5 @@ __all__ = [
     "template_messages",
     "turns_sentence",
     "wire_messages",
+    "without_thinking",
 ]

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from callproof.calls import without_think
 from callproof.catalog import Catalog, read_catalog
@@ -23,13 +23,16 @@ from callproof.config import RunConfig, Split
 from callproof.errors import UserError, relative_to
 from callproof.records import read_text
 from callproof.sessions import (
+    Digest,
     Message,
-    Reader,
+    RawReader,
     Session,
     asked,
     builds_eval,
     module_sessions,
-    read_records,
+    opened,
+    read_digests,
+    read_raw,
     read_sessions,
 )
 
@@ -92,7 +95,7 @@ def _missing(path: Path | None, what: str, session: Session, where: str) -> User
     return UserError(place, problem, f"write the file{start}, or give the session its {what}")
 
 
-def split_sessions(config: RunConfig, split: Split, read: Reader = read_records) -> Iterator[tuple[str, Session]]:
+def split_sessions(config: RunConfig, split: Split, read: RawReader = read_raw) -> Iterator[tuple[str, Session]]:
     """(place, session) of a split, streamed; the module's docstring says where they come from.
 
     Raises:
@@ -103,18 +106,27 @@ def split_sessions(config: RunConfig, split: Split, read: Reader = read_records)
 
 
 def sessions_of_splits(
-    config: RunConfig, splits: Collection[Split], read: Reader = read_records
+    config: RunConfig, splits: Collection[Split], read: RawReader = read_raw
 ) -> Iterator[tuple[Split, str, Session]]:
     """(split, place, session) of some splits; where they share a source, it is read once, and they come mixed.
 
     Raises:
         UserError: as of `split_sessions`.
     """
-    if config.data.text == "as_is":
-        problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
-        raise UserError(config.data.source(next(iter(splits))), problem, "evaluate with a configuration of sessions")
-    for split, where, session in _sided(config, splits, read):
+    for split, where, session in _sided(config, splits, read, None):
         yield split, where, without_thinking(session) if config.data.thinking == "drop" else session
+
+
+def digests_of_splits(
+    config: RunConfig, splits: Collection[Split], digest: Digest, read: RawReader = read_raw
+) -> Iterator[tuple[Split, str, Any]]:
+    """(split, place, digest) of the sessions of some splits, read in several processes as they are recorded: with
+    their thinking.
+
+    Raises:
+        UserError: as of `split_sessions`.
+    """
+    return _sided(config, splits, read, digest)
 
 
 def without_thinking(session: Session) -> Session:
@@ -141,21 +153,32 @@ def _unthought(message: Message) -> str:
     return message.content if rest is None or rest == message.content else rest.strip()
 
 
-def _asking(read: Reader, question: Path | None) -> Reader:
+def _asking(read: RawReader, question: Path | None) -> RawReader:
     """A reader of records in which the template `question`, if there is one, has written the user's message."""
     if question is None:
         return read
-    return lambda source: (found._replace(value=asked(found.record, found.where, question)) for found in read(source))
+    return lambda source: (
+        found._replace(value=asked(found.record, found.where, question)) for found in opened(read(source))
+    )
 
 
-def _sided(config: RunConfig, splits: Collection[Split], read: Reader) -> Iterator[tuple[Split, str, Session]]:
+def _refuse_texts(config: RunConfig, splits: Collection[Split]) -> None:
+    if config.data.text == "as_is":
+        problem = "the texts of data.text: as_is are trained on as they are, and hold no turns"
+        raise UserError(config.data.source(next(iter(splits))), problem, "evaluate with a configuration of sessions")
+
+
+def _sided(
+    config: RunConfig, splits: Collection[Split], read: RawReader, digest: Digest | None
+) -> Iterator[tuple[Split, str, Any]]:
+    _refuse_texts(config, splits)
     if not config.data.shares:
         for split in splits:
-            for where, session in _recorded_sessions(config, split, read):
+            for where, session in _recorded(config, split, read, digest):
                 yield split, where, session
         return
     counts: Counter[Split] = Counter()
-    for where, session in _recorded_sessions(config, "train", read):
+    for where, session in _recorded(config, "train", read, digest):
         side: Split = "eval" if held_out(session.group, config.data.eval_share) else "train"
         counts[side] += 1
         if side in splits:
@@ -166,12 +189,15 @@ def _sided(config: RunConfig, splits: Collection[Split], read: Reader) -> Iterat
             raise UserError(config.data.source(split), problem, "give more sessions, or data.eval")
 
 
-def _recorded_sessions(config: RunConfig, split: Split, read: Reader) -> Iterator[tuple[str, Session]]:
-    """(place, session) of a source."""
+def _recorded(config: RunConfig, split: Split, read: RawReader, digest: Digest | None) -> Iterator[tuple[str, Any]]:
+    """(place, session or its digest) of a source."""
     data = config.data
     if data.load_module and (split == "train" or (data.eval is None and builds_eval(data.load_module))):
-        return module_sessions(config, data.load_module, split)
+        sessions = module_sessions(config, data.load_module, split)
+        return ((where, digest(where, session, None)) for where, session in sessions) if digest else sessions
     reader = _asking(read, config.prompt.question)
+    if digest:
+        return read_digests(data.sources(split), digest, reader, data.session_key, data.form)
     return read_sessions(data.sources(split), reader, data.session_key, data.form)
 
 

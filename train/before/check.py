@@ -10,27 +10,30 @@ the chat template cannot write (unless `data.unrenderable` drops them), and by s
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from callproof.config import RunConfig, Split
+from callproof.config import ModelConfig, RunConfig, Split, base_file
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
-from callproof.sessions import Alike, Corpus, Session, Told
-from callproof.turns import NO_TOOLS, Conversation, Domain, lint_gold, sessions_of_splits, supervised
+from callproof.sessions import Alike, Corpus, Outline, Session, Texts, Told
+from callproof.turns import NO_TOOLS, Conversation, Domain, digests_of_splits, sessions_of_splits, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
 from ..rows.encode import IGNORED, Encoder, Row
 from ..rows.hashes import SPLITS
-from ..rows.hub_data import read_records
+from ..rows.hub_data import read_raw
 from ..rows.template import Unrenderable
 from ..rows.texts import Text, split_texts, text_row
+from .facts import FactFinder, Facts
 from .fit import MOST_NAMED, Fit
 from .many_rows import ManyRows, RowCount
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
+_BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
 _PERCENTILES = (50, 90, 99, 100)
 
 
@@ -145,8 +148,8 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
     used = None if isinstance(encoder, str) else encoder
     splits: dict[Split, _SplitCount] = {split: _SplitCount(split, config, used, with_catalog) for split in SPLITS}
     corpora = {split: Corpus() for split in SPLITS}
-    for split, messages in _read(config, splits, show):
-        corpora[split].add(messages)
+    for split, outline in _read(config, splits, show, used is not None):
+        corpora[split].take(outline)
     train, held_out = corpora.values()
     ids = {name: split.ids for name, split in splits.items()}
     report = Report(
@@ -161,19 +164,26 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
 
 
 def _read(
-    config: RunConfig, counts: "dict[Split, _SplitCount]", show: int
-) -> Iterator[tuple[Split, list[dict[str, Any]]]]:
-    """The split and the messages of each session or text, once it is counted."""
+    config: RunConfig, counts: "dict[Split, _SplitCount]", show: int, encodes: bool
+) -> Iterator[tuple[Split, Outline]]:
+    """The split and the outline of each session or text, once it is counted."""
     if config.data.text == "as_is":
         for split, count in counts.items():
             for text in counted(split_texts(config, split), f"reading {config.data.source(split)}", "texts"):
-                yield split, count.take_text(text, show)
+                yield split, Outline.of(count.take_text(text, show))
         return
-    sources = ", ".join(dict.fromkeys(map(config.data.source, counts)))
-    sessions = sessions_of_splits(config, tuple(counts), read_records)
-    for split, where, session in counted(sessions, f"reading {sources}", "sessions"):
-        counts[split].take(session, where, show)
-        yield split, [message.said() for message in session.messages]
+    reading = f"reading {', '.join(dict.fromkeys(map(config.data.source, counts)))}"
+    find, splits = FactFinder(config), tuple(counts)
+    if encodes:
+        for split, where, session in counted(sessions_of_splits(config, splits, read_raw), reading, "sessions"):
+            facts = find(where, session)
+            counts[split].take(facts, where)
+            counts[split].encode(session, where, show)
+            yield split, facts.outline
+        return
+    for split, where, facts in counted(digests_of_splits(config, splits, find, read_raw), reading, "sessions"):
+        counts[split].take(facts, where)
+        yield split, facts.outline
 
 
 def rows_of_splits(config: RunConfig) -> dict[str, dict[str, int] | None]:
@@ -195,6 +205,8 @@ def make_encoder(config: RunConfig) -> Encoder | str:
     Raises:
         UserError: the base is a folder and does not serve.
     """
+    if reason := _cannot_be_had(config.model):
+        return reason
     try:
         from ..rows.data import load_encoder
 
@@ -207,7 +219,20 @@ def make_encoder(config: RunConfig) -> Encoder | str:
         return str(error)
 
 
-def _pairs(likenesses: list[Alike], ids: list[str], others: list[str]) -> tuple[Pair, ...]:
+def _cannot_be_had(model: ModelConfig) -> str | None:
+    """Why a base cannot be had, where that is plain before transformers, slow to import, looks for its files."""
+    if Path(model.base_model).is_dir() or model.base_model.startswith((".", "/", "models/")):
+        return None
+    try:
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+    except ImportError:
+        return None
+    if not HF_HUB_OFFLINE or any(base_file(model.base_model, name, model.revision) for name in _BASE_FILES):
+        return None
+    return f"{model.base_model}: is not on this machine, and HF_HUB_OFFLINE keeps the hub from being asked"
+
+
+def _pairs(likenesses: list[Alike], ids: Texts, others: Texts) -> tuple[Pair, ...]:
     return tuple(
         Pair(session_id=ids[pair.number], like=others[pair.other], similarity=round(pair.similarity, 3))
         for pair in likenesses
@@ -247,23 +272,28 @@ class _SplitCount:
         self._many_rows: RowCount | None = None
         self.calls: Counter[str] = Counter()
         self.tools: dict[str, None] = {}
-        self.ids: list[str] = []
+        self.ids = Texts()
         self.told = Told()
         self.examples: list[Example] = []
 
-    def take(self, session: Session, where: str, show: int) -> None:
-        """Count one more session; `show`: how many examples to keep."""
-        catalog = self._domain.catalog(session, where)
-        self.tools.update(dict.fromkeys(tool.name for tool in catalog.tools))
-        self.ids.append(session.session_id)
-        self.told.add(session)
-        lint = lint_gold(session, catalog)
-        self._rejected += [f"{where}: {problem}" for problem in lint.problems]
-        self._fit.take(session, catalog, where, list(lint.refused))
-        for line in lint.unjudged:
-            say(f"{where}: {line}")
-        self._count(session)
-        self._invented_dates += self._config.prompt.date_line and session.system is None and session.at is None
+    def take(self, facts: Facts, where: str) -> None:
+        """Count one more session."""
+        if facts.error:
+            raise facts.error
+        self.tools.update(dict.fromkeys(facts.tools))
+        self.ids.append(facts.session_id)
+        self.told.add(facts.tale, facts.group, facts.conversation)
+        self._fit.take(facts, where)
+        for answer in facts.learnt:
+            self._rejected += [f"{where}: {problem}" for problem in answer.problems]
+            for line in answer.unjudged:
+                say(f"{where}: {line}")
+            self._responses[answer.parts] += 1
+            self.calls.update(answer.calls)
+        self._invented_dates += self._config.prompt.date_line and facts.is_undated
+
+    def encode(self, session: Session, where: str, show: int) -> None:
+        """Make the rows of a session that is counted; `show`: how many examples to keep."""
         if self._encoder:
             try:
                 self._encode(self._encoder, session, where, show)
@@ -288,13 +318,6 @@ class _SplitCount:
         self._supervised += sum(row.supervised for row in rows)
         room = show - len(self.examples)
         self.examples += [Example(name, where, row) for row in rows][: max(room, 0)]
-
-    def _count(self, session: Session) -> None:
-        for message in session.messages:
-            if message.role == "assistant" and message.train:
-                parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
-                self._responses[" and ".join(parts) or "empty"] += 1
-                self.calls.update(call.name for call in message.tool_calls)
 
     def _encode(self, encoder: Encoder, session: Session, where: str, show: int) -> None:
         session = supervised(session, self._config.data.supervise)

@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from callproof.catalog import Catalog
-from callproof.sessions import Session
+from .facts import Facts
 
 MOST_NAMED = 3
 """How many places or names a line tells."""
@@ -19,19 +18,20 @@ class Fit:
         self._strange: list[str] = []
         self._strange_names: dict[str, None] = {}
 
-    def take(self, session: Session, catalog: Catalog, where: str, refused: list[str]) -> None:
-        """Take one more session; `refused`: the tools of its learnt calls that their schemas refuse, one each."""
-        calls = [call.name for message in session.messages if message.train for call in message.tool_calls]
+    def take(self, facts: Facts, where: str) -> None:
+        """Take one more session."""
+        calls = [name for answer in facts.learnt for name in answer.calls]
         if not calls:
             return
+        known = frozenset(name for answer in facts.learnt for name in answer.known)
         self._calling += 1
-        if not any(name in catalog.by_name for name in calls):
+        if not known:
             self._strange.append(where)
             self._strange_names.update(dict.fromkeys(calls))
             return
         self._calls.update(calls)
-        for name in refused:
-            if name in catalog.by_name:
+        for name in (name for answer in facts.learnt for name in answer.refused):
+            if name in known:
                 self._refused.setdefault(name, []).append(where)
 
     def sentences(self) -> tuple[str, ...]:

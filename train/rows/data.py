@@ -16,7 +16,7 @@ from callproof.sessions import Session
 from callproof.turns import Conversation, Domain, check_gold, split_sessions, supervised
 
 from .encode import Encoder, Row
-from .hub_data import gated, is_gated, read_records
+from .hub_data import gated, is_gated, read_raw
 from .template import Unrenderable
 from .texts import split_texts, text_row
 
@@ -62,7 +62,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     rows: list[Row] = []
     dropped: list[str] = []
     count = lost = 0
-    sessions = split_sessions(config, split, read_records)
+    sessions = split_sessions(config, split, read_raw)
     for where, session in counted(sessions, f"encoding {config.data.source(split)}", "sessions"):
         check_gold(session, domain.catalog(session, where), where)
         count += 1

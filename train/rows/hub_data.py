@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from callproof.errors import UserError
-from callproof.sessions import Found, is_dataset, sources
+from callproof.sessions import Found, Raw, is_dataset, opened, sources
 
 
 def read_records(source: str) -> Iterator[Found]:
@@ -18,8 +18,13 @@ def read_records(source: str) -> Iterator[Found]:
     Raises:
         UserError: as `callproof.sessions.sources.read_records`; no such dataset or split.
     """
+    return opened(read_raw(source))
+
+
+def read_raw(source: str) -> Iterator[Found | Raw]:
+    """As `read_records`, but what can be read elsewhere is raw, see `callproof.sessions.sources.read_raw`."""
     if not is_dataset(source):
-        yield from sources.read_records(source)
+        yield from sources.read_raw(source)
         return
     dataset = _open(source)
     unfilled = sources.Unfilled(dataset.features.arrow_schema, source)

@@ -8,12 +8,19 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from callproof.calls import without_think
+from callproof.calls.formats import FORMATS
 
 Message = Mapping[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+_TEXT = encode_basestring
+"""How `_ENCODER` writes a text."""
+
+
+_THINKING = [tag for tags in FORMATS["hermes"].thoughts for tag in tags]
 
 
 class Beginning(NamedTuple):
@@ -32,13 +39,25 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
     """
     running = hash_of(name)
     for message in messages:
-        if message.get("role") in ("system", "developer"):
+        role, content = message.get("role"), message.get("content")
+        if role in ("system", "developer"):
             continue
-        content = _text(message.get("content"))
-        visible = (without_think(content) or "") if message.get("role") == "assistant" else content
-        running = hash_of([running, _role(message), visible.strip(), _calls(message)])
-        if message.get("role") == "assistant":
+        content = content if isinstance(content, str) else _text(content)
+        visible = content
+        if role == "assistant" and any(tag in content for tag in _THINKING):
+            visible = without_think(content) or ""
+        running = _after(running, message, visible.strip())
+        if role == "assistant":
             yield Beginning(running, visible != content or _has_thinking(message))
+
+
+def _after(running: int, message: Message, said: str) -> int:
+    """The `hash_of` a running hash, a role, what was said and the calls, as a list; most messages make no calls."""
+    role, calls = _role(message), _calls(message)
+    if not isinstance(role, str) or not isinstance(said, str):
+        return hash_of([running, role, said, calls])
+    called = _ENCODER.encode(calls) if calls else "[]"
+    return _hash(f"[{running}, {_TEXT(role)}, {_TEXT(said)}, {called}]")
 
 
 def opening(messages: Iterable[Message]) -> int:
@@ -53,7 +72,10 @@ def opening(messages: Iterable[Message]) -> int:
 
 def hash_of(value: object) -> int:
     """64 bits of a JSON value, key order ignored."""
-    text = _ENCODER.encode(value)
+    return _hash(_ENCODER.encode(value))
+
+
+def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
@@ -68,7 +90,7 @@ def _text(content: Any) -> str:
 
 
 def _has_thinking(message: Message) -> bool:
-    return any(message.get(key) for key in ("thinking", "reasoning", "reasoning_content"))
+    return bool(message.get("thinking") or message.get("reasoning") or message.get("reasoning_content"))
 
 
 def _calls(message: Message) -> list[Any]:

@@ -1,12 +1,29 @@
 """Conversations that stand on both sides of a split, by what is said in them, however they are named and split up."""
 
 from array import array
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sessions import Session
-from .beginnings import beginnings, hash_of
+from .beginnings import Beginning, Message, beginnings, hash_of
+
+
+class Tale(NamedTuple):
+    """What a session tells, as hashes of 64 bits of the beginnings of its answers."""
+
+    hashes: bytes
+
+    @classmethod
+    def of(cls, messages: Iterable[Message]) -> "Tale":
+        """What messages tell, those of `callproof.sessions.conversations.beginnings`."""
+        return cls.of_beginnings(beginnings(messages))
+
+    @classmethod
+    def of_beginnings(cls, told: Iterable[Beginning]) -> "Tale":
+        """What a conversation without a name tells."""
+        return cls(array("Q", (beginning.hash for beginning in told)).tobytes())
 
 
 class Told:
@@ -17,15 +34,17 @@ class Told:
         self._ends, self._end_lines = array("Q"), array("Q")
         self._count = 0
 
-    def add(self, session: Session) -> None:
-        told = [beginning.hash for beginning in beginnings(message.said() for message in session.messages)]
+    def add(self, tale: Tale, group: str, conversation: str | None) -> None:
+        """Take one more session: what it tells, and the name of its conversation, its own id where it has none."""
+        told = array("Q")
+        told.frombytes(tale.hashes)
         self._hashes.extend(told)
         self._lines.extend([self._count] * len(told))
-        for end in (*told[-1:], hash_of(["conversation", session.group])):
+        for end in (*told[-1:], hash_of(["conversation", group])):
             self._ends.append(end)
             self._end_lines.append(self._count)
-        if session.conversation:
-            self._hashes.append(hash_of(["conversation", session.conversation]))
+        if conversation:
+            self._hashes.append(hash_of(["conversation", conversation]))
             self._lines.append(self._count)
         self._count += 1
 

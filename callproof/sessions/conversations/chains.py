@@ -39,6 +39,22 @@ class Link(NamedTuple):
     is_gold: bool = True
 
 
+class Hashed(NamedTuple):
+    """A link as `Chains` keeps it: the beginnings of its messages, and the keys that it shares with others."""
+
+    beginnings: tuple[Beginning, ...]
+    keys: tuple[int, ...]
+    is_request: bool
+    is_named: bool
+    tools: int
+    is_gold: bool
+
+    @classmethod
+    def of(cls, link: Link) -> "Hashed":
+        told = tuple(beginnings(link.messages, link.name))
+        return cls(told, tuple(_keys(link)), link.is_request, link.name is not None, link.tools, link.is_gold)
+
+
 class Fate(NamedTuple):
     """What becomes of a line: the number of its conversation's first line, and the answers that are learnt from it.
 
@@ -59,16 +75,17 @@ class Chains:
         self._requests, self._gold = array("b"), array("b")
         self._keys, self._key_lines = array("Q"), array("L")
 
-    def add(self, link: Link) -> None:
+    def add(self, link: Link | Hashed) -> None:
         number = len(self._tools)
-        for beginning in beginnings(link.messages, link.name):
+        link = Hashed.of(link) if isinstance(link, Link) else link
+        for beginning in link.beginnings:
             self._hashes.append(beginning.hash)
             self._thinks.append(beginning.thinks)
         self._starts.append(len(self._hashes))
         self._tools.append(link.tools)
         self._gold.append(link.is_gold)
-        self._requests.append(link.is_request and link.name is None)
-        for key in _keys(link):
+        self._requests.append(link.is_request and not link.is_named)
+        for key in link.keys:
             self._keys.append(key)
             self._key_lines.append(number)
 

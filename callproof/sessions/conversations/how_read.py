@@ -2,10 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..forms import OWN, ReadRecord
 
 LOGGED = "logged requests"
+
+
+class ReadAs(NamedTuple):
+    """How a record was read: the title of its form, the keys kept as metadata, those of its tools that are not read."""
+
+    form: str
+    kept: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    is_unanswered: bool = False
+
+    @classmethod
+    def of(cls, record: ReadRecord) -> "ReadAs":
+        unanswered = all(message["role"] != "assistant" for message in record.fields["messages"])
+        return cls(record.form, record.kept, record.unread, unanswered)
 
 
 class HowRead:
@@ -17,12 +32,12 @@ class HowRead:
         self._unread: Counter[str] = Counter()
         self._unanswered = 0
 
-    def add(self, record: ReadRecord) -> None:
+    def add(self, record: "ReadAs") -> None:
         """Count one more record."""
         self.forms[record.form] += 1
         self._kept.update(record.kept)
         self._unread.update(record.unread)
-        self._unanswered += all(message["role"] != "assistant" for message in record.fields["messages"])
+        self._unanswered += record.is_unanswered
 
     def sentences(self, source: str) -> Iterator[str]:
         """What is to be said of the source."""

@@ -30,15 +30,15 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, line: Any, session: Session | None) -> None:
-        """Take one more; `line` holds plain values."""
+    def add(self, line: Any, session: Any) -> None:
+        """Take one more; `line` holds plain values, and `session` may be a digest."""
         catalog = None
-        if session is not None and session.tools is not None:
+        if isinstance(session, Session) and session.tools is not None:
             catalog = self._kept(session.tools)
             session = session.model_copy(update={"tools": None})
         pickle.dump((line, catalog, session), self._file, pickle.HIGHEST_PROTOCOL)
 
-    def __iter__(self) -> Iterator[tuple[Any, Session | None]]:
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
         end = self._file.tell()
         self._file.seek(0)
         while self._file.tell() < end:

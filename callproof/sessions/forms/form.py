@@ -7,6 +7,7 @@ from callproof.calls import RefusedJSON
 
 from ..reading.loose import loose_value
 from ..reading.refusal import refuse
+from ..reading.repeated import checked_value
 
 Record = dict[str, Any]
 Placed = tuple[str, Any]
@@ -76,7 +77,8 @@ def _of_json_text(record: Record) -> Record:
         value = record.get(key)
         if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
             try:
-                inner = loose_value(value)
+                known = checked_value(value)
+                inner = known.value if known else loose_value(value)
             except RefusedJSON:
                 continue
             if is_talk(inner) or key in _LISTS or (isinstance(inner, dict) and inner.keys() & {"messages", "role"}):

@@ -15,10 +15,11 @@ from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 
-from ..reading.dialects import Plain, joined, plain_messages
+from ..reading.dialects import Plain, is_plain, joined, plain_messages
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
 from ..reading.refusal import kind, refuse
+from ..reading.repeated import TOOLS
 from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools
 from ..talk import Talk
@@ -26,7 +27,6 @@ from . import instructions, logs, openai, rendered, sharegpt, single_turn
 from .form import Form, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
-TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config")
 _DESIRED = ("label", "kto_tag")
 """Under which names unpaired preferences (TRL, ms-swift, LLaMA-Factory) say whether an answer is desired."""
 
@@ -86,9 +86,10 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         UserError: no known form, or something in it is not as it should be (`where: path.in.the.record`), all of it.
     """
     record = decoded(record)
-    if form is None and not any(known.fits(record) for known in FORMS):
+    fitting = None if form else _fitting(record)
+    if not form and not fitting:
         record = _unwrapped(record)
-    form = _form(record, where, form)
+    form = fitting or _form(record, where, form)
     talk = Talk(where)
     reader = _Reader(record, where, form, talk)
     reader.read()
@@ -168,6 +169,9 @@ class _Reader:
 
     def _plain(self) -> Any:
         for place, message in self._form.messages(self._record, self._where):
+            if is_plain(message):
+                yield Plain(place, message)
+                continue
             yield from self.guarded(
                 lambda place=place, message=message: list(plain_messages(place, message, self._where)),
                 [Plain(place, {"role": "assistant", "content": "?"})],
@@ -191,8 +195,8 @@ class _Reader:
         brought = brought_tools(tools, self._where)
         self.tools, self.unread = brought.catalog, brought.unread
         self._talk.tools = brought.catalog.parameters
-        for complaint in brought.new_complaints():
-            say_once(f"{self._where}: tools: {complaint}")
+        for complaint in brought.complaints:
+            say_once(f"{self._where}: tools: {complaint}", f"tools: {complaint}")
 
 
 def _without_declared(system: Any) -> Any:
@@ -206,13 +210,17 @@ def _without_declared(system: Any) -> Any:
     return system
 
 
+def _fitting(record: Record) -> Form | None:
+    return next((form for form in FORMS if form.fits(record)), None)
+
+
 def _form(record: Record, where: str, forced: Form | None) -> Form:
     """The form that a record has; raises a UserError if it has none, or not the one that it must have."""
     if forced:
         if not any(form.fits(record) for form in FORMS if form.messages is forced.messages):
             refuse(where, f"no record of the form {forced.name}, its keys are {_keys(record)}"[:300], "mend data.form")
         return forced
-    form = next((form for form in FORMS if form.fits(record)), None)
+    form = _fitting(record)
     if form is None:
         known = "; ".join(dict.fromkeys(", ".join(form.keys) for form in FORMS))
         refuse(

@@ -82,6 +82,28 @@ def plain_messages(place: str, message: Any, where: str) -> Iterator[Plain]:
     yield from _of_role(place, typed_parts(_renamed(message)), where)
 
 
+_PLAIN_KEYS = {
+    "system": frozenset(("role", "content")),
+    "user": frozenset(("role", "content")),
+    "assistant": frozenset(("role", "content", "tool_calls")),
+    "tool": frozenset(("role", "content", "tool_call_id", "name")),
+}
+
+
+def is_plain(message: Any) -> bool:
+    """Whether a message is written in OpenAI's form already, as most are, and with text as its content."""
+    if not isinstance(message, dict):
+        return False
+    role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
+    if not isinstance(content, str) or not isinstance(role, str) or not message.keys() <= _PLAIN_KEYS.get(role, set()):
+        return False
+    if not calls:
+        return role != "assistant" or bool(content)
+    return isinstance(calls, list) and all(
+        isinstance(call, dict) and isinstance(call.get("function"), dict) for call in calls
+    )
+
+
 def joined(messages: Iterable[Plain], where: str) -> Iterator[tuple[str, Any]]:
     """Messages with those that go on with a turn of the assistant put into it."""
     last: Plain | None = None
@@ -103,11 +125,13 @@ def _whole(message: Any) -> Any:
 
 
 def _goes_on(last: Plain, plain: Plain) -> bool:
-    both = (last.message, plain.message)
-    if not all(isinstance(message, dict) and message.get("role") == "assistant" for message in both):
+    first, second = last.message, plain.message
+    if not isinstance(first, dict) or not isinstance(second, dict):
         return False
-    calls = all(message.get("tool_calls") for message in both)
-    return plain.joins or calls or "_thought" in last.message
+    if first.get("role") != "assistant" or second.get("role") != "assistant":
+        return False
+    calls = first.get("tool_calls") and second.get("tool_calls")
+    return bool(plain.joins or calls or "_thought" in first)
 
 
 def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class BadRecord(UserError):
         self.faults = tuple(faults)
         super().__init__(*_line(Tally(faults)))
 
+    def __reduce__(self) -> tuple[type["BadRecord"], tuple[tuple[Fault, ...]]]:
+        return BadRecord, (self.faults,)
+
 
 def faults_of(error: UserError, where: str) -> tuple[Fault, ...]:
     """The mistakes that an error tells of a record; `where` is its place."""

@@ -29,6 +29,7 @@ CALL_KEYS = (
     *ARGUMENTS,
 )
 _FUNCTION_KEYS = ("name", "accept", "optional", *ARGUMENTS)
+_PLAIN, _PLAIN_FUNCTION = {"id", "type", "function"}, {"name", "arguments"}
 _CALL_TYPES = ("function", "tool_call", "tool_use", "function_call", None)
 
 
@@ -40,6 +41,8 @@ def recorded_call(place: str, value: Any) -> ToolCall:
     """
     if not isinstance(value, dict):
         refuse(place, f"expected a call object, got {kind(value)}")
+    if (function := _plain_function(value)) is not None:
+        return _validated(place, function["name"], function["arguments"])
     unknown = [key for key in value if key not in CALL_KEYS and value[key] is not None]
     inner = value.get("function")
     function = inner if isinstance(inner, dict) else value
@@ -57,10 +60,24 @@ def recorded_call(place: str, value: Any) -> ToolCall:
     if len(held) > 1 and any(written[key] != written[held[0]] for key in held):
         refuse(place, f"its arguments differ in {' and '.join(held)}", "keep one of them")
     name = inner if isinstance(inner, str) and "name" not in value else function.get("name")
+    return _validated(place, name, written[held[0]] if held else {})
+
+
+def _validated(place: str, name: Any, arguments: Any) -> ToolCall:
     try:
-        return ToolCall.model_validate({"name": name, "arguments": written[held[0]] if held else {}})
+        return ToolCall.model_validate({"name": name, "arguments": arguments})
     except ValidationError as error:
         refuse(place, explain(error))
+
+
+def _plain_function(call: dict[str, Any]) -> dict[str, Any] | None:
+    """The function of a call in OpenAI's own form with JSON text as its arguments; None of any other."""
+    function = call.get("function")
+    if call.keys() != _PLAIN or call["type"] != "function" or not isinstance(function, dict):
+        return None
+    arguments = function.get("arguments")
+    plain = function.keys() == _PLAIN_FUNCTION and isinstance(arguments, str)
+    return function if plain and arguments.startswith("{") and not arguments.startswith("{'") else None
 
 
 def opened_call(value: Any) -> Any:

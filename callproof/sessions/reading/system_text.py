@@ -5,6 +5,7 @@ another, that plainly describe tools, as ToolACE and Glaive write them.
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from callproof.calls import RefusedJSON, split_tools
@@ -21,8 +22,9 @@ _TAGS = re.compile(
 _BEGINS = re.compile(r"\[\s*\{|\{\s*[\"'](?:name|type|function)[\"']\s*:")
 
 
+@lru_cache(maxsize=64)
 def system_and_tools(system: str) -> tuple[str, list[Any] | None]:
-    """A system prompt without its tools, and the tools; None if it has none.
+    """A system prompt without its tools, and the tools, which nobody changes; None if it has none.
 
     Raises:
         RefusedJSON: a block for tools begins as JSON, but is malformed.

@@ -23,6 +23,8 @@ _MEND = 'write it as tool_calls, [{"name": ..., "arguments": {...}}]'
 _OPENINGS = ("<", "[", "{", "(", "Action Input:", "functools", "to=functions.")
 _QUOTED = re.compile(r"(?<=([`'\"*]))(?:</?[\w|:｜▁\-]{2,40}/?>|\[/?[A-Z_]{3,20}\])(?=\1)")
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends} | {"<|endoftext|>", "<|end_of_text|>"}, key=len)
+_BEGINNINGS = sorted({end[0] if end[0] == "<" else end for end in _ENDS})
+"""What every text holds that holds one of them."""
 _CLOSED_BY_ENDS = ("<functioncall>", *sorted({mark for form in FORMATS.values() for mark in form.telling}))
 _OWN = frozenset(end for form in FORMATS.values() for end in form.ends if end in form.special_tags)
 _HIDDEN, _SHOWN = "\ue000", "\ue001"
@@ -62,7 +64,7 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
     Raises:
         UserError: something looks like a call and is none that can be read.
     """
-    if not any(mark in content for mark in _OPENINGS):
+    if not may_call(content):
         return TextCalls(content, [])
     hidden, quoted = _hide_quoted(content)
     if tools:
@@ -77,6 +79,16 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
         for call in read.calls
     ]
     return TextCalls(_show_quoted(read.text, quoted), calls) if calls else TextCalls(content, [])
+
+
+def may_call(content: str) -> bool:
+    """Whether a text holds anything that opens a call in some notation."""
+    return any(mark in content for mark in _OPENINGS)
+
+
+def may_end(content: str) -> bool:
+    """Whether a text holds anything that begins as a token does which ends a turn."""
+    return any(mark in content for mark in _BEGINNINGS)
 
 
 def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tools: Tools | None = None) -> str:
@@ -98,6 +110,8 @@ def end_of_turn(text: str, calls_may_end: bool) -> str | None:
         text: of a message.
         calls_may_end: tokens that close a call (`<|call|>`), or stand behind one, are its notation.
     """
+    if not may_end(text):
+        return None
     if calls_may_end and any(mark in text for mark in _CLOSED_BY_ENDS):
         text = _strip_ends(text)
     for end in _ENDS:

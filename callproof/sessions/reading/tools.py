@@ -16,6 +16,7 @@ from callproof.catalog import BadCatalog, Catalog, usable_catalog
 from .loose import loose_value, loose_values
 from .pseudo_types import is_bare, object_schema, translated
 from .refusal import kind, refuse
+from .repeated import Written
 
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema", "arguments", "args")
 _KNOWN = frozenset(("type", "name", "description", *_SCHEMA_KEYS))
@@ -29,11 +30,6 @@ class Brought(NamedTuple):
     complaints: list[str]
     unread: tuple[str, ...]
 
-    def new_complaints(self) -> Iterator[str]:
-        """The complaints, but of tools that several records bring only once."""
-        while self.complaints:
-            yield self.complaints.pop()
-
 
 def brought_tools(value: Any, where: str) -> Brought:
     """The catalog of a record's tools.
@@ -46,7 +42,8 @@ def brought_tools(value: Any, where: str) -> Brought:
         UserError: no tools, a tool without a name, or a name twice.
     """
     try:
-        return _of_text(value) if isinstance(value, str) else _of_value(value)
+        text = value.text if isinstance(value, Written) else value
+        return _of_text(text) if isinstance(text, str) else _of_value(text)
     except RefusedJSON as error:
         refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
     except BadCatalog as error:

@@ -12,7 +12,8 @@
 import bz2
 import gzip
 import lzma
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from glob import glob, has_magic
 from pathlib import Path
@@ -21,10 +22,11 @@ from typing import Any, NamedTuple
 from callproof.console import say_once
 from callproof.errors import UserError, cause_of, relative_to
 
+from ..reading.repeated import Checked
 from .datasets import exported, is_dataset
-from .json_text import json_values
+from .json_text import Lines, json_values, say_beside
 from .remote import is_remote, open_remote, remote_files
-from .tables import csv_rows, parquet_rows
+from .tables import Batch, csv_rows, parquet_rows
 
 _JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
 _TABLES = {".csv": ",", ".tsv": "\t"}
@@ -37,12 +39,14 @@ _NAMED = 5
 class Found(NamedTuple):
     """A record, its place (`path:line`), and the id that its session gets if it has none of its own.
 
-    Of a line that holds none, `value` is the error to raise.
+    Of a line that holds none, `value` is the error to raise. `is_checked`: no half character is in it, and it is not
+    nested too deep.
     """
 
     where: str
     name: str
     value: dict[str, Any] | UserError
+    is_checked: bool = False
 
     @property
     def record(self) -> dict[str, Any]:
@@ -60,6 +64,41 @@ def dataset_record(source: str, number: int, value: dict[str, Any] | UserError) 
     return Found(f"{source}[{number}]", f"{source.rstrip('/').rsplit('/', 1)[-1]}:{number}", value)
 
 
+class Raw(NamedTuple):
+    """Some of the records of a file, in order, as they stand in it; `name` is the file's inside its source."""
+
+    path: str
+    name: str
+    content: Lines | Batch
+
+    def read(self) -> tuple[list[Found], Counter[str]]:
+        """The records, and how often which keys stand beside them."""
+        values, beside = self.content.values(self.path)
+        places = _Places(self.path, self.name)
+        return [places.found(line, value) for line, value in values], beside
+
+
+RawReader = Callable[[str], Iterator[Found | Raw]]
+
+
+class Beside:
+    """Takes the keys that stand beside records, file by file, and says them."""
+
+    def __init__(self) -> None:
+        self._path, self._keys = "", Counter[str]()
+
+    def add(self, path: str, keys: Counter[str]) -> None:
+        if path != self._path:
+            self.say()
+            self._path, self._keys = path, Counter()
+        self._keys.update(keys)
+
+    def say(self) -> None:
+        """Say those of the last file."""
+        say_beside(self._path, self._keys)
+        self._keys = Counter()
+
+
 def read_records(source: str) -> Iterator[Found]:
     """The records of a file, a folder, a glob or a URL.
 
@@ -67,22 +106,60 @@ def read_records(source: str) -> Iterator[Found]:
         UserError: nothing there, an empty file, text that is not UTF-8, a record over `MAX_RECORD` (`path:line`), or a
             package that is not installed.
     """
+    return opened(read_raw(source))
+
+
+def opened(items: Iterable[Found | Raw]) -> Iterator[Found]:
+    """Records, those read that are raw."""
+    keys = Beside()
+    for item in items:
+        if isinstance(item, Found):
+            yield item
+            continue
+        found, beside = item.read()
+        keys.add(item.path, beside)
+        yield from found
+    keys.say()
+
+
+def read_raw(source: str) -> Iterator[Found | Raw]:
+    """As `read_records`, but records that can be read each for itself are raw, so that another process may do it."""
     if is_dataset(source):
-        for number, (_, row) in enumerate(_read(str(exported(source)))):
-            yield dataset_record(source, number, row)
+        for number, found in enumerate(opened(_of_file(str(exported(source)), ""))):
+            yield dataset_record(source, number, found.value)
         return
     for path, name in find_files(source):
-        last = again = 0
-        for line, value in _read(path):
-            again = again + 1 if line == last else 0
-            place = f"{line}.{again}" if again else f"{line}"
-            last = line
-            if not isinstance(value, dict | UserError):
-                problem = f"expected a JSON object, got {type(value).__name__}"
-                value = UserError(f"{path}:{line}", problem, "write one object a record")
-            yield Found(f"{path}:{line}", f"{name}:{place}", value)
-        if not last:
+        empty = True
+        for item in _of_file(path, name):
+            empty = empty and isinstance(item, Raw) and item.content.is_blank
+            yield item
+        if empty:
             raise UserError(path, "is empty, holds no sessions", "give one JSON object a line")
+
+
+def _of_file(path: str, name: str) -> Iterator[Found | Raw]:
+    places = _Places(path, name)
+    for item in _read(path):
+        yield Raw(path, name, item) if isinstance(item, Lines | Batch) else places.found(*item)
+
+
+class _Places:
+    """Gives the records of a file, in order, their places."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path, self._name = path, name
+        self._last = self._again = 0
+
+    def found(self, line: int, value: Any) -> Found:
+        checked = isinstance(value, Checked)
+        value = value.value if checked else value
+        self._again = self._again + 1 if line == self._last else 0
+        self._last = line
+        place = f"{line}.{self._again}" if self._again else f"{line}"
+        if not isinstance(value, dict | UserError):
+            problem = f"expected a JSON object, got {type(value).__name__}"
+            value = UserError(f"{self._path}:{line}", problem, "write one object a record")
+        return Found(f"{self._path}:{line}", f"{self._name}:{place}", value, checked)
 
 
 def find_files(source: str) -> list[tuple[str, str]]:
@@ -125,8 +202,8 @@ def _kind(path: str) -> str | None:
     return last if last in (*_JSON, *_TABLES, ".parquet") else None
 
 
-def _read(path: str) -> Iterator[tuple[int, Any]]:
-    """(line, record) of each record of a file."""
+def _read(path: str) -> Iterator[tuple[int, Any] | Lines | Batch]:
+    """(line, record) of each record of a file, or what it holds as it stands there."""
     with _opened(path) as raw:
         begins = raw.peek(8)
         if begins.startswith(_PARQUET):

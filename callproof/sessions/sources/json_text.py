@@ -8,23 +8,49 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from callproof.calls import DECODER
 from callproof.console import say_once
 from callproof.errors import UserError
 from callproof.records import malformed, utf8
 
+from ..reading.repeated import Checked, checked_value
+
 MAX_RECORD = 8 * 2**20
 """The longest record, in bytes: about two million tokens, more than any model's context."""
 
 _CHUNK = 2**16
+_HELD = 2**18
+"""Bytes of lines that are given at a time."""
 _WRAPPERS = ("data", "rows", "records", "examples", "samples", "items", "sessions", "train", "dataset")
 _WRAPPED = re.compile(rf'\s*\{{\s*"(?:{"|".join(_WRAPPERS)})"\s*:\s*\[\s*[\{{\]]'.encode())
 
 
-def json_values(file: Any, path: str) -> Iterator[tuple[int, Any]]:
-    """(line, value) of each record of a file; of a malformed line, the error in place of the value.
+class Lines(NamedTuple):
+    """Lines of a file as they stand in it; `first` is the number of the first."""
+
+    first: int
+    lines: list[bytes]
+
+    @property
+    def is_blank(self) -> bool:
+        return all(line.isspace() for line in self.lines)
+
+    def values(self, path: str) -> tuple[list[tuple[int, Any]], Counter[str]]:
+        """(line, value) of each record, of a malformed line the error; and how often which keys stand beside them."""
+        beside = Counter[str]()
+        read = (
+            (number, value)
+            for number, line in enumerate(self.lines, self.first)
+            if not line.isspace()
+            for value in _of_line(line, f"{path}:{number}")
+        )
+        return list(_opened(read, beside)), beside
+
+
+def json_values(file: Any, path: str) -> Iterator[tuple[int, Any] | Lines]:
+    """(line, value) of each record of a file, or its lines where each is read for itself.
 
     Args:
         file: open, binary, buffered.
@@ -44,7 +70,12 @@ def json_values(file: Any, path: str) -> Iterator[tuple[int, Any]]:
     elif _is_printed(begins):
         yield from _opened(values.sequence(), beside)
     else:
-        yield from _opened(_lines(file, path), beside)
+        yield from _lines(file, path)
+    say_beside(path, beside)
+
+
+def say_beside(path: str, beside: Counter[str]) -> None:
+    """Say which keys of a file stand beside its records, if there are any."""
     if beside:
         named = ", ".join(f"{key} ({count})" for key, count in beside.items())
         say_once(f"{path}: keys beside its records that are not read: {named}")
@@ -68,12 +99,13 @@ def _is_printed(begins: bytes) -> bool:
 def _opened(values: Iterator[tuple[int, Any]], beside: Counter[str]) -> Iterator[tuple[int, Any]]:
     """Values, of an object that wraps records those; its other keys are counted in `beside`."""
     for line, value in values:
-        key = next((key for key in _WRAPPERS if _wraps(value, key)), None)
+        whole = value.value if isinstance(value, Checked) else value
+        key = next((key for key in _WRAPPERS if _wraps(whole, key)), None)
         if key is None:
             yield line, value
         else:
-            beside.update(other for other in value if other != key)
-            for inner in value[key]:
+            beside.update(other for other in whole if other != key)
+            for inner in whole[key]:
                 yield line, _of_row(inner, beside)
 
 
@@ -92,15 +124,24 @@ def _wraps(value: Any, key: str) -> bool:
     return all(isinstance(item, dict) and "role" not in item and "from" not in item for item in inner)
 
 
-def _lines(file: IO[bytes], path: str) -> Iterator[tuple[int, Any]]:
-    number = 0
-    while line := file.readline(MAX_RECORD + 1):
-        number += 1
-        where = f"{path}:{number}"
-        if len(line) > MAX_RECORD:
-            raise _too_long(where)
-        if line.strip():
-            yield from ((number, value) for value in _of_line(line, where))
+def _lines(file: IO[bytes], path: str) -> Iterator[Lines]:
+    """All lines, some at a time; those before one that cannot be read come before its error."""
+    held, size = Lines(1, []), 0
+    try:
+        while line := file.readline(MAX_RECORD + 1):
+            if len(line) > MAX_RECORD:
+                raise _too_long(f"{path}:{held.first + len(held.lines)}")
+            held.lines.append(line)
+            size += len(line)
+            if size >= _HELD:
+                yield held
+                held, size = Lines(held.first + len(held.lines), []), 0
+    except Exception:
+        if held.lines:
+            yield held
+        raise
+    if held.lines:
+        yield held
 
 
 def _of_line(line: bytes, where: str) -> list[Any]:
@@ -109,6 +150,8 @@ def _of_line(line: bytes, where: str) -> list[Any]:
         return [UserError(where, "holds NUL bytes, is no text", "save the file as UTF-8")]
     try:
         text = utf8(line, where)
+        if value := checked_value(text):
+            return [value]
         try:
             return [DECODER.decode(text)]
         except json.JSONDecodeError as error:

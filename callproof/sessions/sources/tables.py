@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from callproof.console import say_once
 from callproof.errors import UserError
 
 from ..reading.loose import as_json
 
-_ROWS = 64
-"""Rows of Parquet that are held at a time."""
+_ROWS, _BUFFER = 64, 2**20
+"""Rows of Parquet that are held at a time, and bytes of each column: else a whole group of rows is."""
 
 _FREE = ("arguments", "args", "kwargs", "parameters", "input", "input_schema", "inputSchema")
 """Fields whose keys differ from row to row."""
@@ -53,26 +55,52 @@ def _row(names: list[str], row: list[str], where: str) -> dict[str, str] | UserE
     return {name: cell for name, cell in zip(names, row, strict=True) if cell}
 
 
-def parquet_rows(file: Any, path: str) -> Iterator[tuple[int, Any]]:
-    """(row from 1, record) of each row of a Parquet file.
+class Batch(NamedTuple):
+    """Rows of a Parquet file as Arrow holds them; `first` is the number of the first, from 1."""
+
+    first: int
+    rows: Any
+    unfilled: "Unfilled"
+
+    @property
+    def is_blank(self) -> bool:
+        return not len(self.rows)
+
+    def values(self, path: str) -> tuple[list[tuple[int, Any]], Counter[str]]:
+        """(row, record) of each row."""
+        with _as_parquet(path):
+            rows = [self.unfilled.row(row) for row in self.rows.to_pylist()]
+        records = ({key: as_json(value) for key, value in row.items()} for row in rows)
+        return list(enumerate(records, self.first)), Counter()
+
+
+def parquet_rows(file: Any, path: str) -> Iterator[Batch]:
+    """The rows of a Parquet file, some at a time.
 
     Raises:
         UserError: pyarrow is not installed, or no Parquet.
     """
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError:
         problem = "is Parquet, which pyarrow reads, and that is not installed"
         raise UserError(path, problem, "pip install pyarrow") from None
-    try:
-        table = parquet.ParquetFile(file)
+    with _as_parquet(path):
+        table = parquet.ParquetFile(file, buffer_size=_BUFFER)
         unfilled = Unfilled(table.schema_arrow, path)
-        number = 0
+        number = 1
         for batch in table.iter_batches(batch_size=_ROWS):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, {key: as_json(value) for key, value in unfilled.row(row).items()}
+            yield Batch(number, batch, unfilled)
+            number += len(batch)
+
+
+@contextmanager
+def _as_parquet(path: str) -> Iterator[None]:
+    """Context manager: what pyarrow raises is one line."""
+    import pyarrow
+
+    try:
+        yield
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(path, f"cannot be read as Parquet ({reason})", "write it again") from None

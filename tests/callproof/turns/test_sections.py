@@ -19,7 +19,7 @@ SHORT = "- Be brief."
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet() -> None:
-    command_line.say_once.cache_clear()
+    command_line.forget_said()
 
 
 def orders(text: str, count: int = 200) -> set[str]:

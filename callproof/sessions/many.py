@@ -1,0 +1,92 @@
+"""Names and places of millions of sessions in little memory: names as hashes of 128 bits, texts in a temporary file."""
+
+import hashlib
+import re
+import tempfile
+from array import array
+
+_HELD = 2**20
+"""Bytes of texts that stay in memory."""
+
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})(\D*)", re.DOTALL)
+
+
+class Names:
+    """Names that have occurred, each with the number of its first occurrence: 30 to 60 bytes of memory a name."""
+
+    def __init__(self) -> None:
+        self._slots = array("L", bytes(8 * 64))
+        self._hashes = array("Q")
+
+    def __len__(self) -> int:
+        """How many different names there are."""
+        return len(self._hashes) // 2
+
+    def add(self, name: str) -> int | None:
+        """The number of a name that has occurred, from 0; None of a new one, which gets the next number."""
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        low, high = int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
+        slot = self._slot(low, high)
+        if self._slots[slot]:
+            return self._slots[slot] - 1
+        self._hashes.extend((low, high))
+        self._slots[slot] = len(self)
+        if 2 * len(self) > len(self._slots):
+            self._grow()
+        return None
+
+    def _slot(self, low: int, high: int) -> int:
+        """Where a hash stands, or would stand."""
+        last = len(self._slots) - 1
+        slot = low & last
+        while number := self._slots[slot]:
+            if self._hashes[2 * number - 2] == low and self._hashes[2 * number - 1] == high:
+                break
+            slot = (slot + 1) & last
+        return slot
+
+    def _grow(self) -> None:
+        self._slots = array("L", bytes(16 * len(self._slots)))
+        for number in range(len(self)):
+            self._slots[self._slot(*self._hashes[2 * number : 2 * number + 2])] = number + 1
+
+
+class Places:
+    """Places such as `path:line`, by their numbers from 0: 16 bytes each, and the paths."""
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[str, str], int] = {}
+        self._own, self._numbers = array("L"), array("Q")
+
+    def add(self, place: str) -> None:
+        match = _NUMBERED.fullmatch(place)
+        plain = match and match[2] == str(int(match[2]))
+        frame, number = ((match[1], match[3]), int(match[2])) if match and plain else ((place, "\0"), 0)
+        self._own.append(self._frames.setdefault(frame, len(self._frames)))
+        self._numbers.append(number)
+
+    def __getitem__(self, number: int) -> str:
+        before, after = list(self._frames)[self._own[number]]
+        return before if after == "\0" else f"{before}{self._numbers[number]}{after}"
+
+
+class Texts:
+    """Texts by their numbers from 0: 8 bytes of memory each."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
+        self._ends = array("Q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def append(self, text: str) -> None:
+        written = text.encode("utf-8", "surrogatepass")
+        self._file.seek(self._ends[-1])
+        self._file.write(written)
+        self._ends.append(self._ends[-1] + len(written))
+
+    def __getitem__(self, number: int) -> str:
+        begin, end = self._ends[number : number + 2]
+        self._file.seek(begin)
+        return self._file.read(end - begin).decode("utf-8", "surrogatepass")
