@@ -62,11 +62,11 @@ def test_wrong_verdicts_are_hardly_more_than_the_fixed_gates(design: Design) -> 
         assert until <= 0.07
 
 
-def test_a_clear_truth_takes_less_than_half_of_the_sessions() -> None:
+def test_a_clear_truth_takes_no_more_than_half_of_the_sessions() -> None:
     row = row_of(Design("spread", 0.0, 400, 2, 0.05))
     for found, sign in ((row.same, 1), (row.clear, -1)):
         assert (found.until == sign).all()
-        assert found.sessions.mean() < 200
+        assert found.sessions.mean() <= 200  # 163 pass without a turn that differs; then comes the look at 200
 
 
 def test_a_gate_of_several_metrics_passes_no_more_often_than_its_worst_metric() -> None:
