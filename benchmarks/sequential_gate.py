@@ -218,9 +218,10 @@ def summary(rows: dict[Design, Row]) -> Iterator[str]:
         for found, sign in ((row.same, 1), (row.clear, -1))
         if (found.fixed == sign).mean() >= CLEAR
     ]
+    half = sum(share <= 0.5 for share in clear)
     yield f"- Where the truth is clear (unchanged or worse by four margins, the fixed gate right in {CLEAR:.1%}"
-    yield f"  or more: {len(clear)} of {2 * len(rows)} cases): {np.mean(clear):.0%} of the sessions on average, half or less in"
-    yield f"  {sum(share <= 0.5 for share in clear)} cases, {max(clear):.0%} at most."
+    yield f"  or more: {len(clear)} of {2 * len(rows)} cases): {np.mean(clear):.1%} of the sessions on average,"
+    yield f"  half or less in {half} cases, {max(clear):.0%} at most."
     power = np.array(
         [row.same.shares(1)[:2] for row in rows.values()] + [row.clear.shares(-1)[:2] for row in rows.values()]
     )
