@@ -17,6 +17,7 @@ _EXAMPLES = """\
   callproof evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   callproof evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
   callproof evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
+  callproof evaluate --config configs/car_sales.yaml --until-decided --baseline car_sales
   callproof evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   callproof evaluate report runs/nightly --baseline car_sales
   callproof evaluate import openai-log proxy.jsonl --out turns.jsonl
@@ -41,6 +42,16 @@ _NOTES = """
 An API key is taken from the variable that `eval.api_key_env` names, otherwise from CALLPROOF_API_KEY, VLLM_API_KEY or
 OPENAI_API_KEY, and sent to every endpoint.
 """
+_REPLAY_NOTES = """\
+What is not given is taken from the `eval` section of each configuration.
+
+  callproof evaluate --config configs/car_sales.yaml --until-decided --baseline car_sales --junit gate.xml
+
+asks the adapter alone, looks after each eighth of the sessions, and stops where every margin passes, or one fails, on
+one-sided 99.75 % limits. Where no look is sure every session is asked, and the verdict is that of `gate`. The exit code
+is the verdict's. A run that stopped is no whole run: it is no baseline, and `gate` calls it invalid; with --resume, and
+without --until-decided, the rest is asked.
+"""
 _ANSWERS = """\
 Score saved answers, without an endpoint. They come as one JSON object a line: {"turn_id": .., "text": ..} with "model"
 and "finish_reason" where known, or {"turn_id": .., "response": {..}} with a chat completion in OpenAI's form, or
@@ -61,6 +72,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--baseline-model", metavar="NAME", help="the others are compared with it; default: the first --model")
     _add_baseline(parser)
     add("--limit-sessions", type=positive, metavar="N", help="the first N eval sessions only")
+    _add_until(parser)
     add(
         "--channel",
         choices=("auto", "raw", "served", "both"),
@@ -75,7 +87,16 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     add("--resume", action="store_true", help="finish the run of --run-id: ask only what has no answer yet")
     add_config(parser, "one run each; may be repeated", several=True)
-    parser.epilog = "What is not given is taken from the `eval` section of each configuration."
+    parser.epilog = _REPLAY_NOTES
+
+
+def _add_until(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    meaning = "ask sessions in random order, and stop once the gate's verdict against --baseline is sure; see below"
+    add("--until-decided", action="store_true", help=meaning)
+    add("--order-seed", type=count, metavar="N", help="of that order; default: drawn, and kept in run.json")
+    add("--summary", type=Path, metavar="F.md", help="of the verdict: write Markdown; added to $GITHUB_STEP_SUMMARY")
+    add("--junit", type=Path, metavar="F.xml", help="of the verdict: write JUnit XML")
 
 
 def _score(parser: argparse.ArgumentParser) -> None:

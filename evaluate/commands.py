@@ -24,6 +24,7 @@ from .replay import Plan, check_presence, plan, run_all
 from .report import Summary, print_summary, publish
 from .runs import Run, RunInfo, check_folder_name, choose_model, find_run
 from .saved import score_answers
+from .until import Decider, check_options
 
 _FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 
@@ -31,7 +32,8 @@ _FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 def replay(args: Namespace) -> int:
     """Ask, judge, score and report; 3 where more turns stayed unanswered than a gate would take."""
     configs = [load(path, args.overrides) for path in args.config]
-    models = args.model or _named(configs)
+    check_options(args, configs)
+    models = args.model or ([configs[0].name] if args.until_decided else _named(configs))
     _check_models(models, args.baseline_model)
     run_id = _run_id(args, configs)
     plans = [
@@ -41,19 +43,22 @@ def replay(args: Namespace) -> int:
     for replay_plan in plans:
         check_presence(replay_plan.run, args.resume)
     _check_baseline(args.baseline, args.out)
+    decider = Decider(args.baseline, args.out, models[0], args.order_seed) if args.until_decided else None
     serve = plans[0].config.serve
     if not args.model:
         say(f"models: {', '.join(models)}, as the configuration names them; --model chooses")
-    return _make(plans, args.endpoint or [f"http://{serve.host}:{serve.port}"], args, run_id)
+    return _make(plans, args.endpoint or [f"http://{serve.host}:{serve.port}"], args, run_id, decider)
 
 
-def _make(plans: list[Plan], urls: Sequence[str], args: Namespace, run_id: str) -> int:
+def _make(plans: list[Plan], urls: Sequence[str], args: Namespace, run_id: str, decider: Decider | None = None) -> int:
     """Make the planned runs, and write and print their results."""
-    if code := run_all(plans, urls, args.resume, _go_on(args, run_id)):
+    if code := run_all(plans, urls, args.resume, _go_on(args, run_id), decider):
         return code
-    summaries = [(replay_plan, _published(replay_plan.run, args)) for replay_plan in plans]
-    last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries]})
-    return max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
+    summaries = [(replay_plan, _published(replay_plan.run, args, decider is not None)) for replay_plan in plans]
+    verdict = decider.decide(args) if decider else {}
+    last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries], **verdict})
+    invalid = max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
+    return verdict["exit_code"] if verdict else invalid
 
 
 def _named(configs: list[RunConfig]) -> list[str]:

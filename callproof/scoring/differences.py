@@ -51,6 +51,14 @@ class Difference(Record):
             return None
         return Spread(self.error, *self.clumps, self.clusters)
 
+    def at(self, level: float) -> "Difference":
+        """The same with one-sided limits at another level; the two-sided ones stay."""
+        spread = self.spread
+        if spread is None or self.value is None:
+            return self
+        lower, upper = max(self.value - spread.below(level), -1.0), min(self.value + spread.above(level), 1.0)
+        return self.model_copy(update={"lower_one_sided": lower, "upper_one_sided": upper})
+
 
 def differences(candidate: Tally, baseline: Tally) -> dict[str, Difference]:
     """Candidate minus baseline of every metric; see `spread`."""

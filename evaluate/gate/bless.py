@@ -39,8 +39,8 @@ def bless(run: Run, runs: Path, name: str | None, model: str | None) -> Blessing
     """
     info = run.info()
     model = choose_model(info, model, "--model")
-    if info.finished is None:
-        raise UserError(run.path, "the run is unfinished", "finish it with --resume")
+    if info.state:
+        raise UserError(run.path, f"the run is {info.state}", "finish it with --resume")
     baseline = Baseline(name=name or info.name, run_id=info.run_id, model=model, blessed=now())
     check_folder_name("--as", baseline.name)
     place = runs / "baselines" / baseline.name

@@ -47,6 +47,8 @@ def blessed_for(run: Run, info: RunInfo, tallies: Mapping[str, Tally], name: str
     named = {"name": baseline.path.name if blessed else None, "run_id": baseline_info.run_id, "model": model}
     if problems := info.identity.differences(baseline_info.identity):
         return Blessed.model_validate({**named, "problem": f"the runs differ in {problems[0]}"})
+    if baseline_info.state:
+        return Blessed.model_validate({**named, "problem": f"it is {baseline_info.state}"})
     side = read_side(baseline, baseline_info, model, info.identity.main_channel)
     changes = {column: differences(tally, side.tally)["turn_exact"] for column, tally in tallies.items()}
     outcomes = {turn_id: judged.outcome for turn_id, judged in side.judged.items()}

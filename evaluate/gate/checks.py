@@ -15,7 +15,7 @@ from callproof.console.ci import Status
 from callproof.records import Record
 from callproof.scoring import METRICS, Difference, Estimate, Spread
 
-_LEVEL = 0.95
+LEVEL = 0.95
 _MOST_SESSIONS = 10**9
 
 
@@ -136,7 +136,7 @@ def sessions_needed(spread: Spread | None, distance: float) -> int | None:
 
     def far(sessions: int) -> bool:
         limit = Spread.below if distance > 0 else Spread.above
-        return limit(spread.of(sessions), _LEVEL) >= abs(distance)
+        return limit(spread.of(sessions), LEVEL) >= abs(distance)
 
     low, high = 0, 1
     while far(high):

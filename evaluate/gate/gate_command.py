@@ -27,7 +27,7 @@ def gate(args: Namespace) -> int:
     candidate = _side(args.candidate, args, args.candidate_model, "--candidate-model")
     result = judge_pair(baseline, candidate, _gate_config(args, candidate.info), noise_of(baseline, args.noise))
     path = args.json or Run(Path(candidate.path)).gate_path
-    _write_results(result, path, args)
+    write_results(result, path, args.summary, args.junit)
     print_gate(result)
     last_line({"verdict": result.verdict, "exit_code": result.exit_code, "gate": str(path)})
     return result.exit_code
@@ -36,7 +36,7 @@ def gate(args: Namespace) -> int:
 def noise(args: Namespace) -> int:
     """Measure the noise between runs of one model, and write it where the gate will find it."""
     sides = [_side(name, args, args.model, "--model") for name in args.run]
-    between_runs = measure(sides, _recorded(sides[0].info))
+    between_runs = measure(sides, recorded_gate(sides[0].info))
     path = args.out or Run(Path(sides[0].path)).noise_path
     write_json(path, between_runs.model_dump(mode="json"))
     print_noise(between_runs)
@@ -49,7 +49,7 @@ def noise(args: Namespace) -> int:
 def bless(args: Namespace) -> int:
     """Make a run the baseline, if a gate can compare anything with it."""
     side = _side(args.run, args, args.model, "--model")
-    for fault in side.faults(_recorded(side.info)):
+    for fault in side.faults(recorded_gate(side.info)):
         raise UserError(side.path, fault, "bless a run that is whole")
     baseline, kept, replaced = bless_run(Run(Path(side.path)), args.runs, args.name, side.model)
     say(f"{baseline.model} of {baseline.run_id} is now the baseline {baseline.name!r}")
@@ -69,7 +69,7 @@ def _side(name: str, args: Namespace, model: str | None, option: str) -> Side:
 
 def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
     """The `gate` section of --config, or of the configuration that the candidate ran with; --margin overrides."""
-    config = load_gate(args.config, args.overrides) if args.config else _recorded(candidate)
+    config = load_gate(args.config, args.overrides) if args.config else recorded_gate(candidate)
     margins = {**config.margins, **dict(_margin(text) for text in args.margin)}
     for name in (*margins, *config.floors, *(name for floors in config.slice_floors.values() for name in floors)):
         if name not in METRICS:
@@ -77,7 +77,8 @@ def _gate_config(args: Namespace, candidate: RunInfo) -> GateConfig:
     return config.model_copy(update={"margins": margins})
 
 
-def _recorded(info: RunInfo) -> GateConfig:
+def recorded_gate(info: RunInfo) -> GateConfig:
+    """The `gate` section of the configuration that a run was made with."""
     try:
         return GateConfig.model_validate((info.config or {}).get("gate", {}))
     except ValidationError as error:
@@ -99,7 +100,7 @@ def _margin(text: str) -> tuple[str, float | None]:
     return name, value
 
 
-def _write_results(result: GateResult, path: Path, args: Namespace) -> None:
+def write_results(result: GateResult, path: Path, summary: Path | None, junit_path: Path | None) -> None:
     """JSON always, Markdown and JUnit XML where asked; a CI job's own summary is added to, other files are replaced."""
-    texts = {args.summary: markdown, args.junit: junit}
+    texts = {summary: markdown, junit_path: junit}
     write_verdict(path, result.model_dump(mode="json"), {file: text(result) for file, text in texts.items() if file})

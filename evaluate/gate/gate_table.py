@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from callproof.console import percent, visible
 
 from .gate import GateResult
-from .gate_text import explain, headline, named, show_evidence, show_gain
+from .gate_text import explain, headline, how_far, limits_of, named, show_evidence, show_gain
 from .noise import Noise
 from .sides import Flip
 
@@ -60,6 +60,7 @@ def _plain(text: str) -> str:
 
 def _lines(result: GateResult) -> Iterator[str]:
     """What is wrong, and what would settle each doubtful check."""
+    yield from [told] if (told := how_far(result)) else []
     yield from result.problems[1:]
     yield from (f"warning: {warning}" for warning in result.warnings)
     yield from (f"{named(check)}: {explain(check)}" for check in result.with_status("inconclusive"))
@@ -72,7 +73,7 @@ def _checks_table(result: GateResult) -> "Table":
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("check", "status"):
         table.add_column(name)
-    for name in ("baseline", "candidate", "gain [one-sided 95 % limits]", "limit", "turns"):
+    for name in ("baseline", "candidate", f"gain [{limits_of(result)}]", "limit", "turns"):
         table.add_column(name, justify="right")
     table.add_column("")
     for check in result.checks:

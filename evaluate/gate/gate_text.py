@@ -4,7 +4,7 @@ from callproof.console import percent, points
 from callproof.console.ci import MARKS, Suite, code, escape
 from callproof.scoring import METRICS
 
-from .checks import Check
+from .checks import LEVEL, Check
 from .gate import GateResult, SliceRow
 from .sides import Flip
 
@@ -19,12 +19,13 @@ def markdown(result: GateResult) -> str:
     if result.turns:
         lines[-1] += f", {result.turns} turns of {result.sessions} sessions"
     lines[-1] += "."
+    lines += ["", f"**{told}**"] if (told := how_far(result)) else []
     lines += ["", *(f"- **{result.verdict.capitalize()}:** {escape(problem)}" for problem in result.problems)]
     lines += [f"- **Warning:** {escape(warning)}" for warning in result.warnings]
     if result.checks:
         lines += [
             "",
-            "| | check | baseline | candidate | gain, one-sided 95 % limits | limit | turns | |",
+            f"| | check | baseline | candidate | gain, {limits_of(result)} | limit | turns | |",
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [_check_row(check) for check in result.checks]
@@ -54,6 +55,29 @@ def headline(result: GateResult) -> str:
         return f"these turns cannot tell: {', '.join(doubtful)}" if doubtful else "there is nothing to check"
     left_out = [named(check) for check in result.with_status("not applicable")]
     return "every check passes" + (f"; not applicable to these turns: {', '.join(left_out)}" if left_out else "")
+
+
+def how_far(result: GateResult) -> str | None:
+    """What was planned and what was asked, of a run with --until-decided."""
+    stopping = result.stopping
+    if stopping is None:
+        return None
+    order = f"in the random order of seed {stopping.seed}"
+    asked = f"{stopping.sessions:,} of {stopping.planned_sessions:,} sessions"
+    turns = f"{stopping.turns:,} of {stopping.planned_turns:,} turns"
+    if stopping.look is not None:
+        look = f"look {stopping.look} of {len(stopping.looks)}"
+        return f"Stopped early: sure at {look}, after {asked} ({turns}) {order}. This is no whole run."
+    whole = f"Asked to the end: {asked} ({turns}) {order}; none of {len(stopping.looks)} looks was sure."
+    if stopping.more_sessions is None:
+        return whole
+    return f"{whole} About {stopping.more_sessions:,} more sessions like these would settle it."
+
+
+def limits_of(result: GateResult) -> str:
+    """`one-sided 95 % limits`, with the level that the limits of this result have."""
+    level = result.stopping.level if result.stopping else LEVEL
+    return f"one-sided {100 * level:g} % limits"
 
 
 def named(check: Check) -> str:
@@ -137,6 +161,8 @@ def junit(result: GateResult) -> str:
     validity = suite.case("gate", "the runs can be judged", "\n".join((headline(result), *result.warnings)))
     if result.problems:
         suite.error(validity, "; ".join(result.problems))
+    if told := how_far(result):
+        suite.case("gate", "sessions asked", f"{told} Gains have {limits_of(result)}.")
     for check in result.checks:
         sides = f"baseline {percent(check.baseline)}, candidate {percent(check.candidate)}, {show_evidence(check)}"
         case = suite.case(f"gate.{check.kind}", named(check), " ".join([sides, show_gain(check)]).rstrip())

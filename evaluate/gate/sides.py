@@ -41,7 +41,7 @@ class Side:
         if not answers:
             yield "holds no outcomes"
         elif lost := self.info.lost(answers):
-            yield f"is unfinished ({lost}; finish it with --resume)"
+            yield f"is {self.info.state or 'unfinished'} ({lost}; finish it with --resume)"
         elif answers > whole or len(self.judged) != self.info.turns:
             yield f"holds {answers} answers to {len(self.judged)} turns, where {whole} to {self.info.turns} were asked"
         elif (sessions := len({judged.session_id for judged in self.judged.values()})) != self.info.sessions:

@@ -191,8 +191,8 @@ def _notes(first: Chosen, second: Chosen) -> Iterator[str]:
         if before != after:
             yield f"{name}: {before} against {after}"
     for side in (first, second):
-        if side.info.finished is None:
-            yield f"{side.run.path} is unfinished"
+        if side.info.state:
+            yield f"{side.run.path} is {side.info.state}"
 
 
 def _columns(first: Chosen, second: Chosen) -> tuple[str, str]:

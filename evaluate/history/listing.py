@@ -23,6 +23,7 @@ class RunRow(Record):
     Attributes:
         run: name of the folder.
         figures: the headline metrics, fractions; None where undefined, empty where nothing was scored yet.
+        state: why it is no whole run: unfinished, or stopped early.
         gate: the verdict of the last gate that had this model as its candidate, and the baseline it was held against.
         blessed: the names under which `gate` knows this model of this run.
     """
@@ -33,6 +34,7 @@ class RunRow(Record):
     turns: int
     started: str
     finished: str | None
+    state: str | None
     figures: dict[str, float | None]
     gate: str | None
     against: str | None
@@ -109,6 +111,7 @@ def _rows(run: Run, info: RunInfo, names: Mapping[tuple[str, str], list[str]]) -
             turns=info.turns,
             started=info.started,
             finished=info.finished,
+            state=info.state,
             figures={name: metrics[name].value for name in HEADLINE if name in metrics},
             gate=gated.verdict if gated else None,
             against=f"{gated.baseline.model} of {gated.baseline.run_id}" if gated else None,

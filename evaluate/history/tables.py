@@ -49,8 +49,8 @@ def _states(row: RunRow) -> Iterator[str]:
         yield f"[{style}]{escape(row.gate)}[/] against {escape(visible(row.against or ''))}"
     if row.blessed:
         yield f"blessed as {escape(visible(', '.join(row.blessed)))}"
-    if row.finished is None:
-        yield "unfinished"
+    if row.state:
+        yield row.state
 
 
 def print_pair(pair: Pair, rest_in: str) -> None:

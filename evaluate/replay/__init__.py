@@ -4,6 +4,7 @@ from .channels import Disagreement
 from .fleet import Fleet, Rest
 from .plan import Key, Plan, Question, plan
 from .replay import ask, ask_all, check_presence, run_all
+from .umpire import Umpire
 
 __all__ = [
     "Disagreement",
@@ -12,6 +13,7 @@ __all__ = [
     "Plan",
     "Question",
     "Rest",
+    "Umpire",
     "ask",
     "ask_all",
     "check_presence",

@@ -107,15 +107,20 @@ class Plan:
         """The number of questions."""
         return len(self.turns) * len(self.models) * len(self.channels) * self.config.eval.repeats
 
-    def sessions(self, answered: set[Key]) -> deque[deque[Question]]:
-        """The questions without an answer: one queue per model and session, ordered by model."""
+    def sessions(self, answered: set[Key], only: Iterable[str] | None = None) -> deque[deque[Question]]:
+        """The questions without an answer: one queue per model and session, ordered by model.
+
+        Args:
+            only: ids of sessions, in their order; default: all, in that of the turns.
+        """
         sessions: dict[str, list[Turn]] = {}
         for turn in self.turns:
             sessions.setdefault(turn.session_id, []).append(turn)
+        chosen = list(sessions if only is None else only)
         queues = (
-            deque(question for question in self._ask(turns, model) if question.key not in answered)
+            deque(question for question in self._ask(sessions[name], model) if question.key not in answered)
             for model in self.models
-            for turns in sessions.values()
+            for name in chosen
         )
         return deque(filter(None, queues))
 

@@ -25,12 +25,13 @@ from .pace import Pace
 from .plan import Key, Plan, Question, key_of
 from .server import tells_no_tokens
 from .stop import Stop, Stopped
+from .umpire import Umpire
 
 
-def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str) -> int:
+def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str, umpire: Umpire | None = None) -> int:
     """Make all runs. Returns 0; or, after printing the command to `go_on`, 130 if interrupted and 3 if out of time."""
     try:
-        asyncio.run(ask_all(plans, urls, resume))
+        asyncio.run(ask_all(plans, urls, resume, umpire))
     except (KeyboardInterrupt, Stopped) as stop:
         reason = stop.reason if isinstance(stop, Stopped) else "interrupted"
         say(f"{reason}; to go on: {go_on}")
@@ -38,8 +39,11 @@ def run_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, go_on: str
     return 0
 
 
-async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> None:
+async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool, umpire: Umpire | None = None) -> None:
     """Check the endpoints, then make the runs one after another; nothing is written before the check.
+
+    Args:
+        umpire: may end a run early; of one run only.
 
     Raises:
         UserError: an endpoint is down or does not serve a model, or a run cannot be begun or resumed.
@@ -48,21 +52,22 @@ async def ask_all(plans: Sequence[Plan], urls: Sequence[str], resume: bool) -> N
     async with Fleet(urls, plans[0].config.eval) as fleet:
         await fleet.require(plans[0].models)
         for plan in plans:
-            await ask(plan, fleet, resume)
+            await ask(plan, fleet, resume, umpire)
 
 
-async def ask(plan: Plan, fleet: Fleet, resume: bool = False) -> None:
+async def ask(plan: Plan, fleet: Fleet, resume: bool = False, umpire: Umpire | None = None) -> None:
     """Make one run; raises what `ask_all` raises, and a UserError where no channel can be had."""
     servers = await _look(plan, fleet)
     plan = plan.over(choose_channel(servers, plan.wanted(resume)))
     info = plan.info(servers)
     with plan.run:
+        info = umpire.begin(plan.run, info, plan.turns) if umpire else info
         done = _begin(plan, info, resume)
         for line in (plan.sentence, *channel_words(servers, plan.channel)):
             say(line)
         for warning in info.warnings:
             say(f"warning: {warning}")
-        await _Asking(plan, fleet, servers).ask(done)
+        await _Asking(plan, fleet, servers, umpire).ask(done)
 
 
 async def _look(plan: Plan, fleet: Fleet) -> list[Abilities]:
@@ -116,8 +121,8 @@ class _Session:
 class _Asking:
     """One run while its questions are asked."""
 
-    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Abilities]) -> None:
-        self._plan, self._fleet, self._servers = plan, fleet, servers
+    def __init__(self, plan: Plan, fleet: Fleet, servers: Sequence[Abilities], umpire: Umpire | None) -> None:
+        self._plan, self._fleet, self._servers, self._umpire = plan, fleet, servers, umpire
         self._format = text_format(plan.format)
         self._warnings: list[str] = []
         self._left: deque[deque[Question]] = deque()
@@ -125,7 +130,7 @@ class _Asking:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def ask(self, done: Iterable[Outcome]) -> None:
-        """Ask every question that has no outcome in `done`, and mark the run as finished.
+        """Ask every question that has no outcome in `done`, and mark the run as finished if none is left.
 
         Raises:
             Stopped: before the end.
@@ -135,7 +140,6 @@ class _Asking:
         for outcome in done:
             answered.add(key_of(outcome))
             pace.recall(outcome.outcome)
-        self._left = plan.sessions(answered)
         with (
             Steps(plan.config.name, plan.size, pace.tell, done=pace.landed) as steps,
             OutcomeLog(plan.run.outcomes_path) as log,
@@ -149,13 +153,26 @@ class _Asking:
                 steps.advance(len(verdicts))
 
             async with Judging(self._format, land) as judging:
-                await self._ask_left(stop, judging)
+                whole = await self._ask_stages(answered, stop, judging)
         if stop.reason:
             raise Stopped(stop.reason)
         info = plan.run.info()
         refused = chain.from_iterable(endpoint.warnings for endpoint in self._fleet.endpoints)
         warnings = tuple(dict.fromkeys((*info.warnings, *self._warnings, *refused)))
-        plan.run.write_info(info.model_copy(update={"finished": now(), "warnings": warnings}))
+        finished = now() if whole else info.finished
+        plan.run.write_info(info.model_copy(update={"finished": finished, "warnings": warnings}))
+
+    async def _ask_stages(self, answered: set[Key], stop: Stop, judging: Judging) -> bool:
+        """Ask all that is not `answered`, until the umpire is sure; returns whether nothing is left."""
+        stages = self._umpire.stages if self._umpire else [None]
+        for number, stage in enumerate(stages, start=1):
+            self._left = self._plan.sessions(answered, stage)
+            await self._ask_left(stop, judging)
+            if stop.reason:
+                return False
+            if self._umpire and number < len(stages) and self._umpire.sure():
+                return False
+        return True
 
     def _drop(self) -> None:
         for task in self._tasks:

@@ -101,6 +101,8 @@ def summarise_run(
 
 
 def _warnings(info: RunInfo, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    if info.until and info.state:
+        yield f"this is no whole run: it is {info.state}"
     for (_, channel), column in series(info).items():
         if column in tallies:
             warnings = notation_warnings(info.identity.format, channel, _notations(tallies[column]))

@@ -20,6 +20,7 @@ from .run import (
     text_format,
     write_turns,
 )
+from .until import Look, Until, session_order
 
 __all__ = [
     "BASELINE_FILE",
@@ -27,10 +28,12 @@ __all__ = [
     "Channels",
     "Identifier",
     "Identity",
+    "Look",
     "OutcomeLine",
     "OutcomeLog",
     "Run",
     "RunInfo",
+    "Until",
     "baselines",
     "check_folder_name",
     "check_format",
@@ -43,6 +46,7 @@ __all__ = [
     "read_as",
     "read_baseline",
     "read_outcomes",
+    "session_order",
     "text_format",
     "write_turns",
 ]

@@ -46,6 +46,8 @@ from callproof.records import (
 from callproof.scoring import SCORER_VERSION, Channel, MatchProfile, Outcome
 from callproof.turns import Turn, digest, read_turns
 
+from .until import Until
+
 SCHEMA_VERSION = 1
 _MAX_NAME = 150
 """Characters of a run's id: file systems take 255 bytes, and names of configurations are added."""
@@ -109,6 +111,7 @@ class RunInfo(Record):
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
     formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
     warnings: tuple[str, ...] = ()
+    until: Until | None = Field(default=None, description="of a run with --until-decided")
     started: str
     finished: str | None = None
 
@@ -120,6 +123,15 @@ class RunInfo(Record):
     def lost(self, answers: int) -> str | None:
         """What there is of a model's outcomes, where that is not all."""
         return None if answers >= self.answers else f"{answers} of {self.answers} answers"
+
+    @property
+    def state(self) -> str | None:
+        """Why this is no whole run, or None."""
+        if self.finished is not None:
+            return None
+        if self.until is None or self.until.stop is None:
+            return "unfinished"
+        return f"stopped after {self.until.stop.sessions} of {self.sessions} sessions, once the verdict was sure"
 
 
 def now() -> str:

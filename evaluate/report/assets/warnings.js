@@ -2,7 +2,7 @@
 
 function warningList(data, show) {
   const found = [...[...data.run.warnings, ...data.summary.warnings].map((text) => ({ text })), ...modelWarnings(data), ...blessedWarnings(data.blessed)];
-  if (!data.run.finished) found.push({ text: "The run is unfinished." });
+  if (!data.run.finished && !data.run.until) found.push({ text: "The run is unfinished." });
   if (!found.length) return null;
   const item = ({ text, filter, title }) => h("li", {}, visible(text), filter && [" ", showButton("show", filter, title, show)]);
   return h("section", { class: "warnings", "aria-label": "warnings" }, h("ul", { class: "panel" }, found.map(item)));
