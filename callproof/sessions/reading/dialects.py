@@ -106,8 +106,16 @@ def _goes_on(last: Plain, plain: Plain) -> bool:
     both = (last.message, plain.message)
     if not all(isinstance(message, dict) and message.get("role") == "assistant" for message in both):
         return False
-    calls = all(message.get("tool_calls") for message in both)
-    return plain.joins or calls or "_thought" in last.message
+    return plain.joins or _call_together(*both) or "_thought" in last.message
+
+
+def _call_together(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two messages make the calls of one turn; an id that comes again begins another turn."""
+    calls = first.get("tool_calls"), second.get("tool_calls")
+    ids = [
+        [call.get("id") for call in made if isinstance(call, dict)] if isinstance(made, list) else [] for made in calls
+    ]
+    return all(calls) and not any(one is not None and one in ids[0] for one in ids[1])
 
 
 def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:
