@@ -148,7 +148,7 @@ _KEYWORDS: dict[str, Any] = {
     "additionalProperties": lambda rng, depth: rng.choice((True, False, _schema(rng, depth))),
     "patternProperties": lambda rng, depth: {rng.choice(("^a", "b$", ".", "^a+$", "[bc]")): _schema(rng, depth)},
     "pattern": lambda rng, _: rng.choice(("^a", "^[0-9]+$", "b", "^$")),
-    "propertyNames": lambda rng, _: {"maxLength": 1},
+    "propertyNames": lambda *_: {"maxLength": 1},
     "items": _schema,
     "prefixItems": _schemas,
     "contains": _schema,

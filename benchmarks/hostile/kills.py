@@ -1,4 +1,4 @@
-"""`evaluate`, `score` and `bench` killed at random moments: what they had is still there, and they end as if nothing was."""
+"""`evaluate`, `score` and `bench` killed at random moments: what they had is still there, and they end as usual."""
 
 import json
 import signal

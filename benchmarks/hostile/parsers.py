@@ -1,6 +1,8 @@
 """The parser of every format, on calls that it must read back, on spoiled ones, and on heaps of tags."""
 
 import json
+from functools import partial
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -96,12 +98,17 @@ def _ends(done: Trial, text: str, name: str, tools: dict[str, Any]) -> None:
 
 def _in_pieces(done: Trial, rng: Random, text: str, name: str, calls: list[ToolCall], prefilled: bool) -> None:
     """What is shown while it comes only grows, and ends as the whole."""
-    catalog = Catalog.from_wire(list({call.name: tool for call, tool in zip(calls, tools_of(calls))}.values()))
+    tools = {call.name: tool for call, tool in zip(calls, tools_of(calls), strict=True)}
+    catalog = Catalog.from_wire(list(tools.values()))
     cuts = sorted(rng.randrange(len(text) + 1) for _ in range(2))
-    readings = [done.run((name, text, cut), lambda: read_forming(text[:cut], catalog, name, prefilled)) for cut in cuts]
+
+    def forming(cut: int) -> Reading:
+        return read_forming(text[:cut], catalog, name, prefilled)
+
+    readings = [done.run((name, text, cut), partial(forming, cut)) for cut in cuts]
     readings.append(done.run((name, text), lambda: read_whole(text, catalog, None, name, prefilled)))
     if None not in readings:
-        good = all(_grows(*pair) for pair in zip(readings, readings[1:]))
+        good = all(_grows(*pair) for pair in pairwise(readings))
         done.expect(good, f"what was shown at {cuts} is taken back", (name, prefilled, text))
 
 

@@ -32,7 +32,7 @@ class Program:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self.words = words
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (for as long as the process)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", *words], cwd=folder, env=environment, stdout=self._log, stderr=subprocess.STDOUT

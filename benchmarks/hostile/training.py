@@ -1,4 +1,4 @@
-"""A training killed at a random moment, six times in ten after its first checkpoint: `--resume` ends in the same adapter."""
+"""A training killed at a random moment, most after a checkpoint: `--resume` ends in the same adapter."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Chat completions over the wire: bodies and streams that are spoiled, cut into pieces or late, in memory and over HTTP."""
+"""Chat completions over the wire: bodies and streams, spoiled, cut into pieces or late, in memory and over HTTP."""
 
 import asyncio
 import json
