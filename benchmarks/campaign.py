@@ -7,8 +7,8 @@
 Parts: parsers (every format: spoiled calls, heaps of tags, calls that must be read back, answers in pieces), judge
 (random schemas and values, beside plain jsonschema), patterns (beside the regular expressions of Node and Python),
 sessions (records of every form, spoiled), wire (bodies and streams of a server, spoiled, cut and late, some over
-sockets), kills (of evaluate, score and bench), training (kills, and `--resume`) and service (requests to it, kills of it
-and its trainings). Each goes on where `--results` says that it stopped. A fault is printed as it is found. The last line
+sockets), kills (of evaluate, score and bench), training (kills, and `--resume`) and service (requests to it, and kills
+of it). Each goes on where `--results` says that it stopped. A fault is printed as it is found. The last line
 on stdout is JSON: part -> what was counted, faults, processor seconds, and peak memory in MiB of the part itself and of
 the largest process that it started. Exits with 1 where anything was found.
 """

@@ -98,8 +98,7 @@ def _ends(done: Trial, text: str, name: str, tools: dict[str, Any]) -> None:
 
 def _in_pieces(done: Trial, rng: Random, text: str, name: str, calls: list[ToolCall], prefilled: bool) -> None:
     """What is shown while it comes only grows, and ends as the whole."""
-    tools = {call.name: tool for call, tool in zip(calls, tools_of(calls), strict=True)}
-    catalog = Catalog.from_wire(list(tools.values()))
+    catalog = Catalog.from_wire(tools_of(calls))
     cuts = sorted(rng.randrange(len(text) + 1) for _ in range(2))
 
     def forming(cut: int) -> Reading:

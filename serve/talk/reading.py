@@ -65,6 +65,8 @@ def read_whole(
 def read_forming(text: str, catalog: Catalog, format: str = "hermes", prefilled: bool = False) -> Reading:
     """The reading of an answer of which `text` (`writable`) has arrived so far."""
     text = _without_half_a_tag(text, FORMATS[format])
+    if "{" in FORMATS[format].openings and text.rstrip(" \t\r\n;").endswith("}"):
+        text = text.rstrip(" \t\r\n;")[:-1]  # what follows may yet spoil the calls before it
     reading = _forming_body(text, catalog, format)
     if (before := _before_stray_end(text, catalog, format)) is not None:
         first = read_forming(before, catalog, format, prefilled)
