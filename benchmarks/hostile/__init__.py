@@ -8,4 +8,4 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tests" / folder) for folder in ("support", "evaluate/support", "train/support")]
+sys.path += [str(ROOT / "tests" / folder) for folder in ("", "support", "evaluate/support", "train/support")]
