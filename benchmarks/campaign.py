@@ -28,14 +28,14 @@ from random import Random
 from typing import Any
 
 PARTS = {
-    "parsers": 400_000,
-    "judge": 300_000,
-    "patterns": 500_000,
-    "sessions": 200_000,
-    "wire": 300_000,
+    "parsers": 150_000,
+    "judge": 150_000,
+    "patterns": 520_000,
+    "sessions": 60_000,
+    "wire": 200_000,
     "kills": 60,
     "training": 12,
-    "service": 3_000,
+    "service": 2_000,
 }
 """Inputs of each; an input of the kills is a process that is killed."""
 SAVED_EVERY_S = 5.0
