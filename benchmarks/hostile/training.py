@@ -20,7 +20,7 @@ from .trial import Trial
 LONG = {"max_steps": 10, "save_steps": 2, "num_train_epochs": 2}
 DROPOUT = {"r": 8, "dropout": 0.2}
 """So that a resumed training must also go on with the same random numbers."""
-AFTER_A_CHECKPOINT = 0.6
+AFTER_A_CHECKPOINT = 0.7
 
 
 def trial(rng: Random) -> Trial:
@@ -30,9 +30,9 @@ def trial(rng: Random) -> Trial:
     after = rng.random() < AFTER_A_CHECKPOINT
     sealed = _sealed(config) if after else lambda: True
     killed(done, _words(config), ROOT, rng.uniform(0, whole.after_s if after else whole.all_s), ready=sealed)
-    checkpoints = _checkpoints(config)
+    checkpoints = [] if _ended(config) else _checkpoints(config)
     done.counts["after a checkpoint"] += bool(checkpoints)
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and not _ended(config):
         killed(done, [*_words(config), "--resume"], ROOT, rng.uniform(0, whole.all_s))
     if not finished(done, [*_words(config), "--resume"], ROOT):
         return done
@@ -61,6 +61,10 @@ def _words(config: Path) -> list[str]:
 def _checkpoints(config: Path) -> list[str]:
     """The checkpoints that are whole."""
     return sorted(path.parent.name for path in (load(config).output_dir / "checkpoints").glob("*/seal.json"))
+
+
+def _ended(config: Path) -> bool:
+    return (load(config).output_dir / "manifest.json").is_file()
 
 
 def _sealed(config: Path) -> Callable[[], bool]:

@@ -137,13 +137,14 @@ def _over_http(done: Trial, rng: Random, body: dict[str, Any], events: list[byte
     pieces = [raw[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(raw)], strict=True) if begin < end]
     late = not sound and rng.random() < 0.05
     play.pieces = (*pieces[:1], b"", *pieces[1:]) if late else tuple(pieces)
-    reply = done.run(raw[:3000], lambda: asyncio.run(_asked(url, stream)))
+    timeout_s = 60.0 if sound else TIMEOUT_S
+    reply = done.run(raw[:3000], lambda: asyncio.run(_asked(url, stream, timeout_s)))
     done.counts["over HTTP"] += 1
     if reply is not None and sound:
         done.expect(reply.answer.error is None, f"a sound answer fails: {reply.answer.error}", raw)
         done.expect(reply.answer.text == body["choices"][0]["message"]["content"], "another text", raw)
 
 
-async def _asked(url: str, stream: bool) -> Any:
-    async with Endpoint(url, timeout_s=TIMEOUT_S) as endpoint:
+async def _asked(url: str, stream: bool, timeout_s: float) -> Any:
+    async with Endpoint(url, timeout_s=timeout_s) as endpoint:
         return await (endpoint.stream(PAYLOAD | {"stream": True}) if stream else endpoint.chat(dict(PAYLOAD)))

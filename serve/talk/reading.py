@@ -129,7 +129,7 @@ def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
     """The verdict on a call, by the tools of a catalog and their schemas."""
     if isinstance(call, MalformedCall):
         return Judged(verdict="malformed", text=call.text, problems=(call.reason.replace("_", " "),))
-    validity = catalog.validity(call)
+    validity = catalog.validity_in_time(call)
     verdict = "invalid" if validity.problems else "unchecked" if validity.unjudged else "valid"
     problems = (*validity.problems, *([validity.unjudged] if validity.unjudged else ()))
     if call.name not in catalog.by_name:
