@@ -39,7 +39,13 @@ def trial(rng: Random) -> Trial:
     if kind < 0.3:
         _read_back(done, calls, name)
     elif kind < 0.7:
-        _any_text(done, rng, spoiled_text(rng, render(calls, rng.choice((name, name, *NAMES))), SOUP), name, calls)
+        _any_text(
+            done,
+            rng,
+            spoiled_text(rng, render(calls, rng.choice((name, name, name, rng.choice(NAMES)))), SOUP),
+            name,
+            calls,
+        )
     elif kind < 0.95:
         text = "".join(rng.choice(SOUP) for _ in range(rng.randrange(1, rng.choice((4, 12, 40)))))
         _any_text(done, rng, text, name, calls)

@@ -21,6 +21,7 @@ from callproof.records import Record
 _NAME = re.compile(r'"name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _ARGUMENTS = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
 _WORD = re.compile(r"[\w.-]+(?=[^\w.-])")
+_HALF_CLOSING = re.compile(r"</[^<>\s]{0,80}\Z")
 _ENDING = re.compile(r"[}\s]*(</tool_call>)?\s*\Z")
 
 
@@ -157,4 +158,4 @@ def _without_half_a_tag(text: str, format: Format) -> str:
     longest = max(map(len, tags))
     tails = (text[start:] for start in range(max(0, len(text) - longest + 1), len(text)))
     half = next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")
-    return text.removesuffix(half)
+    return _HALF_CLOSING.sub("", text.removesuffix(half))

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from benchmarks.hostile import ROOT, judge, patterns, sessions, wire
+from benchmarks.hostile import ROOT, judge, parsers, patterns, sessions, wire
 
-COUNTS = {judge: 150, patterns: 1500, sessions: 1000, wire: 600}
+COUNTS = {parsers: 700, judge: 150, patterns: 1500, sessions: 1000, wire: 600}
 
 
 @pytest.mark.parametrize("part", COUNTS, ids=lambda part: part.__name__.rpartition(".")[2])
