@@ -156,6 +156,12 @@ def _without_half_a_tag(text: str, format: Format) -> str:
     tags = {*format.openings, *format.special_tags, *format.wrappers, *format.ends}
     tags |= {*chain.from_iterable(format.thoughts)}
     longest = max(map(len, tags))
-    tails = (text[start:] for start in range(max(0, len(text) - longest + 1), len(text)))
-    half = next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")
-    return _HALF_CLOSING.sub("", text.removesuffix(half))
+    while half := _half_of(tags, text[max(0, len(text) - longest + 1) :]):
+        text = text.removesuffix(half)
+    return _HALF_CLOSING.sub("", text)
+
+
+def _half_of(tags: set[str], end: str) -> str:
+    """The longest beginning of a tag with which a text ends, unless it is a whole one."""
+    tails = (end[start:] for start in range(len(end)))
+    return next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")
