@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from callproof.scoring import Answer, Outcome, judge
+from callproof.scoring import Answer, Outcome, in_time, judge
 from callproof.turns import Turn, catalog_of
 
 PARTIAL = 0.5
@@ -92,7 +92,13 @@ class CallReward:
 
     def of(self, turn: Turn, answer: Answer) -> Reward:
         """The reward of one answer to a turn."""
-        return reward_of(judge(turn, answer, "policy", catalog_of(turn), format=self._format))
+        return reward_of(
+            in_time(
+                lambda easier, catalog: judge(turn, easier, "policy", catalog, format=self._format),
+                answer,
+                catalog_of(turn),
+            )
+        )
 
     def _answer(self, completion: Any, ids: Sequence[int] | None) -> Answer:
         if ids is None or self._tokenizer is None:

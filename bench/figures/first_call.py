@@ -24,7 +24,7 @@ def first_call_s(reply: Reply, catalog: Catalog, format: str = "hermes") -> floa
         return None
     text = reply.answer.text
     calls = calls_with_ends(text, reply.answer.finish_reason, format, catalog.parameters)
-    end = next((end for call, end in calls if not catalog.problems(call)), None)
+    end = next((end for call, end in calls if not catalog.validity_in_time(call).problems), None)
     if end is None:
         return None
     event = bisect_left(list(accumulate(_lengths(reply.chunk_texts))), _length(text[:end]))

@@ -18,15 +18,16 @@
 Only answered requests have latencies. The standard deviation divides by n. Figures without any value are None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from callproof.catalog import Catalog
 from callproof.endpoint import Reply
 from callproof.records import Record
-from callproof.scoring import Outcome, OutcomeLabel, judge
+from callproof.scoring import Answer, Outcome, OutcomeLabel, in_time, judge
 from callproof.turns import catalog_of
 
 from ..load import Job, Level, Slo
@@ -84,10 +85,11 @@ def tpot_ms(ttft_ms: float | None, e2e_ms: float | None, output_tokens: int) -> 
 
 def judged(level: Level) -> list[Outcome]:
     """The outcome of each request of a level, in the order of its replies."""
-    return [
-        judge(job.turn, reply.answer, job.model, catalog_of(job.turn), job.channel, format=job.format)
-        for job, reply in level.replies
-    ]
+    return [in_time(_judge_of(job), reply.answer, catalog_of(job.turn)) for job, reply in level.replies]
+
+
+def _judge_of(job: Job) -> Callable[[Answer, Catalog], Outcome]:
+    return lambda answer, catalog: judge(job.turn, answer, job.model, catalog, job.channel, format=job.format)
 
 
 def samples_of(level: Level, outcomes: Sequence[Outcome] | None = None) -> list[Sample]:

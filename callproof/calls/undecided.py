@@ -6,8 +6,9 @@ text like any. Whoever shows text while it comes must hold it back from there on
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
-from .formats import Format, Tools
+from .formats import FORMATS, Format, Tools
 from .formats.foreign import FENCE, JSON_CALL, NAME, PYTHON_CALL, marks_of
 from .strict_json import RefusedJSON, decode_at
 
@@ -16,7 +17,7 @@ _HALF_JSON = re.compile(
     rf"(?:`{{1,3}}|```[a-z_]{{1,9}}|{FENCE}(?:\[\s{{0,40}})?(?:\{{\s{{0,40}}(?:\"[a-z_]{{0,12}}\"?)?)?)\Z"
 )
 _HALF_VALUE = re.compile(
-    r"\s*(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|-?(?:I(?:n(?:f(?:i(?:n(?:i(?:ty?)?)?)?)?)?)?)?|Na?|\.|\.?\d*[eE][+-]?)?"
+    r"\s*(?::\s*)?(?:\"[^\"]*|t|tr|tru|f|fa|fal|fals|n|nu|nul|-?(?:I(?:n(?:f(?:i(?:n(?:i(?:ty?)?)?)?)?)?)?)?|Na?|\.|\.?\d*[eE][+-]?)?"
 )
 _ESCAPED = re.compile(r"\\.")
 _HALF_PYTHON = re.compile(
@@ -75,5 +76,15 @@ def _half(text: str, own: Format, tools: Tools) -> Iterator[int]:
             yield match.start()
     if not tools and (match := PYTHON_CALL.match(text)) and match[1]:
         yield match.start()
+    if match := _half_opening(own.name).search(text, start):
+        yield match.start()
     for mark in marks_of(own.name):
         yield from (len(text) - size for size in range(1, len(mark)) if text.endswith(mark[:size]))
+
+
+@cache
+def _half_opening(name: str) -> re.Pattern[str]:
+    """A tag of a format that is open at the end of a text, or a header before one."""
+    form = FORMATS[name]
+    tags = [rf"{re.escape(opening)}[^<>\n]{{0,300}}" for opening in form.openings if opening.startswith("<")]
+    return re.compile(rf"(?:{'|'.join([*tags, *form.headers]) or '(?!)'})\Z")

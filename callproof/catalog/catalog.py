@@ -11,6 +11,7 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 
 from callproof.calls import RefusedJSON, ToolCall, decode
 from callproof.console import say_once
+from callproof.deadline import deadline
 from callproof.errors import UserError
 from callproof.records import Name, Record, explain, read_text, refuse_half_characters
 
@@ -18,6 +19,8 @@ from .equality import Shape
 from .schemas import BadSchema, CompiledSchema, Judgement
 
 MAX_PROBLEM_CHARACTERS = 300
+VALIDITY_S = 2.0
+"""For one call that somebody waits for."""
 
 
 class Validity(NamedTuple):
@@ -77,6 +80,7 @@ class Catalog(Record):
 
     tools: tuple[Tool, ...]
     _unchecked: str | None = PrivateAttr(default=None)
+    _overruns: set[str] = PrivateAttr(default_factory=set)
 
     @model_validator(mode="after")
     def _unique(self) -> "Catalog":
@@ -122,6 +126,17 @@ class Catalog(Record):
             and not isinstance(tool.compiled, BadSchema)
             and tool.compiled.surely_accepts(call.arguments)
         )
+
+    def validity_in_time(self, call: ToolCall) -> Validity:
+        """`validity`, unjudged after `VALIDITY_S` of processor time, and then at once when it is asked again."""
+        known = bool(self._overruns) and _written(call) in self._overruns
+        try:
+            if not known:
+                with deadline(VALIDITY_S, of_processor=True):
+                    return self.validity(call)
+        except TimeoutError:
+            self._overruns.add(_written(call))
+        return Validity([], "judging takes too long")
 
     def refusing_keywords(self, call: ToolCall) -> dict[str, str]:
         """See `Tool.refusing_keywords`; none for an unknown tool, and where calls are not checked."""
@@ -197,6 +212,10 @@ def usable_catalog(tools: list[Any]) -> Catalog:
         raise BadCatalog("", explain(error), "see OpenAI's function form") from None
     except ValueError as error:
         raise BadCatalog("", str(error), 'write {"type": "function", "function": {...}}') from None
+
+
+def _written(call: ToolCall) -> str:
+    return f"{call.name}\n{json.dumps(call.arguments)}"
 
 
 def _tool(number: int, tool: Any) -> Tool:

@@ -1,6 +1,6 @@
 """From an answer and its gold to an outcome, and from outcomes to figures with intervals."""
 
-from .answer import Answer, relieved
+from .answer import Answer, in_time, relieved
 from .differences import Difference, differences
 from .estimates import Estimate, proportion, slices, summarise
 from .intervals import SEED, Array, resampled_sums, t_quantile
@@ -42,6 +42,7 @@ __all__ = [
     "differences",
     "distance",
     "evidence_of",
+    "in_time",
     "judge",
     "match",
     "pair_calls",

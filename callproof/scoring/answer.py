@@ -1,12 +1,19 @@
 """What an endpoint gave back for one request, as it is kept in outcomes and read from saved answers."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import Field, model_validator
 
 from callproof.calls import GAVE_UP, Completion, RefusedJSON, writable_value
 from callproof.catalog import Catalog
+from callproof.deadline import deadline
 from callproof.records import Positive, Record
+
+Judged = TypeVar("Judged")
+
+BUDGET_S = 10.0
+"""Seconds of processor time for one answer that is judged `in_time`, and for each easier way to judge it."""
 
 
 class Answer(Record):
@@ -73,3 +80,14 @@ def relieved(answer: Answer, catalog: Catalog, overruns: int) -> tuple[Answer, C
     if overruns > 1:
         return answer.model_copy(update={"error": reason}), catalog
     return answer, catalog.unchecked(reason) if overruns else catalog
+
+
+def in_time(judge: Callable[[Answer, Catalog], Judged], answer: Answer, catalog: Catalog) -> Judged:
+    """What `judge` says of an answer, which after `BUDGET_S` is `relieved`; bounded as `callproof.deadline` is."""
+    for overruns in range(2):
+        try:
+            with deadline(BUDGET_S, of_processor=True):
+                return judge(*relieved(answer, catalog, overruns))
+        except TimeoutError:
+            continue
+    return judge(*relieved(answer, catalog, 2))

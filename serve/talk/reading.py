@@ -21,6 +21,7 @@ from callproof.records import Record
 _NAME = re.compile(r'"name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _ARGUMENTS = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
 _WORD = re.compile(r"[\w.-]+(?=[^\w.-])")
+_HALF_CLOSING = re.compile(r"</[^<>\s]{0,80}\Z")
 _ENDING = re.compile(r"[}\s]*(</tool_call>)?\s*\Z")
 
 
@@ -65,6 +66,8 @@ def read_whole(
 def read_forming(text: str, catalog: Catalog, format: str = "hermes", prefilled: bool = False) -> Reading:
     """The reading of an answer of which `text` (`writable`) has arrived so far."""
     text = _without_half_a_tag(text, FORMATS[format])
+    if "{" in FORMATS[format].openings and text.rstrip(" \t\r\n;").endswith("}"):
+        text = text.rstrip(" \t\r\n;")[:-1]  # what follows may yet spoil the calls before it
     reading = _forming_body(text, catalog, format)
     if (before := _before_stray_end(text, catalog, format)) is not None:
         first = read_forming(before, catalog, format, prefilled)
@@ -127,7 +130,7 @@ def judge(call: ToolCall | MalformedCall, catalog: Catalog) -> Judged:
     """The verdict on a call, by the tools of a catalog and their schemas."""
     if isinstance(call, MalformedCall):
         return Judged(verdict="malformed", text=call.text, problems=(call.reason.replace("_", " "),))
-    validity = catalog.validity(call)
+    validity = catalog.validity_in_time(call)
     verdict = "invalid" if validity.problems else "unchecked" if validity.unjudged else "valid"
     problems = (*validity.problems, *([validity.unjudged] if validity.unjudged else ()))
     if call.name not in catalog.by_name:
@@ -153,6 +156,12 @@ def _without_half_a_tag(text: str, format: Format) -> str:
     tags = {*format.openings, *format.special_tags, *format.wrappers, *format.ends}
     tags |= {*chain.from_iterable(format.thoughts)}
     longest = max(map(len, tags))
-    tails = (text[start:] for start in range(max(0, len(text) - longest + 1), len(text)))
-    half = next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")
-    return text.removesuffix(half)
+    while half := _half_of(tags, text[max(0, len(text) - longest + 1) :]):
+        text = text.removesuffix(half)
+    return _HALF_CLOSING.sub("", text)
+
+
+def _half_of(tags: set[str], end: str) -> str:
+    """The longest beginning of a tag with which a text ends, unless it is a whole one."""
+    tails = (end[start:] for start in range(len(end)))
+    return next((tail for tail in tails if any(tag.startswith(tail) and tag != tail for tag in tags)), "")

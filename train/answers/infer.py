@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from callproof.calls import MalformedCall, parse_answer
+from callproof.calls import MalformedCall, ToolCall, parse_answer
 from callproof.catalog import Catalog, read_catalog
 from callproof.config import PromptConfig, RunConfig
 from callproof.errors import UserError
@@ -78,5 +78,10 @@ def judged(text: str, finish_reason: str, format: str, catalog: Catalog) -> dict
         "finish_reason": finish_reason,
         "calls": [call.model_dump(mode="json") for call in calls],
         "malformed": [call.model_dump(mode="json") for call in malformed],
-        "problems": [f"{call.name}: {problem}" for call in calls for problem in catalog.problems(call)],
+        "problems": [f"{call.name}: {problem}" for call in calls for problem in _problems(call, catalog)],
     }
+
+
+def _problems(call: ToolCall, catalog: Catalog) -> list[str]:
+    validity = catalog.validity_in_time(call)
+    return [*validity.problems, *([f"not checked: {validity.unjudged}"] if validity.unjudged else [])]

@@ -14,7 +14,7 @@ from accelerate.utils import gather_object
 from transformers import GenerationConfig
 
 from callproof.console import Steps
-from callproof.scoring import Answer, Outcome, Tally, judge, summarise
+from callproof.scoring import Answer, Outcome, Tally, in_time, judge, summarise
 from callproof.turns import Turn, catalog_of
 
 from ..rows.encode import Encoder, Row
@@ -87,12 +87,10 @@ class Evaluator:
     def _outcomes(self, trainer: Any) -> list[Outcome]:
         answers = self.answers(trainer)
         return [
-            judge(
-                turn,
+            in_time(
+                lambda answer, catalog, turn=turn: judge(turn, answer, "training", catalog, format=self._format),
                 Answer(text=answers[name][0], finish_reason=answers[name][1]),
-                "training",
                 catalog_of(turn),
-                format=self._format,
             )
             for name, turn in self._turns.items()
         ]

@@ -110,6 +110,7 @@ class Format:
         wrappers: tags around calls or text that say nothing of their own.
         ends: texts that a template may write after an assistant turn.
         thinking: how thinking is set off.
+        headers: regular expressions of what may stand before an opening and belong to it, whole or half.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Format:
     thinking: Thinking = THINK
     marks: tuple[str, ...] | None = None
     ends_turn: bool = False
+    headers: tuple[str, ...] = ()
 
     @property
     def telling(self) -> tuple[str, ...]:

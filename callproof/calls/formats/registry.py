@@ -132,6 +132,7 @@ _TAGGED = [
         wrappers=("<|start|>assistant", "to=user<|message|>", "<|message|>", "<|eom|>", "<|eot|>"),
         ends=("<|eot|>", "<|eom|>"),
         thinking=Thinking("to=self<|message|>", "<|eom|>"),
+        headers=(r" ?(?:t|to|to=[\w.\-]{0,200}(?:<\|message\|>\s?)?)",),
     ),
     Format(
         name="deepseek_v3",
@@ -228,6 +229,7 @@ _TAGGED = [
         ),
         ends=("<|call|>", "<|return|>", "<|end|>"),
         ends_turn=True,
+        headers=(r"<\|channel\|>(?:commentary|analysis) ?",),
         thinking=Thinking("<|channel|>analysis<|message|>", "<|end|>"),
     ),
     Format(

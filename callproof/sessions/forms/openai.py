@@ -65,7 +65,7 @@ def _chosen(record: Record, where: str) -> Iterator[Placed]:
     """What was asked and the chosen answer; the rejected one stays in the metadata."""
     key = "chosen" if record.get("chosen") is not None else "chosen_response"
     chosen = record[key]
-    whole = isinstance(chosen, list) and len(chosen) > 1 and is_talk(chosen) and chosen[0].get("role") != "assistant"
+    whole = isinstance(chosen, list) and len(chosen) > 1 and is_talk(chosen) and _role(chosen[0]) != "assistant"
     asked = next((name for name in ("messages", "conversations") if record.get(name) is not None), None)
     if asked and not whole:
         yield from placed(listed(record[asked], f"{where}: {asked}"), asked)
@@ -83,12 +83,17 @@ def _smoltalk2(record: Record, where: str) -> Iterator[Placed]:
         problem = "tools that are called as Python code"
         refuse(f"{where}: chat_template_kwargs.python_tools", problem, "leave these sessions out")
     messages = listed(record["messages"], f"{where}: messages")
-    declared = [text if isinstance(text, str) else str(text) for text in asked.get("xml_tools") or ()]
+    written = listed(asked.get("xml_tools") or [], f"{where}: chat_template_kwargs.xml_tools")
+    declared = [text if isinstance(text, str) else str(text) for text in written]
     own = bool(messages) and isinstance(messages[0], dict) and messages[0].get("role") == "system"
     texts = [*([] if own else [asked.get("custom_instructions")]), *declared]
     for text in filter(None, texts):
         yield "chat_template_kwargs", {"role": "system", "content": text}
     yield from placed(messages, "messages")
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, dict) else None
 
 
 def _is_smoltalk2(record: Record) -> bool:

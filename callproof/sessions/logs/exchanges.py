@@ -29,6 +29,7 @@ from callproof.calls import (
     load_json,
     parse_answer,
     parse_served,
+    writable,
     writable_value,
 )
 from callproof.catalog import Catalog
@@ -190,7 +191,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
 def _body(value: Any) -> Any:
     """The body itself: JSON text is decoded, and an object with a `body` is replaced by that."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
-        value = writable_value(load_json(value.encode()))
+        value = writable_value(load_json(writable(value).encode()))
     if isinstance(value, dict):
         status = value.get("status_code", value.get("status"))
         if isinstance(status, int) and status >= 400:

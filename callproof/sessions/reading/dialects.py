@@ -130,8 +130,21 @@ def _goes_on(last: Plain, plain: Plain) -> bool:
         return False
     if first.get("role") != "assistant" or second.get("role") != "assistant":
         return False
-    calls = first.get("tool_calls") and second.get("tool_calls")
-    return bool(plain.joins or calls or "_thought" in first)
+    return bool(plain.joins or _call_together(first, second) or "_thought" in first)
+
+
+def _call_together(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two messages make the calls of one turn; an id that comes again begins another turn."""
+    if not (first.get("tool_calls") and second.get("tool_calls")):
+        return False
+    ids = _ids(first)
+    return not any(call_id in ids for call_id in _ids(second))
+
+
+def _ids(message: dict[str, Any]) -> list[Any]:
+    calls = message["tool_calls"]
+    ids = [call.get("id") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return [call_id for call_id in ids if call_id is not None]
 
 
 def _together(last: Plain, plain: Plain, where: str) -> dict[str, Any]:

@@ -30,16 +30,27 @@ def system_and_tools(system: str) -> tuple[str, list[Any] | None]:
         RefusedJSON: a block for tools begins as JSON, but is malformed.
     """
     match = _TAGS.search(system)
-    if match:
-        inside = match["tools"] or match["declared"] or match["available"]
-        if match["tag"] == "tools":
-            try:
-                return split_tools(system)
-            except RefusedJSON:
-                pass
-        rest = (system[: match.start()] + system[match.end() :]).strip()
-        return rest, loose_values(inside)
-    return _written_out(system)
+    if match is None:
+        return _written_out(system)
+    rest, tools = _without_first(system, match)
+    further = [tool for block in _TAGS.finditer(rest) for tool in loose_values(_inside(block))]
+    return (_TAGS.sub("", rest).strip() if further else rest), [*tools, *further]
+
+
+def _without_first(system: str, match: re.Match[str]) -> tuple[str, list[Any]]:
+    """A system prompt without its first block of tools, and the tools in it."""
+    if match["tag"] == "tools":
+        try:
+            text, tools = split_tools(system)
+            if tools is not None:
+                return text, tools
+        except RefusedJSON:
+            pass
+    return (system[: match.start()] + system[match.end() :]).strip(), loose_values(_inside(match))
+
+
+def _inside(match: re.Match[str]) -> str:
+    return match["tools"] or match["declared"] or match["available"]
 
 
 def _written_out(system: str) -> tuple[str, list[Any] | None]:

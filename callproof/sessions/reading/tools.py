@@ -142,7 +142,8 @@ def _function(tool: Any, number: int) -> dict[str, Any]:
             f"tool {number}", f"expected an object, got {kind(tool)}", "see docs/reference/data.md for the forms"
         )
     if isinstance(tool.get("toolSpec"), dict):
-        tool = {**tool["toolSpec"], "inputSchema": tool["toolSpec"].get("inputSchema", {}).get("json")}
+        schema = tool["toolSpec"].get("inputSchema")
+        tool = {**tool["toolSpec"], "inputSchema": schema.get("json") if isinstance(schema, dict) else schema}
     inner = tool.get("function")
     if not isinstance(inner, dict) and "name" not in tool:
         raise BadCatalog("", f"tool {number} has no `function`", 'write {"type": "function", "function": {...}}')

@@ -8,6 +8,7 @@ import pytest
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
+from callproof.sessions import to_session
 from callproof.sessions.sources import MAX_RECORD
 from callproof.turns import eval_turns
 
@@ -170,3 +171,50 @@ def test_a_tool_with_a_schema_that_is_none_is_named_once_and_stops_nothing(tmp_p
     assert line.startswith(
         f"{tmp_path / 'eval.jsonl'}:1: tools: the calls of tool 'odd' are not checked: parameters.type"
     )
+
+
+BEDROCK = {
+    "messages": [{"role": "user", "content": [{"text": "Warm?"}]}, {"role": "assistant", "content": [{"text": "Yes."}]}]
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            json.dumps({"chat_template_kwargs": {"xml_tools": 1.0}, "messages": [USER, ANSWER]}).encode(),
+            ":2: chat_template_kwargs.xml_tools: ",
+        ),
+        (b'{"input": "{\\"\\ud83d\\": 1}", "output": "Yes."}', ":2: input: holds half a surrogate pair"),
+        (json.dumps({"prompt": [], "chosen": ["{}", ANSWER], "rejected": [ANSWER]}).encode(), ":2: "),
+    ],
+)
+def test_odd_values_in_known_places_are_one_line_too(content: bytes, expected: str, refusal) -> None:
+    assert expected in refusal(GOOD + b"\n" + content + b"\n")
+
+
+@pytest.mark.parametrize("schema", ["", None, {"json": None}])
+def test_a_tool_of_bedrock_without_a_schema_is_no_traceback(schema: Any) -> None:
+    tools = {"tools": [{"toolSpec": {"name": "find", "inputSchema": schema}}]}
+    record = {**BEDROCK, "toolConfig": tools}
+    if schema == "":
+        with pytest.raises(UserError, match="log:1: tools"):
+            to_session(record, "log:1", "s")
+    else:
+        tools_read = to_session(record, "log:1", "s").tools
+        assert tools_read is not None
+        assert [tool.name for tool in tools_read.tools] == ["find"]
+
+
+def test_two_turns_of_calls_in_a_row_are_read_back_as_two() -> None:
+    text = {"role": "assistant", "content": '<tool_call>{"name": "find", "arguments": {}}</tool_call>'}
+    session = to_session({"messages": [USER, text, text], "tools": [TOOL]}, "log:1", "s")
+    assert to_session(session.record(), "log:1", "s") == session
+
+
+def test_every_block_of_tools_in_a_system_prompt_is_read() -> None:
+    blocks = [f"<tools>{json.dumps({**TOOL, 'function': {'name': name}})}</tools>" for name in ("find", "book")]
+    system = {"role": "system", "content": "Help.\n" + "\n".join(blocks)}
+    session = to_session({"messages": [system, USER, ANSWER]}, "log:1", "s")
+    assert session.tools is not None
+    assert ([tool.name for tool in session.tools.tools], session.system) == (["find", "book"], "Help.")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 SESSIONS = 40
 MARGINS = dict.fromkeys(("turn_exact", "name_f1", "hallucination_rate"), 0.1)
 """That 40 sessions can pass: without a discordant turn the limits of their differences are 7.1 points off."""
@@ -67,3 +69,25 @@ class Domain:
     config: Path
     sessions: Path
     runs: Path
+
+
+def write_domain(folder: Path, name: str = "weather", sessions: int = SESSIONS, **more: Any) -> Domain:
+    """Write a domain of some sessions into a folder; `more` are sections of its configuration."""
+    root = folder / "domains" / name
+    path = root / "sessions" / "eval.jsonl"
+    path.parent.mkdir(parents=True)
+    (root / "system_prompt.md").write_text("You tell the weather.\n\n## Rules\n- Be brief.\n- Be kind.\n")
+    (root / "tools.json").write_text(json.dumps(TOOLS))
+    path.write_text("".join(json.dumps(session(number)) + "\n" for number in range(sessions)))
+    config = folder / f"{name}.yaml"
+    settings = {
+        "name": name,
+        "data": {"domain": str(root)},
+        "prompt": {"date_line": True, "shuffle_sections": True, "shuffle_tools": True},
+        "serve": {"tool_call_parser": "hermes"},
+        "eval": {"retries": 0, "timeout_s": 5},
+        "gate": {"margins": MARGINS},
+        **more,
+    }
+    config.write_text(yaml.safe_dump(settings))
+    return Domain(root, config, path, folder / "runs")

@@ -1,13 +1,11 @@
 """Fixtures: a domain of its own for each test."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from weather import MARGINS, SESSIONS, TOOLS, Domain, Refused, session
+from weather import SESSIONS, Domain, Refused, write_domain
 
 from callproof.errors import exit_with
 from evaluate.cli import main
@@ -19,24 +17,7 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     monkeypatch.chdir(tmp_path)
 
     def make(name: str = "weather", sessions: int = SESSIONS, **more: Any) -> Domain:
-        root = tmp_path / "domains" / name
-        path = root / "sessions" / "eval.jsonl"
-        path.parent.mkdir(parents=True)
-        (root / "system_prompt.md").write_text("You tell the weather.\n\n## Rules\n- Be brief.\n- Be kind.\n")
-        (root / "tools.json").write_text(json.dumps(TOOLS))
-        path.write_text("".join(json.dumps(session(number)) + "\n" for number in range(sessions)))
-        config = tmp_path / f"{name}.yaml"
-        settings = {
-            "name": name,
-            "data": {"domain": str(root)},
-            "prompt": {"date_line": True, "shuffle_sections": True, "shuffle_tools": True},
-            "serve": {"tool_call_parser": "hermes"},
-            "eval": {"retries": 0, "timeout_s": 5},
-            "gate": {"margins": MARGINS},
-            **more,
-        }
-        config.write_text(yaml.safe_dump(settings))
-        return Domain(root, config, path, tmp_path / "runs")
+        return write_domain(tmp_path, name, sessions, **more)
 
     return make
 

@@ -95,6 +95,25 @@ def test_no_mixture_of_tags_and_json_is_taken_back(pieces: list[str], name: str,
         assert grows(before, after), (before, after)
 
 
+FOUND = [
+    ("muse_glimmer", '<atem:invoke name="book">'),
+    ("muse_glimmer", "So to=book<|message|><atem:function_calls>"),
+    ("openai", "<|channel|>commentary to=functions.book"),
+    ("openai", '{"name":\x1c"book"'),
+    ("openai", " to=functions.book<|message|>{}<|call|><|start|>assistant to=functions.book<|message|>{}<|call|>"),
+    ("llama3_json", '{"name": "book", "parameters": {"n": 1}} {'),
+    ("deepseek_v32", '<｜DSML｜invoke name="book">\n</｜DSML｜invoke>\n</｜DSML｜function_calls>'),
+]
+"""What benchmarks/campaign.py found."""
+
+
+@pytest.mark.parametrize(("name", "text"), FOUND)
+def test_what_turns_out_to_be_an_attempt_was_never_shown_as_text(name: str, text: str) -> None:
+    readings = [read_forming(text[:end], CATALOG, name) for end in range(len(text) + 1)]
+    for before, after in pairwise([*readings, read_whole(text, CATALOG, None, name)]):
+        assert grows(before, after), (before, after)
+
+
 SHOWN_AS = {
     "bare JSON": ('Now {"name": "book", "arguments": {}}', False, ("", "Now")),
     "a Python call": ("Now\n[book(n=1)]", False, ("", "Now")),

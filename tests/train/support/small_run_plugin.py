@@ -38,11 +38,10 @@ def session(number: int, rng: random.Random) -> dict[str, Any]:
     return {"session_id": f"s{number}", "messages": messages}
 
 
-@pytest.fixture
-def small_run(tmp_path: Path) -> Callable[..., Path]:
+def small_run_in(folder: Path) -> Callable[..., Path]:
     """Writes the configuration of a small run on models/tiny; sections override, `output` names its folder."""
     rng = random.Random(0)
-    domain = tmp_path / "small"
+    domain = folder / "small"
     (domain / "sessions").mkdir(parents=True)
     (domain / "system_prompt.md").write_text("You help.\n")
     (domain / "tools.json").write_text(json.dumps(TOOLS))
@@ -52,7 +51,7 @@ def small_run(tmp_path: Path) -> Callable[..., Path]:
 
     def write(output: str = "out", **sections: dict[str, Any]) -> Path:
         train = {
-            "output_dir": str(tmp_path / output),
+            "output_dir": str(folder / output),
             "max_steps": 4,
             "per_device_train_batch_size": 2,
             "learning_rate": 5e-3,
@@ -61,8 +60,14 @@ def small_run(tmp_path: Path) -> Callable[..., Path]:
         }
         values = {"name": "small", "data": {"domain": str(domain)}, "eval": {"max_tokens": 24}, **sections}
         values["train"] = train | sections.get("train", {})
-        path = tmp_path / f"{output}.yaml"
+        path = folder / f"{output}.yaml"
         path.write_text(yaml.safe_dump(values))
         return path
 
     return write
+
+
+@pytest.fixture
+def small_run(tmp_path: Path) -> Callable[..., Path]:
+    """See `small_run_in`."""
+    return small_run_in(tmp_path)
