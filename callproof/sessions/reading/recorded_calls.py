@@ -76,8 +76,9 @@ def _plain_function(call: dict[str, Any]) -> dict[str, Any] | None:
     if call.keys() != _PLAIN or call["type"] != "function" or not isinstance(function, dict):
         return None
     arguments = function.get("arguments")
-    plain = function.keys() == _PLAIN_FUNCTION and isinstance(arguments, str)
-    return function if plain and arguments.startswith("{") and not arguments.startswith("{'") else None
+    if function.keys() != _PLAIN_FUNCTION or not isinstance(arguments, str):
+        return None
+    return function if arguments.startswith("{") and not arguments.startswith("{'") else None
 
 
 def opened_call(value: Any) -> Any:
