@@ -7,6 +7,7 @@ from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
+from .rejected import Rejected
 from .sessions import Message, Session, is_logged, to_session
 from .similarity import ALIKE, Alike, Corpus, shingles
 from .sources import Found, Reader, is_dataset, read_records
@@ -29,6 +30,7 @@ __all__ = [
     "Message",
     "NoGold",
     "Reader",
+    "Rejected",
     "Session",
     "Told",
     "asked",
