@@ -220,14 +220,16 @@ def _spoken(messages: tuple[Message, ...]) -> Iterator[tuple[int, Message]]:
 
 
 def _rejected(messages: tuple[Message, ...], message: Message, in_text: bool) -> tuple[dict[str, Any], ...]:
-    """The rejected answers of a message, each in the form that the message itself has."""
+    """The rejected answers of a message, each in the form of the message itself and after the same thinking."""
     at = next(number for number, other in enumerate(messages) if other is message)
     wrong: list[dict[str, Any]] = []
     for answer in message.rejected:
         if answer.raw is not None:
             wrong.append({"role": "assistant", "raw": answer.raw})
             continue
-        said = Message(role="assistant", content=answer.content, tool_calls=answer.tool_calls)
+        said = message.model_copy(
+            update={"content": answer.content, "tool_calls": answer.tool_calls, "acceptances": (), "alternatives": ()}
+        )
         wrong.append((text_messages if in_text else wire_messages)((*messages[:at], said))[-1])
     return tuple(wrong)
 
