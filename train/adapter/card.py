@@ -81,7 +81,8 @@ def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float])
     return f"""# {config.name}
 
 A LoRA adapter for tool calling on `{serve["base_model"]}`: rank {serve["rank"]},
-{manifest["steps"]} steps{_by(config)} on {data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of `{config.data.title}`.
+{manifest["steps"]} steps{_by(config)} on
+{data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of `{config.data.title}`.
 
 ## Evaluation
 

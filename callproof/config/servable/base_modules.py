@@ -71,7 +71,8 @@ def base_modules(base_model: str, revision: str | None = None) -> BaseModules | 
     for file in files:
         for name, tensor in read_header(file).items():
             module, _, kind = name.rpartition(".")
-            if kind in ("weight", "qweight", "weight_packed"):
+            is_vector = kind == "weight" and len(tensor.shape) == 1  # of a norm, on which no adapter stands
+            if kind in ("weight", "qweight", "weight_packed") and not is_vector:
                 plain = kind == "weight" and len(tensor.shape) == 2 and "quantization_config" not in settings
                 shapes[module] = (tensor.shape[0], tensor.shape[1]) if plain else None
     found = BaseModules(shapes, folder, wrapped)
