@@ -130,6 +130,17 @@ def test_for_sft_failed_turns_weigh_more_and_the_training_sessions_are_learned_a
     assert run_verb("train", "check", "--config", tmp_path / "next" / "config.yaml", "--stats")
 
 
+def test_the_next_configuration_trains(run, config, tmp_path) -> None:
+    harvest(run("dev"), config, tmp_path / "next", "--as", "dpo")
+    out = tmp_path / "trained"
+    words = ("train.max_steps=2", "train.logging_steps=1", f"train.output_dir={out}", "model.base_model=models/tiny")
+    run_verb("train", "--config", tmp_path / "next" / "config.yaml", *words)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["name"], manifest["method"], manifest["steps"]) == ("small-dpo", "dpo", 2)
+    assert manifest["config"]["train"]["learning_rate"] == pytest.approx(5e-4)  # a tenth
+    assert manifest["data"]["train"]["rows"] == 10  # five pairs
+
+
 def test_a_run_on_the_eval_sessions_gives_nothing(run, config, tmp_path, capsys) -> None:
     path = run("eval")
     assert harvested_error(path, config, tmp_path / "next", capsys).startswith(
