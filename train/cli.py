@@ -40,6 +40,7 @@ _EXAMPLES = """\
   callproof train convert swe-synth swe_synth.jsonl --out data/swe_synth_train.json      instruction and response
   callproof train convert swe swe_bench.jsonl --out data/swe.json --mode code-context --source file --repos checkouts
   callproof train import logs/*.jsonl --out datasets/hotel        sessions, tools and a configuration, made of logs
+  callproof train harvest runs/dev --config configs/car_sales.yaml --out next --as dpo     learn from wrong answers
   callproof train migrate old.yaml .env --out configs/x.yaml       what became what, and what was dropped
   callproof train prepare --config configs/car_sales.yaml --out outputs/rows       for data.prepared=outputs/rows
   callproof train merge --config configs/car_sales.yaml           adapter and base as one model
@@ -56,6 +57,19 @@ _EXITS = {
     EXIT_REGRESSION: "`check` or `import` found what would spoil the training, --dry-run that it does not fit,\n"
     "       `merge` that the merged model differs from base and adapter, `synth --check` a file that is out of date"
 }
+
+
+_HARVEST_MANUAL = """Make the sessions of the next training out of what an adapter answered wrongly.
+
+Evaluate on sessions that no training has seen and that are not the eval sessions, and harvest that run:
+
+  callproof evaluate --config c.yaml --run-id dev data.eval=sessions/dev.jsonl
+  callproof train harvest runs/dev --config c.yaml --out next --as dpo
+  callproof train --config next/config.yaml
+
+next/ gets sessions.jsonl, config.yaml and needs.json: mistakes by tool, argument and slice. Sessions
+that --config holds out for evaluation (data.eval), or that are nearly alike, are kept out.
+"""
 
 
 def _of_config(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +148,18 @@ def _import(parser: argparse.ArgumentParser) -> None:
     add("--session-key", metavar="PATH", help="key of a record that names its conversation, such as metadata.trace_id")
     add("--gpu-memory", type=number(0), default=24.0, metavar="GIB", help="for the configuration; 0: no GPU (24)")
     add("--force", action="store_true", help="write into a folder that is not empty")
+
+
+def _harvest(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("names", nargs="+", metavar="RUN", help="folder or id of a run of `evaluate`, on sessions that may be learned")
+    add("--config", type=Path, required=True, metavar="YAML", help="of the training; its eval sessions are kept out")
+    add("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
+    methods = ("sft", "dpo", "kto")
+    add("--as", dest="method", choices=methods, default="sft", help="train.method of the next training (%(default)s)")
+    add("--model", metavar="NAME", help="of the runs; default: the one named like their configuration")
+    add("--weight", type=number(0, above=True), default=3.0, help="of a failed turn, for sft (%(default)s)")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (%(default)s)")
 
 
 def _init(parser: argparse.ArgumentParser) -> None:
@@ -245,6 +271,7 @@ VERB = Verb(
         "format": Command("the format that a chat template writes calls in, with a call", _format, _act("format")),
         "convert": Command("write sessions of any form, or of sets on software engineering", _convert, _act("convert")),
         "import": Command("make a domain and a configuration out of logs", _import, _act("import")),
+        "harvest": Command("make sessions of what a run got wrong", _harvest, _act("harvest"), _HARVEST_MANUAL),
         "migrate": Command("translate a configuration of another system", _migrate, _act("migrate")),
         "prepare": Command("write the token rows to disk, for `data.prepared`", _prepare, _act("prepare")),
         "merge": Command("merge an adapter into its base, and compare the two", _merge, _act("merge")),

@@ -194,6 +194,21 @@ def _verdict(path: Path, with_base: bool) -> list[str]:
     return report.spoiled
 
 
+def run_harvest(args: Namespace) -> int:
+    from .harvest.harvest import CONFIG, harvest, write_harvest
+    from .harvest.runs import open_run
+
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise UserError(args.out, "exists and is not empty", "give another --out, or remove it")
+    config, runs = load(args.config), [open_run(name, args.runs, args.model) for name in args.names]
+    found = harvest(runs, config, args.config, args.method, args.weight)
+    write_harvest(found, runs, config, args.method, args.out)
+    for sentence in found.sentences(args.method):
+        say(sentence)
+    last_line({"out": str(args.out), "config": str(args.out / CONFIG), "method": args.method, **found.summary()})
+    return EXIT_PASS
+
+
 def run_migrate(args: Namespace) -> int:
     from .migrate import as_table, as_yaml, migrate, nested
 

@@ -28,6 +28,7 @@ BUNDLED_TEMPLATE = Path(__file__).with_name("assets") / "hermes.jinja"
 """Calls as JSON in `<tool_call>`, for tokenizers whose own template loses them."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Method = Literal["sft", "dpo", "kto"]
 
 
 class ModelConfig(Record):
@@ -114,6 +115,12 @@ class TrainConfig(Record):
     """The training loop; names are those of transformers.TrainingArguments."""
 
     output_dir: Path | None = Field(default=None, description="default: outputs/<name>")
+    method: Method = Field(
+        default="sft", description="sft: the recorded answers; dpo, kto: these against rejected ones, see train harvest"
+    )
+    beta: float | None = Field(
+        default=None, gt=0, description="of dpo and kto: how strongly the model is held to where it began; default: 0.1"
+    )
     seed: int = Field(default=42)
     num_train_epochs: float = Field(default=1.0, gt=0)
     max_steps: int = Field(default=-1, description="overrides num_train_epochs when positive")
@@ -159,7 +166,7 @@ class TrainConfig(Record):
     hub_private_repo: bool = Field(default=True, description="whether a repository that is made is private")
     extra: dict[str, Any] = Field(
         default_factory=dict,
-        description="further fields of TRL's SFTConfig, such as optim or neftune_noise_alpha, by their own names",
+        description="further fields of TRL's SFTConfig (of dpo and kto: DPOConfig, KTOConfig), by their own names",
     )
 
     @property
@@ -172,6 +179,17 @@ class TrainConfig(Record):
         for strategy, steps in (("eval_strategy", self.eval_steps), ("save_strategy", self.save_steps)):
             if getattr(self, strategy) == "epoch" and steps:
                 raise ValueError(f"{strategy} epoch takes no {strategy.split('_')[0]}_steps, but they are {steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_method(self) -> "TrainConfig":
+        if self.method == "sft":
+            if self.beta is not None:
+                raise ValueError("beta: is for method dpo and kto, but method is sft")
+            return self
+        for name, is_set in (("packing", self.packing), ("loss_weights", self.loss_weights != LossWeights())):
+            if is_set:
+                raise ValueError(f"{name}: is for method sft, but method is {self.method}; leave it out")
         return self
 
     @field_validator("extra")

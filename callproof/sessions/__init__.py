@@ -20,6 +20,7 @@ from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .many import Texts
 from .question import asked
 from .reading.text_calls import calls_in_text, text_beside
+from .rejected import Rejected
 from .sessions import Message, Session, is_logged, to_session
 from .similarity import ALIKE, Alike, Corpus, Outline, shingles
 from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
@@ -47,6 +48,7 @@ __all__ = [
     "Raw",
     "RawReader",
     "Reader",
+    "Rejected",
     "Session",
     "Tale",
     "Texts",

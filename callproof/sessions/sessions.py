@@ -28,6 +28,7 @@ from .dates import as_text, is_iso, recorded_at
 from .forms import Form, ReadRecord, is_no_log, own_form
 from .logs import NoGold, gold_answer, is_exchange, plain_record, read_exchange
 from .many import Names, Places
+from .rejected import Rejected
 
 
 class Message(Record):
@@ -40,7 +41,7 @@ class Message(Record):
     the calls; without it, the n-th result answers the n-th call.
 
     `train`: false for a message of the assistant that is context only: training does not learn it, and evaluation does
-    not ask for it.
+    not ask for it. `loss_scale`: how many times its loss counts. `rejected`: what a model said wrongly in its place.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -52,6 +53,8 @@ class Message(Record):
     name: str | None = None
     answers: int | None = Field(default=None, ge=0)
     train: bool = True
+    loss_scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    rejected: tuple[Rejected, ...] = ()
 
     def said(self) -> dict[str, Any]:
         """What tells this message from others."""
@@ -98,8 +101,9 @@ class Session(Record):
                 raise ValueError(f"messages.{number}: only the assistant calls tools, got role {message.role!r}")
             if message.acceptances and len(message.acceptances) != len(message.tool_calls):
                 raise ValueError(f"messages.{number}: expected an acceptance for each of its calls")
-            if message.alternatives and message.role != "assistant":
-                raise ValueError(f"messages.{number}: only the assistant has alternatives, got role {message.role!r}")
+            if (message.alternatives or message.rejected) and message.role != "assistant":
+                has = "alternatives" if message.alternatives else "rejected answers"
+                raise ValueError(f"messages.{number}: only the assistant has {has}, got role {message.role!r}")
             if message.role == "tool":
                 if not open_calls:
                     raise ValueError(f"messages.{number}: a tool result without a call before it")

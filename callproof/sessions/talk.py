@@ -14,10 +14,13 @@
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
   unanswered call. Ids are looked at only where the calls have some. `<tool_response>` blocks are results also in a
   message of the user.
-- `weight: 0`, `train: false`, `loss: false` and `loss_scale: 0` make a message of the assistant context.
+- `weight: 0`, `train: false`, `loss: false` and `loss_scale: 0` make a message of the assistant context; any other
+  `loss_scale` says how many times the loss of the message counts.
+- What a model said wrongly in the place of a message stands in `rejected`, see `callproof.sessions.rejected`.
 - A token that ends a turn in some template is refused in every text.
 """
 
+import math
 from typing import Any
 
 from callproof.calls import ToolCall, Tools
@@ -30,6 +33,7 @@ from .reading.faults import BadRecord, Fault, faults_of
 from .reading.recorded_calls import recorded_call
 from .reading.refusal import kind, refuse
 from .reading.text_calls import calls_in_text, end_of_turn, may_call, may_end
+from .rejected import read_rejected
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
@@ -38,7 +42,7 @@ _SILENT = ("id", "uuid", "timestamp", "created_at", "annotations", "status")
 _KEYS = {
     "system": ("role", "content", "name", *MASKS),
     "user": ("role", "content", "name", *MASKS),
-    "assistant": ("role", "content", "name", "tool_calls", "alternatives", *THINKING, *MASKS),
+    "assistant": ("role", "content", "name", "tool_calls", "alternatives", "rejected", *THINKING, *MASKS),
     "tool": ("role", "content", "name", "tool_call_id", "is_error", *MASKS),
 }
 
@@ -220,6 +224,8 @@ class Talk:
             if any(one is not NOTHING_ELSE and one != NOTHING_ELSE for one in acceptances)
             else (),
             "alternatives": _alternatives(f"{place}.alternatives", message.get("alternatives")),
+            "rejected": read_rejected(f"{place}.rejected", message.get("rejected")),
+            "loss_scale": message.get("loss_scale") if trained else None,
         }
         self._keep("assistant", content, message, **{key: value for key, value in more.items() if value})
         self.messages[-1] |= {} if trained else {"train": False}
@@ -278,8 +284,11 @@ def _is_trained(place: str, message: dict[str, Any]) -> bool:
     if not masks:
         return True
     for key, value in masks.items():
+        if key == "loss_scale" and isinstance(value, int | float) and 0 <= value < math.inf:
+            continue
         if value not in (0, 1):
-            refuse(f"{place}.{key}", f"expected 0 or 1, false or true, got {value!r}"[:200], "a turn is learned or not")
+            problem = f"expected 0 or 1, false or true, got {value!r}"[:200]
+            refuse(f"{place}.{key}", problem, "a turn is learned or not; loss_scale may be any number from 0")
     if masks.get("train") and message["role"] != "assistant":
         refuse(f"{place}.train", "only the assistant's messages are trained", "leave it out")
     if len({bool(value) for value in masks.values()}) > 1:

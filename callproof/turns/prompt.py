@@ -18,6 +18,7 @@ The text of `prompt.preamble` comes before either. `prompt.catalog` says how the
 import hashlib
 import json
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,7 +44,9 @@ class Conversation(Record):
 
     `unsent_tools`: the tools that calls are checked against, where `prompt.catalog` keeps them out of the request.
     `calls_in_text`: calls are text of the assistant, as `prompt.catalog: text` has it. `template_kwargs`: see
-    `PromptConfig`. `unlearnt`: which messages of the assistant training does not learn, counted from 0.
+    `PromptConfig`. Of messages of the assistant, counted from 0: `unlearnt` are those that training does not learn,
+    `loss_scales` says how many times the loss of some counts, `rejected` which wrong answers stand beside them, each as
+    a message of its own; one that is the model's text as it came has `raw` in place of `content`.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -52,6 +55,8 @@ class Conversation(Record):
     calls_in_text: bool = False
     template_kwargs: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda kwargs: not kwargs)
     unlearnt: tuple[int, ...] = Field(default=(), exclude_if=lambda numbers: not numbers)
+    loss_scales: dict[int, float] = Field(default_factory=dict, exclude_if=lambda scales: not scales)
+    rejected: dict[int, tuple[dict[str, Any], ...]] = Field(default_factory=dict, exclude_if=lambda wrong: not wrong)
 
 
 def _generator(session_id: str, purpose: str) -> random.Random:
@@ -190,12 +195,43 @@ def conversation(
         calls_in_text=config.catalog == "text",
         template_kwargs=config.template_kwargs,
         unlearnt=_unlearnt(session.messages),
+        loss_scales={
+            number: message.loss_scale for number, message in _learnt(session.messages) if message.loss_scale != 1
+        },
+        rejected={
+            number: _rejected(session.messages, message, config.catalog == "text")
+            for number, message in _learnt(session.messages)
+            if message.rejected
+        },
     )
 
 
 def _unlearnt(messages: tuple[Message, ...]) -> tuple[int, ...]:
-    spoken = (message for message in messages if message.role == "assistant")
-    return tuple(number for number, message in enumerate(spoken) if not message.train)
+    return tuple(number for number, message in _spoken(messages) if not message.train)
+
+
+def _learnt(messages: tuple[Message, ...]) -> Iterator[tuple[int, Message]]:
+    return ((number, message) for number, message in _spoken(messages) if message.train)
+
+
+def _spoken(messages: tuple[Message, ...]) -> Iterator[tuple[int, Message]]:
+    """The assistant's messages, counted from 0."""
+    return enumerate(message for message in messages if message.role == "assistant")
+
+
+def _rejected(messages: tuple[Message, ...], message: Message, in_text: bool) -> tuple[dict[str, Any], ...]:
+    """The rejected answers of a message, each in the form of the message itself and after the same thinking."""
+    at = next(number for number, other in enumerate(messages) if other is message)
+    wrong: list[dict[str, Any]] = []
+    for answer in message.rejected:
+        if answer.raw is not None:
+            wrong.append({"role": "assistant", "raw": answer.raw})
+            continue
+        said = message.model_copy(
+            update={"content": answer.content, "tool_calls": answer.tool_calls, "acceptances": (), "alternatives": ()}
+        )
+        wrong.append((text_messages if in_text else wire_messages)((*messages[:at], said))[-1])
+    return tuple(wrong)
 
 
 def _ordered(catalog: Catalog, session_id: str, config: PromptConfig) -> list[Tool]:

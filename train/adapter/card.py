@@ -67,6 +67,10 @@ def _metadata(config: RunConfig, name: str, scores: dict[str, float]) -> ModelCa
     )
 
 
+def _by(config: RunConfig) -> str:
+    return "" if config.train.method == "sft" else f" of {config.train.method.upper()}"
+
+
 def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float]) -> str:
     data, serve = manifest["data"]["train"], manifest["serve"]
     parser = serve["tool_call_parser"]
@@ -76,7 +80,8 @@ def _text(config: RunConfig, manifest: dict[str, Any], scores: dict[str, float])
     pinned = f" --revision {revision}" if revision else ""
     return f"""# {config.name}
 
-A LoRA adapter for tool calling on `{serve["base_model"]}`: rank {serve["rank"]}, {manifest["steps"]} steps on
+A LoRA adapter for tool calling on `{serve["base_model"]}`: rank {serve["rank"]},
+{manifest["steps"]} steps{_by(config)} on
 {data["sessions"]} sessions ({data["supervised_tokens"]} supervised tokens) of `{config.data.title}`.
 
 ## Evaluation

@@ -34,6 +34,7 @@ def make_manifest(
     return {
         "schema_version": SCHEMA_VERSION,
         "name": config.name,
+        "method": config.train.method,
         **figures,
         "data": {split: rows.counts() for split, rows in data.items()},
         "dropped_sessions": {split: rows.dropped for split, rows in data.items()},

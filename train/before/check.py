@@ -324,12 +324,13 @@ class _SplitCount:
         conversation = self._domain.conversation(session, where)
         if not self._with_catalog:
             conversation = self._without_catalog(conversation, session, where)
-        rows = encode_session(encoder, conversation, self._config, where, session)
+        method = self._config.train.method if self._split == "train" else "sft"
+        rows = encode_session(encoder, conversation, self._config, where, session, method)
         if isinstance(rows, LeftOut):
             self._dropped.append(Dropped(session_id=session.session_id, reason=rows.reason))
             return
         self._keep(rows, session.session_id, where, show)
-        if len(rows) > 1 and self._config.model.chat_template != "hermes":
+        if len(rows) > 1 and method == "sft" and self._config.model.chat_template != "hermes":
             self._many_rows = self._many_rows or RowCount(encoder)
             self._many_rows.add(conversation, rows)
         longest = max(map(_longest_answer, rows), default=0) if self._split == "eval" else 0

@@ -131,7 +131,8 @@ def _activations(config: RunConfig, text: Any, ranks: int, wide: bool) -> float:
 
 
 def _tokens(config: RunConfig) -> int:
-    return config.train.per_device_train_batch_size * context_length(config)
+    answers = 2 if config.train.method == "dpo" else 1
+    return answers * config.train.per_device_train_batch_size * context_length(config)
 
 
 def _on_meta(config: RunConfig) -> Any:

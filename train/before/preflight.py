@@ -27,6 +27,7 @@ def check_settings(config: RunConfig) -> None:
     if config.data.text == "as_is" and config.train.loss_weights != LossWeights():
         problem = "weighs calls, names and text, which are not told apart in texts of data.text: as_is"
         raise UserError("train.loss_weights", problem, "leave it out")
+    _check_method(config)
     if config.model.dtype == "float16" and config.train.bf16 is True:
         raise UserError("train.bf16", "is true, but model.dtype is float16", "leave one of the two out")
     if config.train.push_to_hub and not config.train.hub_model_id:
@@ -58,6 +59,15 @@ def check_token(where: str) -> None:
 
     if not get_token():
         raise UserError(where, "there is no token of the Hugging Face hub", "run: hf auth login, or set HF_TOKEN")
+
+
+def _check_method(config: RunConfig) -> None:
+    """Rejected answers stand in sessions alone."""
+    method, data = config.train.method, config.data
+    for key, is_set in (("data.text", data.text == "as_is"), ("data.prepared", data.prepared is not None)):
+        if is_set and method != "sft":
+            problem = f"{method} learns from rejected answers, which stand in sessions alone"
+            raise UserError("train.method", problem, f"leave {key} out, or set train.method: sft")
 
 
 def _check_lora(config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""The arguments of TRL's trainer: what the configuration names, what follows from it, and the rest as `train.extra`."""
+"""The arguments of TRL's trainer: what the configuration names or implies, and the rest as `train.extra`."""
 
 import dataclasses
 import os
@@ -7,14 +7,13 @@ from typing import Any, get_type_hints
 
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from trl.trainer.sft_config import SFTConfig
 
 from callproof.config import RunConfig, TrainConfig
 from callproof.errors import UserError
 from callproof.records import explain
 
 from ..adapter.model import use_bf16
-from ..rows.data import context_length
+from .methods import learning
 
 WHERE = "train.extra"
 
@@ -28,8 +27,9 @@ def check_extra(config: RunConfig) -> None:
     extra = config.train.extra
     if not extra:
         return
-    _check_names(extra)
-    hints = get_type_hints(SFTConfig)
+    kind = learning(config.train.method).arguments
+    _check_names(extra, kind)
+    hints = get_type_hints(kind)
     for name, value in extra.items():
         try:
             TypeAdapter(hints[name], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
@@ -41,13 +41,13 @@ def check_extra(config: RunConfig) -> None:
     arguments(config, torch.cuda.is_available(), 1)
 
 
-def _check_names(extra: dict[str, Any]) -> None:
-    fields = [field.name for field in dataclasses.fields(SFTConfig) if field.init]
+def _check_names(extra: dict[str, Any], kind: Any) -> None:
+    fields = [field.name for field in dataclasses.fields(kind) if field.init]
     unknown = [name for name in extra if name not in fields]
     if unknown:
         near = {name: get_close_matches(name, fields, 1) for name in unknown}
         named = ", ".join(f"{name} (did you mean {near[name][0]}?)" if near[name] else name for name in unknown)
-        raise UserError(WHERE, f"TRL's SFTConfig has no {named}", "correct the names, or leave them out")
+        raise UserError(WHERE, f"TRL's {kind.__name__} has no {named}", "correct the names, or leave them out")
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def _spelled(hint: Any) -> str:
     )
 
 
-def arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
+def arguments(config: RunConfig, on_gpu: bool, longest: int) -> Any:
     """TRL's arguments of a run.
 
     Args:
@@ -73,9 +73,10 @@ def arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(config.output_dir / "tensorboard"))
     os.environ.setdefault("WANDB_DIR", str(config.output_dir))
     os.environ.setdefault("WANDB_PROJECT", "callproof")
-    named = {**_named(config, on_gpu, longest), **_rhythm(config.train)}
+    how = learning(config.train.method)
+    named = {**_named(config, on_gpu), **how.settings(config, longest), **_rhythm(config.train)}
     try:
-        return SFTConfig(**{**named, **config.train.extra})
+        return how.arguments(**{**named, **config.train.extra})
     except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
         if not config.train.extra:
             raise
@@ -83,7 +84,7 @@ def arguments(config: RunConfig, on_gpu: bool, longest: int) -> SFTConfig:
         raise UserError(WHERE, f"TRL refuses it ({reason})", "correct it, or leave it out") from None
 
 
-def _named(config: RunConfig, on_gpu: bool, longest: int) -> dict[str, Any]:
+def _named(config: RunConfig, on_gpu: bool) -> dict[str, Any]:
     settings = config.train
     return {
         "output_dir": str(config.output_dir / "checkpoints"),
@@ -103,10 +104,6 @@ def _named(config: RunConfig, on_gpu: bool, longest: int) -> dict[str, Any]:
         "bf16": use_bf16(config, on_gpu),
         "fp16": on_gpu and config.model.dtype == "float16",
         "use_cpu": not on_gpu,
-        "packing": settings.packing,
-        "eval_packing": False,
-        "max_length": context_length(config) if settings.packing else longest,
-        "train_sampling_strategy": "random" if settings.packing else "group_by_length",
         "logging_steps": settings.logging_steps,
         "report_to": settings.report_to,
         "dataloader_pin_memory": on_gpu,

@@ -75,7 +75,7 @@ class Evaluator:
         trainer.model.eval()
         total = count = 0.0
         for rows, counted in _share(_chunks(self.rows, self._batch_size), trainer.accelerator):
-            batch = trainer.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in rows])
+            batch = trainer.collated(rows)
             with torch.no_grad(), trainer.compute_loss_context_manager():
                 loss = supervised_loss(trainer.model, trainer._prepare_inputs(batch)).item()
             total += loss * counted

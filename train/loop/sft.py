@@ -165,7 +165,8 @@ def _write(trainer: Any, config: RunConfig, manifest: dict[str, Any]) -> None:
     if not trainer.is_world_process_zero():
         return
     with replacing_folder(config.adapter_dir) as folder:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(folder), state_dict=weights)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model.save_pretrained(str(folder), state_dict=weights, selected_adapters=[model.active_adapter])
         for note in check_adapter_folder(folder, config.model.base_model, config.model.revision).notes:
             say(note.replace(str(folder), str(config.adapter_dir)))
         if config.train.check_with_vllm:

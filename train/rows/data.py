@@ -1,6 +1,7 @@
 """Training data: the sessions of a configuration as token rows."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -8,7 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
-from callproof.config import ModelConfig, RunConfig, Split
+from callproof.config import Method, ModelConfig, RunConfig, Split
 from callproof.console import counted, say, say_once
 from callproof.errors import UserError
 from callproof.records import read_text
@@ -17,8 +18,16 @@ from callproof.turns import Conversation, Domain, check_gold, split_sessions, su
 
 from .encode import Encoder, Row
 from .hub_data import gated, is_gated, read_raw
+from .preferences import judged_rows, paired_rows
 from .template import Unrenderable
 from .texts import split_texts, text_row
+
+ROWS: dict[Method, Callable[[Encoder, Conversation], list[Row]]] = {
+    "sft": Encoder.rows,
+    "dpo": paired_rows,
+    "kto": judged_rows,
+}
+"""What each method learns of a session."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
     """
     if config.data.text == "as_is":
         return _encode_texts(split, config, encoder, limit)
-    domain = Domain(config)
+    domain, method = Domain(config), config.train.method if split == "train" else "sft"
     rows: list[Row] = []
     dropped: list[str] = []
     count = lost = 0
@@ -67,7 +76,7 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
         check_gold(session, domain.catalog(session, where), where)
         count += 1
         learned = supervised(session, config.data.supervise)
-        session_rows = encode_session(encoder, domain.conversation(learned, where), config, where, learned)
+        session_rows = encode_session(encoder, domain.conversation(learned, where), config, where, learned, method)
         if isinstance(session_rows, LeftOut):
             dropped.append(session.session_id)
             if session_rows.unrenderable:
@@ -77,6 +86,9 @@ def encode_sessions(split: Split, config: RunConfig, encoder: Encoder, limit: in
             rows += session_rows
         if count == limit:
             break
+    if method != "sft" and count > len(dropped) and all(row.right for row in rows):
+        problem = f"no message of {count} sessions has a rejected answer, of which train.method: {method} learns"
+        raise UserError(config.data.source(split), problem, "make such sessions: callproof train harvest --help")
     if not any(row.supervised for row in rows):
         longest = context_length(config)
         unrenderable = f", {lost} that the chat template cannot write" if lost else ""
@@ -104,15 +116,20 @@ def _encode_texts(split: Split, config: RunConfig, encoder: Encoder, limit: int 
 
 
 def encode_session(
-    encoder: Encoder, conversation: Conversation, config: RunConfig, where: str, session: Session
+    encoder: Encoder,
+    conversation: Conversation,
+    config: RunConfig,
+    where: str,
+    session: Session,
+    method: Method = "sft",
 ) -> list[Row] | LeftOut:
-    """The rows of one session, or why it is left out: it is too long, or `data.unrenderable` drops it.
+    """The rows that a method makes of one session, or why it is left out: too long, or `data.unrenderable` drops it.
 
     Raises:
         Unrenderable: the chat template does not write the session as it was recorded.
     """
     try:
-        rows = encoder.rows(conversation)
+        rows = ROWS[method](encoder, conversation)
     except Unrenderable as error:
         if config.data.unrenderable == "error" or (session.calls_tools and encoder.loses_calls):
             raise error.at(where, session.session_id) from None

@@ -13,8 +13,8 @@ refused, whichever it is.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from callproof.calls.formats import Thinking
@@ -33,12 +33,15 @@ CONTEXT = 8
 class Row:
     """One training row: two lists of one length; a label is its token, or -100 where the loss does not look.
 
-    `text` is what was tokenised.
+    `text` is what was tokenised. `loss_scales`: how many times the loss of each label counts; empty: all once. `right`:
+    false where the model is to leave what the labels say, as methods that learn from rejected answers have it.
     """
 
     input_ids: list[int]
     labels: list[int]
     text: str
+    loss_scales: list[float] = field(default_factory=list)
+    right: bool = True
 
     @property
     def supervised(self) -> int:
@@ -97,12 +100,42 @@ class Encoder:
         """
         messages = template_messages(conversation.messages)
         self._refuse_ends(messages)
-        answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
-        turns = [index for number, index in enumerate(answers) if number not in conversation.unlearnt]
-        spoken = [self._spoken(conversation, messages, index) for index in turns]
+        turns = learnt_turns(conversation)
+        spoken = [self._spoken(conversation, messages, index) for _, index in turns]
         rows = self._rows(conversation, messages, spoken) if spoken else []
         self._read_back(conversation, spoken, rows)
-        return rows
+        return scaled(rows, [conversation.loss_scales.get(number, 1.0) for number, _ in turns])
+
+    def answer_row(self, conversation: Conversation, index: int, answer: dict[str, Any]) -> Row:
+        """The row of one answer in the place of the message `index`: its prompt, and a label for each of its tokens.
+
+        Prompt and answer are tokenised apart, so that all answers to a prompt have the tokens before them that a server
+        feeds.
+
+        Args:
+            answer: a message in wire form, or with `raw`, the model's text as it came.
+
+        Raises:
+            Unrenderable: the template fails, or the answer does not read back as what it says.
+        """
+        messages = template_messages(conversation.messages)
+        if (raw := answer.get("raw")) is not None:
+            return self._in_two_parts(self._raw(conversation, messages, index, raw))
+        before = conversation.messages[:index]
+        replaced = conversation.model_copy(update={"messages": (*before, answer)})
+        spoken = self._spoken(replaced, template_messages(replaced.messages), index)
+        row = self._in_two_parts(spoken)
+        self._refuse_ends(template_messages((answer,)))
+        self._read_back(replaced, [spoken], [row])
+        return row
+
+    def _raw(self, conversation: Conversation, messages: Messages, index: int, text: str) -> Spoken:
+        """A text as a turn, ended as the turn that is recorded in its place is."""
+        spoken = self._spoken(conversation, messages, index)
+        _, said = supervised_spans(self._in_two_parts(spoken))[0]
+        if any(end in text for end in self.template.end_texts):
+            raise Unrenderable(self.template.name, "a rejected answer holds what ends a turn", "leave it out")
+        return spoken._replace(answer=text + self.tokenizer.convert_ids_to_tokens(said[-1]))
 
     def prompt(self, question: Conversation | Turn) -> str:
         """The text that makes the model speak after the last message.
@@ -217,6 +250,27 @@ class Encoder:
                 raise Unrenderable(self.template.name, f"does not show the tool {missing[0]!r}", OTHER_WAYS)
             if (hidden := known.hidden_system(turn.prompt, turn.number)) is not None:
                 raise Unrenderable(self.template.name, f"does not show message {hidden} (system)", OTHER_WAYS)
+
+
+def learnt_turns(conversation: Conversation) -> list[tuple[int, int]]:
+    """(number among the assistant's messages, index among all) of each message that training learns."""
+    answers = [index for index, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    return [(number, index) for number, index in enumerate(answers) if number not in conversation.unlearnt]
+
+
+def scaled(rows: list[Row], scales: Sequence[float]) -> list[Row]:
+    """The rows with the loss of their spans, in order, scaled; as they are where every scale is 1."""
+    if all(scale == 1 for scale in scales):
+        return rows
+    left, made = iter(scales), list[Row]()
+    for row in rows:
+        weights, scale, previous = list[float](), 1.0, IGNORED
+        for label in row.labels:
+            scale = next(left) if previous == IGNORED != label else scale
+            weights.append(0.0 if label == IGNORED else scale)
+            previous = label
+        made.append(replace(row, loss_scales=weights))
+    return made
 
 
 def supervised_spans(row: Row) -> list[tuple[list[int], list[int]]]:

@@ -42,7 +42,13 @@ def prepare(config: RunConfig, encoder: Encoder, out: Path) -> Prepared:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(out, "exists and is not empty", "give another --out, or remove it")
+    if config.train.method != "sft":
+        problem = f"{config.train.method} learns from rejected answers, which prepared rows do not hold"
+        raise UserError("train.method", problem, "train without data.prepared")
     splits = {split: encode_sessions(split, config, encoder) for split in SPLITS}
+    if any(row.loss_scales for rows in splits.values() for row in rows.rows):
+        problem = "its sessions bring a loss_scale, which prepared rows do not hold"
+        raise UserError(config.data.source("train"), problem, "train without data.prepared")
     measured = encode_sessions("eval", config, encoder, limit=PERPLEXITY_SESSIONS)
     record = Prepared(
         name=config.name,

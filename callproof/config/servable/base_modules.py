@@ -71,12 +71,22 @@ def base_modules(base_model: str, revision: str | None = None) -> BaseModules | 
     for file in files:
         for name, tensor in read_header(file).items():
             module, _, kind = name.rpartition(".")
-            if kind in ("weight", "qweight", "weight_packed"):
-                plain = kind == "weight" and len(tensor.shape) == 2 and "quantization_config" not in settings
-                shapes[module] = (tensor.shape[0], tensor.shape[1]) if plain else None
+            is_vector = kind == "weight" and len(tensor.shape) == 1  # of a norm, on which no adapter stands
+            if kind in ("weight", "qweight", "weight_packed") and not is_vector:
+                plain = kind == "weight" and "quantization_config" not in settings
+                shapes[module] = _matrix(tensor.shape) if plain else None
     found = BaseModules(shapes, folder, wrapped)
     _add_tied_head(found)
     return found._replace(shapes={found.key(module): shape for module, shape in found.shapes.items()})
+
+
+def _matrix(shape: tuple[int, ...]) -> Shape | None:
+    """Height and width; None of what is no matrix."""
+    match shape:
+        case (height, width):
+            return height, width
+        case _:
+            return None
 
 
 def _weight_files(folder: Path) -> list[Path]:

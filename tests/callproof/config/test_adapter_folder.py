@@ -1,5 +1,6 @@
 """Adapters that vLLM 0.32 refuses, or loads and gets wrong in silence; each verdict was compared with a real server."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from adapter_files import PREFIX, lora, safetensors, write_adapter
+from programs import ROOT
 
-from callproof.config import check_adapter_folder
+from callproof.config import check_adapter_folder, linear_modules
 from callproof.errors import UserError
 
 LAYERS, WIDTH, VOCABULARY = 2, 16, 30
@@ -231,3 +233,15 @@ def test_a_header_of_another_length_than_it_says_is_refused(base: Path, length: 
     folder = write_adapter(base.parent / "adapter", whole)
     with pytest.raises(UserError, match=r"adapter_model.safetensors: is no whole safetensors file"):
         check_adapter_folder(folder, str(base))
+
+
+def test_the_linear_modules_of_a_base_are_seven_a_layer_and_none_of_its_norms() -> None:
+    found = linear_modules(str(ROOT / "models/tiny"))
+    attention, mlp = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
+    layers = json.loads((ROOT / "models/tiny/config.json").read_text())["num_hidden_layers"]
+    assert found == {
+        f"model.layers.{number}.{part}.{name}"
+        for number in range(layers)
+        for part, names in (("self_attn", attention), ("mlp", mlp))
+        for name in names
+    }

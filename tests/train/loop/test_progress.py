@@ -38,8 +38,8 @@ def test_the_display_ends_however_the_training_ends(
     small_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from callproof.console import Steps
+    from train.loop.methods.sft import SupervisedTrainer
     from train.loop.sft import train_adapter
-    from train.loop.trainer import AdapterTrainer
 
     ended: list[str] = []
     monkeypatch.setattr(Steps, "__exit__", lambda *_: ended.append("ended"))
@@ -47,7 +47,7 @@ def test_the_display_ends_however_the_training_ends(
     def stops(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(AdapterTrainer, "compute_loss", stops)
+    monkeypatch.setattr(SupervisedTrainer, "compute_loss", stops)
     with pytest.raises(KeyboardInterrupt):
         train_adapter(load(small_run(train={"max_steps": 2})))
     assert ended == ["ended"]
