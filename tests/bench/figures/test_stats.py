@@ -75,7 +75,7 @@ def test_first_content_is_told_beside_the_first_event() -> None:
     assert (sample.ttft_ms, sample.ttfc_ms) == (45.0, 241.0)
 
 
-@pytest.mark.parametrize(("requests", "few"), [(8, True), (99, True), (100, False)])
+@pytest.mark.parametrize(("requests", "few"), [(1, True), (99, True), (100, False)])
 def test_the_p99_of_fewer_than_a_hundred_is_marked(requests: int, few: bool) -> None:
     level = level_of(*(reply(100.0, 0.1, tokens=1) for _ in range(requests)))
     row = figures(samples_of(level), 10.0)

@@ -143,6 +143,7 @@ def test_limits_of_a_difference_by_plain_sums_over_turns() -> None:
     losing, gaining = (4 + squares) / (4 + sum(parts)), (4 - squares) / (4 + sum(parts)) - 2 * value
     assert (result.value, result.error) == pytest.approx((value, error))
     assert result.clumps == pytest.approx((losing, gaining))
+    assert result.spread == pytest.approx((error, losing, gaining, 12))
     for t, low, high in (
         (T975[11], result.low, result.high),
         (T95[11], result.lower_one_sided, result.upper_one_sided),

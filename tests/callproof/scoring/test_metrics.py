@@ -307,6 +307,7 @@ def test_a_difference_of_what_is_undefined_is_none() -> None:
     loud = [outcome(session, 0, "", "a") for session in range(3)]
     result = difference(quiet, loud, "parse_rate")
     assert (result.value, result.low, result.high, result.lower_one_sided, result.upper_one_sided) == (None,) * 5
+    assert result.spread is None
     assert difference([], loud, "turn_exact").value is None
 
 

@@ -89,6 +89,7 @@ def test_as_few_sessions_as_bring_the_limit_within_the_distance_are_needed():
         ((0.0, -0.0401, 0.0401), "a margin of 0 asks for a proven gain", 0.041),
         ((-0.001, -0.04, 0.03), "a margin of 0 asks for a proven gain", 0.04),
         ((0.001, -0.04, 0.042), "too few turns to tell", 0.04),
+        ((0.01, 0.0, 0.02), "too few turns to tell", None),
         ((0.0, -1.0, 1.0), "a margin of 0 asks for a proven gain", None),
     ],
 )
