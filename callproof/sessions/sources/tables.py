@@ -86,10 +86,10 @@ def parquet_rows(file: Any, path: str) -> Iterator[Batch]:
         problem = "is Parquet, which pyarrow reads, and that is not installed"
         raise UserError(path, problem, "pip install pyarrow") from None
     with _as_parquet(path):
-        table = parquet.ParquetFile(file, buffer_size=_BUFFER)
+        table = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
         unfilled = Unfilled(table.schema_arrow, path)
         number = 1
-        for batch in table.iter_batches(batch_size=_ROWS):
+        for batch in table.iter_batches(batch_size=_ROWS, use_threads=False):
             yield Batch(number, batch, unfilled)
             number += len(batch)
 
