@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,27 @@ def test_five_steps_of_dpo_lower_the_loss_and_leave_an_adapter_that_serves(rejec
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == 5
 
 
-def test_kto_goes_on_from_an_adapter_which_is_its_reference(rejecting, tmp_path) -> None:
+@pytest.mark.parametrize(("method", "begins"), [("dpo", math.log(2)), ("kto", 0.5)])
+def test_a_training_that_goes_on_from_an_adapter_has_it_as_its_reference_and_resumes(
+    rejecting, tmp_path, method: str, begins: float
+) -> None:
     first = load(rejecting("sft", max_steps=2))
     run_verb("train", "--config", tmp_path / "sft.yaml")
-    start = f"model.lora_path={first.adapter_dir}"
-    run_verb("train", "--config", rejecting("kto", learning_rate=2e-3), start)
-    config = load(tmp_path / "kto.yaml")
-    history = json.loads((config.output_dir / "checkpoints/checkpoint-5/trainer_state.json").read_text())["log_history"]
-    assert next(entry["loss"] for entry in history if "loss" in entry) == pytest.approx(0.5, abs=1e-3)  # 1 - sigmoid(0)
-    assert not any(path.is_dir() for path in config.adapter_dir.iterdir())
-    assert (config.adapter_dir / "adapter_model.safetensors").read_bytes() != (
-        first.adapter_dir / "adapter_model.safetensors"
-    ).read_bytes()
+    words = (rejecting(method, max_steps=4, save_steps=2, learning_rate=2e-3), f"model.lora_path={first.adapter_dir}")
+    run_verb("train", "--config", *words)
+    config = load(tmp_path / f"{method}.yaml")
+    weights, checkpoints = config.adapter_dir / "adapter_model.safetensors", config.output_dir / "checkpoints"
+    whole = weights.read_bytes()
+    history = json.loads((checkpoints / "checkpoint-4/trainer_state.json").read_text())["log_history"]
+    assert next(entry["loss"] for entry in history if "loss" in entry) == pytest.approx(begins, abs=1e-3)
+    assert whole != (first.adapter_dir / "adapter_model.safetensors").read_bytes()
+    assert not any(path.is_dir() for path in (*config.adapter_dir.iterdir(), *(checkpoints / "checkpoint-2").iterdir()))
+    shutil.rmtree(checkpoints / "checkpoint-4")
+    state = json.loads((checkpoints / "run.json").read_text())
+    (checkpoints / "run.json").write_text(json.dumps({**state, "finished": False}))
+    done = run_verb("train", "--config", *words, "--resume")
+    assert json.loads(done.stdout.splitlines()[-1])["resumed_from"] == [2]
+    assert weights.read_bytes() == whole
 
 
 def test_a_pair_has_one_prompt_and_answers_that_differ_in_the_mistake(rejecting) -> None:
