@@ -40,7 +40,7 @@ def test_nothing_would_spoil_a_training_with_the_configurations_of_the_repositor
     found = json.loads(done.stdout)
     assert found["spoiled"] == []
     assert found["splits"]["train"]["sessions"] == 720
-    assert "org/absent: base model cannot be loaded" in found["no_tokens"]
+    assert "org/absent: is not on this machine" in found["no_tokens"]
 
 
 def test_a_word_after_the_options_overrides_the_file(domain: Path) -> None:

@@ -7,8 +7,9 @@ stands beside the losses; TensorBoard reads all files of a folder as one run.
 import contextlib
 import json
 import math
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.records import Record, explain, read_object
 
@@ -45,6 +47,23 @@ class Verdict(NamedTuple):
     figures: dict[str, float]
     files: tuple[Path, ...]
     step: int
+
+
+@contextlib.contextmanager
+def tracker_folders(config: RunConfig) -> Iterator[None]:
+    """While it is open, trackers write into the run's folder, except where the environment names another."""
+    folders = {
+        "TENSORBOARD_LOGGING_DIR": str(config.output_dir / "tensorboard"),
+        "WANDB_DIR": str(config.output_dir),
+        "WANDB_PROJECT": "callproof",
+    }
+    ours = {name: value for name, value in folders.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def end_tracking(callbacks: list[Any], args: Any) -> dict[str, Any] | None:

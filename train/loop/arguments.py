@@ -1,7 +1,6 @@
 """The arguments of TRL's trainer: what the configuration names or implies, and the rest as `train.extra`."""
 
 import dataclasses
-import os
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
@@ -70,9 +69,6 @@ def arguments(config: RunConfig, on_gpu: bool, longest: int) -> Any:
     Raises:
         UserError: TRL refuses what `train.extra` says.
     """
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(config.output_dir / "tensorboard"))
-    os.environ.setdefault("WANDB_DIR", str(config.output_dir))
-    os.environ.setdefault("WANDB_PROJECT", "callproof")
     how = learning(config.train.method)
     named = {**_named(config, on_gpu), **how.settings(config, longest), **_rhythm(config.train)}
     try:

@@ -29,9 +29,11 @@ def run(config: RunConfig, resume: bool = False) -> dict[str, Any]:
     prepare_libraries(config)
     with contextlib.redirect_stdout(sys.stderr):  # libraries and trackers say what they like, even when imported
         check_extra(config)
+        from ..adapter.tracker import tracker_folders
         from .sft import train_adapter
 
-        manifest = train_adapter(config, resume, phases)
+        with tracker_folders(config):
+            manifest = train_adapter(config, resume, phases)
     if config.train.push_to_hub and is_main_process():
         from ..adapter.push import publish
 

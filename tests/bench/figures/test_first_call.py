@@ -92,9 +92,9 @@ def test_ten_times_the_events_take_about_ten_times_as_long() -> None:
     def seconds(events: int) -> float:
         body = json.dumps({"name": "weather", "arguments": {"city": "x" * events}})
         long = reply(*f"<tool_call>{body}</tool_call>")
-        began = time.process_time()
+        began = time.perf_counter()
         assert first_call_s(long, CATALOG)
-        return time.process_time() - began
+        return time.perf_counter() - began
 
     seconds(1000)
-    assert min(seconds(100_000) for _ in range(3)) < 40 * min(seconds(10_000) for _ in range(3))
+    assert min(seconds(400_000) for _ in range(3)) < 40 * min(seconds(40_000) for _ in range(3))

@@ -1,6 +1,7 @@
 """Trackers really track: a training reports to one, offline, and what it reported is read back from its files."""
 
 import json
+import os
 import re
 import sqlite3
 import struct
@@ -15,8 +16,9 @@ import pytest
 from programs import ROOT
 from small_run_plugin import small_run as small_run
 
+from callproof.config import load
 from callproof.errors import UserError
-from train.adapter.tracker import track
+from train.adapter.tracker import track, tracker_folders
 
 SmallRun = Callable[..., Path]
 GATE = {
@@ -127,6 +129,20 @@ def test_weights_and_biases_keeps_an_offline_run_with_the_losses(tracked: Callab
         "gate/verdict": "regression"
     }
     assert artifacts == [["gate.json", "report.html"]]
+
+
+def test_each_training_of_a_process_has_folders_of_its_own_and_leaves_the_environment_as_it_was(
+    small_run: SmallRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    monkeypatch.setenv("WANDB_DIR", "mine")
+    for name in ("first", "second"):
+        config = load(small_run(), [f"train.output_dir={tmp_path / name}"])
+        with tracker_folders(config):
+            places = os.environ["TENSORBOARD_LOGGING_DIR"], os.environ["WANDB_DIR"]
+            assert places == (f"{tmp_path / name}/tensorboard", "mine")
+        assert "TENSORBOARD_LOGGING_DIR" not in os.environ
+        assert os.environ["WANDB_DIR"] == "mine"
 
 
 @needs("tensorboard")
