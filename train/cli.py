@@ -51,6 +51,8 @@ _EXAMPLES = """\
   callproof train track --config configs/car_sales.yaml --gate runs/<run>/gate.json     to W&B, trackio, TensorBoard
   callproof train --config configs/qwen3-4b.yaml --job sky --gpu H100 --gpus 8 --nodes 2 --store s3://bucket > task.yaml
   callproof train service --base-path models      uploads over HTTP, see docs/howto/service.md
+  callproof train base smollm2                                    SmolLM2-135M-Instruct as models/smollm2-135m
+  callproof train base --from model.gguf --out models/mine        a base out of a GGUF file
   callproof train base --out models/tiny                          make the embedded base model again (hours)
 """
 _EXITS = {
@@ -229,8 +231,9 @@ def _track(parser: argparse.ArgumentParser) -> None:
 
 def _base(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--out", type=Path, default=Path("models/tiny"), help="folder to write (default %(default)s)")
-    add("--from", type=Path, dest="start", metavar="MODEL", help="a later pass over the model in this folder")
+    add("name", nargs="?", choices=("smollm2",), help="a pretrained model to convert, in place of the embedded one")
+    add("--out", type=Path, metavar="DIR", help="folder to write (models/tiny, or models/smollm2-135m)")
+    add("--from", type=Path, dest="start", metavar="MODEL", help="GGUF file to convert, or folder for a later pass")
     add("--layers", type=positive, metavar="N", help="grow that model to N layers (default: as many as it has)")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
@@ -281,7 +284,7 @@ VERB = Verb(
         "reference": Command("what transformers answers, for `serve explain`", _reference, _act("reference")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "track": Command("add a verdict of the gate to the tracker's run of the training", _track, _act("track")),
-        "base": Command("make the embedded base model again", _base, _act("base")),
+        "base": Command("convert a pretrained base, or make the embedded one again", _base, _act("base")),
         "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),
         "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),
     },

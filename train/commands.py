@@ -365,12 +365,9 @@ def run_track(args: Namespace) -> int:
 
 
 def run_base(args: Namespace) -> int:
-    from .base.base import train_base
+    from .base.command import make_base
 
-    if args.layers and not args.start:
-        raise UserError("--layers", "says how far an earlier model grows", "name it: --from MODEL")
-    train_base(args.out, args.start, args.layers, args.resume)
-    last_line({"base_model": str(args.out)})
+    last_line(make_base(args))
     return EXIT_PASS
 
 
