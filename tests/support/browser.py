@@ -57,6 +57,7 @@ class Page:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
+        await self.call("Emulation.setScrollbarsHidden", hidden=True)
         await self.call("Page.navigate", url=url)
         for _ in range(200):
             if await self.run("document.readyState === 'complete' && !!document.querySelector('footer')"):
@@ -71,7 +72,6 @@ class Page:
         return result["result"].get("value")
 
     async def picture(self, path: Path, whole: bool = False) -> None:
-        await self.call("Emulation.setScrollbarsHidden", hidden=True)
         result = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(result["data"]))
 
