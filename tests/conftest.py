@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: two adapters trained for a few steps, served with their base by one real vLLM."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,17 @@ settings.load_profile("crowded")
 
 # A shell's background job ignores Ctrl-C and so would every program that a test starts; a handler here undoes that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A test that trains in this process sets variables, HF_HUB_OFFLINE among them, that the next one would inherit."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() | before:
+        if name != "PYTEST_CURRENT_TEST" and os.environ.get(name) != before.get(name):
+            os.environ.pop(name, None)
+            os.environ |= {name: before[name]} if name in before else {}
 
 
 @dataclass(frozen=True)
