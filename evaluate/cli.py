@@ -17,6 +17,7 @@ _EXAMPLES = """\
   callproof evaluate --config configs/car_sales.yaml --model tiny --run-id nightly --resume
   callproof evaluate --endpoint http://a:8000 --endpoint http://b:8000 --config .. --model .. --channel both
   callproof evaluate --config configs/car_sales.yaml --model car_sales eval.max_tokens=512 eval.turns=all
+  callproof evaluate --config configs/car_sales.yaml --model tiny eval.examples=3
   callproof evaluate --config configs/car_sales.yaml --until-decided --baseline car_sales
   callproof evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   callproof evaluate report runs/nightly --baseline car_sales

@@ -231,6 +231,11 @@ class EvalConfig(Record):
         description="raw: the text is parsed here; served: the server's own tool_calls are taken; auto: raw where the "
         "server gives raw text, otherwise served",
     )
+    examples: int = Field(
+        default=0,
+        ge=0,
+        description="training sessions that call a tool, shown before each conversation: what examples do, untrained",
+    )
     repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
     concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")
     timeout_s: float = Field(default=120, gt=0, description="a request, seconds")

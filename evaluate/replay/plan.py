@@ -10,9 +10,10 @@ from callproof.calls.formats import FORMATS
 from callproof.config import RunConfig
 from callproof.endpoint import TOOL_CHOICE, Abilities, Wanted
 from callproof.scoring import Channel, Outcome
-from callproof.turns import CallFormat, Turn, asked_sessions, call_format, recorded_answers, turns_sentence
+from callproof.turns import CallFormat, Turn, asked_sessions, call_format, digest, recorded_answers, turns_sentence
 
 from ..runs import Channels, Run, RunInfo, check_format, identify, now
+from .examples import Messages, example_messages
 from .server import server_warnings
 
 Key = tuple[str, str, Channel, int]
@@ -41,7 +42,8 @@ class Question:
 class Plan:
     """One run that is to be made: a configuration, its turns and the models that they are asked of.
 
-    `answers`: how many answers the sessions record; `eval.turns` says which of them make a turn.
+    `answers`: how many answers the sessions record; `eval.turns` says which of them make a turn. `examples`: shown
+    before each conversation.
     """
 
     config: RunConfig
@@ -49,11 +51,13 @@ class Plan:
     models: tuple[str, ...]
     run: Run
     answers: int
+    examples: Messages = ()
 
     @property
     def sentence(self) -> str:
         """How many turns there are, and why there are not as many as recorded answers."""
-        return f"{self.config.name}: {turns_sentence(len(self.turns), self.answers, self.config)}"
+        shown = f", each after {self.config.eval.examples} example sessions" if self.examples else ""
+        return f"{self.config.name}: {turns_sentence(len(self.turns), self.answers, self.config)}{shown}"
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class Plan:
             "temperature": settings.temperature,
             "seed": 0,
             "repeats": settings.repeats,
+            **({"examples": digest(self.examples)} if self.examples else {}),
         }
 
     @property
@@ -194,4 +199,4 @@ def plan(config: RunConfig, run: Run, models: Sequence[str], overrides: dict[str
     sessions = list(asked_sessions(config, limit=config.eval.max_sessions))
     turns = [turn for asked in sessions for turn in asked.turns]
     answers = sum(recorded_answers(asked.session) for asked in sessions)
-    return Plan(config, turns, tuple(models), run, answers)
+    return Plan(config, turns, tuple(models), run, answers, example_messages(config))

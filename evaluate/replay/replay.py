@@ -19,6 +19,7 @@ from callproof.errors import EXIT_INTERRUPTED, EXIT_INVALID, UserError
 from callproof.scoring import Outcome
 
 from ..runs import OutcomeLog, Run, RunInfo, keep_answered, now, text_format, write_turns
+from .examples import after_examples
 from .fleet import Fleet
 from .judging import Asked, Judging, Verdict
 from .pace import Pace
@@ -210,7 +211,7 @@ class _Asking:
         """The answer to a question; the session goes on where that came from."""
         settings, turn = self._plan.config.eval, question.turn
         payload = request(
-            turn,
+            after_examples(turn, self._plan.examples),
             question.model,
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
