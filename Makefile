@@ -21,10 +21,10 @@ INSTALL_CHROMIUM = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ech
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train serve evaluate gate bench base data test browser check clean
+.PHONY: help setup demo demo-real train serve evaluate gate bench base data test browser check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with everything (CPU, or CUDA where nvidia-smi is)
 
@@ -44,6 +44,9 @@ endif
 
 demo: setup ## train two adapters, serve both, evaluate, gate and bench them
 	@$(BIN)/python demo.py
+
+demo-real: setup ## the same road on SmolLM2-135M-Instruct, one adapter: one to two hours on 2 CPU cores
+	@$(BIN)/python demo.py --real
 
 train: setup ## train the adapter of CONFIG
 	$(BIN)/callproof train --config $(CONFIG)

@@ -1,17 +1,21 @@
 """`make demo`: from sessions to a gated adapter in one go, every step the command that a user would type.
 
 Trains two adapters, serves both on one vLLM, evaluates the base and both adapters on both domains, blesses the base's
-answers, gates an adapter against them and shows in the report what changed, measures latency. Progress goes to stderr;
-a summary with the files to open to stdout, or one JSON object where that is no terminal.
+answers, gates an adapter against them and shows in the report what changed, measures latency. With --real (`make
+demo-real`) it takes the same road on SmolLM2-135M-Instruct: makes that base first, trains one adapter on it for an
+hour, checks isolation and parity, and evaluates the base with three examples in context as well; interrupted, it goes
+on where it was. Progress goes to stderr; a summary with the files to open to stdout, or one JSON object where that is
+no terminal.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,9 @@ from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit
 
 BENCH = Path("runs/demo-bench.json")
 CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
+REAL = (Path("configs/car_sales_smollm2.yaml"),)
+EXAMPLES = 3
+Pairs = Sequence[tuple[RunConfig, Path]]
 
 
 def main() -> int:
@@ -28,20 +35,29 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=60, help="eval sessions a domain (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="of the vLLM server (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with JSON, on a terminal too")
+    parser.add_argument("--real", action="store_true", help="on SmolLM2-135M-Instruct: one adapter, one to two hours")
     args = parser.parse_args()
-    begun, configs = time.perf_counter(), [load(path) for path in CONFIGS]
+    begun, pairs = time.perf_counter(), [(load(path), path) for path in (REAL if args.real else CONFIGS)]
+    config = pairs[0][0]
     endpoint = f"http://127.0.0.1:{args.port}"
-    summary: dict[str, Any] = {"train": {config.name: _train(path) for config, path in _pairs(configs)}}
-    with _server(args.port):
-        runs = _evaluate(configs, endpoint, args.sessions)
+    if args.real and not Path(config.model.base_model).is_dir():
+        _run("train", "base", "smollm2", "--out", config.model.base_model)
+    resume = ("--resume",) if args.real else ()
+    summary: dict[str, Any] = {"train": {of.name: _train(path, *resume) for of, path in pairs}}
+    with _server(pairs, args.port):
+        if args.real:
+            summary["checks"] = _checks(pairs[0][1], endpoint)
+        runs = _evaluate(pairs, endpoint, args.sessions, *resume)
         summary["evaluate"] = {name: run["models"] for name, run in runs.items()}
-        summary["gate"] = _gate(runs[configs[0].name]["run"], configs[0])
-        summary["bench"] = _bench(configs, endpoint)
+        summary["gate"] = _gate(runs[config.name]["run"], config)
+        if args.real:
+            summary["examples"] = _examples(pairs[0], endpoint, args.sessions, runs[config.name]["run"])
+        summary["bench"] = _bench(pairs, endpoint)
     summary["seconds"] = round(time.perf_counter() - begun, 1)
     folders = [Path(run["run"]) for run in runs.values()]
     files = [*(folder / "report.html" for folder in folders), folders[0] / "gate.json", BENCH]
     as_json = args.json or not sys.stdout.isatty()
-    print(json.dumps(summary) if as_json else "\n".join(lines_of(summary, configs[0].model.served_name, files)))
+    print(json.dumps(summary) if as_json else "\n".join(lines_of(summary, config.model.served_name, files)))
     return 0
 
 
@@ -61,6 +77,11 @@ def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[
             f"{domain}: {exact[0]} % of {own['n']} turns exactly right (base {exact[1]} %), "
             f"{false_calls[0]} % calls where none is due (base {false_calls[1]} %)"
         )
+    if shown := summary.get("examples"):
+        change = "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * shown["over"][key] for key in ("turn_exact", "low", "high")))
+        right = f"{percent(shown['turn_exact'])} % of {shown['n']} turns exactly right"
+        yield f"the base after {EXAMPLES} examples: {right}, the adapter {change} points"
+        yield "doctor: every check ok; parity: {equal} of {turns} prompts equal".format(**summary["checks"]["parity"])
     yield f"gate: {next(iter(summary['evaluate']))} against the base: {summary['gate']['verdict']}"
     yield "bench: " + "; ".join(
         f"{model} first token {figures['ttft_p50_ms']:.0f} ms, answer {figures['e2e_p50_ms']:.0f} ms, "
@@ -69,10 +90,6 @@ def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[
     )
     yield f"took {duration(summary['seconds'])}; to look at:"
     yield from (f"  {path}" for path in files)
-
-
-def _pairs(configs: list[RunConfig]) -> list[tuple[RunConfig, Path]]:
-    return list(zip(configs, CONFIGS, strict=True))
 
 
 def _say(text: str) -> None:
@@ -92,15 +109,19 @@ def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
     return done.stdout
 
 
-def _train(path: Path) -> dict[str, Any]:
-    manifest = json.loads(_run("train", "--config", path).splitlines()[-1])
+def _last(printed: str) -> dict[str, Any]:
+    return json.loads(printed.splitlines()[-1])
+
+
+def _train(path: Path, *options: str) -> dict[str, Any]:
+    manifest = _last(_run("train", "--config", path, *options))
     return {key: manifest[key] for key in ("seconds", "train_loss", "perplexity")}
 
 
 @contextlib.contextmanager
-def _server(port: int) -> Iterator[None]:
-    """One vLLM with both adapters, healthy inside the block, stopped after it."""
-    options = [option for path in CONFIGS for option in ("--config", str(path))]
+def _server(pairs: Pairs, port: int) -> Iterator[None]:
+    """One vLLM with all adapters, healthy inside the block, stopped after it."""
+    options = [option for _, path in pairs for option in ("--config", str(path))]
     command = [sys.executable, "-m", "serve", *options, "--port", str(port)]
     _say("python " + " ".join(command[1:]))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -114,17 +135,39 @@ def _server(port: int) -> Iterator[None]:
         process.wait(timeout=60)
 
 
-def _evaluate(configs: list[RunConfig], endpoint: str, sessions: int) -> dict[str, dict[str, Any]]:
-    """The cross matrix: base and both adapters on every domain; returns what `evaluate` prints of each domain's run."""
-    models = [configs[0].model.served_name, *(config.name for config in configs)]
+def _checks(path: Path, endpoint: str) -> dict[str, Any]:
+    """Adapters keep apart, and the server feeds what training showed; ends the demo where either fails."""
+    where = ("--endpoint", endpoint, "--config", path)
+    return {"doctor": _last(_run("serve", "doctor", *where)), "parity": _last(_run("evaluate", "parity", *where))}
+
+
+def _evaluate(pairs: Pairs, endpoint: str, sessions: int, *resume: str) -> dict[str, dict[str, Any]]:
+    """The cross matrix: base and all adapters on every domain; returns what `evaluate` prints of each domain's run."""
+    models = [pairs[0][0].model.served_name, *(config.name for config, _ in pairs)]
     chosen = [option for model in models for option in ("--model", model)]
     stamp = time.strftime("%Y%m%d-%H%M%S")
     runs = {}
-    for config, path in _pairs(configs):
-        where = ("--endpoint", endpoint, "--config", path, "--run-id", f"demo-{config.name}-{stamp}")
-        printed = _run("evaluate", *where, *chosen, "--limit-sessions", str(sessions))
-        (runs[config.name],) = json.loads(printed.splitlines()[-1])["runs"]
+    for config, path in pairs:
+        run_id = f"demo-{config.name}-{_weights(config) if resume else stamp}"
+        where = ("--endpoint", endpoint, "--config", path, "--run-id", run_id, *resume)
+        (runs[config.name],) = _last(_run("evaluate", *where, *chosen, "--limit-sessions", str(sessions)))["runs"]
     return runs
+
+
+def _weights(config: RunConfig) -> str:
+    """A name of an adapter's weights, so that a run is resumed with these only."""
+    return hashlib.sha256((config.adapter_dir / "adapter_model.safetensors").read_bytes()).hexdigest()[:8]
+
+
+def _examples(pair: tuple[RunConfig, Path], endpoint: str, sessions: int, run: str) -> dict[str, Any]:
+    """What the base does with examples in context, and what the adapter of `run` does over that, turn by turn."""
+    (config, path), base = pair, pair[0].model.served_name
+    where = ("--endpoint", endpoint, "--config", path, "--run-id", f"demo-{base}-examples", "--resume")
+    chosen = ("--model", base, "--limit-sessions", str(sessions), f"eval.examples={EXAMPLES}")
+    (shown,) = _last(_run("evaluate", *where, *chosen))["runs"]
+    models = ("--baseline-model", base, "--candidate-model", config.name)
+    compared = _last(_run("evaluate", "diff", shown["run"], run, *models))
+    return {**shown["models"][base], "over": compared}
 
 
 def _gate(run: str, config: RunConfig) -> dict[str, Any]:
@@ -133,13 +176,13 @@ def _gate(run: str, config: RunConfig) -> dict[str, Any]:
     against = ("gate", "demo", run, "--candidate-model", config.name)
     printed = _run("evaluate", *against, accept=(0, EXIT_REGRESSION, EXIT_INCONCLUSIVE))
     _run("evaluate", "report", run, "--baseline", "demo")
-    return {"verdict": json.loads(printed.splitlines()[-1])["verdict"]}
+    return {"verdict": _last(printed)["verdict"]}
 
 
-def _bench(configs: list[RunConfig], endpoint: str) -> dict[str, Any]:
+def _bench(pairs: Pairs, endpoint: str) -> dict[str, Any]:
     """Latency of each adapter at the lowest concurrency, throughput at the highest."""
-    options = [option for path in CONFIGS for option in ("--config", path)]
-    models = [option for config in configs for option in ("--model", config.name)]
+    options = [option for _, path in pairs for option in ("--config", path)]
+    models = [option for config, _ in pairs for option in ("--model", config.name)]
     load_options = ("--concurrency", "1,8", "--requests", "32", "--out", BENCH)
     _run("bench", "--endpoint", endpoint, *options, *models, *load_options)
     alone, loaded = json.loads(BENCH.read_text(encoding="utf-8"))["levels"]

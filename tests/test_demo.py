@@ -29,3 +29,18 @@ def test_the_demo_ends_with_five_lines_and_the_paths_to_open() -> None:
         "  runs/demo-1/report.html",
         "  runs/demo-bench.json",
     ]
+
+
+def test_the_demo_on_a_pretrained_base_tells_of_examples_and_checks() -> None:
+    summary = {
+        "checks": {"parity": {"equal": 707, "turns": 707}},
+        "evaluate": {"car_sales": FIGURES},
+        "examples": {"turn_exact": 0.25, "n": 265, "over": {"turn_exact": 0.4531, "low": 0.3496, "high": 0.5566}},
+        "gate": {"verdict": "pass"},
+        "bench": {"car_sales": LATENCY},
+        "seconds": 6000,
+    }
+    assert list(lines_of(summary, "tiny", [Path("runs/r/report.html")]))[2:4] == [
+        "the base after 3 examples: 25.0 % of 265 turns exactly right, the adapter +45.3 [35.0, 55.7] points",
+        "doctor: every check ok; parity: 707 of 707 prompts equal",
+    ]
