@@ -1,4 +1,4 @@
-"""What trains faster on a CPU computes the same: losses and gradients of the usual Qwen3, with a LoRA and without."""
+"""What trains faster on a CPU computes the same: losses and gradients of the usual layers, with a LoRA and without."""
 
 import pytest
 from conftest import ROOT
@@ -18,15 +18,15 @@ SHAPE = {
 }
 
 
-def pair(lora: dict | None = None, **shape):
-    """A Qwen3 of random weights, and the same one quickened; with a LoRA that changes its answers, if given."""
+def pair(lora: dict | None = None, family: str = "Qwen3", **shape):
+    """A model of random weights, and the same one quickened; with a LoRA that changes its answers, if given."""
     from train.cpu import gathers, quicken
 
     made = []
     for quick in (False, True):
         torch.manual_seed(3)
-        config = transformers.Qwen3Config(**{**SHAPE, "num_key_value_heads": 4, **shape})
-        model = transformers.Qwen3ForCausalLM(config)
+        config = getattr(transformers, f"{family}Config")(**{**SHAPE, "num_key_value_heads": 4, **shape})
+        model = getattr(transformers, f"{family}ForCausalLM")(config)
         if lora is not None:
             model = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **lora))
             for name, weight in model.named_parameters():
@@ -80,6 +80,16 @@ def test_loss_and_gradients_are_those_of_the_usual_layers(lora: dict | None, sha
     assert_alike(gradients(usual, inputs, weights), gradients(quick, inputs, weights), 1e-4)
 
 
+@pytest.mark.parametrize("family", ["Llama", "Qwen2"])
+@pytest.mark.parametrize("shared", [4, 1])
+def test_so_are_those_of_heads_without_a_norm_and_of_projections_with_a_bias(family: str, shared: int) -> None:
+    lora = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+    shape = {"attention_bias": True, "mlp_bias": True} if family == "Llama" and shared == 1 else {}
+    usual, quick = pair(lora, family, num_key_value_heads=shared, **shape)
+    inputs = batch((300, 256, 257))
+    assert_alike(gradients(usual, inputs), gradients(quick, inputs), 1e-4)
+
+
 def test_logits_are_made_where_a_row_has_something_to_learn() -> None:
     _, quick = pair()
     inputs, widths = batch((40, 23)), []
@@ -88,8 +98,9 @@ def test_logits_are_made_where_a_row_has_something_to_learn() -> None:
     assert widths == [int((inputs["labels"][:, 1:] != -100).sum(1).max())]
 
 
-def test_in_bfloat16_they_are_no_further_from_float32_than_the_usual_ones() -> None:
-    usual, quick = pair({"r": 4, "target_modules": "all-linear"})
+@pytest.mark.parametrize(("family", "spread"), [("Llama", 0.1), ("Qwen3", 0.3)])
+def test_in_bfloat16_they_are_no_further_from_float32_than_the_usual_ones(family: str, spread: float) -> None:
+    usual, quick = pair({"r": 4, "target_modules": "all-linear"}, family, initializer_range=spread)
     inputs = batch((300, 200))
     exact = gradients(usual, inputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -102,8 +113,9 @@ def test_in_bfloat16_they_are_no_further_from_float32_than_the_usual_ones() -> N
     assert quicker[0] == pytest.approx(exact[0], rel=0.02)
 
 
-def test_logits_without_labels_and_answers_with_a_cache_stay_the_same() -> None:
-    usual, quick = (model.eval() for model in pair({"r": 4, "target_modules": "all-linear"}))
+@pytest.mark.parametrize("family", ["Llama", "Qwen3"])
+def test_logits_without_labels_and_answers_with_a_cache_stay_the_same(family: str) -> None:
+    usual, quick = (model.eval() for model in pair({"r": 4, "target_modules": "all-linear"}, family))
     inputs = {"input_ids": batch((270,))["input_ids"]}
     ask = {**inputs, "attention_mask": torch.ones_like(inputs["input_ids"]), "max_new_tokens": 5, "do_sample": False}
     with torch.no_grad():
@@ -119,9 +131,8 @@ def test_what_it_does_not_compute_stays_as_it_is() -> None:
     from train.cpu import gathers, quicken
     from train.cpu.layers import QuickLora
 
-    small = {key: value for key, value in SHAPE.items() if key != "head_dim"}
     others = [
-        transformers.LlamaForCausalLM(transformers.LlamaConfig(**small)),
+        transformers.MistralForCausalLM(transformers.MistralConfig(**SHAPE)),
         transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**SHAPE, attention_dropout=0.1)),
         transformers.Qwen3ForCausalLM(
             transformers.Qwen3Config(**SHAPE, use_sliding_window=True, sliding_window=8, max_window_layers=0)

@@ -1,4 +1,4 @@
-"""A faster Qwen3 for training on a CPU: the same results from fewer passes over memory.
+"""Faster layers of Llama's shape for training on a CPU: the same results from fewer passes over memory.
 
 The last layer is computed at supervised positions alone, since the loss looks at no others.
 """

@@ -67,6 +67,23 @@ class HeadNorm(Function):
         return _through_norm(gradient.mul_(weight), normed, scale).to(projected.dtype), of_weight, None, None, None
 
 
+class Rotation(Function):
+    """The rotary embedding alone, of heads without a norm, as Llama has them: shapes and result as in `HeadNorm`."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        ctx.kind = projected.dtype
+        rotated = _rotated(projected.float(), cos.unsqueeze(2), sin.unsqueeze(2))
+        return rotated.to(compute_type(projected)).transpose(1, 2).contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        cos, sin = ctx.saved_tensors
+        gradient = gradients[0].transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        return _rotated(gradient, cos.unsqueeze(2), -sin.unsqueeze(2)).to(ctx.kind), None, None
+
+
 class CausalAttention(Function):
     """Causal softmax attention: a block of queries at a time, against the keys up to the end of that block.
 

@@ -1,7 +1,8 @@
-"""Qwen3 layers built on the operations of train/cpu/functions.py.
+"""Layers of Llama's shape built on the operations of train/cpu/functions.py.
 
-The loss looks at supervised positions alone, about a fifth of a session's tokens. In the last layer the others are
-needed as keys and values only, so its queries, output and MLP are computed at supervised positions alone.
+A class here goes before one of transformers: Llama, Qwen2 and Qwen3 have the same layers, but for biases and a norm of
+each head. The loss looks at supervised positions alone, about a fifth of a session's tokens. In the last layer the
+others are needed as keys and values only, so its queries, output and MLP are computed at supervised positions alone.
 """
 
 from typing import Any
@@ -9,30 +10,43 @@ from typing import Any
 import torch
 from peft.tuners import lora
 from torch import nn
-from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm, repeat_kv
+from transformers.models.llama.modeling_llama import LlamaAttention, LlamaDecoderLayer, LlamaRMSNorm, repeat_kv
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2DecoderLayer, Qwen2RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention, Qwen3DecoderLayer, Qwen3RMSNorm
 
-from .functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm
+from .functions import MASKED, CausalAttention, HeadNorm, LoraProduct, Norm, Rotation
 
 
-class QuickNorm(Qwen3RMSNorm):
+class QuickNorm(nn.Module):
     """A norm of a layer or of the model; the norms of the heads are computed by `QuickAttention`."""
+
+    weight: Any
+    variance_epsilon: Any
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return Norm.apply(hidden_states, self.weight, self.variance_epsilon)  # pyright: ignore[reportReturnType]
 
 
-class QuickAttention(Qwen3Attention):
+class QuickAttention(nn.Module):
     """Causal attention without a mask: rows must be unpadded, or padded on the right, where the loss ignores it.
 
-    With a cache of keys and values (generation) it is Qwen3's own attention.
+    With a cache of keys and values (generation) it is the model's own attention. Its heads have a norm in Qwen3 alone.
     """
+
+    q_proj: Any
+    k_proj: Any
+    v_proj: Any
+    o_proj: Any
+    scaling: Any
+    head_dim: Any
+    num_key_value_groups: Any
 
     def forward(
         self, hidden_states: Any, position_embeddings: Any, attention_mask: Any, past_key_values: Any = None, **kw: Any
     ) -> Any:
         if past_key_values is not None:
-            return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **kw)
-        query = self.heads(self.q_proj(hidden_states), position_embeddings, self.q_norm).flatten(0, 1)
+            return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **kw)  # pyright: ignore
+        query = self.heads(self.q_proj(hidden_states), position_embeddings, "q_norm").flatten(0, 1)
         key, value = self.keys_and_values(hidden_states, position_embeddings)
         attended = CausalAttention.apply(query, key, value, self.scaling)
         return self.o_proj(self.joined(attended, len(hidden_states))), None
@@ -43,7 +57,7 @@ class QuickAttention(Qwen3Attention):
         Takes hidden (rows, tokens, width) and positions (rows, some); returns (rows, some, width).
         """
         rotations = tuple(_taken(part.expand(len(hidden), -1, -1), positions) for part in position_embeddings)
-        query = self.heads(self.q_proj(_taken(hidden, positions)), rotations, self.q_norm).flatten(0, 1)
+        query = self.heads(self.q_proj(_taken(hidden, positions)), rotations, "q_norm").flatten(0, 1)
         key, value = self.keys_and_values(hidden, position_embeddings)
         later = torch.arange(hidden.shape[1]) > positions.unsqueeze(-1)
         mask = torch.zeros(later.shape, dtype=query.dtype).masked_fill_(later, MASKED)
@@ -51,9 +65,14 @@ class QuickAttention(Qwen3Attention):
         attended = torch.bmm((scores + mask.unsqueeze(1)).flatten(0, 1).softmax(-1), value)
         return self.o_proj(self.joined(attended, len(hidden)))
 
-    def heads(self, projected: torch.Tensor, position_embeddings: Any, norm: Any) -> torch.Tensor:
-        """Heads normed and rotated: (rows, tokens, heads * width) to (rows, heads, tokens, width)."""
-        whole = projected.unflatten(-1, (-1, self.head_dim))
+    def heads(self, projected: torch.Tensor, position_embeddings: Any, norm_name: str) -> torch.Tensor:
+        """Heads rotated, after their norm if they have one.
+
+        (rows, tokens, heads * width) to (rows, heads, tokens, width).
+        """
+        whole, norm = projected.unflatten(-1, (-1, self.head_dim)), getattr(self, norm_name, None)
+        if norm is None:
+            return Rotation.apply(whole, *position_embeddings)  # pyright: ignore[reportReturnType]
         return HeadNorm.apply(whole, norm.weight, *position_embeddings, norm.variance_epsilon)  # pyright: ignore[reportReturnType]
 
     def keys_and_values(self, hidden: torch.Tensor, position_embeddings: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,7 +80,7 @@ class QuickAttention(Qwen3Attention):
 
         Where several query heads share one key head (grouped-query attention), it is repeated for each of them.
         """
-        key = self.heads(self.k_proj(hidden), position_embeddings, self.k_norm)
+        key = self.heads(self.k_proj(hidden), position_embeddings, "k_norm")
         value = self.v_proj(hidden).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
         groups = self.num_key_value_groups
         return repeat_kv(key, groups).flatten(0, 1), repeat_kv(value, groups).flatten(0, 1)
@@ -71,18 +90,23 @@ class QuickAttention(Qwen3Attention):
         return attended.unflatten(0, (rows, -1)).transpose(1, 2).flatten(2)
 
 
-class LastLayer(Qwen3DecoderLayer):
+class LastLayer(nn.Module):
     """The last layer: computed at the `supervised` positions (rows, some) alone, where they are given.
 
     Takes (rows, tokens, width); returns (rows, some, width), or (rows, tokens, width) without `supervised`.
     """
 
+    self_attn: Any
+    mlp: Any
+    input_layernorm: Any
+    post_attention_layernorm: Any
+
     def forward(self, hidden_states: torch.Tensor, *args: Any, supervised: Any = None, **named: Any) -> torch.Tensor:
         if supervised is None:
-            return super().forward(hidden_states, *args, **named)
+            return super().forward(hidden_states, *args, **named)  # pyright: ignore
         normed = self.input_layernorm(hidden_states)
         hidden = _taken(hidden_states, supervised)
-        hidden = hidden + self.self_attn.at(normed, named["position_embeddings"], supervised)  # pyright: ignore
+        hidden = hidden + self.self_attn.at(normed, named["position_embeddings"], supervised)
         return hidden + self.mlp(self.post_attention_layernorm(hidden))
 
 
@@ -98,23 +122,38 @@ class QuickLora(lora.Linear):
         return LoraProduct.apply(x, base.weight, down, up, self.scaling[name])  # pyright: ignore[reportReturnType]
 
 
-def quicken(model: nn.Module) -> None:
-    """Replace the classes of a model's Qwen3 layers, and of the LoRA on them, by those above.
+def _before(quick: type[nn.Module], *kinds: type[nn.Module]) -> dict[type[nn.Module], type[nn.Module]]:
+    """Class of transformers -> the same with what `quick` does differently."""
+    return {kind: type(f"Quick{kind.__name__}", (quick, kind), {}) for kind in kinds}
 
-    Results stay the same; other models are left alone. Rows must be unpadded or padded on the right, without packing or
-    sharding.
+
+LAST = _before(LastLayer, LlamaDecoderLayer, Qwen2DecoderLayer, Qwen3DecoderLayer)
+QUICK = {
+    **_before(QuickNorm, LlamaRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm),
+    **_before(QuickAttention, LlamaAttention, Qwen2Attention, Qwen3Attention),
+}
+
+
+def quicken(model: nn.Module) -> None:
+    """Replace the classes of a model's layers, and of the LoRA on them, by those above.
+
+    Results stay the same; models that are no Llama, Qwen2 or Qwen3 are left alone, and so are those with a window of
+    attention. Rows must be unpadded or padded on the right, without packing or sharding.
     """
-    layers = [module for module in model.modules() if type(module) is Qwen3DecoderLayer]
-    if not layers or any(layer.self_attn.sliding_window or layer.self_attn.attention_dropout for layer in layers):
+    layers: list[Any] = [module for module in model.modules() if type(module) in LAST]
+    if not layers or any(_windowed(layer.self_attn) or layer.self_attn.attention_dropout for layer in layers):
         return
-    layers[-1].__class__ = LastLayer
+    layers[-1].__class__ = LAST[type(layers[-1])]
     for module in model.modules():
-        if type(module) is Qwen3RMSNorm:
-            module.__class__ = QuickNorm
-        elif type(module) is Qwen3Attention:
-            module.__class__ = QuickAttention
-        elif type(module) is lora.Linear and _plain(module):
-            module.__class__ = QuickLora
+        if type(module) is lora.Linear:
+            if _plain(module):
+                module.__class__ = QuickLora
+        else:
+            module.__class__ = QUICK.get(type(module), type(module))
+
+
+def _windowed(attention: Any) -> bool:
+    return bool(getattr(attention, "sliding_window", None))
 
 
 def gathers(model: nn.Module) -> bool:
