@@ -24,6 +24,8 @@ _RUN = """Measure a served model with the eval turns it was evaluated on: latenc
         --model car_sales --model insurance --model tiny --requests 100 --mix zipf:1.1
     callproof bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
     callproof bench --config configs/car_sales.yaml --model car_sales --find-rate --slo ttft=200,e2e=2000
+    callproof bench --config configs/car_sales.yaml --model car_sales --requests 700 --find-rate --slo e2e=2000 \\
+        --quality 0.02
     callproof bench --config configs/car_sales.yaml --model a --model b --model c --model d --live 1,2,4
 
 Turns are streamed in a closed loop at each concurrency, or in an open loop at each rate; several models share the
@@ -36,6 +38,8 @@ What had been measured is saved in any case.
 _EXAMPLES = """\
   callproof bench --config configs/car_sales.yaml --model car_sales --concurrency 1,4,16
   callproof bench --config configs/car_sales.yaml --model car_sales --rate 2,4,8 --slo ttft=200,e2e=2000
+  callproof bench --config configs/car_sales.yaml --model car_sales --requests 700 --find-rate --slo e2e=2000 \\
+      --quality 0.02
   callproof bench overhead --config configs/car_sales.yaml --arms nolora=URL,base=tiny,adapter=car_sales
   callproof bench compare tiny car_sales --config configs/car_sales.yaml --gate e2e_p95=1.10
   callproof bench export --config configs/car_sales.yaml --format aiperf --out inputs.json

@@ -1,7 +1,7 @@
 """Timed replies become latencies, throughput and correct calls per second, which are saved in one form."""
 
 from .failures import ErrorLimit, Failures, count_failures, parse_error_limit
-from .quality import quality_against_lowest
+from .quality import Quality, QualityLimit, quality_against_lowest
 from .saved import Amount, Saved, SavedBench, SavedLevel, SavedRequest
 from .stats import FEW, FURTHER, LATENCIES, PERCENTILES, Sample, figures, judged, level_figures, samples_of
 
@@ -13,6 +13,8 @@ __all__ = [
     "Amount",
     "ErrorLimit",
     "Failures",
+    "Quality",
+    "QualityLimit",
     "Sample",
     "Saved",
     "SavedBench",

@@ -15,9 +15,9 @@ from callproof.errors import UserError
 from callproof.scoring import Channel
 from callproof.turns import HERMES, CallFormat, Turn
 
-from ..figures import ErrorLimit
+from ..figures import ErrorLimit, QualityLimit, judged
 from ..load import Arrival, Job, Level, Slo, make_jobs, run_level, salted, scheduled, warm_up
-from .find_rate import HighestRate, find_rate
+from .find_rate import Alone, HighestRate, find_rate
 
 _MAX_LORAS = re.compile(r'^vllm:lora_requests_info\{[^}]*max_lora="(\d+)"', re.MULTILINE)
 
@@ -36,6 +36,7 @@ class Options:
             is sent once before the first level.
         slo: the service level that goodput counts.
         find_rate: search for the highest rate that meets it, starting at the first of `rates`.
+        quality: what the answers are held to in the search; None: it does not look at them.
         live: how many of the models share a level, one level each; empty: all models.
         blocks: how many times the levels are run, one round after another.
         max_errors: how many failed requests are borne; None: any number.
@@ -49,6 +50,7 @@ class Options:
     cache: Literal["cold", "warm"] = "cold"
     slo: Slo | None = None
     find_rate: bool = False
+    quality: QualityLimit | None = None
     live: tuple[int, ...] = ()
     blocks: int = 1
     max_errors: ErrorLimit | None = None
@@ -99,6 +101,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.jobs = self._make_jobs(list(self.turns), self.requests)
+        if self.options.quality:
+            self.options.quality.check(job.turn.session_id for job in self.jobs)
 
     @property
     def turn_ids(self) -> dict[str, list[str]]:
@@ -171,14 +175,17 @@ class Bench:
         if not (self.options.slo and self.options.rates):
             raise ValueError("a search needs a service level and a first rate")
 
-        async def measure(rate: float) -> Level:
-            level = await self._measure(endpoint, _Load(self.jobs, rate=rate))
+        async def measure(rate: float | None) -> Level:
+            load = _Load(self.jobs, rate=rate, concurrency=1 if rate is None else None)
+            level = await self._measure(endpoint, load)
             if self.stopped is not None:
                 raise _ServerGone
             return level
 
+        first, slo, limit = self.options.rates[0], self.options.slo, self.options.quality
         try:
-            self.highest_rate = await find_rate(self.options.rates[0], self.options.slo, measure)
+            alone = _alone(await measure(None), limit) if limit else None
+            self.highest_rate = await find_rate(first, slo, measure, alone)
         except _ServerGone:
             say("the search ends here: the server is gone")
 
@@ -205,6 +212,14 @@ class Bench:
                 await endpoint.models()
             except UserError as error:
                 self.stopped = f"the server is gone: {error}"
+
+
+def _alone(level: Level, limit: QualityLimit) -> Alone:
+    outcomes = judged(level)
+    answered = sum(not outcome.counts.infra for outcome in outcomes)
+    if not answered:
+        raise UserError("--quality", "no request was answered with one in flight", "see the server's log")
+    return Alone(outcomes, answered / (level.ended - level.begun), limit)
 
 
 class _ServerGone(Exception):

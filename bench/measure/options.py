@@ -11,7 +11,7 @@ from callproof.console import add_config
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
 
-from ..figures import ErrorLimit, parse_error_limit
+from ..figures import ErrorLimit, QualityLimit, parse_error_limit
 from ..load import parse_arrival, parse_mix, parse_slo
 from .bench import Options
 
@@ -52,10 +52,20 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--arrival", metavar="HOW", help="poisson (default), constant, burst:N or trace:FILE")
     opened.add_argument("--max-in-flight", type=int, metavar="N", help="further requests wait (default: no limit)")
     opened.add_argument("--find-rate", action="store_true", help="search the highest rate that keeps --slo for 95 %%")
+    opened.add_argument(
+        "--quality",
+        type=float,
+        metavar="MARGIN",
+        help="with --find-rate: and whose turn_exact is shown to be at most this much (0.02) below that of one request "
+        "in flight",
+    )
 
 
 def read_options(args: argparse.Namespace, gate: GateConfig) -> Options:
-    """What is varied beyond concurrency; `gate` says how many failed requests are borne by default.
+    """What is varied beyond concurrency.
+
+    Args:
+        gate: says how many failed requests are borne by default, and how few sessions show nothing.
 
     Raises:
         UserError: an option that cannot be read, or options that do not go together.
@@ -75,6 +85,7 @@ def read_options(args: argparse.Namespace, gate: GateConfig) -> Options:
         cache=args.cache,
         slo=parse_slo(args.slo) if args.slo else None,
         find_rate=args.find_rate,
+        quality=None if args.quality is None else QualityLimit(args.quality, gate.min_sessions),
         live=tuple(live),
         blocks=args.blocks,
         max_errors=_max_errors(args, gate),
@@ -90,6 +101,7 @@ def _max_errors(args: argparse.Namespace, gate: GateConfig) -> ErrorLimit | None
 
 def _refuse_conflicts(args: argparse.Namespace) -> None:
     opened, cap = args.rate or args.arrival or args.find_rate, args.max_in_flight
+    margin = 0.02 if args.quality is None else args.quality
     unpaced = args.arrival and not (args.rate or args.find_rate or args.arrival.startswith("trace:"))
     problems = [
         (args.requests < 1, f"--requests {args.requests}", "is less than 1", "give the turns of a model at a level"),
@@ -100,6 +112,8 @@ def _refuse_conflicts(args: argparse.Namespace) -> None:
         (cap is not None and not opened, "--max-in-flight", "is of an open loop", "add --rate"),
         (cap is not None and cap < 1, f"--max-in-flight {cap}", "is less than 1", "leave it out for no limit"),
         (args.find_rate and not args.slo, "--find-rate", "has no service level", "add --slo ttft=200,e2e=2000"),
+        (args.quality is not None and not args.find_rate, "--quality", "is of a search", "add --find-rate"),
+        (not 0 < margin < 1, f"--quality {margin:g}", "is no share between 0 and 1", "give a margin such as 0.02"),
         (args.find_rate and args.live, "--find-rate", "does not go with --live", "search each number alone"),
         (args.find_rate and args.blocks > 1, "--find-rate", "does not go with --blocks", "search once"),
     ]

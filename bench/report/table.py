@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from callproof.console import percent, points
+
 from ..figures import LATENCIES, PERCENTILES
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def print_tables(report: dict[str, Any]) -> None:
     if report["failures"]["errors"]:
         console.print(report["failures"]["words"], markup=False, highlight=False)
     if report["find_rate"]:
+        console.print(_tried(report["find_rate"]))
         console.print(f"highest rate: {report['find_rate']['words']}", markup=False, highlight=False)
 
 
@@ -90,10 +93,29 @@ def _quality(report: dict[str, Any]) -> "Table":
             continue
         for model, estimate in {**compared["models"], "overall": compared["overall"]}.items():
             if estimate:
-                points = " to ".join(f"{100 * estimate[key]:+.1f}" for key in ("low", "high"))
-                difference = f"{100 * estimate['value']:+.1f} ({points})"
+                value, low, high = (points(estimate[key]) for key in ("value", "low", "high"))
+                difference = f"{value} ({low} to {high})"
                 table.add_row(f"{level['load']}", model, difference, str(estimate["n"]))
     return table
+
+
+def _tried(search: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title="rates tried, one-sided 95 % limits of the difference", title_justify="left")
+    for column in ("req/s", "in time", "exact %", "alone %", "difference, points", "answers", "sessions", "needed"):
+        table.add_column(column, justify="left" if column == "answers" else "right")
+    for trial in sorted(search["trials"], key=lambda trial: trial["rate"]):
+        share = f"{trial['share']:.1%} ({trial['low']:.1%} to {trial['high']:.1%})"
+        table.add_row(f"{trial['rate']:g}", share, *(_answers(trial["quality"]) if trial["quality"] else ["-"] * 6))
+    return table
+
+
+def _answers(quality: dict[str, Any]) -> list[str]:
+    shares = [percent(quality[side]) for side in ("turn_exact", "alone")]
+    difference = f"{points(quality['gain'])} ({points(quality['lower'])} to {points(quality['upper'])})"
+    needed = quality["sessions_needed"]
+    return [*shares, difference, quality["verdict"], str(quality["sessions"]), "-" if needed is None else f"{needed:,}"]
 
 
 def title(report: dict[str, Any]) -> str:

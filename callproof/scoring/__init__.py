@@ -17,12 +17,13 @@ from .outcomes import (
     judge,
     pair_calls,
 )
-from .spread import Spread, distance, evidence_of
+from .spread import LEVEL, Spread, distance, evidence_of
 from .tally import Countable, Tally, TallyCounter
 
 __all__ = [
     "DIFFERENCES",
     "LABELS",
+    "LEVEL",
     "METRICS",
     "SCORER_VERSION",
     "SEED",

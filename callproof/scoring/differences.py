@@ -1,6 +1,8 @@
 """Candidate minus baseline of every metric, paired by turn, with the score intervals of `spread`."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +12,17 @@ from callproof.records import Record
 from .intervals import Array
 from .linear import BOTTOMS, TOOL_BOTTOMS, TOOL_TOPS, TOPS, Linear, Table, linear
 from .metrics import MACRO, METRICS, MICRO
-from .spread import Spread, evidence_of
+from .spread import LEVEL, Spread, evidence_of
 from .tally import Rows, Tally, sums_by_group
 
 Bools = NDArray[np.bool_]
+
+
+class Enough(NamedTuple):
+    """So much of the same would settle a difference."""
+
+    sessions: int
+    turns: int
 
 
 class Difference(Record):
@@ -59,6 +68,38 @@ class Difference(Record):
         lower, upper = max(self.value - spread.below(level), -1.0), min(self.value + spread.above(level), 1.0)
         return self.model_copy(update={"lower_one_sided": lower, "upper_one_sided": upper})
 
+    def gain(self) -> "Difference":
+        """The same in the direction in which the metric is good: above 0 the candidate is better."""
+        if METRICS[self.metric].higher_is_better:
+            return self
+        opposite = {"value": "value", "low": "high", "lower_one_sided": "upper_one_sided"}
+        pairs = {**opposite, **{other: name for name, other in opposite.items()}}
+        values: dict[str, float | None] = {name: getattr(self, other) for name, other in pairs.items()}
+        turned = {name: None if value is None else 0.0 - value for name, value in values.items()}
+        return self.model_copy(update={**turned, "clumps": self.clumps and self.clumps[::-1]})
+
+    def verdict(self, margin: float, min_sessions: int) -> Literal["pass", "fail", "inconclusive"]:
+        """Whether a gain is not inferior: pass where its lower one-sided limit is above -margin, fail where the upper
+        one is below it. Nothing passes on fewer than `min_sessions` sessions.
+        """
+        lower, upper = self.lower_one_sided, self.upper_one_sided
+        if lower is None or upper is None:
+            return "inconclusive"
+        if upper < -margin:
+            return "fail"
+        return "pass" if lower > -margin and self.clusters >= min_sessions else "inconclusive"
+
+    def enough(self, margin: float, min_sessions: int) -> Enough | None:
+        """What would settle an inconclusive gain, were the true one as seen; None where no number is known to."""
+        needed: int | None = min_sessions
+        if self.lower_one_sided is None or self.lower_one_sided <= -margin:
+            spread = self.spread
+            needed = spread.sessions_needed((self.value or 0.0) + margin) if spread else None
+        if needed is None or not self.clusters:
+            return None
+        sessions = max(needed, min_sessions)
+        return Enough(sessions, math.ceil(self.n * sessions / self.clusters))
+
 
 def differences(candidate: Tally, baseline: Tally) -> dict[str, Difference]:
     """Candidate minus baseline of every metric; see `spread`."""
@@ -95,8 +136,8 @@ def _difference(
         value=value,
         low=max(value - spread.below(0.975), -1.0),
         high=min(value + spread.above(0.975), 1.0),
-        lower_one_sided=max(value - spread.below(0.95), -1.0),
-        upper_one_sided=min(value + spread.above(0.95), 1.0),
+        lower_one_sided=max(value - spread.below(LEVEL), -1.0),
+        upper_one_sided=min(value + spread.above(LEVEL), 1.0),
         error=spread.error,
         clumps=(spread.losses, spread.gains),
     )

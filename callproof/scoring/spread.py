@@ -23,6 +23,9 @@ import numpy as np
 from .intervals import Array, t_quantile
 
 UNSEEN = 4.0
+LEVEL = 0.95
+"""Of the one-sided limits of a verdict."""
+_MOST_SESSIONS = 10**9
 
 
 class Evidence(NamedTuple):
@@ -79,6 +82,28 @@ class Spread(NamedTuple):
     def of(self, sessions: int) -> "Spread":
         """The same of another number of sessions like these."""
         return self._replace(error=self.error * math.sqrt(self.sessions / sessions), sessions=sessions)
+
+    def sessions_needed(self, distance: float) -> int | None:
+        """How many sessions like these bring a limit of the difference closer than `distance`; None where none do.
+
+        The lower limit, or for a distance below 0 the upper one.
+        """
+        if distance == 0:
+            return None
+
+        def far(sessions: int) -> bool:
+            limit = Spread.below if distance > 0 else Spread.above
+            return limit(self.of(sessions), LEVEL) >= abs(distance)
+
+        low, high = 0, 1
+        while far(high):
+            low, high = high, 2 * high
+            if high > _MOST_SESSIONS:
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if far(middle) else (low, middle)
+        return high
 
     def turned(self) -> "Spread":
         """Of the difference with the other sign."""

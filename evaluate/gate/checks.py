@@ -13,10 +13,7 @@ from typing import Literal, NamedTuple
 
 from callproof.console.ci import Status
 from callproof.records import Record
-from callproof.scoring import METRICS, Difference, Estimate, Spread
-
-LEVEL = 0.95
-_MOST_SESSIONS = 10**9
+from callproof.scoring import METRICS, Difference, Estimate
 
 
 class Check(Record):
@@ -78,75 +75,40 @@ class Pair(NamedTuple):
 def margin_check(metric: str, margin: float, pair: Pair, difference: Difference, min_sessions: int) -> Check:
     """Non-inferiority of one metric."""
     before, after = pair
-    lower, upper = difference.lower_one_sided, difference.upper_one_sided
-    gain = difference.value
-    if gain is not None and lower is not None and upper is not None and not METRICS[metric].higher_is_better:
-        gain, lower, upper = 0.0 - gain, 0.0 - upper, 0.0 - lower
+    gain = difference.gain()
     check = Check(
         metric=metric, kind="margin", status="inconclusive", reason="", limit=margin,
         baseline=before.value if before else None, candidate=after.value if after else None, n=after.n if after else 0,
-        turns=difference.n, sessions=difference.clusters, discordant=difference.discordant,
-        discordant_sessions=difference.discordant_clusters, gain=gain, lower=lower, upper=upper,
+        turns=gain.n, sessions=gain.clusters, discordant=gain.discordant,
+        discordant_sessions=gain.discordant_clusters, gain=gain.value, lower=gain.lower_one_sided,
+        upper=gain.upper_one_sided,
     )  # fmt: skip
     if absence := pair.absence():
         return check.model_copy(update={"status": absence[0], "reason": absence[1]})
-    if gain is None or lower is None or upper is None:
+    if gain.value is None:
         return check.model_copy(update={"reason": "undefined for the baseline, so there is nothing to compare with"})
-    if upper < -margin:
-        return check.model_copy(update={"status": "fail", "reason": "worse than the baseline by more than the margin"})
-    if lower > -margin and difference.clusters >= min_sessions:
-        return check.model_copy(update={"status": "pass", "reason": "no worse than the margin allows"})
-    return check.model_copy(update=_doubt(check, difference, min_sessions))
+    verdict = gain.verdict(margin, min_sessions)
+    if verdict == "inconclusive":
+        return check.model_copy(update=_doubt(gain, margin, min_sessions))
+    return check.model_copy(update={"status": verdict, "reason": _REASONS[verdict]})
 
 
-def _doubt(check: Check, difference: Difference, min_sessions: int) -> dict[str, object]:
+_REASONS = {"pass": "no worse than the margin allows", "fail": "worse than the baseline by more than the margin"}
+
+
+def _doubt(gain: Difference, margin: float, min_sessions: int) -> dict[str, object]:
     """Why a check is inconclusive, and what would settle it."""
-    gain, lower, margin = check.gain or 0.0, check.lower or 0.0, check.limit
+    value, lower = gain.value or 0.0, gain.lower_one_sided or 0.0
+    enough = gain.enough(margin, min_sessions)
+    needed = {"sessions_needed": enough.sessions, "turns_needed": enough.turns} if enough else {}
     if lower > -margin:
-        reason = f"{difference.clusters} sessions carry it, too few to pass on (gate.min_sessions is {min_sessions})"
-        return {"reason": reason, **_enough(difference, min_sessions)}
+        few = f"{gain.clusters} sessions carry it, too few to pass on (gate.min_sessions is {min_sessions})"
+        return {"reason": few, **needed}
     passing = {"margin_needed": math.ceil(-lower * 1000) / 1000 if -1 < lower < 0 else None}
-    if margin == 0 and gain <= 0:
+    if margin == 0 and value <= 0:
         reason = "a margin of 0 asks for a proven gain, which no number of turns without one can give"
         return {"reason": f"{reason}; a margin of null leaves the metric out", **passing}
-    sessions = sessions_needed(_spread(check.metric, difference), gain + margin)
-    needed = {} if sessions is None else _enough(difference, max(sessions, min_sessions))
     return {"reason": "too few turns to tell", **needed, **passing}
-
-
-def _enough(difference: Difference, sessions: int) -> dict[str, int]:
-    """So many sessions, and their turns, if they carry the metric as often as these do."""
-    turns = math.ceil(difference.n * sessions / difference.clusters)
-    return {"sessions_needed": sessions, "turns_needed": turns}
-
-
-def _spread(metric: str, difference: Difference) -> Spread | None:
-    """In the direction in which the metric is good."""
-    spread = difference.spread
-    return spread if spread is None or METRICS[metric].higher_is_better else spread.turned()
-
-
-def sessions_needed(spread: Spread | None, distance: float) -> int | None:
-    """How many sessions like these bring a limit of the gain closer than `distance`; None where none do.
-
-    The lower limit, or for a distance below 0 the upper one.
-    """
-    if spread is None or distance == 0:
-        return None
-
-    def far(sessions: int) -> bool:
-        limit = Spread.below if distance > 0 else Spread.above
-        return limit(spread.of(sessions), LEVEL) >= abs(distance)
-
-    low, high = 0, 1
-    while far(high):
-        low, high = high, 2 * high
-        if high > _MOST_SESSIONS:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if far(middle) else (low, middle)
-    return high
 
 
 def floor_check(metric: str, floor: float, pair: Pair, slice: str | None = None) -> Check:

@@ -13,9 +13,9 @@ from typing import Literal
 from callproof.config import GateConfig
 from callproof.console.ci import EXIT_CODES, Verdict
 from callproof.records import Record
-from callproof.scoring import Estimate, differences, slices, summarise
+from callproof.scoring import LEVEL, Estimate, differences, slices, summarise
 
-from .checks import LEVEL, Check, Pair, floor_check, margin_check
+from .checks import Check, Pair, floor_check, margin_check
 from .noise import Noise
 from .sides import Flip, Side, flips
 

@@ -2,9 +2,9 @@
 
 from callproof.console import percent, points
 from callproof.console.ci import MARKS, Suite, code, escape
-from callproof.scoring import METRICS
+from callproof.scoring import LEVEL, METRICS
 
-from .checks import LEVEL, Check
+from .checks import Check
 from .gate import GateResult, SliceRow
 from .sides import Flip
 

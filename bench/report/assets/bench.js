@@ -2,6 +2,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const sections = [
   benchHeader(data),
   benchWarnings(data),
+  searchSection(data.run.find_rate),
   ...curvesSection(data),
   levelsSection(data),
   ...requestsSection(data),

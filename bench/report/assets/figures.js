@@ -58,9 +58,10 @@ function pointsOf(data, model, key) {
   });
 }
 
-// The first level of each load, lowest first.
+// The first level of each load, lowest first; without the one in flight that a search compares with.
 function loadsOf(data) {
-  const first = [...new Map(data.levels.toReversed().map((level) => [level.load, level])).values()];
+  const own = data.levels.filter((level) => data.run.loop === "closed" || level.concurrency === null);
+  const first = [...new Map(own.toReversed().map((level) => [level.load, level])).values()];
   return first.sort((a, b) => (a.concurrency ?? a.rate ?? 0) - (b.concurrency ?? b.rate ?? 0) || (a.live ?? 0) - (b.live ?? 0));
 }
 
@@ -113,6 +114,18 @@ function levelsSection(data) {
 // A difference with its 95 % limits.
 function points(found) {
   return found ? `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]` : "–";
+}
+
+// The rates of a search, lowest first.
+function searchSection(search) {
+  if (!search) return null;
+  const number = (text) => h("td", { class: "number" }, text);
+  const row = ({ rate, share, low, high, quality }) => h("tr", {}, h("th", { scope: "row", class: "load" }, tidy(rate)),
+    number(`${percent(share)} [${percent(low)}, ${percent(high)}]`),
+    quality && [number(percent(quality.turn_exact)), number(percent(quality.alone)), number(points({ value: quality.gain, low: quality.lower, high: quality.upper })), h("td", {}, quality.verdict), number(tidy(quality.sessions)), number(tidy(quality.sessions_needed))]);
+  const heads = ["req/s", "in time %", ...(search.margin === null ? [] : ["exact %", "alone %", "difference", "answers", "sessions", "needed"])];
+  return h("section", {}, h("h2", {}, "Rates tried"), scrolling(h("table", {}, h("thead", {}, h("tr", {}, heads.map((name) => h("th", { class: name === "answers" ? "" : "number" }, name)))), h("tbody", {}, search.trials.toSorted((a, b) => a.rate - b.rate).map(row)))),
+    search.margin !== null && h("p", { class: "note" }, `Answers are held to those with one request in flight, less ${tidy(100 * search.margin)} points; limits of the difference are one-sided, 95 %.`));
 }
 
 function benchFooter(run) {

@@ -17,6 +17,10 @@ from bench.report.html import write_html
 
 __all__ = ["workplace"]
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+QUALITY = {
+    "turn_exact": 0.895, "alone": 0.9, "gain": -0.005, "lower": -0.019, "upper": 0.009, "turns": 800, "sessions": 200,
+    "verdict": "right", "sessions_needed": None,
+}  # fmt: skip
 
 
 def opened(bench: dict[str, Any], **changes: Any) -> None:
@@ -97,7 +101,9 @@ def test_the_report_of_an_open_loop_shows_rates_limits_and_what_went_wrong(workp
 def test_the_report_tells_how_a_search_ended_and_what_to_doubt(tmp_path: Path) -> None:
     report = bench_of()
     opened(report)
-    ending = {"find_rate": {"words": "2 req/s: fine"}, "stopped": "the server is gone", "partial": True}
+    trial = {"rate": 2.0, "share": 0.97, "low": 0.95, "high": 0.99, "quality": QUALITY}
+    search = {"words": "2 req/s: fine", "margin": 0.02, "trials": [trial]}
+    ending = {"find_rate": search, "stopped": "the server is gone", "partial": True}
     write_html(tmp_path / "a.html", {**report, **ending, "warnings": ["it lags"]})
 
     async def look() -> tuple[str, list[str]]:
@@ -107,5 +113,7 @@ def test_the_report_tells_how_a_search_ended_and_what_to_doubt(tmp_path: Path) -
 
     text, problems = asyncio.run(look())
     assert not problems
-    for words in ("2 req/s: fine", "the server is gone", "it lags", "2 req/s poisson, block 6"):
+    text = text.replace("\t", " ").replace("\n", " ")
+    assert "2 97.0 [95.0, 99.0] 89.5 90.0 −0.5 [−1.9, +0.9] right 200 –" in text
+    for words in ("2 req/s: fine", "less 2 points", "the server is gone", "it lags", "2 req/s poisson, block 6"):
         assert words in text, words

@@ -114,4 +114,4 @@ def test_requests_without_an_answer_break_the_service_level() -> None:
 def test_a_rate_is_kept_where_19_of_20_requests_are_in_time(in_time: int, kept: bool) -> None:
     samples = [sample() for _ in range(in_time)] + [sample(ttft=900) for _ in range(20 - in_time)]
     trial = trial_of(samples, 10.0, 20, SLO)
-    assert (trial.share, trial.kept) == (in_time / 20, kept)
+    assert (trial.share, trial.holds) == (in_time / 20, kept)

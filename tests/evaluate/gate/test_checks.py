@@ -6,7 +6,7 @@ import pytest
 
 from callproof.console.ci import Status
 from callproof.scoring import Difference, Estimate, Spread
-from evaluate.gate.checks import Pair, margin_check, sessions_needed
+from evaluate.gate.checks import Pair, margin_check
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,20 @@ def test_a_metric_that_a_side_has_not_is_no_pass_and_one_that_the_turns_cannot_h
 def test_without_a_discordant_session_the_sessions_needed_are_those_of_students_t_squared_over_the_margin():
     alike = Spread(0.0, 1.0, 1.0, 50)
     # t at 95 % with 136 degrees of freedom is 1.6561: squared and divided by 137 it is 0.02002, by 138 0.01987
-    assert sessions_needed(alike, 0.02) == 138
-    assert sessions_needed(alike, -0.02) == 138
-    assert sessions_needed(alike, 0.0) is None
+    assert alike.sessions_needed(0.02) == 138
+    assert alike.sessions_needed(-0.02) == 138
+    assert alike.sessions_needed(0.0) is None
 
 
 def test_the_side_of_the_limit_that_has_to_move_decides_how_many_sessions_it_takes():
     lopsided = Spread(0.0, 1.0, 0.25, 50)
-    near, far = sessions_needed(lopsided, 0.02), sessions_needed(lopsided, -0.02)
+    near, far = lopsided.sessions_needed(0.02), lopsided.sessions_needed(-0.02)
     assert (near, far) == (138, 36)  # 1.6896 squared times 0.25 is 0.7137, by 36 sessions 0.0198
 
 
 def test_with_many_sessions_four_times_as_many_halve_the_distance():
     noisy = Spread(0.01, 0.0, 0.0, 1000)
-    near, far = sessions_needed(noisy, 0.005), sessions_needed(noisy, 0.01)
+    near, far = noisy.sessions_needed(0.005), noisy.sessions_needed(0.01)
     assert near is not None
     assert far is not None
     assert near / far == pytest.approx(4, rel=0.01)
@@ -80,7 +80,7 @@ def test_with_many_sessions_four_times_as_many_halve_the_distance():
 
 def test_as_few_sessions_as_bring_the_limit_within_the_distance_are_needed():
     # t at 95 % with 3 degrees of freedom is 2.3534: squared and divided by 4 sessions it is 1.385; 2.1318 with 4: 0.909
-    assert sessions_needed(Spread(0.0, 1.0, 1.0, 50), 1.0) == 5
+    assert Spread(0.0, 1.0, 1.0, 50).sessions_needed(1.0) == 5
 
 
 @pytest.mark.parametrize(
