@@ -148,7 +148,8 @@ def print_result(all_rounds: list[Round], turns: int) -> None:
     print(f"evaluate takes {ratio:.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f}, paired by round)")
     print(f"at least {same:.1%} of the answers are equal")
     seconds = {"LLM.chat": round(chat, 2), "evaluate": round(evaluate, 2)}
-    print(json.dumps({"turns": turns, "seconds": seconds, "ratio": round(ratio, 3), "same": same}))
+    spread = [round(value, 3) for value in (min(ratios), max(ratios))]
+    print(json.dumps({"turns": turns, "seconds": seconds, "ratio": round(ratio, 3), "spread": spread, "same": same}))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
     callproof serve --config configs/car_sales.yaml                                  # in another terminal
     python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --rate 4
     python benchmarks/against_vllm_bench.py ... --aiperf /tmp/aiperf/bin/aiperf      # of an environment of its own
+    python benchmarks/against_vllm_bench.py --config configs/car_sales.yaml --model car_sales --own-server   # its own
     python benchmarks/against_vllm_bench.py ... --scripted                           # what each client adds by itself
 
 Requests come at a constant rate, every answer has the same length (`ignore_eos`), and each round begins with a cold
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from callproof.bench.figures import figures, samples_of
 from callproof.bench.load import Arrival, Job, Level, make_jobs, run_level, salted, scheduled, warm_up
 from callproof.bench.report import CPU_NOTE, detect_device
 from instant_endpoint import CHUNKS, MODEL, instant_endpoint
+from own_server import served
 
 from callproof.config import RunConfig, load
 from callproof.endpoint import Endpoint, require_models
@@ -199,8 +201,21 @@ def print_result(medians_by_arm: dict[str, list[Medians]], device: str) -> None:
             ratios = [other[name] / mine[name] for mine, other in zip(ours, rounds, strict=True)]
             spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
             print(f"{name.upper():<8}{arm:<18}{value:>12.1f}{spread:>28}")
-            summary.setdefault(arm, {})[name] = {"median": round(value, 3), "over_ours": statistics.median(ratios)}
+            summary.setdefault(arm, {})[name] = {
+                "median": round(value, 3),
+                "over_ours": statistics.median(ratios),
+                "spread": [min(ratios), max(ratios)],
+            }
     print(json.dumps(summary))
+
+
+def _place(args: argparse.Namespace, folder: Path) -> AbstractContextManager[str | None]:
+    """Where the requests go, for the length of a block."""
+    if args.scripted:
+        return instant_endpoint()
+    if args.own_server:
+        return served("--config", str(args.config), log=folder / "serve.log")
+    return nullcontext(args.endpoint)
 
 
 def main() -> None:
@@ -217,11 +232,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32, metavar="N", help="of each answer (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=4, help="of each arm, after the warm-up (default %(default)s)")
     parser.add_argument("--scripted", action="store_true", help="at an endpoint of known pace, in place of a server")
+    parser.add_argument("--own-server", action="store_true", help="start a vLLM for it with `callproof serve`")
     args = parser.parse_args()
     if args.scripted:
         args.model, args.tokens = MODEL, CHUNKS
-    place = instant_endpoint() if args.scripted else nullcontext(args.endpoint)
-    with tempfile.TemporaryDirectory() as folder, place as url:
+    with tempfile.TemporaryDirectory() as folder, _place(args, Path(folder)) as url:
         comparison = Comparison(args, Path(folder), url)
         medians_by_arm = measure(comparison, args.rounds, bool(args.aiperf))
     print_result(medians_by_arm, detect_device(comparison.url))

@@ -2,6 +2,8 @@
 
     python benchmarks/training.py                   # all arms, interleaved in one run
     python benchmarks/training.py --quick           # about a minute: fewer sessions, one round
+    python benchmarks/training.py --shape qwen3-4b  # a randomly initialised model of this shape (benchmarks/shapes.py)
+    python benchmarks/training.py --config configs/car_sales_smollm2.yaml --sessions 8 --arms ours,padded-2,trl-2
 
 Arms, each a fresh adapter on the same base, over the same sessions, once:
     ours       train.sft as the configuration says
@@ -11,28 +13,39 @@ Arms, each a fresh adapter on the same base, over the same sessions, once:
     padded-N   the same without checkpointing and dropout: shuffled batches of N, padded
     trl        `trl sft` with its defaults: batches of 8, its own templating, loss on every token, gradient
                checkpointing; its max_length is lifted, so that it cuts nothing
+    trl-N      the same with as many rows a step as `ours`
+    even, liger, flash, packed
+               on a GPU, where the package is installed: ours with TRL's own fused loss (all tokens weigh alike), with
+               liger's kernels, with flash attention, with flash attention and packed rows
+    llamafactory
+               LLaMA-Factory's `train` on the same token rows, where --llamafactory names its program (its dependencies
+               need an environment of their own); the time is its own `train_runtime`
 
 All have the same LoRA, precision and sessions, and except in `recipe` an optimizer step has the same number of rows, at
 least as many as in `ours`. Only `trainer.train()` is timed. In every arm, tokens are those of the sessions and
 supervised tokens those of their assistant turns, without padding, so that a ratio of rates is a ratio of times. Rounds
-rotate the order of the arms. On a GPU the base is a randomly initialised model of Qwen3-0.6B's shape, and MFU is
-printed: the arithmetic of the forward pass and of the backward pass through frozen weights, without recomputation,
-divided by the device's dense bfloat16 peak. Prints a table and one line of JSON: medians, and ratios with their spread.
+rotate the order of the arms. Memory is the peak of an arm, of the GPU's or of this process. On a GPU, MFU is the
+arithmetic of the forward pass and of the backward pass through frozen weights, without recomputation, divided by the
+device's dense bfloat16 peak. Prints a table and one line of JSON: medians, and ratios with their spread.
 """
 
 import argparse
 import contextlib
 import copy
+import gc
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -41,14 +54,13 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 import torch
 from callproof.train.loop.trainer import make_trainer
-from callproof.train.rows.data import encode_sessions, load_encoder, load_tokenizer
-from datasets import Dataset
+from callproof.train.rows.data import encode_sessions, load_encoder
+from datasets import Dataset, DatasetDict
 from peft import get_peft_model
+from shapes import SHAPES, random_base
 from transformers import (
     AutoModelForCausalLM,
     DataCollatorForSeq2Seq,
-    Qwen3Config,
-    Qwen3ForCausalLM,
     Trainer,
     TrainingArguments,
 )
@@ -56,14 +68,31 @@ from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from callproof.config import RunConfig, load
+from callproof.config import LossWeights, RunConfig, load
+from callproof.console import Parser, positive
+from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Domain, split_sessions, template_messages
 
-WANTED = 1.5
 PADDED = (1, 2, 4, 8)
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
 
-Arm = Callable[[], Any]
+VARIANTS: dict[str, tuple[str | None, dict[str, dict[str, Any]]]] = {
+    "even": (None, {"train": {"loss_weights": LossWeights()}}),
+    "liger": ("liger_kernel", {"train": {"extra": {"use_liger_kernel": True}}}),
+    "flash": ("flash_attn", {"model": {"attn_implementation": "flash_attention_2"}}),
+    "packed": ("flash_attn", {"model": {"attn_implementation": "flash_attention_2"}, "train": {"packing": True}}),
+}
+"""Arms of `ours` on a GPU: the package that is needed, and what differs in the configuration."""
+
+
+class Cost(NamedTuple):
+    """Of one arm in one round; the memory of another program is not known."""
+
+    seconds: float
+    peak_gib: float | None
+
+
+Arm = Callable[[], Cost]
 
 
 class Bench:
@@ -83,11 +112,25 @@ class Bench:
         self.model_config, self._lora = sample.model.config, sample.model.peft_config["default"]
         self._bf16, self._dtype = sample.args.bf16, next(sample.model.base_model.model.parameters()).dtype
 
-    def arms(self, sizes: tuple[int, ...]) -> dict[str, Arm]:
+    def arms(self, sizes: tuple[int, ...], llamafactory: str | None) -> dict[str, Arm]:
         """Name -> arm."""
-        padded = {f"padded-{size}": lambda size=size: self.padded(size) for size in sizes}
-        usual = {} if torch.cuda.is_available() else {"usual": self.usual}
-        return {"ours": self.ours, **usual, "recipe": self.recipe, **padded, "trl": self.trl}
+        on_gpu, rows = torch.cuda.is_available(), self._rows_a_step
+        variants = {
+            name: partial(self.ours, changes)
+            for name, (package, changes) in VARIANTS.items()
+            if on_gpu and (package is None or find_spec(package))
+        }
+        makers = {
+            "ours": self.ours,
+            **({} if on_gpu else {"usual": self.usual}),
+            **variants,
+            "recipe": self.recipe,
+            **{f"padded-{size}": partial(self.padded, size) for size in sizes},
+            "trl": self.trl,
+            f"trl-{rows}": partial(self.trl, rows),
+        }
+        arms: dict[str, Arm] = {name: partial(_timed, make) for name, make in makers.items()}
+        return arms | ({"llamafactory": partial(self.llamafactory, llamafactory)} if llamafactory else {})
 
     def flops(self) -> float:
         """Arithmetic of one pass over the sessions that no way of training a LoRA can do without."""
@@ -98,8 +141,12 @@ class Bench:
         attended = sum(len(row.input_ids) ** 2 for row in self._rows)
         return 4 * weights * self.tokens + 6 * heads * shape.num_hidden_layers * attended
 
-    def ours(self) -> Any:
-        return make_trainer(self._config, self._encoder, self._rows)
+    def ours(self, changes: dict[str, dict[str, Any]] | None = None) -> Any:
+        """As the configuration says, but for the changes in its sections."""
+        sections = {
+            name: getattr(self._config, name).model_copy(update=values) for name, values in (changes or {}).items()
+        }
+        return make_trainer(self._config.model_copy(update=sections), self._encoder, self._rows)
 
     def usual(self) -> Any:
         with patch("callproof.train.loop.trainer.quicken"):
@@ -130,11 +177,12 @@ class Bench:
             data_collator=DataCollatorForSeq2Seq(self._tokenizer, label_pad_token_id=-100),
         )
 
-    def trl(self) -> Any:
-        base = self._config.model.base_model
+    def trl(self, size: int | None = None) -> Any:
+        """TRL's trainer; `size`: rows of a batch, in place of its default."""
+        base, batch = self._config.model.base_model, {"per_device_train_batch_size": size} if size else {}
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(base, dtype=self._dtype),
-            args=SFTConfig(max_length=None, **self._common("trl")),
+            args=SFTConfig(max_length=None, **batch, **self._common("trl")),
             train_dataset=Dataset.from_list(self._talks, on_mixed_types="use_json"),
             processing_class=self._tokenizer,
             peft_config=self._lora,
@@ -142,6 +190,32 @@ class Bench:
         held = sum(len(ids) for ids in trainer.train_dataset["input_ids"])
         assert held == self.tokens, f"trl holds {held} tokens of the sessions, ours {self.tokens}"
         return trainer
+
+    def llamafactory(self, program: str) -> Cost:
+        """Another program's training on the same rows, with as many a step."""
+        folder = self._scratch / "llamafactory"
+        rows = [{"input_ids": row.input_ids, "labels": row.labels} for row in self._rows]
+        tokenized = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in rows]
+        DatasetDict({"train": Dataset.from_list(tokenized)}).save_to_disk(folder / "rows")
+        settings = self._config.train
+        options = {
+            **{"stage": "sft", "do_train": True, "finetuning_type": "lora", "template": "empty"},
+            **{"model_name_or_path": str(Path(self._config.model.base_model).absolute()), "lora_target": "all"},
+            **{"lora_rank": self._lora.r, "lora_alpha": self._lora.lora_alpha},
+            **{"tokenized_path": str(folder / "rows"), "dataset": "rows", "output_dir": str(folder / "out")},
+            **{"per_device_train_batch_size": settings.per_device_train_batch_size, "overwrite_output_dir": True},
+            **{"gradient_accumulation_steps": settings.gradient_accumulation_steps, "num_train_epochs": 1},
+            **{"disable_gradient_checkpointing": not settings.gradient_checkpointing, "bf16": self._bf16},
+            **{"learning_rate": settings.learning_rate, "save_strategy": "no", "report_to": "none"},
+            **{"use_cpu": not torch.cuda.is_available()},
+        }
+        (folder / "options.yaml").write_text(json.dumps(options), encoding="utf-8")
+        command = [program, "train", str(folder / "options.yaml")]
+        done = subprocess.run(command, stdout=sys.stderr, env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=False)
+        if done.returncode:
+            raise UserError(program, f"ended with code {done.returncode}", "see its words above, or leave it out")
+        result = json.loads((folder / "out" / "train_results.json").read_text(encoding="utf-8"))
+        return Cost(result["train_runtime"], None)
 
     @property
     def _rows_a_step(self) -> int:
@@ -169,62 +243,84 @@ def _talks(config: RunConfig, sessions: int) -> list[dict[str, Any]]:
     return [{"messages": template_messages(talk.messages), "tools": json.dumps(talk.tools)} for talk in talks]
 
 
-def measure(arms: dict[str, Arm], supervised: int, rounds: int) -> dict[str, list[float]]:
-    """Arm -> seconds of each round after a warm-up round."""
-    seconds_by_arm: dict[str, list[float]] = {name: [] for name in arms}
+def _timed(make: Callable[[], Any]) -> Cost:
+    """What the training of the trainer that is made takes."""
+    gc.collect()
+    with contextlib.redirect_stdout(sys.stderr):
+        trainer = make()
+        _forget_peak()
+        began = time.perf_counter()
+        trainer.train()
+        return Cost(time.perf_counter() - began, _peak_gib())
+
+
+def _forget_peak() -> None:
+    """Let the peak of memory begin anew."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_gib() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20
+
+
+def measure(arms: dict[str, Arm], supervised: int, rounds: int) -> dict[str, list[Cost]]:
+    """Arm -> cost of each round after a warm-up round."""
+    costs: dict[str, list[Cost]] = {name: [] for name in arms}
     names = list(arms)
     for number in range(-1, rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            with contextlib.redirect_stdout(sys.stderr):
-                trainer = arms[name]()
-                began = time.perf_counter()
-                trainer.train()
-                seconds = time.perf_counter() - began
+            cost = arms[name]()
             if number >= 0:
-                seconds_by_arm[name].append(seconds)
-            print(f"round {number}: {name} {supervised / seconds:.0f} supervised tokens/s", file=sys.stderr, flush=True)
-    return seconds_by_arm
+                costs[name].append(cost)
+            rate = f"{supervised / cost.seconds:.0f} supervised tokens/s"
+            print(f"round {number}: {name} {rate}", file=sys.stderr, flush=True)
+    return costs
 
 
-def print_result(seconds_by_arm: dict[str, list[float]], bench: Bench) -> None:
+def print_result(costs: dict[str, list[Cost]], bench: Bench) -> None:
     """Print the table, and a line of JSON."""
-    seconds = {name: statistics.median(ratios_of_arm) for name, ratios_of_arm in seconds_by_arm.items()}
+    seconds = {name: statistics.median(cost.seconds for cost in rounds) for name, rounds in costs.items()}
+    memory = {
+        name: max((cost.peak_gib for cost in rounds if cost.peak_gib), default=None) for name, rounds in costs.items()
+    }
     ratios = {
-        name: [
-            ratios_of_arm / ours
-            for ratios_of_arm, ours in zip(seconds_by_arm[name], seconds_by_arm["ours"], strict=True)
-        ]
-        for name in seconds_by_arm
+        name: [cost.seconds / ours.seconds for cost, ours in zip(rounds, costs["ours"], strict=True)]
+        for name, rounds in costs.items()
     }
     peak = _peak()
-    print(f"{'arm':<12}{'tokens/s':>10}{'supervised/s':>14}{'MFU':>8}{'ours is':>10}{'lowest':>9}{'highest':>9}")
-    for name, ratios_of_arm in ratios.items():
+    heads = f"{'arm':<14}{'tokens/s':>10}{'supervised/s':>14}{'MFU':>8}{'GiB':>7}"
+    print(f"{heads}{'ours is':>10}{'lowest':>9}{'highest':>9}")
+    for name, of_arm in ratios.items():
         mfu = f"{bench.flops() / seconds[name] / peak:.1%}" if peak else "-"
-        rates = f"{bench.tokens / seconds[name]:>10.0f}{bench.supervised / seconds[name]:>14.0f}{mfu:>8}"
-        spread = (statistics.median(ratios_of_arm), min(ratios_of_arm), max(ratios_of_arm))
-        print(f"{name:<12}{rates}{spread[0]:>8.2f} x{spread[1]:>7.2f} x{spread[2]:>7.2f} x")
-    fastest = min((name for name in seconds_by_arm if name.startswith("padded")), key=lambda name: seconds[name])
-    for name, description in (("recipe", "the usual recipe"), (fastest, "the fastest with padding")):
-        print(f"ours against {name}, {description}: {statistics.median(ratios[name]):.2f} x, wanted {WANTED} x")
+        gib = "-" if memory[name] is None else f"{memory[name]:.1f}"
+        rates = f"{bench.tokens / seconds[name]:>10.0f}{bench.supervised / seconds[name]:>14.0f}{mfu:>8}{gib:>7}"
+        spread = (statistics.median(of_arm), min(of_arm), max(of_arm))
+        print(f"{name:<14}{rates}{spread[0]:>8.2f} x{spread[1]:>7.2f} x{spread[2]:>7.2f} x")
     line = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} cores",
+        "model": bench.model_config.name_or_path,
         "tokens": bench.tokens,
         "supervised_tokens": bench.supervised,
-        "supervised_per_s": {
-            name: round(bench.supervised / ratios_of_arm, 1) for name, ratios_of_arm in seconds.items()
-        },
+        "tokens_per_s": {name: round(bench.tokens / value, 1) for name, value in seconds.items()},
+        "supervised_per_s": {name: round(bench.supervised / value, 1) for name, value in seconds.items()},
+        "peak_gib": {name: gib and round(gib, 2) for name, gib in memory.items()},
         "ours_against": {
             name: {
-                "median": round(statistics.median(ratios_of_arm), 3),
-                "min": round(min(ratios_of_arm), 3),
-                "max": round(max(ratios_of_arm), 3),
+                "median": round(statistics.median(of_arm), 3),
+                "min": round(min(of_arm), 3),
+                "max": round(max(of_arm), 3),
             }
-            for name, ratios_of_arm in ratios.items()
+            for name, of_arm in ratios.items()
             if name != "ours"
         },
-        "mfu": {name: round(bench.flops() / ratios_of_arm / peak, 4) for name, ratios_of_arm in seconds.items()}
-        if peak
-        else None,
+        "mfu": {name: round(bench.flops() / value / peak, 4) for name, value in seconds.items()} if peak else None,
     }
     print(json.dumps(line))
 
@@ -235,40 +331,39 @@ def _peak() -> float | None:
     return next((peak for part, peak in PEAKS.items() if part in name), None)
 
 
-def random_base(config: RunConfig, folder: Path) -> RunConfig:
-    """The configuration with a base of Qwen3-0.6B's shape, randomly initialised, with its own base's tokenizer."""
-    shape = Qwen3Config(
-        vocab_size=151936,
-        hidden_size=1024,
-        intermediate_size=3072,
-        num_hidden_layers=28,
-        num_attention_heads=16,
-        num_key_value_heads=8,
-        head_dim=128,
-        tie_word_embeddings=True,
-    )
-    Qwen3ForCausalLM(shape).bfloat16().save_pretrained(folder)
-    load_tokenizer(config.model).save_pretrained(folder)
-    return config.model_copy(update={"model": config.model.model_copy(update={"base_model": str(folder)})})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("configs/car_sales.yaml"), help="default: %(default)s")
-    parser.add_argument("--sessions", type=int, default=48, help="a round and arm (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="after the warm-up (default %(default)s)")
+    parser.add_argument("--shape", choices=SHAPES, help="of a random base; default: the configuration's own base")
+    parser.add_argument("--sessions", type=positive, default=48, help="a round and arm (default %(default)s)")
+    parser.add_argument("--rounds", type=positive, default=3, help="after the warm-up (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="8 sessions, one round, padded batches of 1 and 8 only")
+    parser.add_argument("--arms", metavar="NAME,NAME", help="these alone, `ours` among them (default: all)")
+    parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
     args = parser.parse_args()
     sessions, rounds, sizes = (8, 1, (1, 8)) if args.quick else (args.sessions, args.rounds, PADDED)
     transformers_logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:
         config = load(args.config)
-        if torch.cuda.is_available():
-            config = random_base(config, Path(folder) / "base")
+        if args.shape:
+            config = random_base(args.shape, config, Path(folder) / args.shape)
         bench = Bench(config, sessions, Path(folder))
-        seconds_by_arm = measure(bench.arms(sizes), bench.supervised, rounds)
-    print_result(seconds_by_arm, bench)
+        arms = _chosen(bench.arms(sizes, args.llamafactory), args.arms)
+        print_result(measure(arms, bench.supervised, rounds), bench)
+    return EXIT_PASS
+
+
+def _chosen(arms: dict[str, Arm], names: str | None) -> dict[str, Arm]:
+    """The arms of `--arms`; all of them must be there."""
+    if names is None:
+        return arms
+    wanted = names.split(",")
+    if "ours" not in wanted:
+        raise UserError(f"--arms {names}", "has no `ours`, which the others are compared with", "add it")
+    if unknown := [name for name in wanted if name not in arms]:
+        raise UserError(f"--arms {names}", f"there is no {', '.join(unknown)} here", f"choose from {', '.join(arms)}")
+    return {name: arms[name] for name in wanted}
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)
