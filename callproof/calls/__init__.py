@@ -7,7 +7,7 @@ from .answers import calls_with_ends, parse, parse_answer, parse_served, render,
 from .calls import MalformedCall, ParsedAnswer, ToolCall
 from .completions import GAVE_UP, Completion, NoCompletion, StreamedCompletion, load_json, may_succeed_later
 from .formats import Tools
-from .strict_json import DECODER, MAX_DEPTH, RefusedJSON, decode, writable, writable_value
+from .strict_json import DECODER, MAX_DEPTH, RefusedJSON, decode, depth_is_over, writable, writable_value
 from .tool_text import render_tools, split_tools
 from .undecided import undecided
 
@@ -25,6 +25,7 @@ __all__ = [
     "Tools",
     "calls_with_ends",
     "decode",
+    "depth_is_over",
     "load_json",
     "may_succeed_later",
     "parse",

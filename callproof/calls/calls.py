@@ -25,12 +25,14 @@ class ToolCall(Record):
             value = value["function"]
         if not isinstance(value, dict):
             return value
+        written, name = value.get("arguments"), value.get("name")
         try:
-            if isinstance(value.get("arguments"), str):
-                value = {**value, "arguments": decode(value["arguments"])}
+            if isinstance(written, str):
+                value = {**value, "arguments": decode(written)}
         except RefusedJSON as error:
             raise ValueError(f"arguments are no JSON object ({error})") from None
-        return writable_value(value)
+        read = isinstance(written, str) and written.isascii() and isinstance(name, str) and len(value) == 2
+        return value if read and name.isascii() else writable_value(value)
 
 
 class MalformedCall(Record):

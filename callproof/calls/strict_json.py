@@ -117,7 +117,7 @@ def writable_value(value: Any, depth: int = MAX_DEPTH + 1) -> Any:
     """
     if not _is_writable(value):
         return _mended(value, depth)
-    if _depth_is_over(value, depth):
+    if depth_is_over(value, depth):
         raise RefusedJSON("too_deep", f"nested deeper than {MAX_DEPTH}")
     return value
 
@@ -158,7 +158,7 @@ def _is_writable(value: Any) -> bool:
     return True
 
 
-def _depth_is_over(value: Any, depth: int) -> bool:
+def depth_is_over(value: Any, depth: int) -> bool:
     """Whether a value has more than `depth` lists and objects in each other."""
     level = [value] if isinstance(value, dict | list) else []
     while level and depth > 0:

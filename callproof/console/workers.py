@@ -31,6 +31,8 @@ _AHEAD = 2
 _TIMED = hasattr(signal, "setitimer")
 _FAULTS = {getattr(signal, name) for name in ("SIGPROF", "SIGSEGV", "SIGABRT", "SIGBUS") if hasattr(signal, name)}
 """Signals by which a process dies of what it works on."""
+_GARBAGE = 20_000
+"""Objects that a process makes before it looks for garbage that only a search finds, of which work leaves little."""
 _READY: Any = "ready"
 _PRELOADED = ["callproof.scoring", "callproof.endpoint"]
 """What is slow to import and most functions need."""
@@ -155,6 +157,7 @@ def _serve(connection: Connection, place: Any, function: Function[Any, Any], bud
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what it was born with is no garbage
+    gc.set_threshold(_GARBAGE)
     faulthandler.disable()  # the parent tells of an end by a fault
     threading.Thread(target=_end_with_parent, daemon=True).start()
     connection.send(_READY)

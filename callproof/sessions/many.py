@@ -70,23 +70,51 @@ class Places:
         return before if after == "\0" else f"{before}{self._numbers[number]}{after}"
 
 
-class Texts:
-    """Texts by their numbers from 0: 8 bytes of memory each."""
+class Pieces:
+    """Pieces of bytes by their numbers from 0, in a temporary file where they are many: 8 bytes of memory each.
 
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
+    Args:
+        held: how many bytes of them stay in memory.
+    """
+
+    def __init__(self, held: int) -> None:
+        self._file = tempfile.SpooledTemporaryFile(held)  # noqa: SIM115 (closed with this object)
         self._ends = array("Q", [0])
+        self._is_at_end = True
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
+    def append(self, piece: bytes) -> None:
+        if not self._is_at_end:
+            self._file.seek(self._ends[-1])
+            self._is_at_end = True
+        self._file.write(piece)
+        self._ends.append(self._ends[-1] + len(piece))
+
+    def size(self, number: int) -> int:
+        """How many bytes one of them has."""
+        return self._ends[number + 1] - self._ends[number]
+
+    def read(self, first: int, last: int) -> bytes:
+        """Those from one to another, both included, as one."""
+        begin, end = self._ends[first], self._ends[last + 1]
+        self._file.seek(begin)
+        self._is_at_end = False
+        return self._file.read(end - begin)
+
+
+class Texts:
+    """Texts by their numbers from 0: 8 bytes of memory each."""
+
+    def __init__(self) -> None:
+        self._pieces = Pieces(_HELD)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
     def append(self, text: str) -> None:
-        written = text.encode("utf-8", "surrogatepass")
-        self._file.seek(self._ends[-1])
-        self._file.write(written)
-        self._ends.append(self._ends[-1] + len(written))
+        self._pieces.append(text.encode("utf-8", "surrogatepass"))
 
     def __getitem__(self, number: int) -> str:
-        begin, end = self._ends[number : number + 2]
-        self._file.seek(begin)
-        return self._file.read(end - begin).decode("utf-8", "surrogatepass")
+        return self._pieces.read(number, number).decode("utf-8", "surrogatepass")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from callproof.calls import MAX_DEPTH, RefusedJSON, ToolCall, writable_value
+from callproof.calls import MAX_DEPTH, ToolCall, depth_is_over
 from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.records import Name, Record, explain, refuse_half_characters
@@ -122,6 +122,10 @@ class Session(Record):
     def group(self) -> str:
         """The name of its conversation."""
         return self.conversation or self.session_id
+
+    def said(self) -> list[dict[str, Any]]:
+        """Its messages, each as what tells it from others."""
+        return [message.said() for message in self.messages]
 
     def known_as(self, conversation: str, session_id: str | None = None) -> "Session":
         """The session under the name of its conversation, and under another id if one is given."""
@@ -241,9 +245,5 @@ def read_record(
 def _check_values(record: dict[str, Any], where: str) -> None:
     """Raise a UserError for half a character, or for values nested too deep."""
     refuse_half_characters(record, where)
-    try:
-        writable_value(record, 2 * MAX_DEPTH)
-    except RefusedJSON:
-        raise UserError(
-            where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/reference/data.md for the forms"
-        ) from None
+    if depth_is_over(record, 2 * MAX_DEPTH):
+        raise UserError(where, f"nested deeper than {2 * MAX_DEPTH}", "see docs/reference/data.md for the forms")

@@ -8,13 +8,15 @@ Datasets", 3.4); whatever shares a band is then compared exactly. ALIKE is the t
 
 import json
 import re
-import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .many import Pieces
 
 SHINGLE = 5
 ALIKE = 0.8
@@ -52,11 +54,10 @@ _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.
 _OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
 _BANDS = _RNG.integers(1, 2**63, ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_LAST_WEIGHT = 2**12 - 1
-_WEIGHTS = _RNG.integers(1, 2**63, _LAST_WEIGHT + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_GAP = ord(" ")
-_SPACED = bytes(code if re.match(r"\w", chr(code)) else _GAP for code in range(256))
+_BASE = 0xD1342543DE82EF95
+_GAP = b"\0"
+_SPACED = bytes(code if re.match(r"\w", chr(code)) else _GAP[0] for code in range(256))
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -81,24 +82,39 @@ def shingles(messages: Iterable[Mapping[str, Any]]) -> Shingles:
         mixed += hashes[place : place + runs] * _PLACES[place]
     mixed ^= mixed >> np.uint64(29)
     mixed.sort()
-    return mixed[np.concatenate(([True], mixed[1:] != mixed[:-1]))]
+    is_new = np.ones(runs, dtype=bool)
+    np.not_equal(mixed[1:], mixed[:-1], out=is_new[1:])
+    return mixed[is_new]
 
 
 def _word_hashes(text: str) -> Shingles:
-    """A hash of each word of a text: of its bytes, each times an odd number of its place."""
+    """A hash of each word of a text: its bytes as the digits of a number to an odd base, in 64 bits.
+
+    Sums from the text's begin on give it, as the powers of an odd number can be divided by in 64 bits.
+    """
     if text.isascii():
         spaced = text.encode().translate(_SPACED)
     else:
-        spaced = " ".join(re.findall(r"\w+", text)).encode("utf-8", "surrogatepass")
-    words = b" ".join(spaced.split())
-    if not words:
-        return np.zeros(0, dtype=np.uint64)
-    symbols = np.frombuffer(words + b" ", dtype=np.uint8)
-    ends = np.flatnonzero(symbols == _GAP) + 1
-    starts = np.concatenate(([0], ends[:-1]))
-    places = np.arange(len(symbols)) - np.repeat(starts, ends - starts)
-    sums = np.add.reduceat(_WEIGHTS[places & _LAST_WEIGHT] * symbols, starts)
-    return (sums ^ (sums >> np.uint64(31))) * _MIX
+        spaced = _GAP.join(word.encode("utf-8", "surrogatepass") for word in re.findall(r"\w+", text))
+    symbols = np.frombuffer(b"".join((_GAP, spaced, _GAP)), dtype=np.uint8)
+    inside = symbols != _GAP[0]
+    borders = np.flatnonzero(inside[1:] != inside[:-1])
+    powers, inverses = _POWERS if len(symbols) <= _USUAL else _powers(len(symbols))
+    sums = np.add.accumulate(symbols * powers[: len(symbols)])[borders]
+    hashes = (sums[1::2] - sums[::2]) * inverses[borders[::2]]
+    return (hashes ^ (hashes >> np.uint64(31))) * _MIX
+
+
+def _powers(count: int) -> tuple[Shingles, Shingles]:
+    """The first powers of the base, and of what it gives 1 with, in 64 bits."""
+    both = (np.full(count, base % 2**64, dtype=np.uint64) for base in (_BASE, pow(_BASE, -1, 2**64)))
+    powers, inverses = (np.multiply.accumulate(each) for each in both)
+    return powers, inverses
+
+
+_USUAL = 2**16
+"""Bytes of text that most sessions do not exceed."""
+_POWERS = _powers(_USUAL)
 
 
 def jaccard(one: Shingles, other: Shingles) -> float:
@@ -126,36 +142,44 @@ class Outline(NamedTuple):
 
 
 class _Shelf:
-    """Outlines of many sessions, in memory while they are few."""
+    """Outlines of many sessions by their numbers from 0, in memory while they are few."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 (closed with this object)
-        self._end = 0
+        self._signatures, self._shingles = Pieces(_HELD), Pieces(_HELD)
 
     def put(self, outline: Outline) -> int:
-        """Take that of one session; returns where it is."""
-        place = self._end
-        self._file.seek(place)
-        for part in (outline.signature, outline.shingles):
-            self._file.write(part)
-            self._end += len(part)
-        return place
+        """Take that of one session; returns its number."""
+        self._signatures.append(outline.signature)
+        self._shingles.append(outline.shingles)
+        return len(self._shingles) - 1
 
-    def signature_at(self, place: int) -> bytes:
-        self._file.seek(place)
-        return self._file.read(4 * BANDS * ROWS)
+    def count(self, number: int) -> int:
+        """How many shingles a session has."""
+        return self._shingles.size(number) // 8
 
-    def shingles_at(self, place: int, count: int) -> Shingles:
-        self._file.seek(place + 4 * BANDS * ROWS)
-        return np.frombuffer(self._file.read(count * 8), dtype=np.uint64)
+    def signatures(self, numbers: Sequence[int]) -> NDArray[np.uint32]:
+        """Those of some sessions, shape (sessions, BANDS * ROWS)."""
+        rows = b"".join(self._signatures.read(*run) for run in _consecutive(numbers))
+        return np.frombuffer(rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
+
+    def shingles(self, numbers: Sequence[int]) -> Shingles:
+        """Those of some sessions, one after another."""
+        return np.frombuffer(b"".join(self._shingles.read(*run) for run in _consecutive(numbers)), dtype=np.uint64)
+
+
+def _consecutive(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of each run of numbers that follow each other."""
+    borders = np.flatnonzero(np.diff(numbers) != 1).tolist()
+    for before, last in pairwise((-1, *borders, len(numbers) - 1)):
+        yield numbers[before + 1], numbers[last]
 
 
 class Corpus:
-    """Sessions by their outlines: 16 bytes of memory for each, and 40 more while alike ones are looked for."""
+    """Sessions by their outlines: 24 bytes of memory for each, and 40 more while alike ones are looked for."""
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
         self._shelf = _Shelf()
-        self._places, self._counts = array("Q"), array("Q")
+        self._places = array("Q")
         for messages in sessions:
             self.add(messages)
 
@@ -166,23 +190,20 @@ class Corpus:
     def take(self, outline: Outline) -> None:
         """Take one more session by its outline."""
         self._places.append(self._shelf.put(outline))
-        self._counts.append(len(outline.shingles) // 8)
 
     def shingles(self, number: int) -> Shingles:
         """Those of a session."""
-        return self._shelf.shingles_at(self._places[number], self._counts[number])
+        return self._shelf.shingles(self._places[number : number + 1])
 
-    def _signatures(self, numbers: Iterable[int]) -> NDArray[np.uint32]:
-        """Those of some sessions, shape (sessions, BANDS * ROWS)."""
-        rows = b"".join(self._shelf.signature_at(self._places[number]) for number in numbers)
-        return np.frombuffer(rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
+    def _count(self, number: int) -> int:
+        """How many shingles a session has."""
+        return self._shelf.count(self._places[number])
 
     def part(self, numbers: list[int]) -> "Corpus":
         """Some of the sessions, in this order."""
         part = Corpus()
         part._shelf = self._shelf
         part._places = array("Q", (self._places[number] for number in numbers))
-        part._counts = array("Q", (self._counts[number] for number in numbers))
         return part
 
     def duplicates(self) -> list[Alike]:
@@ -210,28 +231,28 @@ class Corpus:
             for hashes, numbers in other._all_runs():
                 perhaps = np.flatnonzero(known[_place(hashes)])
                 for mine, number, count in _shared(hashes[perhaps], numbers[perhaps], runs, owners):
-                    share = count / self._counts[mine]
+                    share = count / self._count(mine)
                     if share >= CONTAINED and share > (best[mine].similarity if mine in best else 0):
                         best[mine] = Alike(mine, number, share)
         return [best[number] for number in sorted(best)]
 
     def _blocks(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
         """The runs of words of the sessions that have enough of them, sorted, and whose they are, some at a time."""
-        numbers = [number for number, count in enumerate(self._counts) if count >= SUBSTANTIAL]
+        numbers = [number for number in range(len(self._places)) if self._count(number) >= SUBSTANTIAL]
         for runs, owners in self._runs_of(numbers, _RUNS):
             order = np.argsort(runs, kind="stable")
             yield runs[order], owners[order]
 
     def _all_runs(self) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
         """All runs of words and whose they are, some at a time."""
-        return self._runs_of(range(len(self._counts)), _RUNS // 16)
+        return self._runs_of(range(len(self._places)), _RUNS // 16)
 
     def _runs_of(self, numbers: Iterable[int], most: int) -> Iterator[tuple[Shingles, NDArray[np.int64]]]:
         held: list[int] = []
         count = 0
         for number in numbers:
             held.append(number)
-            count += self._counts[number]
+            count += self._count(number)
             if count >= most:
                 yield self._together(held)
                 held, count = [], 0
@@ -239,15 +260,15 @@ class Corpus:
             yield self._together(held)
 
     def _together(self, numbers: list[int]) -> tuple[Shingles, NDArray[np.int64]]:
-        counts = np.array([self._counts[number] for number in numbers])
-        return np.concatenate(list(map(self.shingles, numbers))), np.repeat(np.array(numbers), counts)
+        places = [self._places[number] for number in numbers]
+        return self._shelf.shingles(places), np.repeat(numbers, list(map(self._shelf.count, places)))
 
     def bands(self) -> Iterable[NDArray[np.uint64]]:
         """For each band an array of shape (sessions,); two sessions have equal numbers where their bands are equal."""
         for first in range(0, BANDS, _BANDS_AT_ONCE):
             bands = np.empty((_BANDS_AT_ONCE, len(self._places)), dtype=np.uint64)
             for start in range(0, len(self._places), _CHUNK):
-                rows = self._signatures(range(start, min(start + _CHUNK, len(self._places)))).astype(np.uint64)
+                rows = self._shelf.signatures(self._places[start : start + _CHUNK]).astype(np.uint64)
                 for band in range(_BANDS_AT_ONCE):
                     columns = rows[:, (first + band) * ROWS : (first + band + 1) * ROWS]
                     bands[band, start : start + len(rows)] = (columns * _BANDS).sum(axis=1, dtype=np.uint64)
@@ -255,7 +276,11 @@ class Corpus:
 
     def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
         """Similarities of pairs, from signatures alone."""
-        return (self._signatures(numbers) == other._signatures(others)).mean(axis=1)
+        mine, theirs = (each._signatures_of(some) for each, some in ((self, numbers), (other, others)))
+        return (mine == theirs).mean(axis=1)
+
+    def _signatures_of(self, numbers: NDArray[np.intp]) -> NDArray[np.uint32]:
+        return self._shelf.signatures([self._places[number] for number in numbers])
 
 
 def _place(hashes: Shingles) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ from .acceptance import NOTHING_ELSE, Acceptance, GoldCall, read_acceptance
 from .reading import results
 from .reading.dialects import MASKS, THINKING
 from .reading.faults import BadRecord, Fault, faults_of
-from .reading.recorded_calls import recorded_call
+from .reading.recorded_calls import plain_calls, recorded_call
 from .reading.refusal import kind, refuse
 from .reading.text_calls import calls_in_text, end_of_turn, may_call, may_end
 from .rejected import read_rejected
@@ -47,6 +47,7 @@ _KEYS = {
 }
 
 
+_CALLING = {"role", "content", "tool_calls"}
 _PLAIN = ({"role", "content"}, {"role", "content", "tool_call_id"})
 """Keys of the messages that most sessions are made of."""
 
@@ -124,7 +125,12 @@ class Talk:
 
     def _takes_plainly(self, message: Any) -> bool:
         """Take a message of which nothing is to be found out, as most are; False where it is no such one."""
-        if not isinstance(message, dict) or message.keys() not in _PLAIN:
+        if not isinstance(message, dict):
+            return False
+        keys = message.keys()
+        if keys == _CALLING:
+            return self._takes_plain_calls(message)
+        if keys not in _PLAIN:
             return False
         role, content = message["role"], message["content"]
         if not isinstance(content, str) or may_end(content):
@@ -138,6 +144,18 @@ class Talk:
         else:
             return False
         self._keep(role, content, {})
+        return True
+
+    def _takes_plain_calls(self, message: dict[str, Any]) -> bool:
+        """Take an answer that is nothing but calls as OpenAI writes them; False where it is none."""
+        if message["role"] != "assistant" or message["content"] not in ("", None) or not self._asked:
+            return False
+        recorded = message["tool_calls"]
+        if (calls := plain_calls(recorded)) is None:
+            return False
+        self._calls = [(value["id"], call.name) for value, call in zip(recorded, calls, strict=True)]
+        self._open, self._lost = list(range(len(calls))), False
+        self._keep("assistant", "", {}, tool_calls=calls)
         return True
 
     def _is_awaited(self, call_id: Any) -> bool:

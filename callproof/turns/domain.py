@@ -194,7 +194,9 @@ def _recorded(config: RunConfig, split: Split, read: RawReader, digest: Digest |
     data = config.data
     if data.load_module and (split == "train" or (data.eval is None and builds_eval(data.load_module))):
         sessions = module_sessions(config, data.load_module, split)
-        return ((where, digest(where, session, None)) for where, session in sessions) if digest else sessions
+        if digest is None:
+            return sessions
+        return ((where, digest(where, session, session.said(), None)) for where, session in sessions)
     reader = _asking(read, config.prompt.question)
     if digest:
         return read_digests(data.sources(split), digest, reader, data.session_key, data.form)

@@ -289,7 +289,8 @@ class _SplitCount:
             for line in answer.unjudged:
                 say(f"{where}: {line}")
             self._responses[answer.parts] += 1
-            self.calls.update(answer.calls)
+            for name in answer.calls:
+                self.calls[name] += 1
         self._invented_dates += self._config.prompt.date_line and facts.is_undated
 
     def encode(self, session: Session, where: str, show: int) -> None:

@@ -1,13 +1,14 @@
 """What `check` needs to know of a session, found out without knowing the others, so that another process may do it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.sessions import Outline, Session, Tale
-from callproof.turns import Domain, lint_message, without_thinking
+from callproof.turns import NO_TOOLS, Domain, lint_message, without_thinking
 
 
 class Answer(NamedTuple):
@@ -82,21 +83,23 @@ class FactFinder:
         self._domain = Domain(config)
         self._drops_thinking = config.data.thinking == "drop"
 
-    def __call__(self, where: str, session: Session, tale: Tale | None = None) -> Facts:
-        """The facts of the session at a place; `tale`: what it tells as it was recorded, where that is known."""
+    def __call__(
+        self, where: str, session: Session, said: list[dict[str, Any]] | None = None, tale: Tale | None = None
+    ) -> Facts:
+        """The facts of the session at a place; `said` and `tale`: its own as it was recorded, where they are known."""
         if self._drops_thinking:
-            session, tale = without_thinking(session), None
-        catalog, error = Catalog(tools=()), None
+            session, said, tale = without_thinking(session), None, None
+        catalog, error = NO_TOOLS, None
         try:
             catalog = self._domain.catalog(session, where)
         except UserError as missing:
             error = missing
-        said = [message.said() for message in session.messages]
+        said = said or session.said()
         return Facts(
             session_id=session.session_id,
             conversation=session.conversation,
             answers=() if error else tuple(_answers(session, catalog)),
-            tools=tuple(tool.name for tool in catalog.tools),
+            tools=tuple(catalog.by_name),
             is_undated=session.system is None and session.at is None,
             error=error,
             tale=tale or Tale.of(said),
@@ -107,9 +110,21 @@ class FactFinder:
 def _answers(session: Session, catalog: Catalog) -> Iterator[Answer]:
     for index, message in enumerate(session.messages):
         if message.role == "assistant":
-            parts = [name for name, there in (("text", message.content), ("calls", message.tool_calls)) if there]
-            calls = tuple(call.name for call in message.tool_calls)
-            lint = lint_message(session, index, catalog)
-            known = frozenset(name for name in calls if name in catalog.by_name) if calls else frozenset[str]()
-            told = (tuple(lint.problems), tuple(lint.unjudged), lint.refused) if any(lint) else ()
-            yield Answer(message.train, " and ".join(parts) or "empty", calls, known, *told)
+            parts = _PARTS[bool(message.content), bool(message.tool_calls)]
+            calls = tuple([call.name for call in message.tool_calls])
+            known = frozenset(filter(catalog.by_name.__contains__, calls)) if calls else _NONE
+            problems, unjudged, refused = lint_message(session, index, catalog)
+            answer = _answer(message.train, parts, calls, known)
+            if problems or unjudged or refused:
+                answer = answer._replace(problems=tuple(problems), unjudged=tuple(unjudged), refused=refused)
+            yield answer
+
+
+_NONE = frozenset[str]()
+_PARTS = {(False, False): "empty", (True, False): "text", (False, True): "calls", (True, True): "text and calls"}
+
+
+@lru_cache(maxsize=4096)
+def _answer(is_learnt: bool, parts: str, calls: tuple[str, ...], known: frozenset[str]) -> Answer:
+    """An answer against which nothing is said; equal ones are the same, so that many are pickled as one."""
+    return Answer(is_learnt, parts, calls, known)

@@ -139,7 +139,7 @@ def _outlined(sessions: Iterable[Session]) -> tuple[Corpus, Told]:
     """What sessions say, in any order, and the conversations that they tell."""
     corpus, told = Corpus(), Told()
     for session in sessions:
-        said = [message.said() for message in session.messages]
+        said = session.said()
         corpus.add(said)
         told.add(Tale.of(said), session.group, session.conversation)
     return corpus, told

@@ -149,7 +149,7 @@ def _sessions(sources: list[str], session_key: str | None, made: Made) -> Iterat
     for where, session in merged_sessions(
         lambda: _records(sources), session_key, made.account, lambda error: refused(str(error))
     ):
-        ends = [beginning.hash for beginning in beginnings(message.said() for message in session.messages)][-1:]
+        ends = [beginning.hash for beginning in beginnings(session.said())][-1:]
         if not session.conversation and ends and seen.setdefault(ends[0], where) != where:
             made.duplicates += 1
             made.account.sessions -= 1

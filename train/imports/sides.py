@@ -13,7 +13,7 @@ class Sides:
         self._corpus = Corpus()
 
     def add(self, session: Session) -> None:
-        self._chains.add(Link([message.said() for message in session.messages]))
+        self._chains.add(Link(session.said()))
         self._corpus.add(session.model_dump(include={"messages"})["messages"])
         self._groups.append(session.group)
 

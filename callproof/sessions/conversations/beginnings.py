@@ -5,9 +5,10 @@ not count, since it often holds a clock; nor do ids of calls and thinking, which
 """
 
 import contextlib
-import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
@@ -44,16 +45,21 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
             continue
         content = content if isinstance(content, str) else _text(content)
         visible = content
-        if role == "assistant" and any(tag in content for tag in _THINKING):
+        if role == "assistant" and any(map(content.__contains__, _THINKING)):
             visible = without_think(content) or ""
-        running = _after(running, message, visible.strip())
+        running = _after(running, role, visible.strip(), _calls(message))
         if role == "assistant":
             yield Beginning(running, visible != content or _has_thinking(message))
 
 
-def _after(running: int, message: Message, said: str) -> int:
+def hashes_of(told: Iterable[Beginning]) -> bytes:
+    """The hashes of beginnings as an array (`Q`), in bytes."""
+    return array("Q", [beginning.hash for beginning in told]).tobytes()
+
+
+def _after(running: int, role: Any, said: str, calls: list[Any]) -> int:
     """The `hash_of` a running hash, a role, what was said and the calls, as a list; most messages make no calls."""
-    role, calls = _role(message), _calls(message)
+    role = _role(role)
     if not isinstance(role, str) or not isinstance(said, str):
         return hash_of([running, role, said, calls])
     called = _ENCODER.encode(calls) if calls else "[]"
@@ -64,7 +70,7 @@ def opening(messages: Iterable[Message]) -> int:
     """A hash of the conversation up to the first message of the user, system prompt included."""
     said: list[Any] = []
     for message in messages:
-        said.append([_role(message), _text(message.get("content"))])
+        said.append([_role(message.get("role")), _text(message.get("content"))])
         if message.get("role") == "user":
             break
     return hash_of(["opening", said])
@@ -76,11 +82,11 @@ def hash_of(value: object) -> int:
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
-def _role(message: Message) -> Any:
-    return "tool" if message.get("role") == "function" else message.get("role")
+def _role(role: Any) -> Any:
+    return "tool" if role == "function" else role
 
 
 def _text(content: Any) -> str:
@@ -94,8 +100,8 @@ def _has_thinking(message: Message) -> bool:
 
 
 def _calls(message: Message) -> list[Any]:
-    calls = message.get("tool_calls") or [message.get("function_call")]
-    return [_call(call) for call in calls if isinstance(call, dict)]
+    calls, call = message.get("tool_calls"), message.get("function_call")
+    return [_call(call) for call in calls or (call,) if isinstance(call, dict)] if calls or call is not None else []
 
 
 def _call(call: dict[str, Any]) -> list[Any]:

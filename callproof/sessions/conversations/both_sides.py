@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .beginnings import Beginning, Message, beginnings, hash_of
+from .beginnings import Message, beginnings, hash_of, hashes_of
 
 
 class Tale(NamedTuple):
@@ -18,12 +18,7 @@ class Tale(NamedTuple):
     @classmethod
     def of(cls, messages: Iterable[Message]) -> "Tale":
         """What messages tell, those of `callproof.sessions.conversations.beginnings`."""
-        return cls.of_beginnings(beginnings(messages))
-
-    @classmethod
-    def of_beginnings(cls, told: Iterable[Beginning]) -> "Tale":
-        """What a conversation without a name tells."""
-        return cls(array("Q", (beginning.hash for beginning in told)).tobytes())
+        return cls(hashes_of(beginnings(messages)))
 
 
 class Told:

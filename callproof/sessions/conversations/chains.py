@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .beginnings import Beginning, Message, beginnings, hash_of, opening
+from .beginnings import Beginning, Message, beginnings, hash_of, hashes_of, opening
 
 
 class Link(NamedTuple):
@@ -40,9 +40,13 @@ class Link(NamedTuple):
 
 
 class Hashed(NamedTuple):
-    """A link as `Chains` keeps it: the beginnings of its messages, and the keys that it shares with others."""
+    """A link as `Chains` keeps it: the beginnings of its messages, and the keys that it shares with others.
 
-    beginnings: tuple[Beginning, ...]
+    `hashes` and `thinks` are arrays of a beginning's hash (`Q`) and of whether its answer thinks (`b`), as bytes.
+    """
+
+    hashes: bytes
+    thinks: bytes
     keys: tuple[int, ...]
     is_request: bool
     is_named: bool
@@ -51,8 +55,9 @@ class Hashed(NamedTuple):
 
     @classmethod
     def of(cls, link: Link) -> "Hashed":
-        told = tuple(beginnings(link.messages, link.name))
-        return cls(told, tuple(_keys(link)), link.is_request, link.name is not None, link.tools, link.is_gold)
+        told = list(beginnings(link.messages, link.name))
+        hashes, thinks = hashes_of(told), bytes(beginning.thinks for beginning in told)
+        return cls(hashes, thinks, tuple(_keys(link)), link.is_request, link.name is not None, link.tools, link.is_gold)
 
 
 class Fate(NamedTuple):
@@ -78,9 +83,8 @@ class Chains:
     def add(self, link: Link | Hashed) -> None:
         number = len(self._tools)
         link = Hashed.of(link) if isinstance(link, Link) else link
-        for beginning in link.beginnings:
-            self._hashes.append(beginning.hash)
-            self._thinks.append(beginning.thinks)
+        self._hashes.frombytes(link.hashes)
+        self._thinks.frombytes(link.thinks)
         self._starts.append(len(self._hashes))
         self._tools.append(link.tools)
         self._gold.append(link.is_gold)

@@ -85,16 +85,19 @@ def _here(reader: LineReader, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _
 def _in_a_process(reader: LineReader, part: _Part, _: Allowance) -> _Read:
     with held_back() as said:
         read = _read(reader, part, said)
-    return read._replace(outcomes=list(map(_packed, read.outcomes)))
+    return read._replace(outcomes=_packed(read.outcomes))
 
 
-def _packed(outcome: Outcome) -> Outcome:
-    """The outcome with its session packed, which only who wants it opens."""
-    line = outcome.line
-    if line is None or line.session is None:
-        return outcome
-    packed = Packed(pickle.dumps(line.session, pickle.HIGHEST_PROTOCOL))
-    return outcome._replace(line=line._replace(session=packed))
+def _packed(outcomes: list[Outcome]) -> list[Outcome]:
+    """Outcomes with their sessions packed, which only who wants them opens."""
+    sessions = [outcome.line and outcome.line.session for outcome in outcomes]
+    data = pickle.dumps(sessions, pickle.HIGHEST_PROTOCOL)
+    return [
+        outcome._replace(line=outcome.line._replace(session=Packed(data, number)))
+        if outcome.line and outcome.line.session
+        else outcome
+        for number, outcome in enumerate(outcomes)
+    ]
 
 
 def _read(reader: LineReader, part: _Part, said: list[Said]) -> _Read:

@@ -35,8 +35,9 @@ class HowRead:
     def add(self, record: "ReadAs") -> None:
         """Count one more record."""
         self.forms[record.form] += 1
-        self._kept.update(record.kept)
-        self._unread.update(record.unread)
+        if record.kept or record.unread:
+            self._kept.update(record.kept)
+            self._unread.update(record.unread)
         self._unanswered += record.is_unanswered
 
     def sentences(self, source: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The line that a record makes: its session, and what it says of others; a record is read without knowing others."""
 
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, Self
@@ -35,14 +36,33 @@ class Kept(Protocol):
         ...
 
 
-Digest = Callable[[str, Session, Tale | None], Kept]
-"""(place, session, what it tells where that is known) -> what is wanted of it; picklable, as are its results."""
+Said = list[dict[str, Any]]
+"""The messages of a session, see `Message.said`."""
+
+Digest = Callable[[str, Session, Said, Tale | None], Kept]
+"""(place, session, what was said in it, what it tells where that is known) -> what is wanted of it; picklable, as are
+its results."""
 
 
 class Packed(NamedTuple):
-    """A pickled session or digest."""
+    """A session or digest: that of a number in a pickled list, whose bytes it shares with others."""
 
     data: bytes
+    number: int
+
+
+class Opener:
+    """Opens what is packed, each list once as long as its sessions come in a row."""
+
+    def __init__(self) -> None:
+        self._data, self._sessions = b"", list[Kept]()
+
+    def __call__(self, session: Kept | Packed) -> Kept:
+        if not isinstance(session, Packed):
+            return session
+        if session.data is not self._data:
+            self._data, self._sessions = session.data, pickle.loads(session.data)
+        return self._sessions[session.number]
 
 
 class Line(NamedTuple):
@@ -107,10 +127,10 @@ class LineReader:
         name = _name_under(self._session_key, found) if self._session_key else None
         if name is None and found.record.get("session_id") is not None:
             return Line(found.where, self._digested(found, session))
-        messages = [message.said() for message in session.messages]
-        link = Hashed.of(Link(messages, name, tools=_tools_hash(session)))
-        tale = None if name else Tale.of_beginnings(link.beginnings)
-        return Line(found.where, self._digested(found, session, tale), link, name)
+        said = session.said()
+        link = Hashed.of(Link(said, name, tools=_tools_hash(session)))
+        tale = None if name else Tale(link.hashes)
+        return Line(found.where, self._digested(found, session, said, tale), link, name)
 
     def _logged(self, found: Found) -> Line:
         """The line of a request and its answer."""
@@ -128,13 +148,13 @@ class LineReader:
         except NoGold as error:
             return Line(found.where, None, Hashed.of(link._replace(is_gold=False)), name, str(error))
         session = to_session(plain_record(found.record, exchange), found.where, found.name)
-        told = [message.said() for message in session.messages]
-        if len(_answers(told)) != len(_answers(messages)):  # a turn in several messages is one in the session
-            link = link._replace(messages=told)
-        return Line(found.where, self._digested(found, session), Hashed.of(link), name)
+        said = session.said()
+        if len(_answers(said)) != len(_answers(messages)):  # a turn in several messages is one in the session
+            link = link._replace(messages=said)
+        return Line(found.where, self._digested(found, session, said), Hashed.of(link), name)
 
-    def _digested(self, found: Found, session: Session, tale: Tale | None = None) -> Kept:
-        return self.digest(found.where, session, tale) if self.digest else session
+    def _digested(self, found: Found, session: Session, said: Said | None = None, tale: Tale | None = None) -> Kept:
+        return self.digest(found.where, session, said or session.said(), tale) if self.digest else session
 
 
 def _answers(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

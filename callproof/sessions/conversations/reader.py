@@ -7,7 +7,6 @@ record on are kept in a temporary file until the source ends; in memory, only ha
 A line of a log that holds no gold is left out, and counted (`callproof.sessions.logs.exchanges`).
 """
 
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from ..sources import Found, Raw, RawReader, opened, read_raw
 from . import elsewhere
 from .chains import Chains, Fate
 from .how_read import HowRead
-from .lines import Digest, Kept, Line, LineReader, Outcome, Packed
+from .lines import Digest, Kept, Line, LineReader, Opener, Outcome
 from .spool import Spool
 
 Refused = Callable[[UserError], None]
@@ -146,17 +145,17 @@ def merged_sessions(
 def _merged(
     read: Callable[[], Iterator[Found | Raw]], reader: LineReader, account: Account, refused: Refused | None = None
 ) -> Iterator[tuple[str, Any]]:
-    lines = _lines(read, reader, account, refused)
+    lines, opened = _lines(read, reader, account, refused), Opener()
     for line in lines:
         if line.link:
             yield from _chained(chain([line], lines), account)
-        elif line.session and (session := _learnt(_opened(line.session), Fate(0), None, account)):
+        elif line.session and (session := _learnt(opened(line.session), Fate(0), None, account)):
             yield line.where, session
 
 
 def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kept]]:
     """The sessions of lines of which some are beginnings of others."""
-    chains, names, seen, linked = Chains(), dict[int, str](), Names(), 0
+    chains, names, seen, linked, opened = Chains(), dict[int, str](), Names(), 0, Opener()
     with Spool() as spool:
         for line in lines:
             if line.link:
@@ -172,7 +171,7 @@ def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kep
                 if name:
                     names.setdefault(fate.conversation, name)
                 linked += 1
-            if session and (session := _learnt(_opened(session), fate, names.get(fate.conversation), account)):
+            if session and (session := _learnt(opened(session), fate, names.get(fate.conversation), account)):
                 if is_request is not None and seen.add(session.session_id) is not None:
                     # proxies log each try of a request
                     session = session.known_as(session.group, f"{session.session_id}#{number}")
@@ -182,10 +181,6 @@ def _chained(lines: Iterable[Line], account: Account) -> Iterator[tuple[str, Kep
 
 def _several(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _opened(session: Kept | Packed) -> Kept:
-    return pickle.loads(session.data) if isinstance(session, Packed) else session
 
 
 Told = TypeVar("Told", bound=Kept)

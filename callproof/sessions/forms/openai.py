@@ -13,6 +13,7 @@ OWN = "callproof's own form"
 """The title of the form that needs no telling."""
 
 ANSWERS = ("response", "output", "completion", "choices", "answer")
+_MASKS = frozenset(MASKS)
 _ITEMS = ("function_call", "function_call_output", "reasoning")
 
 
@@ -162,7 +163,7 @@ def _is_anthropic(record: Record) -> bool:
 def _is_fine_tuning(record: Record) -> bool:
     talk = entries(record, "messages")
     keys = {"parallel_tool_calls", "functions", "tool_choice"}
-    return bool(talk) and (bool(record.keys() & keys) or any(entry.keys() & {*MASKS} for entry in talk))
+    return bool(talk) and (bool(record.keys() & keys) or not all(map(_MASKS.isdisjoint, talk)))
 
 
 def _is_when2call(record: Record) -> bool:

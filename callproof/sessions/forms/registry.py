@@ -8,6 +8,8 @@ Tools in the system text become the tools of the session, where it brings no oth
 """
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON
@@ -15,7 +17,7 @@ from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 
-from ..reading.dialects import Plain, is_plain, joined, plain_messages
+from ..reading.dialects import Plain, is_plain, joined, plain_messages, stand_alone
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
 from ..reading.refusal import kind, refuse
@@ -24,7 +26,7 @@ from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools
 from ..talk import Talk
 from . import instructions, logs, openai, rendered, sharegpt, single_turn
-from .form import Form, Record, decoded
+from .form import Form, Placed, Record, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
 _DESIRED = ("label", "kto_tag")
@@ -159,7 +161,7 @@ class _Reader:
         system = self._record.get("system")
         if system is not None and "system" not in self._form.keys:
             self._talk.add("system", {"role": "system", "content": _without_declared(system)})
-        for place, message in joined(self._plain(), self._where):
+        for place, message in self._whole():
             role = message.get("role") if isinstance(message, dict) else None
             if role in ("system", "developer") and not self._settled:
                 message = {**message, "content": _without_declared(message.get("content"))}
@@ -167,7 +169,15 @@ class _Reader:
                 self._settle()
             self._talk.add(place, message)
 
-    def _plain(self) -> Any:
+    def _whole(self) -> Iterable[Placed]:
+        """The messages, those that go on with a turn put into it."""
+        with suppress(UserError):  # which the other way raises behind the messages before it
+            messages = list(self._form.messages(self._record, self._where))
+            if stand_alone(message for _, message in messages):
+                return messages
+        return joined(self._plain(), self._where)
+
+    def _plain(self) -> Iterator[Plain]:
         for place, message in self._form.messages(self._record, self._where):
             if is_plain(message):
                 yield Plain(place, message)

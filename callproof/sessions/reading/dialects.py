@@ -104,6 +104,19 @@ def is_plain(message: Any) -> bool:
     )
 
 
+def stand_alone(messages: Iterable[Any]) -> bool:
+    """Whether all messages are plain, and none is the assistant's directly behind another."""
+    last = ""
+    for message in messages:
+        if not is_plain(message):
+            return False
+        role = message["role"]
+        if role == last == "assistant":
+            return False
+        last = role
+    return True
+
+
 def joined(messages: Iterable[Plain], where: str) -> Iterator[tuple[str, Any]]:
     """Messages with those that go on with a turn of the assistant put into it."""
     last: Plain | None = None

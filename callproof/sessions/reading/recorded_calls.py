@@ -63,6 +63,22 @@ def recorded_call(place: str, value: Any) -> ToolCall:
     return _validated(place, name, written[held[0]] if held else {})
 
 
+def plain_calls(values: Any) -> list[ToolCall] | None:
+    """The calls of a list, where each is in OpenAI's own form with an id of its own; None where `recorded_call` is to
+    look at them."""
+    if not isinstance(values, list) or not values:
+        return None
+    functions = [_plain_function(value) if isinstance(value, dict) else None for value in values]
+    if None in functions or not all(isinstance(value["id"], str) for value in values):
+        return None
+    if len({value["id"] for value in values}) < len(values):
+        return None
+    try:
+        return list(map(ToolCall.model_validate, functions))
+    except ValidationError:
+        return None
+
+
 def _validated(place: str, name: Any, arguments: Any) -> ToolCall:
     try:
         return ToolCall.model_validate({"name": name, "arguments": arguments})

@@ -1,4 +1,4 @@
-"""JSON of sessions, whose long parts are the same from session to session: each is read once.
+"""JSON of sessions, whose tools are the same from session to session: each list of them is read once.
 
 The value is that of `callproof.calls.decode` or of its `DECODER`; what is not plain is left to them, and so are errors.
 What is remembered is shared between records: nobody changes it.
@@ -8,7 +8,7 @@ import re
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-from callproof.calls import DECODER, MAX_DEPTH, RefusedJSON, writable_value
+from callproof.calls import DECODER, MAX_DEPTH, depth_is_over
 
 TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config")
 """Under which names records bring their tools."""
@@ -43,7 +43,7 @@ class _NotPlain(Exception):
 
 
 class Repeats:
-    """Reads texts, and remembers their tools and their first messages, the latest used of them."""
+    """Reads texts, and remembers their tools, the latest used of them."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], list[tuple[str, Any]]] = OrderedDict()
@@ -52,12 +52,12 @@ class Repeats:
         """The value of a text of one object or one list; None where it is not plain."""
         begin = len(text) - len(text.lstrip(" \t\n\r"))
         try:
-            if _HALF_CHARACTER.search(text):
+            if "\\u" in text and _HALF_CHARACTER.search(text):
                 return None
             if text.startswith("{", begin):
                 value, end = self._object(text, begin + 1)
             elif text.startswith("[", begin):
-                value, end = self._list(text, begin)
+                value, end = _decoded(text, begin, 1)
             else:
                 return None
         except (_NotPlain, ValueError, RecursionError):
@@ -73,28 +73,12 @@ class Repeats:
             begin = key.end()
             if text.startswith("[", begin) and key[1] in TOOLS:
                 item, end = self._remembered(text, begin, 1)
-            elif text.startswith("[", begin):
-                item, end = self._list(text, begin)
             else:
                 item, end = _decoded(text, begin, 1)
             value[key[1]] = item
             mark, at = _mark(text, end, "}")
             if mark == "}":
                 return value, at
-
-    def _list(self, text: str, begin: int) -> tuple[list[Any], int]:
-        """The list that begins there, of which the first object may be known."""
-        if not text.startswith("{", begin + 1):
-            return _decoded(text, begin, 1)
-        items: list[Any] = []
-        read, at = self._remembered, begin + 1
-        while True:
-            item, end = read(text, at, 2)
-            items.append(item)
-            read = _decoded
-            mark, at = _mark(text, end, "]")
-            if mark == "]":
-                return items, at
 
     def _remembered(self, text: str, begin: int, level: int) -> tuple[Any, int]:
         sample = text[begin : begin + _SAMPLE], text[begin + 4 * _SAMPLE : begin + 5 * _SAMPLE]
@@ -119,11 +103,8 @@ def _decoded(text: str, begin: int, level: int) -> tuple[Any, int]:
     """The value that begins there, inside of so many others."""
     value, end = DECODER.raw_decode(text, begin)
     room = MAX_DEPTH - level
-    if text.count("{", begin, end) + text.count("[", begin, end) > room:
-        try:
-            writable_value(value, room)
-        except RefusedJSON:
-            raise _NotPlain from None
+    if text.count("{", begin, end) + text.count("[", begin, end) > room and depth_is_over(value, room):
+        raise _NotPlain
     return value, end
 
 

@@ -83,12 +83,12 @@ def calls_in_text(place: str, content: str, tools: Tools) -> TextCalls:
 
 def may_call(content: str) -> bool:
     """Whether a text holds anything that opens a call in some notation."""
-    return any(mark in content for mark in _OPENINGS)
+    return any(map(content.__contains__, _OPENINGS))
 
 
 def may_end(content: str) -> bool:
     """Whether a text holds anything that begins as a token does which ends a turn."""
-    return any(mark in content for mark in _BEGINNINGS)
+    return any(map(content.__contains__, _BEGINNINGS))
 
 
 def text_beside(content: str, answer: ParsedAnswer, format: str = "hermes", tools: Tools | None = None) -> str:

@@ -12,7 +12,7 @@ from callproof.sessions import Session, read_digests, read_sessions
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
-def bare(_: str, session: Session, __: Any) -> Session:
+def bare(_: str, session: Session, *__: Any) -> Session:
     """All but the catalog, whose compiled schemas no process can give another."""
     return session.model_copy(update={"tools": None})
 
