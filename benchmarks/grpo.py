@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from callproof.train.answers.generation import Speaker, Wanted
 from callproof.train.rows.data import load_encoder
 from callproof.train.rows.prompts import question_rows
 from datasets import Dataset
@@ -24,10 +25,11 @@ from transformers import AutoModelForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
 from callproof.config import load
-from callproof.reward import CallReward
+from callproof.reward import CallReward, Reward
 from callproof.scoring import Answer, Outcome, judge
 from callproof.turns import Turn, catalog_of
 
+PARTS = tuple(f"call_reward/{part}" for part in Reward._fields[1:])
 GENERATIONS, PROMPTS, ANSWER_TOKENS, UNSEEN = 4, 2, 96, 24
 
 
@@ -39,17 +41,12 @@ def shortest(config: Any, encoder: Any, count: int) -> list[dict[str, str]]:
 
 def judged(model: Any, encoder: Any, form: str, rows: Sequence[dict[str, str]]) -> list[Outcome]:
     """Greedy answers and their verdicts."""
+    speaker, wanted = Speaker(model.eval(), encoder.tokenizer), Wanted(ANSWER_TOKENS, temperature=0.0)
     outcomes = []
     for row in rows:
-        prompt = encoder.tokenizer(row["prompt"], return_tensors="pt", add_special_tokens=False)
-        with torch.inference_mode():
-            ids = model.generate(**prompt, max_new_tokens=ANSWER_TOKENS, do_sample=False)[
-                0, prompt["input_ids"].shape[1] :
-            ]
-        ended = encoder.tokenizer.eos_token_id in ids.tolist()
-        text = encoder.tokenizer.decode(ids, skip_special_tokens=False).split(encoder.tokenizer.eos_token)[0]
         turn = Turn.model_validate_json(row["turn"])
-        answer = Answer(text=text, finish_reason="stop" if ended else "length")
+        said = speaker.answer(speaker.prompt(turn, ANSWER_TOKENS), wanted, lambda _: None)
+        answer = Answer(text=said.text, finish_reason=said.finish_reason)
         outcomes.append(judge(turn, answer, "policy", catalog_of(turn), format=form))
     return outcomes
 
@@ -58,6 +55,12 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
     broken = sum(outcome.outcome in ("parse_error", "truncated") for outcome in outcomes)
     exact = sum(outcome.outcome == "ok" for outcome in outcomes)
     return {"turns": len(outcomes), "well_formed": 1 - broken / len(outcomes), "turn_exact": exact / len(outcomes)}
+
+
+def curves(log: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    """The reward and its parts, one value a step."""
+    steps = [entry for entry in log if "reward" in entry]
+    return {name.split("/")[-1]: [round(entry[name], 3) for entry in steps] for name in ("reward", *PARTS)}
 
 
 def arguments(steps: int, folder: str) -> GRPOConfig:
@@ -104,8 +107,7 @@ def main() -> int:
         before = figures(judged(trainer.model, encoder, form, unseen))
         trainer.train()
         after = figures(judged(trainer.model, encoder, form, unseen))
-    curve = [round(entry["reward"], 3) for entry in trainer.state.log_history if "reward" in entry]
-    print(json.dumps({"steps": args.steps, "before": before, "after": after, "reward": curve}))
+    print(json.dumps({"steps": args.steps, "before": before, "after": after, **curves(trainer.state.log_history)}))
     return int(after["well_formed"] < before["well_formed"] - 0.05)
 
 

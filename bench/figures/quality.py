@@ -43,12 +43,9 @@ class Quality(Record):
     def words(self) -> str:
         shares = f"turn_exact {percent(self.turn_exact)} %, alone {percent(self.alone)} %"
         difference = f"{points(self.gain)} points ({points(self.lower)} to {points(self.upper)})"
-        more = f"; about {self.sessions_needed - self.sessions:,} more sessions would settle it" if self._more else ""
+        missing = (self.sessions_needed or 0) - self.sessions
+        more = f"; about {missing:,} more sessions would settle it" if missing > 0 else ""
         return f"{self.verdict}, {shares}: {difference}{more}"
-
-    @property
-    def _more(self) -> bool:
-        return self.sessions_needed is not None and self.sessions_needed > self.sessions
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,8 @@ class QualityLimit:
         """
         turns = np.array(list(Counter(session_ids).values()), dtype=np.float64)
         count, sizes = len(turns), turns / turns.sum()
-        spread = Spread(*map(float, evidence_of(0.0, np.zeros(count), sizes)), count)
+        error, losses, gains = map(float, evidence_of(0.0, np.zeros(count), sizes))
+        spread = Spread(error, losses, gains, count)
         shown = spread.below(LEVEL)
         if shown < self.margin and count >= self.min_sessions:
             return

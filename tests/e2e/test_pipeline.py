@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Deployment, run_verb
+from transformers import PreTrainedTokenizerFast
+
+from callproof.reward import CallReward
 
 pytestmark = pytest.mark.e2e
 
@@ -39,6 +42,19 @@ def test_answers_come_raw_so_that_the_model_is_scored_and_not_the_servers_parser
     called = [outcome for outcome in outcomes if outcome["counts"]["parsed"]]
     assert called
     assert all("<tool_call>" in outcome["answer"]["text"] for outcome in called)
+
+
+def test_the_reward_is_1_for_every_stored_answer_that_evaluate_calls_right_and_for_no_other(run: Path) -> None:
+    turns = {json.loads(line)["turn_id"]: line for line in (run / "turns.jsonl").read_text().splitlines()}
+    outcomes = [json.loads(line) for line in (run / "outcomes.jsonl").read_text().splitlines()]
+    texts = [outcome["answer"]["text"] for outcome in outcomes]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained("models/tiny")
+    ended = [[tokenizer.eos_token_id] * (outcome["answer"]["finish_reason"] == "stop") for outcome in outcomes]
+    ids = [[*tokenizer.encode(text), *end] for text, end in zip(texts, ended, strict=True)]
+    asked = [turns[outcome["turn_id"]] for outcome in outcomes]
+    rewards = CallReward("hermes", tokenizer)(completions=texts, completion_ids=ids, turn=asked)
+    assert [reward == 1 for reward in rewards] == [outcome["outcome"] == "ok" for outcome in outcomes]
+    assert 0 < sum(reward == 1 for reward in rewards) < len(rewards)
 
 
 def test_a_run_gated_against_itself_never_regresses(run: Path) -> None:
