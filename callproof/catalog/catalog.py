@@ -98,6 +98,12 @@ class Catalog(Record):
         """Name -> JSON Schema of its arguments, for the readers of `callproof.calls`."""
         return {tool.name: tool.parameters or {} for tool in self.tools}
 
+    @cached_property
+    def judging(self) -> dict[str, CompiledSchema]:
+        """Name -> its schema, of the tools whose calls are checked."""
+        usable = {} if self._unchecked is not None else {tool.name: tool.compiled for tool in self.tools}
+        return {name: schema for name, schema in usable.items() if not isinstance(schema, BadSchema)}
+
     @classmethod
     def from_wire(cls, tools: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> "Catalog":
         """The catalog of a request's `tools`; keys beyond name, description and parameters are dropped.
@@ -120,12 +126,8 @@ class Catalog(Record):
 
     def surely_accepts(self, call: ToolCall) -> bool:
         """Whether a quick look, in time linear in the call, tells that it is valid; where not, `validity` decides."""
-        tool = self.by_name.get(call.name) if self._unchecked is None else None
-        return (
-            tool is not None
-            and not isinstance(tool.compiled, BadSchema)
-            and tool.compiled.surely_accepts(call.arguments)
-        )
+        schema = self.judging.get(call.name)
+        return schema is not None and schema.surely_accepts(call.arguments)
 
     def validity_in_time(self, call: ToolCall) -> Validity:
         """`validity`, unjudged after `VALIDITY_S` of processor time, and then at once when it is asked again."""
@@ -145,7 +147,7 @@ class Catalog(Record):
 
     def unchecked(self, reason: str) -> "Catalog":
         """The same tools, where every call of them is unjudged for this reason."""
-        catalog = self.model_copy()
+        catalog = Catalog(tools=self.tools)
         catalog._unchecked = reason
         return catalog
 

@@ -63,7 +63,7 @@ def surely_valid(value: Any, schema: Any) -> bool:
 
 def _surely_valid_object(value: dict[str, Any], schema: dict[str, Any]) -> bool:
     properties, additional = schema.get("properties", {}), schema.get("additionalProperties", True)
-    return all(name in value for name in schema.get("required", ())) and all(
+    return all(map(value.__contains__, schema.get("required", ()))) and all(
         surely_valid(item, properties[name]) if name in properties else additional is True
         for name, item in value.items()
     )

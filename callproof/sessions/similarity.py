@@ -51,7 +51,6 @@ _BANDS_AT_ONCE = 5
 
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-_OFFSETS = _RNG.integers(0, 2**32, (BANDS * ROWS, 1), dtype=np.uint32)
 _BANDS = _RNG.integers(1, 2**63, ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _PLACES = _RNG.integers(1, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -124,9 +123,7 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 
 def signature(hashes: Shingles) -> NDArray[np.uint32]:
     """MinHash signature, shape (BANDS * ROWS,): for each of that many random orders, the smallest shingle."""
-    ordered = _MULTIPLIERS * (hashes >> np.uint64(32)).astype(np.uint32)
-    ordered += _OFFSETS
-    return ordered.min(axis=1)
+    return np.minimum.reduce(_MULTIPLIERS * (hashes >> np.uint64(32)).astype(np.uint32), axis=1)
 
 
 class Outline(NamedTuple):
@@ -292,8 +289,10 @@ def _shared(
     hashes: Shingles, numbers: NDArray[np.int64], runs: Shingles, owners: NDArray[np.int64]
 ) -> Iterator[tuple[int, int, int]]:
     """(owner, number, how many runs they share), by number; `runs` is sorted, `owners` says whose each is."""
-    first, last = np.searchsorted(runs, hashes, "left"), np.searchsorted(runs, hashes, "right")
-    times, span = last - first, int(owners.max()) + 1
+    first = np.searchsorted(runs, hashes, "left")
+    there = np.flatnonzero(runs[np.minimum(first, len(runs) - 1)] == hashes)
+    hashes, numbers, first = hashes[there], numbers[there], first[there]
+    times, span = np.searchsorted(runs, hashes, "right") - first, int(owners.max()) + 1
     for some in _portions(times, numbers):
         repeated = times[some]
         begins = np.repeat(first[some] - np.cumsum(repeated) + repeated, repeated)

@@ -11,6 +11,7 @@ from callproof.console import say_once
 from callproof.errors import UserError
 
 from ..reading.loose import as_json
+from ..reading.repeated import Checked
 
 _ROWS, _BUFFER = 64, 2**20
 """Rows of Parquet that are held at a time, and bytes of each column: else a whole group of rows is."""
@@ -71,7 +72,12 @@ class Batch(NamedTuple):
         with _as_parquet(path):
             rows = [self.unfilled.row(row) for row in self.rows.to_pylist()]
         records = ({key: as_json(value) for key, value in row.items()} for row in rows)
-        return list(enumerate(records, self.first)), Counter()
+        return list(enumerate(map(_checked, records), self.first)), Counter()
+
+
+def _checked(record: dict[str, Any]) -> Any:
+    """A record, known to be plain where it holds texts of Arrow, which are UTF-8, and numbers alone."""
+    return record if any(isinstance(value, list | dict) for value in record.values()) else Checked(record)
 
 
 def parquet_rows(file: Any, path: str) -> Iterator[Batch]:
