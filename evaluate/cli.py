@@ -22,6 +22,7 @@ _EXAMPLES = """\
   callproof evaluate score --turns runs/nightly/turns.jsonl --answers answers.jsonl --out runs/scored
   callproof evaluate report runs/nightly --baseline car_sales
   callproof evaluate import openai-log proxy.jsonl --out turns.jsonl
+  callproof evaluate import runs logs/ --out imported
   callproof evaluate noise runs/nightly runs/nightly-2 runs/nightly-3
   callproof evaluate bless runs/nightly
   callproof evaluate gate car_sales runs/next --summary gate.md --junit gate.xml
@@ -134,7 +135,8 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
-    sources = parser.add_subparsers(dest="source", metavar="{bfcl,bfcl-results,openai-log}", required=True)
+    sources = parser.add_subparsers(dest="source", metavar="{runs,bfcl,bfcl-results,openai-log}", required=True)
+    runs = _import_runs(sources)
     bfcl = sources.add_parser("bfcl", help="questions and possible answers of BFCL's single-turn categories")
     bfcl.add_argument("--questions", required=True, type=Path, metavar="F", help="BFCL_v4_<category>.json")
     bfcl.add_argument(
@@ -147,8 +149,26 @@ def _import(parser: argparse.ArgumentParser) -> None:
     log = sources.add_parser("openai-log", help="requests with responses; the assistant's answers become the gold")
     log.add_argument("file", type=Path, metavar="FILE", help="JSONL as proxies write it")
     log.add_argument("--out", required=True, type=Path, metavar="TURNS.jsonl")
-    for source in (bfcl, results, log):
+    for source in (runs, bfcl, results, log):
         source.add_argument("--drop-bad-gold", action="store_true", help="leave out turns whose gold breaks its schema")
+
+
+def _import_runs(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    what = "runs of inspect_ai, lm-eval, BFCL, tau2, promptfoo, or GenAI spans"
+    runs = sources.add_parser("runs", help=what)
+    add = runs.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUN", help="files of one form, or folders of them")
+    add("--out", required=True, type=Path, metavar="DIR", help="for turns.jsonl and answers.jsonl, which `score` takes")
+    forms = ("auto", "inspect", "lm-eval", "bfcl", "tau2", "promptfoo", "otel")
+    add("--form", choices=forms, default="auto", help="whose files they are; auto: told by their shape")
+    add("--model", metavar="NAME", help="names the answers of a run of one model; default: as the run names it")
+    right = runs.add_mutually_exclusive_group()
+    where = "where in a record the expected calls stand, a dotted path such as metadata.expected"
+    right.add_argument("--gold", metavar="PATH", help=where)
+    right.add_argument("--gold-from", metavar="MODEL", help="take the answers of this model for the expected ones")
+    add("--tools", type=Path, metavar="F.json", help="the tools of records that bring none, in any dialect")
+    add("--data", type=Path, metavar="DIR", help="of BFCL: the folder of its questions and possible_answer/")
+    return runs
 
 
 def _gate(parser: argparse.ArgumentParser) -> None:
@@ -282,7 +302,8 @@ VERB = Verb(
         "replay": Command("ask the eval turns of configurations of models, and score", _replay, _act("replay")),
         "score": Command("score saved answers, without an endpoint", _score, _act("score"), _ANSWERS),
         "report": Command("write the metrics and the report of a run anew", _report, _act("report")),
-        "import": Command("make tool-eval turns of BFCL's data or of a proxy's log", _import, _act("import_turns")),
+        "import": Command("make tool-eval turns of other tools' runs, of BFCL's data or of a proxy's log", _import,
+                          _act("import_turns")),
         "gate": Command("may the candidate replace the baseline? the exit code tells", _gate, _act("gate")),
         "noise": Command("how far metrics move between runs of one model; no margin may be below it", _noise,
                          _act("noise")),

@@ -192,6 +192,8 @@ def score(args: Namespace) -> int:
     summary = _published(run, args)
     counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
     counts |= {"unreadable": len(report.unreadable)}
+    if report.verdicts:
+        counts |= {"verdicts": {model: verdicts.counts() for model, verdicts in report.verdicts.items()}}
     formats = {"format": summary.format} | ({"formats": report.formats} if report.formats else {})
     last_line({**_line(run, summary), **counts, **formats})
     return 0

@@ -19,7 +19,9 @@ from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .many import Texts
 from .question import asked
+from .reading.recorded_calls import recorded_call
 from .reading.text_calls import calls_in_text, text_beside
+from .reading.tools import brought_tools
 from .rejected import Rejected
 from .sessions import Message, Session, is_logged, to_session
 from .similarity import ALIKE, Alike, Corpus, Outline, shingles
@@ -55,6 +57,7 @@ __all__ = [
     "Told",
     "asked",
     "beginnings",
+    "brought_tools",
     "builds_eval",
     "calls_in_text",
     "form_named",
@@ -70,6 +73,7 @@ __all__ = [
     "read_raw",
     "read_records",
     "read_sessions",
+    "recorded_call",
     "shingles",
     "text_beside",
     "to_session",

@@ -81,10 +81,10 @@ def read_outputs(path: Path) -> Iterator[dict[str, Any]]:
         model = row.get("model") or path.stem
         if not isinstance(model, str):
             raise UserError(where, "expected `model` as text", _RESULT_FORM)
-        yield {"turn_id": turn_id, "model": model, "answer": _answer(row["output"], where)}
+        yield {"turn_id": turn_id, "model": model, "answer": answer_of(row["output"], where)}
 
 
-def _answer(output: Any, where: str) -> dict[str, Any]:
+def answer_of(output: Any, where: str) -> dict[str, Any]:
     """Text, or tool calls `{name: arguments}` as BFCL notes them, in OpenAI's form; None stands for no text."""
     if not isinstance(output, list | dict):
         return {"text": output or ""}

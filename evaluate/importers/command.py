@@ -2,17 +2,22 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
 
 from callproof.console import last_line, say
-from callproof.records import replacing
+from callproof.records import malformed, read_text, replacing
 
 from ..saved import BAD_GOLD
 from . import bfcl, openai_log
+from .runs import Options, Written, find_runs, write_runs
 from .turns_file import Import, write_imported
 
 
 def import_turns(args: Namespace) -> int:
     """Write tool-eval turns; list on stderr the gold that breaks its schema and the lines that hold no turn."""
+    if args.source == "runs":
+        return _import_runs(args)
     result = _write(args)
     for line in (*result.skipped, *result.bad_gold):
         say(line)
@@ -39,3 +44,60 @@ def _write(args: Namespace) -> Import:
     with replacing(args.out / "answers.jsonl") as answers:  # around the turns: both files are written, or neither
         answers.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in bfcl.read_outputs(args.file))
         return write_imported(bfcl.read_results(args.file), args.out / "turns.jsonl", drop_bad_gold=drop)
+
+
+def _import_runs(args: Namespace) -> int:
+    """Write the turns and answers of another tool's run; tell what was left out, and what is odd in the rest."""
+    runs = find_runs(args.runs, args.form)
+    say(f"read as {runs.form.name}: {runs.form.says}, {len(runs.found)} files")
+    if runs.others:
+        say(f"{len(runs.others)} files of no such form are left out, such as {runs.others[0]}")
+    options = Options(args.gold, args.tools and _tools(args.tools), args.data)
+    naming = {"model": args.model, "gold_from": args.gold_from}
+    written = write_runs(runs, args.out, options, **naming, drop_bad_gold=args.drop_bad_gold)
+    for line in (*written.turns.bad_gold, *_told(written)):
+        say(line)
+    if written.turns.bad_turns:
+        fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
+        say(f"gold breaks its own schema in {written.turns.bad_turns} turns, which are {fate}")
+    last_line(
+        {
+            "form": runs.form.name,
+            "turns": written.turns.turns,
+            "sessions": len(written.turns.sessions),
+            "without_tools": written.turns.without_tools,
+            "answers": dict(written.answers),
+            "errors": written.errors,
+            "verdicts": written.verdicts,
+            "left_out": sum(count for count, _ in written.left.values()),
+            "bad_gold": written.turns.bad_turns,
+            "out": str(args.out),
+        }
+    )
+    return 0
+
+
+def _told(written: Written) -> Iterator[str]:
+    """The lines that a person has to know."""
+    answers = ", ".join(f"{count} of {model}" for model, count in written.answers.items())
+    yield f"{written.turns.turns} turns in {len(written.turns.sessions)} sessions; answers: {answers}"
+    for reason, (count, first) in written.left.items():
+        yield f"{count} records are left out: {reason} (the first: {first})"
+    for note, count in written.notes.items():
+        yield f"{count} records {note}"
+    if written.errors:
+        yield f"{written.errors} answers are failed requests, which count as infra_error"
+    if written.turns.without_tools:
+        yield f"{written.turns.without_tools} turns were asked without tools; they can show no restraint"
+    if written.gold_from:
+        yield f"the answers of {written.gold_from} are the gold, so that its own figures say nothing"
+    if written.verdicts:
+        yield f"{written.verdicts} answers have a verdict of their tool; `score` says how often ours is the same"
+
+
+def _tools(path: Path) -> object:
+    """The tools of a file: a list, or an object with `tools`, as JSON."""
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"{path}:{getattr(error, 'lineno', 1)}", error, "write a list of tools") from None

@@ -39,7 +39,8 @@ class Summary(Record):
     """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn.
 
     `disagreement`, of a run with both channels: model -> rate of answers whose channels hold different calls.
-    `format`: the one that calls were read in; `warnings`: what makes figures doubtful.
+    `format`: the one that calls were read in; `verdicts`: of imported runs, by model, how often the verdict of the tool
+    that made the run is ours; `warnings`: what makes figures doubtful.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -50,6 +51,7 @@ class Summary(Record):
     differences: dict[str, dict[str, Difference]]
     disagreement: dict[str, Estimate] = Field(default_factory=dict)
     format: str = "hermes"
+    verdicts: dict[str, str] = Field(default_factory=dict, exclude_if=lambda told: not told)
     warnings: tuple[str, ...] = ()
 
     def headline(self) -> dict[str, dict[str, float | int | None]]:
@@ -96,6 +98,7 @@ def summarise_run(
         },
         disagreement=dict(disagreement or {}),
         format=info.identity.format,
+        verdicts=info.verdicts,
         warnings=tuple(_warnings(info, tallies)),
     )
 

@@ -48,6 +48,8 @@ def _lines_below(summary: Summary) -> Iterator[str]:
     for name, model in summary.models.items():
         if model.alternatives:
             yield f"{name}: {alternatives_line(model.alternatives)}"
+    for name, told in summary.verdicts.items():
+        yield f"{name}: {told}"
     for name, rate in summary.disagreement.items():
         yield f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
 

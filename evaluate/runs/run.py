@@ -110,6 +110,11 @@ class RunInfo(Record):
     strict_level: Literal["none", "some", "all"] | None = Field(default=None, description="tools with `strict: true`")
     parser: str | None = Field(default=None, description="of the served channel, as the configuration names it")
     formats: dict[str, str] = Field(default_factory=dict, description="by model, how answers were read, where derived")
+    verdicts: dict[str, str] = Field(
+        default_factory=dict,
+        exclude_if=lambda told: not told,
+        description="by model, how often another tool's are ours",
+    )
     warnings: tuple[str, ...] = ()
     until: Until | None = Field(default=None, description="of a run with --until-decided")
     started: str

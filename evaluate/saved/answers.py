@@ -15,11 +15,12 @@ _FORM = 'write {"turn_id": .., "text": ..} or {"turn_id": .., "response": {..}}'
 
 
 class SavedAnswer(NamedTuple):
-    """A line of an answers file; `where` is `path:line`."""
+    """A line of an answers file; `where` is `path:line`, `verdict` whether the tool that asked found it right."""
 
     where: str
     model: str
     repeat: int
+    verdict: bool | None
     line: bytes
 
     def read(self) -> Answer:
@@ -39,6 +40,11 @@ class _Place(NamedTuple):
     offset: int
     model: str
     repeat: int
+    verdict: bool | None
+
+    def is_of(self, other: "_Place") -> bool:
+        """Whether both are one model's answer of the same number."""
+        return (self.model, self.repeat) == (other.model, other.repeat)
 
 
 class SavedAnswers:
@@ -67,17 +73,17 @@ class SavedAnswers:
         offset = 0
         for number, line in read_lines(path):
             if line.strip() and (key := self._key(line, f"{path}:{number}", model, channel)):
-                turn_id, name, repeat = key
-                self._add(turn_id, _Place(number, offset, name, repeat))
+                turn_id, name, repeat, verdict = key
+                self._add(turn_id, _Place(number, offset, name, repeat, verdict))
             offset += len(line)
         self.models = tuple(self._models)
         self._file = path.open("rb")
 
-    def _key(self, line: bytes, where: str, model: str, channel: Channel) -> tuple[str, str, int] | None:
-        """The turn id, model and repeat of a line; None, and counted, if it is left out."""
+    def _key(self, line: bytes, where: str, model: str, channel: Channel) -> tuple[str, str, int, bool | None] | None:
+        """The turn id, model, repeat and verdict of a line; None, and counted, if it is left out."""
         try:
             value = json_object(line, where)
-            turn_id, name, repeat = _key(value, where, model)
+            turn_id, name, repeat, verdict = _key(value, where, model)
             refuse_half_characters({"model": name}, where)
         except UserError as error:
             self.unreadable.append(error)
@@ -85,7 +91,7 @@ class SavedAnswers:
         if value.get("channel", channel) != channel:
             self.other_channel += 1
             return None
-        return turn_id, self._models.setdefault(name, name), repeat
+        return turn_id, self._models.setdefault(name, name), repeat, verdict
 
     def __enter__(self) -> "SavedAnswers":
         return self
@@ -95,7 +101,7 @@ class SavedAnswers:
 
     def _add(self, turn_id: str, place: _Place) -> None:
         places = self._places.setdefault(turn_id, [])
-        if any(place[2:] == other[2:] for other in places):
+        if any(map(place.is_of, places)):
             where = f"{self._path}:{place.number}"
             raise UserError(where, f"turn {turn_id!r} was answered before", "keep one answer a turn and model")
         places.append(place)
@@ -117,17 +123,21 @@ class SavedAnswers:
 
     def _saved(self, place: _Place) -> SavedAnswer:
         self._file.seek(place.offset)
-        return SavedAnswer(f"{self._path}:{place.number}", place.model, place.repeat, self._file.readline())
+        where = f"{self._path}:{place.number}"
+        return SavedAnswer(where, place.model, place.repeat, place.verdict, self._file.readline())
 
 
-def _key(value: dict[str, Any], where: str, model: str) -> tuple[str, str, int]:
-    """The turn id, model and repeat of an answer."""
+def _key(value: dict[str, Any], where: str, model: str) -> tuple[str, str, int, bool | None]:
+    """The turn id, model, repeat and verdict of an answer."""
     turn_id, name, repeat = value.get("turn_id"), value.get("model", model), value.get("repeat", 0)
     if not isinstance(turn_id, str):
         raise UserError(where, "expected a `turn_id`", _FORM)
     if not isinstance(name, str) or not name or type(repeat) is not int or not 0 <= repeat <= MAX_NUMBER:
         raise UserError(where, "expected `model` as text and `repeat` as a number from 0", _FORM)
-    return turn_id, name, repeat
+    verdict = value.get("verdict")
+    if not isinstance(verdict, bool | None):
+        raise UserError(where, f"expected `verdict` as true or false, got {verdict!r}"[:200], _FORM)
+    return turn_id, name, repeat, verdict
 
 
 def _answer(value: dict[str, Any], where: str) -> Answer:

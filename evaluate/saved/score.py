@@ -14,7 +14,7 @@ from callproof.console import Steps
 from callproof.console.workers import Allowance, in_order
 from callproof.errors import UserError
 from callproof.records import explain, read_lines, replacing
-from callproof.scoring import Answer, Channel, MatchProfile, judge, relieved
+from callproof.scoring import Answer, Channel, MatchProfile, Outcome, judge, relieved
 from callproof.scoring.bfcl import BfclReading
 from callproof.turns import Turn, catalog_of
 
@@ -23,6 +23,7 @@ from .answers import SavedAnswer, SavedAnswers
 from .formats import detected_format
 from .gold import BAD_GOLD, BadGold, lint_gold
 from .readings import bfcl_readings
+from .verdicts import Verdicts
 
 BUDGET_S = 10.0
 """Seconds of processor time for one answer."""
@@ -39,7 +40,8 @@ class Scored:
     answers that hold none, which are infra errors; `readable`: how many others belong to turns. `missing`: ids of turns
     that some model has not answered. `unknown`: ids in the answers that are no turn. `other_channel`: answers left out
     because they belong to the other channel. `bad_gold`: gold calls that their own catalog refuses or cannot judge, as
-    `path:line: turn: call: problem`; refused in `bad_turns` turns.
+    `path:line: turn: call: problem`; refused in `bad_turns` turns. `verdicts`: by model, how often that of the tool
+    which made the run is ours, where the answers bring one.
     """
 
     unreadable: list[UserError] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Scored:
     bad_turns: int = 0
     formats: dict[str, str] = field(default_factory=dict)
     format_lines: list[str] = field(default_factory=list)
+    verdicts: dict[str, Verdicts] = field(default_factory=dict)
 
 
 class _AnsweredTurn(NamedTuple):
@@ -104,17 +107,20 @@ class _Judge(NamedTuple):
     ) -> Iterator[bytes]:
         for saved in answers:
             judgeable = relieved(_read_answer(saved, scored), catalog, next(overruns))
-            yield self._outcome(turn, *judgeable, saved.model, saved.repeat)
+            outcome = self._outcome(turn, *judgeable, saved.model, saved.repeat)
+            if saved.verdict is not None:
+                scored.verdicts.setdefault(saved.model, Verdicts()).add(turn.turn_id, saved.verdict, outcome)
+            yield outcome_line(outcome)
         answered = {saved.model for saved in answers}
         for model in self.models:
             if model not in answered:
                 scored.missing.append(turn.turn_id)
-                yield self._outcome(turn, Answer(error="no answer was given"), catalog, model)
+                yield outcome_line(self._outcome(turn, Answer(error="no answer was given"), catalog, model))
 
-    def _outcome(self, turn: Turn, answer: Answer, catalog: Catalog, model: str, repeat: int = 0) -> bytes:
+    def _outcome(self, turn: Turn, answer: Answer, catalog: Catalog, model: str, repeat: int = 0) -> Outcome:
         reading = self.readings.get(model)
         where = self.channel, repeat, self.profile, self.format
-        return outcome_line(judge(turn, answer, model, catalog, *where, reading=reading))
+        return judge(turn, answer, model, catalog, *where, reading=reading)
 
 
 def _read_answer(saved: SavedAnswer, scored: Scored) -> Answer:
@@ -193,6 +199,8 @@ class _Writer:
         self.scored.readable += judged.scored.readable
         self.scored.bad_gold += judged.scored.bad_gold
         self.scored.bad_turns += judged.scored.bad_turns
+        for model, verdicts in judged.scored.verdicts.items():
+            self.scored.verdicts.setdefault(model, Verdicts()).merge(verdicts)
         self._outcomes_file.writelines(judged.outcomes)
         if self._turns_file:
             lines = (turn.line for turn, kept in zip(answered_turns, judged.kept, strict=True) if kept)
@@ -311,6 +319,7 @@ def _info(run: Run, writer: _Writer, identity: Identity, models: tuple[str, ...]
         turns=writer.turns,
         sessions=len(writer.sessions),
         formats=writer.scored.formats,
+        verdicts={model: verdicts.says() for model, verdicts in writer.scored.verdicts.items()},
         warnings=warnings,
         started=started,
     )

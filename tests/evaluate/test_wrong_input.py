@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import answer, joined, lines, logged, possible, question, turn
+from rows import answer, exported, joined, lines, logged, possible, question, turn
 from weather import Refused
 
 from callproof.turns import read_turns
@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
         ["import", "bfcl", "--questions", "questions.json", "--answers", "bad", "--out", "new/out/turns.jsonl"],
     ),
     "results": (lines(joined), ["import", "bfcl-results", "bad", "--out", "new/out"]),
+    "run": (lines(exported), ["import", "runs", "bad", "--out", "new/out"]),
     "log": (lines(logged), ["import", "openai-log", "bad", "--out", "new/out/turns.jsonl"]),
 }
 SPOILT: dict[str, Callable[[str], bytes | None]] = {

@@ -40,5 +40,14 @@ def logged(number: int) -> dict[str, Any]:
     return {"request": request, "response": {"choices": [{"message": {"content": "Hi!"}}]}}
 
 
+def exported(number: int) -> dict[str, Any]:
+    """A GenAI span as OTLP JSON."""
+    asked = [{"role": "user", "parts": [{"type": "text", "content": f"Hello {number}"}]}]
+    said = [{"role": "assistant", "parts": [{"type": "text", "content": "Hi!"}], "finish_reason": "stop"}]
+    values = {"gen_ai.input.messages": asked, "gen_ai.output.messages": said}
+    attributes = [{"key": key, "value": {"stringValue": json.dumps(value)}} for key, value in values.items()]
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [{"spanId": str(number), "attributes": attributes}]}]}]}
+
+
 def lines(row: Callable[[int], dict[str, Any]]) -> str:
     return "".join(json.dumps(row(number)) + "\n" for number in range(3))
