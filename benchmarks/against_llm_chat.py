@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +36,12 @@ from callproof.console import Parser, positive
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.turns import Turn
 
-SERVER_ONLY = ("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules")
+CONTENT_FORMAT = "chat-template-content-format"
+SERVER_ONLY = (
+    *("served-model-name", "host", "port", "enable-auto-tool-choice", "tool-call-parser", "lora-modules"),
+    CONTENT_FORMAT,
+)
+"""Options of the server that `LLM` does not take."""
 
 
 class Offline:
@@ -52,6 +58,7 @@ class Offline:
         self._adapter = LoRARequest(config.name, 1, str(config.adapter_dir))
         self._messages: list[Any] = [list(turn.messages) for turn in turns]
         self._tools = list(turns[0].tools or ())
+        self._format: Any = server.options[CONTENT_FORMAT]
 
     def run(self) -> tuple[float, list[str]]:
         """(seconds, answers in the order of the turns)."""
@@ -59,7 +66,12 @@ class Offline:
         messages = copy.deepcopy(self._messages)  # LLM.chat parses the arguments of calls in place
         began = time.perf_counter()
         outputs = self._llm.chat(
-            messages, self._sampling, use_tqdm=False, lora_request=self._adapter, tools=self._tools
+            messages,
+            self._sampling,
+            use_tqdm=False,
+            lora_request=self._adapter,
+            tools=self._tools,
+            chat_template_content_format=self._format,
         )
         return time.perf_counter() - began, [output.outputs[0].text for output in outputs]
 
@@ -72,7 +84,7 @@ def replay(replay_plan: Plan, url: str, number: str) -> tuple[float, list[str]]:
     """The same for evaluate's replay."""
     run = Run(replay_plan.run.path.with_name(f"replay-{number}"))
     salt = f"{number}-{time.time_ns()}"
-    seconds, _ = asyncio.run(run_once(Plan(replay_plan.config, replay_plan.turns, replay_plan.models, run), url, salt))
+    seconds, _ = asyncio.run(run_once(replace(replay_plan, run=run), url, salt))
     answers = {outcome.turn_id: outcome.answer for outcome in read_outcomes(run.outcomes_path)}
     refused = [answer.error for answer in answers.values() if answer.error]
     if refused:

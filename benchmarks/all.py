@@ -14,7 +14,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from support.parts import Part, Result, arguments, run_parts
-from support.words import of_training, ratio
+from support.words import amount, of_training, ratio
 
 from callproof.errors import exit_with
 
@@ -38,7 +38,7 @@ def parts_of(args: Namespace) -> list[Part]:
             ("benchmarks/support/gold_answers.py", *configs, "--out", str(answers)),
             lambda found: f"{found['count']} turns",
         ),
-        Part("scoring", "Scoring saved answers", ("benchmarks/scoring.py", *saved), _of_scoring),
+        Part("scoring", "Scoring saved answers", ("benchmarks/scoring.py", *saved, "--rounds", "3"), _of_scoring),
         _beside_bfcl(args.bfcl, args.published),
         Part("train-quick", "Training, the first steps", (TRAINING, "--quick", *other), of_training),
         Part("train", "Training, 48 sessions", (TRAINING, "--rounds", "2", *other), of_training, minutes=12),
@@ -66,13 +66,12 @@ def _beside_bfcl(bfcl: Path | None, published: Path) -> Part:
 def _of_startup(found: Result) -> str:
     names = {"help": "`callproof --help`", "score_of_ten": "`evaluate score` of ten turns"}
     return ", ".join(
-        f"{said} {found['seconds'][name]:.2f} s ({found['spread'][name][0]:.2f} to {found['spread'][name][1]:.2f})"
-        for name, said in names.items()
+        f"{said} {amount(found['seconds'][name], found['spread'][name])} s" for name, said in names.items()
     )
 
 
 def _of_replay(found: Result) -> str:
-    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["turns_per_s"].items())
+    rates = ", ".join(f"{name} {amount(rate, found['spread'][name])}" for name, rate in found["turns_per_s"].items())
     client = found["turns_per_s"]["evaluate"] / found["turns_per_s"]["client"]
     against = ", ".join(f"{times:.1f} times {name}" for name, times in found["evaluate_against"].items())
     return f"turns/s: {rates}; evaluate is {client:.2f} of the bare client, {against}"
@@ -80,20 +79,21 @@ def _of_replay(found: Result) -> str:
 
 def _of_scoring(found: Result) -> str:
     return "; ".join(
-        f"{int(turns):,} turns {cost['seconds']:.1f} s, {cost['MiB']:.0f} MiB" for turns, cost in found["turns"].items()
+        f"{int(turns):,} turns {amount(cost['seconds'], cost['spread_s'])} s, {cost['MiB']:.0f} MiB"
+        for turns, cost in found["turns"].items()
     )
 
 
 def _of_bfcl(found: Result) -> str:
-    rates, checker = found["turns_per_s"], found["turns_per_s"]["ast_checker"]
+    of = {name: amount(rate, found["spread"][name]) for name, rate in found["turns_per_s"].items()}
     return (
-        f"turns/s of one core: ours {rates['all']:,} with reading and validity ({rates['judge']:,} with catalogs built "
-        f"before), `ast_checker` of calls read already {checker:,}; {found['agree']:,} of {found['turns']:,} agree"
+        f"turns/s of one core: ours {of['all']} with reading and validity, {of['judge']} with catalogs built before; "
+        f"`ast_checker` of calls read already {of['ast_checker']}; {found['agree']:,} of {found['turns']:,} agree"
     )
 
 
 def _of_chunks(found: Result) -> str:
-    return f"{found['chunks_per_cpu_s']:,} chunks/s of one core"
+    return f"{amount(found['chunks_per_cpu_s'], found['spread'])} chunks/s of one core"
 
 
 def _of_load(found: Result) -> str:

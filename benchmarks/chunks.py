@@ -62,8 +62,9 @@ def main() -> None:
 def print_result(rounds: list[tuple[float, float]]) -> None:
     cpu, clock = (statistics.median(rates) for rates in zip(*rounds, strict=True))
     print(f"{cpu:.0f} chunks/s a core (wanted {WANTED}), {clock:.0f} by the clock")
+    of_cores = [round(rate) for rate, _ in rounds]
     result: dict[str, Any] = {"chunks_per_cpu_s": round(cpu), "chunks_per_s": round(clock), "wanted": WANTED}
-    print(json.dumps(result))
+    print(json.dumps({**result, "spread": [min(of_cores), max(of_cores)]}))
 
 
 if __name__ == "__main__":

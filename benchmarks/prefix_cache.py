@@ -89,7 +89,8 @@ def main() -> int:
         base = plan(load(args.config), Run(Path(folder)), [args.model], overrides)
         for number in range(args.rounds):
             for order, kind in (("session", Plan), ("random", Shuffled)):
-                order_plan = kind(base.config, base.turns, base.models, Run(Path(folder) / f"{order}-{number}"))
+                run = Run(Path(folder) / f"{order}-{number}")
+                order_plan = kind(**{**vars(base), "run": run})
                 salt = f"{order}-{number}-{time.time_ns()}"
                 rounds_by_order[order].append(asyncio.run(run_once(order_plan, args.endpoint.rstrip("/"), salt)))
     medians = {}

@@ -220,8 +220,11 @@ def print_result(costs: dict[str, list[tuple[float, float]]], turns: int) -> Non
     for name, wanted in WANTED.items():
         verdict = f"{ratios[name]} x, wanted {wanted} x" if name in ratios else "is not installed"
         print(f"evaluate against {name}: {verdict}")
-    cores = os.cpu_count()
-    print(json.dumps({"turns": turns, "cores": cores, "turns_per_s": rates, "evaluate_against": ratios}))
+    spread = {
+        name: [min(rate for rate, _ in rounds), max(rate for rate, _ in rounds)] for name, rounds in costs.items()
+    }
+    found = {"turns": turns, "cores": os.cpu_count(), "turns_per_s": rates, "spread": spread}
+    print(json.dumps({**found, "evaluate_against": ratios}))
 
 
 def main() -> None:

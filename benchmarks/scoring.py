@@ -11,6 +11,7 @@ of all of them, which counts what they share several times. Prints a line for ea
 import argparse
 import contextlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import time
 from itertools import count, islice
 from pathlib import Path
 
+from callproof.console import positive
 from callproof.errors import EXIT_PASS, UserError, exit_with
 from callproof.records import read_jsonl
 
@@ -100,13 +102,16 @@ def main() -> int:
     parser.add_argument("--answers", type=Path, required=True, help="answers to it, or the outcomes.jsonl of a run")
     parser.add_argument("--model", help="whose answers; default: those of the last one in the file")
     parser.add_argument("--count", type=numbers, default="10000,100000", help="of turns (default %(default)s)")
+    parser.add_argument("--rounds", type=positive, default=1, help="of each count (default %(default)s)")
     args = parser.parse_args()
     answers, costs = texts(args.answers, args.model), {}
     for number in args.count:
         with tempfile.TemporaryDirectory() as folder:
             enlarge(args.turns, answers, number, Path(folder))
-            costs[number] = score(Path(folder))
-        cost = costs[number]
+            rounds = [score(Path(folder)) for _ in range(args.rounds)]
+        seconds = [cost["seconds"] for cost in rounds]
+        cost = {name: statistics.median(cost[name] for cost in rounds) for name in rounds[0]}
+        costs[number] = {**cost, "spread_s": [min(seconds), max(seconds)]}
         line = f"{number} turns: {cost['seconds']:.1f} s, {cost['MiB']:.0f} MiB ({cost['all_MiB']:.0f} in all)"
         print(line, file=sys.stderr, flush=True)
     print(json.dumps({"wanted_s": WANTED_S, "turns": costs}))

@@ -74,9 +74,8 @@ def main() -> int:
     base = args.out / args.shape
     random_base(args.shape, load(args.config), base)
     path = write_config(args.config, base, args.shape, args.answer)
-    last_line(
-        {"shape": args.shape, "config": str(path), "mb": sum(file.stat().st_size for file in base.iterdir()) // 10**6}
-    )
+    megabytes = sum(file.stat().st_size for file in base.iterdir()) // 10**6
+    last_line({"shape": args.shape, "config": str(path), "megabytes": megabytes})
     return EXIT_PASS
 
 

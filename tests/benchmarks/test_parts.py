@@ -62,7 +62,7 @@ def test_the_table_tells_machine_versions_and_what_each_part_has_seen(capsys: py
 
 def test_a_part_that_fails_is_named_with_its_log_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [
-        part("raises", "raise SystemExit('error: no such thing')"),
+        part("raises", "import sys; print(\"error: no such thing\", file=sys.stderr); sys.exit(\"bye\")"),
         part("silent", "pass"),
         part("other", "print('{\"m\": 1}')"),
         part("slow", "import time; time.sleep(60)", minutes=0.01),
@@ -146,8 +146,8 @@ def test_the_command_for_a_gpu_makes_its_table_of_what_is_stored(
     place, _, _, _, *rows = (out / "table.md").read_text().splitlines()
     assert place == "Measured on a CPU: that it runs, not how fast a GPU is (X, 2 cores; torch 2.13)."
     assert [row.split(" | ")[-1] for row in rows] == [
-        "ours 1,234 tokens/s, MFU 31.4%, 0.8 GiB; as many as trl 2.00 times (1.50 to 2.50) |",
-        "ours 400 tokens/s, 4.0 GiB; as many as trl 2.00 times (1.50 to 2.50) |",
+        "ours 1,234 tokens/s, MFU 31.4%, 0.8 GiB: 2.00 times (1.50 to 2.50) trl |",
+        "ours 400 tokens/s, 4.0 GiB: 2.00 times (1.50 to 2.50) trl |",
         "tiny, 3 MB |",
         "2 steps |",
         "100 tokens/s of one, 80 of 8: 0.80 times as many |",
