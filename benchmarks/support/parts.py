@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,13 +164,13 @@ def _run(part: Part, log: Path) -> Result:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Stop a program that still runs, and every process that it started."""
+    """Stop a program that still runs, and whatever it has left behind in its group."""
     for sign, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, sign)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
         try:
             process.communicate(timeout=patience)
+            return
         except subprocess.TimeoutExpired:
             continue
 
