@@ -1,12 +1,13 @@
 """What judging costs beside BFCL's own `ast_checker`: turns per second of both on the same published outputs.
 
     pip install --no-deps --target /tmp/bfcl bfcl-eval tree-sitter tree-sitter-java tree-sitter-javascript
-    python benchmarks/against_ast_checker.py *.jsonl --bfcl /tmp/bfcl
+    python benchmarks/against_ast_checker.py FOLDER --bfcl /tmp/bfcl
 
-Takes files of joined rows, as `benchmarks/bfcl_agreement.py` does. `ast_checker` gets calls that are read already; the
-time of ours counts reading the answer, as `--match bfcl` reads it, and its validity by the schema. Catalogs are built
-before (`judge`) or in the time (`all`). Rows without calls in their answer are left out, for BFCL decides on those
-without its checker. The arms take turns; everything runs in one process. The last line on stdout is JSON.
+Takes a folder of files of joined rows, such as `benchmarks/bfcl_agreement.py` reads. `ast_checker` gets calls that are
+read already; the time of ours counts reading the answer, as `--match bfcl` reads it, and its validity by the schema.
+Catalogs are built before (`judge`) or in the time (`all`). Rows without calls in their answer are left out, for BFCL
+decides on those without its checker. The arms take turns; everything runs in one process. The last line on stdout is
+JSON.
 """
 
 import argparse
@@ -115,12 +116,14 @@ def measure(asked: list[Question], check: Callable[[Question], bool], rounds: in
 
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, nargs="+", help="joined rows with `valid`")
+    parser.add_argument("folder", type=Path, help="JSON lines of joined rows with `valid`")
     parser.add_argument("--bfcl", type=Path, required=True, metavar="DIR", help="where bfcl-eval is installed")
     parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="of each arm (default %(default)s)")
     args = parser.parse_args()
-    check = ast_checker(args.bfcl)
-    asked = [question for path in args.file for question in questions(path)]
+    check, files = ast_checker(args.bfcl), sorted(args.folder.glob("*.jsonl"))
+    if not files:
+        raise UserError(args.folder, "has no *.jsonl", "give a folder of published outputs")
+    asked = [question for path in files for question in questions(path)]
     agree = sum(check(question) == question.row.valid("bfcl", None, question.reading) for question in asked)
     say(f"{agree} of {len(asked)} verdicts agree")
     rates = measure(asked, check, args.rounds)

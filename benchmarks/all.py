@@ -53,13 +53,12 @@ def parts_of(args: Namespace) -> list[Part]:
 
 
 def _beside_bfcl(bfcl: Path | None, published: Path) -> Part:
-    files = sorted(published.glob("*.jsonl"))
     lacks = None
     if bfcl is None:
         lacks = "--bfcl names no folder of bfcl-eval"
-    elif not files:
-        lacks = f"{published} has no published outputs"
-    words = ("benchmarks/against_ast_checker.py", *map(str, files), "--bfcl", str(bfcl))
+    elif not published.is_dir():
+        lacks = f"{published} is no folder of published outputs"
+    words = ("benchmarks/against_ast_checker.py", str(published), "--bfcl", str(bfcl))
     return Part("bfcl", "Judging, beside BFCL's `ast_checker`", words, _of_bfcl, lacks=lacks)
 
 

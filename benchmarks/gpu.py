@@ -43,7 +43,8 @@ def training_parts(tiny: bool, llamafactory: str | None) -> list[Part]:
 
 def serving_parts(tiny: bool, out: Path) -> list[Part]:
     """A base and an adapter on it, and what is measured of their server."""
-    folder, shape = out / "served", "tiny" if tiny else "qwen3-0.6b"
+    shape = "tiny" if tiny else "qwen3-0.6b"
+    folder = out / f"served-{shape}"
     config = ("--config", str(folder / "config.yaml"))
     made = ("benchmarks/shapes.py", shape, "--out", str(folder), "--answer", "16" if tiny else "128")
     trained = ("-m", "callproof", "train", *config, "train.max_steps=2")
@@ -86,7 +87,7 @@ def main() -> int:
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
     args = parser.parse_args()
     parts = training_parts(args.tiny, args.llamafactory) + serving_parts(args.tiny, args.out)
-    return run_parts(parts, args.only, args.out)
+    return run_parts(parts, args.only, args.out, ": that it runs, not how fast a GPU is")
 
 
 if __name__ == "__main__":

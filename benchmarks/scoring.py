@@ -46,12 +46,12 @@ def enlarge(turns: Path, answers: dict[str, str], number: int, folder: Path) -> 
             answers_file.write(json.dumps({"turn_id": names["turn_id"], "text": answers[turn["turn_id"]]}) + "\n")
 
 
-def peaks(session: int) -> dict[int, float]:
-    """Process id -> peak memory in MiB of each process of a session that lives."""
+def peaks(group: int) -> dict[int, float]:
+    """Process id -> peak memory in MiB of each process of a group that lives."""
     by_process: dict[int, float] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ends meanwhile
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[2]) == group:
                 by_process |= {int(folder.name): int(line.split()[1]) / 1024 for line in _peak_lines(folder)}
     return by_process
 
@@ -61,17 +61,17 @@ def _peak_lines(folder: Path) -> list[str]:
 
 
 class Watch(threading.Thread):
-    """Notes the peaks of a session's processes, until it is `done`."""
+    """Notes the peaks of a group's processes, until it is `done`."""
 
-    def __init__(self, session: int) -> None:
+    def __init__(self, group: int) -> None:
         super().__init__(daemon=True)
         self.peaks: dict[int, float] = {}
         self.done = threading.Event()
-        self._session = session
+        self._group = group
 
     def run(self) -> None:
         while not self.done.wait(0.1):
-            self.peaks |= peaks(self._session)
+            self.peaks |= peaks(self._group)
 
 
 def score(folder: Path) -> dict[str, float]:
@@ -79,7 +79,7 @@ def score(folder: Path) -> dict[str, float]:
     words = ["--turns", folder / "turns.jsonl", "--answers", folder / "answers.jsonl", "--out", folder / "scored"]
     command = [sys.executable, "-m", "evaluate", "score", *words]
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=-3, stderr=-3, start_new_session=True)
+    process = subprocess.Popen(command, stdout=-3, stderr=-3, process_group=0)
     watch = Watch(process.pid)
     watch.start()
     status = process.wait()

@@ -271,12 +271,21 @@ def _peak_gib() -> float:
 
 
 def measure(arms: dict[str, Arm], supervised: int, rounds: int) -> dict[str, list[Cost]]:
-    """Arm -> cost of each round after a warm-up round."""
+    """Arm -> cost of each round after a warm-up round; an arm that a GPU has no memory for is left out."""
     costs: dict[str, list[Cost]] = {name: [] for name in arms}
     names = list(arms)
     for number in range(-1, rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            cost = arms[name]()
+            if name not in costs:
+                continue
+            try:
+                cost = arms[name]()
+            except torch.OutOfMemoryError:
+                if name == "ours":
+                    raise UserError("ours", "the GPU has too little memory for it", "give a smaller --shape") from None
+                print(f"{name}: the GPU has too little memory for it", file=sys.stderr, flush=True)
+                del costs[name]
+                continue
             if number >= 0:
                 costs[name].append(cost)
             rate = f"{supervised / cost.seconds:.0f} supervised tokens/s"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,8 +65,10 @@ def arguments(description: str | None, default_out: str) -> Parser:
     return parser
 
 
-def run_parts(parts: Sequence[Part], only: Sequence[str], out: Path) -> int:
+def run_parts(parts: Sequence[Part], only: Sequence[str], out: Path, cpu_note: str = "") -> int:
     """Run what is not there yet, and write the table; the exit code is 1 if a part failed.
+
+    `cpu_note`: what the table adds to the word CPU where there is no GPU.
 
     Raises:
         UserError: `only` names no part.
@@ -76,6 +79,7 @@ def run_parts(parts: Sequence[Part], only: Sequence[str], out: Path) -> int:
             raise UserError("--only", f"there is no part {name!r}", f"choose from {', '.join(names)}")
     out.mkdir(parents=True, exist_ok=True)
     failures: dict[str, str] = {}
+    path = out / "table.md"
     for part in parts:
         if (not only or part.name in only) and part.lacks is None:
             try:
@@ -83,8 +87,8 @@ def run_parts(parts: Sequence[Part], only: Sequence[str], out: Path) -> int:
             except Failed as failure:
                 failures[part.name] = str(failure)
                 say(f"error: {part.name}: {failure}")
-            _write_table(parts, failures, out)
-    path = _write_table(parts, failures, out)
+            path.write_text(table(parts, failures, out, cpu_note), encoding="utf-8")
+    path.write_text(table(parts, failures, out, cpu_note), encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
     last_line({"table": str(path), "device": device(), "failed": list(failures)})
     return EXIT_REGRESSION if failures else EXIT_PASS
@@ -108,13 +112,14 @@ def _have(part: Part, out: Path) -> None:
         say(f"{part.name}: is there ({out / part.name}.json)")
         return
     say(f"{part.name}: {part.command} (at most {part.minutes:g} minutes)")
-    began = time.perf_counter()
+    began, load = time.perf_counter(), os.getloadavg()[0]
     result = _run(part, out / f"{part.name}.log")
     seconds = time.perf_counter() - began
     say(f"{part.name}: {part.seen(result)} ({seconds:.0f} s)")
     found = {
         "command": part.command,
         "seconds": round(seconds, 1),
+        "load": round(load, 1),
         "machine": described(),
         "device": device(),
         "versions": versions(),
@@ -159,13 +164,13 @@ def _run(part: Part, log: Path) -> Result:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Stop a program that still runs, and every process that it started."""
+    """Stop a program that still runs, and whatever it has left behind in its group."""
     for sign, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, sign)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
         try:
             process.communicate(timeout=patience)
+            return
         except subprocess.TimeoutExpired:
             continue
 
@@ -177,16 +182,15 @@ def _last_words(log: Path) -> str:
     return in_one_line((errors or lines)[-1])[:200] if lines else "it said nothing"
 
 
-def _write_table(parts: Sequence[Part], failures: dict[str, str], out: Path) -> Path:
-    path = out / "table.md"
-    path.write_text(table(parts, failures, out), encoding="utf-8")
-    return path
-
-
-def table(parts: Sequence[Part], failures: dict[str, str], out: Path) -> str:
+def table(parts: Sequence[Part], failures: dict[str, str], out: Path, cpu_note: str) -> str:
     """Markdown: on which machine and with which versions, then a row for each part."""
     results = {part.name: stored(part, out) for part in parts}
-    lines = list(dict.fromkeys(_place(found) for found in results.values() if found))
+    lines = list(dict.fromkeys(_place(found, cpu_note) for found in results.values() if found))
+    loads = [found["load"] for found in results.values() if found]
+    if loads:
+        lines.append(
+            f"The load average before a part was {min(loads)} to {max(loads)}; a quiet machine has less than 1."
+        )
     lines += ["", "| part | command | seen |", "|---|---|---|"]
     for part in parts:
         found = results[part.name]
@@ -198,7 +202,7 @@ def table(parts: Sequence[Part], failures: dict[str, str], out: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(found: Result) -> str:
+def _place(found: Result, cpu_note: str) -> str:
     names = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    note = ": that it runs, not how fast a GPU is" if found["device"] == "CPU" else ""
+    note = cpu_note if found["device"] == "CPU" else ""
     return f"Measured on a {found['device']}{note} ({found['machine']}; {names})."

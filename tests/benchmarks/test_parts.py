@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -50,7 +51,8 @@ def test_a_finished_part_is_not_run_again_and_one_of_another_command_is(capsys: 
 def test_the_table_tells_machine_versions_and_what_each_part_has_seen(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [part("a"), part("b", lacks="models/x is not there"), part("c")]
     assert run_parts(parts, ["a", "b"], Path("out")) == 0
-    place, _, _, _, *rows = Path(last_json(capsys)["table"]).read_text().splitlines()
+    place, load, _, _, _, *rows = Path(last_json(capsys)["table"]).read_text().splitlines()
+    assert re.fullmatch(r"The load average before a part was [\d.]+ to [\d.]+; a quiet machine has less than 1.", load)
     assert "openai 3." in place
     assert " cores, " in place
     assert [row.split(" | ")[-1] for row in rows] == [
@@ -62,7 +64,7 @@ def test_the_table_tells_machine_versions_and_what_each_part_has_seen(capsys: py
 
 def test_a_part_that_fails_is_named_with_its_log_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [
-        part("raises", "import sys; print(\"error: no such thing\", file=sys.stderr); sys.exit(\"bye\")"),
+        part("raises", 'import sys; print("error: no such thing", file=sys.stderr); sys.exit("bye")'),
         part("silent", "pass"),
         part("other", "print('{\"m\": 1}')"),
         part("slow", "import time; time.sleep(60)", minutes=0.01),
@@ -139,11 +141,13 @@ def test_the_command_for_a_gpu_makes_its_table_of_what_is_stored(
     Path("models/smollm2-135m").mkdir(parents=True)
     made = gpu.training_parts(True, None) + gpu.serving_parts(True, out)
     for one in made:
-        stored = {"command": one.command, "machine": "X, 2 cores", "device": "CPU", "versions": {"torch": "2.13"}}
+        stored = {"command": one.command, "machine": "X, 2 cores", "device": "CPU", "load": 0.5}
+        stored["versions"] = {"torch": "2.13"}
         (out / f"{one.name}.json").write_text(json.dumps(stored | {"result": RESULTS[one.name]}))
     monkeypatch.setattr("sys.argv", ["gpu.py", "--tiny", "--out", "out"])
     assert gpu.main() == 0
-    place, _, _, _, *rows = (out / "table.md").read_text().splitlines()
+    place, load, _, _, _, *rows = (out / "table.md").read_text().splitlines()
+    assert load == "The load average before a part was 0.5 to 0.5; a quiet machine has less than 1."
     assert place == "Measured on a CPU: that it runs, not how fast a GPU is (X, 2 cores; torch 2.13)."
     assert [row.split(" | ")[-1] for row in rows] == [
         "ours 1,234 tokens/s, MFU 31.4%, 0.8 GiB: 2.00 times (1.50 to 2.50) trl |",
