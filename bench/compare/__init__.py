@@ -1,9 +1,8 @@
 """Compares two benches: ratios with intervals, a gate on them, and what an adapter costs."""
 
-from .ratios import OVERALL, Figures, Ratio, block_figures, ratios
+from .ratios import Figures, Ratio, block_figures, ratios
 
 __all__ = [
-    "OVERALL",
     "Figures",
     "Ratio",
     "block_figures",

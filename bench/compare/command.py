@@ -1,16 +1,5 @@
-"""Compare two models, two endpoints or two saved benches, and gate the latency of one on that of the other.
+"""The verb `compare`: two models, two endpoints or two saved benches, and a gate on the latency of one."""
 
-    callproof bench compare tiny car_sales --config configs/car_sales.yaml --blocks 6
-    callproof bench compare http://a:8000 http://b:8000 --config configs/car_sales.yaml --model car_sales
-    callproof bench compare tiny@http://a:8000 car_sales@http://b:8000 --config configs/car_sales.yaml --vary versions
-    callproof bench compare runs/a.json runs/b.json --gate e2e_p95=1.10,ttft_p50=1.10 --junit bench.xml
-
-A is the baseline, B the candidate. Live sides run their blocks alternately, over the same turns. Saved benches must
-have been run in blocks (`callproof bench --blocks 6`). Exit codes: 0 compared, or gate passed; 1 slower than a limit
-allows; 2 usage; 3 not comparable; 4 inconclusive; 130 interrupted.
-"""
-
-import argparse
 import math
 import re
 import sys
@@ -20,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callproof.config import RunConfig, load
-from callproof.console import add_config, last_line
+from callproof.console import last_line
 from callproof.console.ci import write_verdict
 from callproof.errors import EXIT_INTERRUPTED, UserError
 from callproof.records import write_json
@@ -29,9 +18,9 @@ from callproof.turns import eval_turns, readable_format
 from ..figures import ErrorLimit, parse_error_limit
 from ..load import Arrival
 from ..measure import Bench, Options, new_mark, run_in_turns, run_until_interrupted
+from ..names import COMPARED, MIN_BLOCKS
 from ..report import make_report, stamped, writable
-from .comparison import IDENTITY, MAX_ERRORS, compare, side_of
-from .ratios import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
+from .comparison import MAX_ERRORS, compare, side_of
 from .text import junit, markdown, print_comparison
 
 
@@ -41,34 +30,6 @@ class Place(NamedTuple):
     model: str | None
     url: str | None = None
     file: Path | None = None
-
-
-def options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb."""
-    add = parser.add_argument
-    side = "MODEL, URL or MODEL@URL; or a saved bench, FILE.json or MODEL@FILE.json"
-    add("baseline", metavar="A", help=side)
-    add("candidate", metavar="B", help="likewise")
-    add("--endpoint", metavar="URL", help="of sides that name a model only; default: serve.host and serve.port")
-    add("--model", metavar="NAME", help="of sides that name none")
-    add("--blocks", type=int, default=6, metavar="N", help=f"of each live side, at least {MIN_BLOCKS} (6)")
-    add("--requests", type=int, default=100, metavar="N", help="of each live block (100)")
-    add("--concurrency", type=int, metavar="N", help="requests in flight (4); of saved benches, which level is meant")
-    add("--rate", type=float, metavar="R", help="requests per second of an open loop; of saved benches, likewise")
-    add("--live", type=int, metavar="N", help="of saved benches with --live: which level is meant")
-    add("--gate", default="", metavar="METRIC=X,..", help=f"largest slowdowns that pass; metrics: {_names()}")
-    add(
-        "--max-errors",
-        metavar="LIMIT",
-        help=f"of a side: a share or a count of failed requests; default: gate.max_infra_error_rate ({MAX_ERRORS}%)",
-    )
-    add("--vary", action="append", default=[], choices=IDENTITY, help="may differ, as the comparison is about it")
-    add("--device", metavar="LABEL", help="of live sides; default: found out where the server is local")
-    add("--out", type=Path, metavar="DIR", help="for baseline.json, candidate.json (default: runs/compare-<time>)")
-    add("--json", type=Path, metavar="F.json", help="default: compare.json in --out, or beside B")
-    add("--summary", type=Path, metavar="F.md", help="write Markdown; added to $GITHUB_STEP_SUMMARY")
-    add("--junit", type=Path, metavar="F.xml", help="write JUnit XML")
-    add_config(parser, "of live sides: the turns that both are asked", required=False)
 
 
 def act(args: Namespace) -> int:
@@ -109,17 +70,13 @@ def _max_errors(args: Namespace) -> ErrorLimit:
     return ErrorLimit.of(load(args.config, args.overrides).gate) if args.config else MAX_ERRORS
 
 
-def _names() -> str:
-    return ", ".join((*HIGHER_IS_BETTER, OVERALL))
-
-
 def _limits(text: str) -> dict[str, float]:
     """Metric -> largest slowdown, from text such as `e2e_p95=1.10,ttft_p50=1.10`."""
     limits: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, number = part.partition("=")
-        if name not in (*HIGHER_IS_BETTER, OVERALL):
-            raise UserError(f"--gate {part}", "names no metric", f"choose from: {_names()}")
+        if name not in COMPARED:
+            raise UserError(f"--gate {part}", "names no metric", f"choose from: {', '.join(COMPARED)}")
         if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", number) or float(number) == 0:
             raise UserError(f"--gate {part}", "expected METRIC=X with X above 0", "for instance e2e_p95=1.10")
         limits[name] = float(number)

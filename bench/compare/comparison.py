@@ -17,13 +17,9 @@ from callproof.errors import EXIT_INVALID, EXIT_PASS, UserError
 from callproof.records import Record
 
 from ..figures import ErrorLimit, Failures, SavedBench, SavedLevel, count_failures
-from .ratios import MIN_BLOCKS, OVERALL, Check, Figures, Ratio, block_figures, check, ratios
+from ..names import IDENTITY, MIN_BLOCKS, OVERALL
+from .ratios import Check, Figures, Ratio, block_figures, check, ratios
 
-IDENTITY = (
-    "device", "versions", "parser", "sampling", "prefix_cache", "loop", "arrival", "max_in_flight", "mix", "seed",
-    "turns",
-)  # fmt: skip
-"""What must be equal in both benches. `--vary` exempts what the comparison is about."""
 MAX_ERRORS = ErrorLimit.of(GateConfig())
 
 

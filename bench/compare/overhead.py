@@ -1,13 +1,6 @@
-"""What an adapter costs: the same load on a server without LoRA, on the base of one with LoRA, and on its adapter.
+"""The verb `overhead`: the same load on a server without LoRA, on the base of one with LoRA, and on its adapter.
 
-    callproof bench overhead --config configs/car_sales.yaml --endpoint http://127.0.0.1:8000 \\
-        --arms nolora=http://127.0.0.1:8001,base=tiny,adapter=car_sales --concurrency 8
-
-`base` and `adapter` are models at --endpoint. `nolora` is the URL of a server of the base alone, and may be left out.
-Each block runs all arms with the same turns, in rotating order. Every answer is --tokens long (`ignore_eos`), so that
-arms differ only in speed. Ratios are geometric means over blocks, with 95 % limits from a bootstrap over blocks
-(bench/compare/ratios.py). The last line of standard output is JSON. Exit codes: 0 measured, 2 wrong usage, 3 requests
-failed, 130 interrupted; complete blocks are always saved.
+Ratios are geometric means over blocks, with 95 % limits from a bootstrap over blocks (bench/compare/ratios.py).
 """
 
 import argparse
@@ -28,7 +21,7 @@ from callproof.turns import HERMES, CallFormat, Turn, readable_format
 
 from ..figures import figures, samples_of
 from ..load import Job, Level, make_jobs, run_level, salted, warm_up
-from ..measure import add_target, run_until_interrupted, turns_of
+from ..measure import run_until_interrupted, turns_of
 from ..report import SCHEMA_VERSION, device_of, print_overhead, sampling, stamped, versions, writable
 from .ratios import paired_ratio
 
@@ -132,16 +125,6 @@ def _ratio(blocks: list[Block], top: str, bottom: str, name: str) -> dict[str, f
         return None
     ratio, low, high = paired_ratio([above / below for above, below in values])
     return {"ratio": ratio, "low": low, "high": high}
-
-
-def options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb."""
-    parser.add_argument("--arms", required=True, metavar="ARMS", help="nolora=URL,base=NAME,adapter=NAME")
-    parser.add_argument("--blocks", type=int, default=6, metavar="N", help="of each arm (6)")
-    parser.add_argument("--requests", type=int, default=50, metavar="N", help="of each arm in a block (50)")
-    parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests in flight (8)")
-    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="of each answer (64)")
-    add_target(parser)
 
 
 def act(args: argparse.Namespace) -> int:

@@ -27,17 +27,11 @@ from callproof.records import Record
 from callproof.scoring import SEED, Array, resampled_sums, t_quantile
 
 from ..figures import SavedRequest
+from ..names import COMPARED, HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 
 Verdict = Literal["faster", "slower", "inconclusive"]
 Figures = Mapping[str, float | None]
-HIGHER_IS_BETTER = {
-    "ttft_p50": False, "ttft_p95": False, "tpot_p50": False, "tpot_p95": False, "e2e_p50": False, "e2e_p95": False,
-    "req_per_s": True,
-}  # fmt: skip
-"""The metrics: percentiles of latencies in milliseconds, and answered requests per second."""
 _LATENCIES: tuple[Literal["ttft", "tpot", "e2e"], ...] = ("ttft", "tpot", "e2e")
-OVERALL = "overall"
-MIN_BLOCKS = 5
 
 
 class Ratio(Record):
@@ -101,7 +95,7 @@ def ratios(baseline: Sequence[Figures], candidate: Sequence[Figures], paired: bo
     defined = [name for name in HIGHER_IS_BETTER if all(figures[name] for figures in (*baseline, *candidate))]
     sides = [np.array([[math.log(figures[name] or 1) for name in defined] for figures in side]) for side in
              (baseline, candidate)]  # fmt: skip
-    by_metric = {name: Ratio(metric=name) for name in (*HIGHER_IS_BETTER, OVERALL)}
+    by_metric = {name: Ratio(metric=name) for name in COMPARED}
     if defined:
         signs = np.array([-1.0 if HIGHER_IS_BETTER[name] else 1.0 for name in defined])
         before, after = (np.column_stack([side * signs, (side * signs).mean(axis=1)]) for side in sides)

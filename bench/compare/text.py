@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from callproof.console.ci import MARKS, STYLES, Suite, code, escape
 
+from ..names import HIGHER_IS_BETTER, OVERALL
 from .comparison import Comparison
-from .ratios import HIGHER_IS_BETTER, OVERALL, Check, Ratio
+from .ratios import Check, Ratio
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,9 +7,6 @@ unchanged, each with its model and tools.
 tokens. Such a prompt is text. With an endpoint it is what the server's chat template makes of the turn (use it with
 `--backend openai --skip-chat-template`). Without one, tools and messages are written out as JSON: about as long as the
 real prompt and as similar between turns, but not the same.
-
-    callproof bench export --config configs/car_sales.yaml --format aiperf --out inputs.json
-    callproof bench export --config configs/car_sales.yaml --format vllm-custom --endpoint http://h:8000 --out p.jsonl
 """
 
 import json

@@ -1,7 +1,5 @@
 """Writes a bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter.
 
-    callproof bench prometheus runs/bench.json --out bench.prom
-
 There is one series for each model and load (and block, if levels were repeated), in base units: seconds and ratios.
 """
 

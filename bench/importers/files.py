@@ -1,8 +1,5 @@
 """Turns results of other load generators into a bench's report: the same tables, JSON and HTML.
 
-    callproof bench import result.json --device "gpu, H100"
-    callproof bench import artifacts/profile_export.jsonl --model car_sales --out runs/aiperf.json
-
 Reads files of `vllm bench serve --save-result` (also with --append-result and --save-detailed), and AIPerf's
 profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level. What a file lacks stays empty;
 correctness always does.

@@ -2,13 +2,11 @@
 
 from .bench import Bench, Options, run_until_interrupted
 from .blocks import new_mark, run_in_turns
-from .options import add_load, add_target, numbers, read_options, turns_of
+from .options import numbers, read_options, turns_of
 
 __all__ = [
     "Bench",
     "Options",
-    "add_load",
-    "add_target",
     "new_mark",
     "numbers",
     "read_options",

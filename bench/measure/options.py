@@ -3,11 +3,9 @@
 import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from callproof.config import GateConfig, RunConfig
-from callproof.console import add_config
 from callproof.errors import UserError
 from callproof.turns import Turn, eval_turns
 
@@ -16,49 +14,6 @@ from ..load import parse_arrival, parse_mix, parse_slo
 from .bench import Options
 
 _N = TypeVar("_N", int, float)
-
-
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """The options that say what is asked, and where the figures go."""
-    parser.add_argument("--endpoint", metavar="URL", help="default: serve.host and serve.port of the first --config")
-    parser.add_argument(
-        "--device", metavar="LABEL", help="what the server runs on; default: found out where it is local"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: runs/<kind>-<time>.json")
-    add_config(parser, "whose eval turns are asked, and whose endpoint is the default; may be repeated", several=True)
-
-
-def add_load(parser: argparse.ArgumentParser) -> None:
-    """The options that say how it is asked."""
-    parser.add_argument("--model", action="append", required=True, metavar="NAME", help="as served; repeat it")
-    parser.add_argument("--requests", type=int, default=200, metavar="N", help="of each model at each level (200)")
-    parser.add_argument("--blocks", type=int, default=1, metavar="N", help="rounds over the levels, for compare (1)")
-    parser.add_argument("--mix", metavar="MIX", help="shares: car_sales=3,insurance=1 or zipf:1.1 (default: equal)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the mix and of arrivals (0)")
-    parser.add_argument(
-        "--live", metavar="N,N", help="a level for each number of live models, the first N (slot cliff)"
-    )
-    parser.add_argument("--cache", choices=("cold", "warm"), default="cold", help="prefix cache at each level (cold)")
-    parser.add_argument("--slo", metavar="LIMITS", help="service level in ms, for goodput: ttft=200,tpot=50,e2e=2000")
-    parser.add_argument(
-        "--max-errors",
-        metavar="LIMIT",
-        help="exit 3 if more fail: a share or a count; default: gate.max_infra_error_rate, with --find-rate none",
-    )
-    closed = parser.add_argument_group("closed loop (default)")
-    closed.add_argument("--concurrency", metavar="N,N", help="requests in flight (1,4,16)")
-    opened = parser.add_argument_group("open loop: each request is sent at its moment")
-    opened.add_argument("--rate", metavar="R,R", help="requests per second")
-    opened.add_argument("--arrival", metavar="HOW", help="poisson (default), constant, burst:N or trace:FILE")
-    opened.add_argument("--max-in-flight", type=int, metavar="N", help="further requests wait (default: no limit)")
-    opened.add_argument("--find-rate", action="store_true", help="search the highest rate that keeps --slo for 95 %%")
-    opened.add_argument(
-        "--quality",
-        type=float,
-        metavar="MARGIN",
-        help="with --find-rate: and whose turn_exact is shown to be at most this much (0.02) below that of one request "
-        "in flight",
-    )
 
 
 def read_options(args: argparse.Namespace, gate: GateConfig) -> Options:

@@ -14,9 +14,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
 from pydantic_core import to_json
 from yarl import URL
 
@@ -31,13 +30,16 @@ from .optional_keys import TOKEN_IDS, loss_of, refused_keys, without_keys
 from .reply import Failure, Reply
 from .wire import MAX_BODY, Oversized, Redirected, Wire
 
+if TYPE_CHECKING:  # slow to import, and needed only where something is asked
+    import aiohttp
+
 MAX_PAUSE_S = 30.0
 _JSON = {"Content-Type": "application/json"}
 PROBE_TIMEOUT_S = 10.0
 
 
 _Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
-_Reader = Callable[[aiohttp.ClientResponse, list[_Chunk]], Awaitable[Completion]]
+_Reader = Callable[["aiohttp.ClientResponse", list[_Chunk]], Awaitable[Completion]]
 
 
 class NoAnswer(Exception):
@@ -146,15 +148,17 @@ class Endpoint:
         Raises:
             UserError: nothing answers there.
         """
+        from aiohttp import ClientError, ClientTimeout
+
         method, url = "GET" if payload is None else "POST", self.root + path
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        timeout = ClientTimeout(total=timeout_s)
         try:
             options = {"json": payload, "timeout": timeout, "headers": headers}
             async with await self._wire.send(method, url, **options) as response:
                 return response.status, await self._wire.read(response)
         except (Oversized, Redirected) as error:
             raise UserError(url, str(error), "correct --endpoint") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (ClientError, OSError) as error:
             mend = "start it (callproof serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
 
@@ -193,6 +197,8 @@ class Endpoint:
         return text
 
     async def _object(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
+        from aiohttp import ClientError
+
         try:
             async with await self._send(self.root + path, payload) as response:
                 if response.status != 200:
@@ -200,7 +206,7 @@ class Endpoint:
                 value = load_json(await self._wire.read(response))
         except (Failure, NoCompletion) as error:
             raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (ClientError, OSError) as error:
             raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
         if not isinstance(value, dict):
             raise NoAnswer(f"{self.root}{path}: expected a JSON object, got {type(value).__name__}")
@@ -312,6 +318,8 @@ class Endpoint:
         return replace(completion, text=await self.text_of(completion.tokens, payload["model"]), thinking="")
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
+        from aiohttp import ClientError
+
         status = None
         try:
             async with await self._send(self._url, payload) as response:
@@ -323,16 +331,16 @@ class Endpoint:
             raise Failure(str(error), error.status or status, error.again) from None
         except (Oversized, Redirected) as error:
             raise Failure(str(error), status, again=False) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (ClientError, OSError) as error:
             raise Failure(_cause(error), status, again=True) from None
 
-    async def _send(self, url: URL | str, payload: dict[str, Any]) -> aiohttp.ClientResponse:
+    async def _send(self, url: URL | str, payload: dict[str, Any]) -> "aiohttp.ClientResponse":
         return await self._wire.send("POST", url, data=to_json(payload), headers=_JSON)
 
-    async def _read_whole(self, response: aiohttp.ClientResponse, _: "list[_Chunk]") -> Completion:
+    async def _read_whole(self, response: "aiohttp.ClientResponse", _: "list[_Chunk]") -> Completion:
         return Completion.of_body(await self._wire.read(response))
 
-    async def _read_events(self, response: aiohttp.ClientResponse, chunks: "list[_Chunk]") -> Completion:
+    async def _read_events(self, response: "aiohttp.ClientResponse", chunks: "list[_Chunk]") -> Completion:
         streamed = StreamedCompletion()
         async for data in _events(self._wire.pieces(response)):
             moment, before = time.perf_counter(), streamed.pieces
@@ -340,7 +348,7 @@ class Endpoint:
                 chunks.append((moment, streamed.texts[-1], streamed.pieces - before))
         return streamed.completion()
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> Failure:
+    async def _refusal(self, response: "aiohttp.ClientResponse") -> Failure:
         body, status = await self._wire.read(response), response.status
         again = may_succeed_later(status)
         return Failure(f"HTTP {status}: {_excerpt(body)}", status, again, _retry_after(response.headers))

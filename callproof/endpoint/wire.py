@@ -6,23 +6,24 @@ of an answer came, through no fault of its own, and is sent once more over a fre
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from callproof.console.own_site import LOOPBACK
+
+if TYPE_CHECKING:  # slow to import, and needed only where something is asked
+    import aiohttp
 
 KEEPALIVE_S = 4.0  # below the 5 s after which vLLM closes an idle connection
 MAX_BODY = 16 * 2**20
 """Bytes of an answer, decompressed."""
 
 
-class Oversized(aiohttp.ClientError):
+class Oversized(OSError):
     """A body longer than the limit."""
 
 
-class Redirected(aiohttp.ClientError):
+class Redirected(OSError):
     """An answer that sends the request, and the conversation in it, to another place."""
 
 
@@ -45,6 +46,8 @@ class Wire:
     """
 
     def __init__(self, root: str, timeout_s: float, authorization: str | None, max_body: int = MAX_BODY) -> None:
+        import aiohttp
+
         self._trusts_environment = urlsplit(root).hostname not in LOOPBACK
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._headers = {"Authorization": authorization} if authorization else None
@@ -63,7 +66,9 @@ class Wire:
         for session in filter(None, (self._kept, self._fresh)):
             await session.close()
 
-    def _session(self, **connector: Any) -> aiohttp.ClientSession:
+    def _session(self, **connector: Any) -> "aiohttp.ClientSession":
+        import aiohttp
+
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
@@ -74,18 +79,20 @@ class Wire:
             trace_configs=[trace],
         )
 
-    async def send(self, method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
+    async def send(self, method: str, url: Any, **options: Any) -> "aiohttp.ClientResponse":
         """Send a request; returns when the head of the response is there. Use it as a context, and `read` its body.
 
         Raises:
             aiohttp.ClientError, OSError: no response, or one that points elsewhere (`Redirected`).
         """
+        from aiohttp import ClientOSError, ServerDisconnectedError
+
         if self._kept is None or self._fresh is None:
             raise RuntimeError("use `async with`")
         use = _Use()
         try:
             response = await self._kept.request(method, url, allow_redirects=False, trace_request_ctx=use, **options)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        except (ServerDisconnectedError, ClientOSError):
             if not use.reused:
                 raise
             response = await self._fresh.request(method, url, allow_redirects=False, **options)
@@ -95,11 +102,11 @@ class Wire:
             raise Redirected(f"HTTP {response.status} redirects to {_host(place)}, which is not asked")
         return response
 
-    async def read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def read(self, response: "aiohttp.ClientResponse") -> bytes:
         """The whole body; raises `Oversized` where it is too long."""
         return b"".join([piece async for piece in self.pieces(response)])
 
-    async def pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def pieces(self, response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
         """The body as it comes; raises `Oversized` once it is too long."""
         left = self._max_body
         async for piece in response.content.iter_any():
@@ -110,7 +117,7 @@ class Wire:
             yield piece
 
 
-async def _note_reuse(session: aiohttp.ClientSession, context: Any, parameters: Any) -> None:
+async def _note_reuse(session: "aiohttp.ClientSession", context: Any, parameters: Any) -> None:
     del session, parameters
     if isinstance(context.trace_request_ctx, _Use):
         context.trace_request_ctx.reused = True

@@ -34,6 +34,12 @@ def test_help_answers_in_under_a_second_with_nothing_heavy():
     assert not set(modules) & {*HEAVY, "numpy", "pydantic", "aiohttp", "rich"}
 
 
+def test_what_asks_nobody_imports_no_client():
+    code = "import sys, evaluate.commands; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert not set(done.stdout.split()) & {*HEAVY, "aiohttp", "rich", "jinja2"}
+
+
 def test_a_replay_imports_nothing_heavy(domain: Domain):
     code = "import sys; from evaluate.cli import main; main(sys.argv[1:]); print(*sys.modules)"
     with FakeEndpoint(right) as fake:

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
-from bench.compare.ratios import HIGHER_IS_BETTER, MIN_BLOCKS, Check, check, paired_ratio
+from bench.compare import Figures, Ratio, block_figures, ratios
+from bench.compare.ratios import Check, check, paired_ratio
+from bench.names import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from bench.compare.text import cells, check_cells
 from bench.figures import SavedRequest
 from benchmarks.compare_power import PAIRS, Scenario, different, shares, verdicts
