@@ -7,7 +7,7 @@ from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.sessions import Outline, Session, Tale
-from callproof.turns import Domain, lint_message, without_thinking
+from callproof.turns import Domain, is_decision, lint_message, restrains, without_thinking
 
 
 class Answer(NamedTuple):
@@ -21,6 +21,7 @@ class Answer(NamedTuple):
         problems: what the catalog says against its calls, a line each.
         unjudged: what it cannot say of them.
         refused: the tools of the calls that it rejects.
+        decides, restrains: whether it calls or replies to the user, and whether it does the latter in text.
     """
 
     is_learnt: bool
@@ -30,6 +31,8 @@ class Answer(NamedTuple):
     problems: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    decides: bool = False
+    restrains: bool = False
 
 
 class Facts(NamedTuple):
@@ -112,4 +115,5 @@ def _answers(session: Session, catalog: Catalog) -> Iterator[Answer]:
             lint = lint_message(session, index, catalog)
             known = frozenset(name for name in calls if name in catalog.by_name) if calls else frozenset[str]()
             told = (tuple(lint.problems), tuple(lint.unjudged), lint.refused) if any(lint) else ()
-            yield Answer(message.train, " and ".join(parts) or "empty", calls, known, *told)
+            answer = Answer(message.train, " and ".join(parts) or "empty", calls, known, *told)
+            yield answer._replace(decides=is_decision(session, index), restrains=restrains(session, index))
