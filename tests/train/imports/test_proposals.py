@@ -1,4 +1,4 @@
-"""Sessions that only call lead to a warning and to questions for a person, which no reader takes for sessions."""
+"""Sessions that only call lead to a warning and to questions for a person, from which nothing is learnt."""
 
 import json
 from pathlib import Path
@@ -72,9 +72,11 @@ def test_sessions_that_only_call_propose_questions_without_the_needed_tool(impor
     assert f"{len(rows)} questions without the tool that they need, for a person to answer" in told
 
 
-def test_no_reader_takes_a_proposal_for_a_session(imported) -> None:
+def test_nothing_is_learnt_from_a_proposal_that_nobody_answered(imported) -> None:
     out, _, _ = imported(len(CITIES))
-    assert not list(read_sessions(out / "proposed_no_call.jsonl"))
+    read = [session for _, session in read_sessions(out / "proposed_no_call.jsonl")]
+    assert read
+    assert not any(message.role == "assistant" for session in read for message in session.messages)
 
 
 def test_an_answered_proposal_is_a_session(imported, tmp_path: Path) -> None:
