@@ -114,6 +114,6 @@ def _answers(session: Session, catalog: Catalog) -> Iterator[Answer]:
             calls = tuple(call.name for call in message.tool_calls)
             lint = lint_message(session, index, catalog)
             known = frozenset(name for name in calls if name in catalog.by_name) if calls else frozenset[str]()
-            told = (tuple(lint.problems), tuple(lint.unjudged), lint.refused) if any(lint) else ()
+            told = tuple(lint.problems), tuple(lint.unjudged), lint.refused
             answer = Answer(message.train, " and ".join(parts) or "empty", calls, known, *told)
             yield answer._replace(decides=is_decision(session, index), restrains=restrains(session, index))
