@@ -25,8 +25,10 @@ from .turns import (
     decisions,
     digest,
     eval_turns,
+    is_decision,
     read_turns,
     recorded_answers,
+    restrains,
     turns_sentence,
 )
 
@@ -57,6 +59,7 @@ __all__ = [
     "digests_of_splits",
     "eval_turns",
     "held_out",
+    "is_decision",
     "lint_call",
     "lint_gold",
     "lint_message",
@@ -64,6 +67,7 @@ __all__ = [
     "read_turns",
     "readable_format",
     "recorded_answers",
+    "restrains",
     "session_time",
     "sessions_of_splits",
     "spells_by_neighbours",

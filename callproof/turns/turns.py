@@ -124,6 +124,13 @@ def is_decision(session: Session, index: int) -> bool:
     return bool(session.messages[index - 1].role == "user" or message.tool_calls or message.alternatives)
 
 
+def restrains(session: Session, index: int) -> bool:
+    """Whether the assistant message at `index` answers the user in text: where there are tools, it shows restraint."""
+    message = session.messages[index]
+    calls = bool(message.tool_calls or any(message.alternatives))
+    return session.messages[index - 1].role == "user" and bool(message.content) and not calls
+
+
 def decisions(session: Session) -> int:
     """How many turns `eval.turns: decisions` makes of a session."""
     trained = (index for index, message in enumerate(session.messages) if message.role == "assistant" and message.train)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from callproof.console import percent, visible
 
 from .gate import GateResult
-from .gate_text import explain, headline, how_far, limits_of, named, show_evidence, show_gain
+from .gate_text import explain, headline, how_far, limits_of, named, restraint, show_evidence, show_gain
 from .noise import Noise
 from .sides import Flip
 
@@ -61,6 +61,7 @@ def _plain(text: str) -> str:
 def _lines(result: GateResult) -> Iterator[str]:
     """What is wrong, and what would settle each doubtful check."""
     yield from [told] if (told := how_far(result)) else []
+    yield from [told] if (told := restraint(result)) else []
     yield from result.problems[1:]
     yield from (f"warning: {warning}" for warning in result.warnings)
     yield from (f"{named(check)}: {explain(check)}" for check in result.with_status("inconclusive"))

@@ -20,6 +20,7 @@ def markdown(result: GateResult) -> str:
         lines[-1] += f", {result.turns} turns of {result.sessions} sessions"
     lines[-1] += "."
     lines += ["", f"**{told}**"] if (told := how_far(result)) else []
+    lines += ["", escape(told)] if (told := restraint(result)) else []
     lines += ["", *(f"- **{result.verdict.capitalize()}:** {escape(problem)}" for problem in result.problems)]
     lines += [f"- **Warning:** {escape(warning)}" for warning in result.warnings]
     if result.checks:
@@ -72,6 +73,22 @@ def how_far(result: GateResult) -> str | None:
     if stopping.more_sessions is None:
         return whole
     return f"{whole} About {stopping.more_sessions:,} more sessions like these would settle it."
+
+
+def restraint(result: GateResult) -> str | None:
+    """What the candidate costs in restraint against the baseline, in words; None where that was not checked."""
+    found = [each for each in result.checks if each.metric == "hallucination_rate" and each.kind == "margin"]
+    if not found:
+        return None
+    check = found[0]
+    if not check.n:
+        return "Restraint: no turn here expects no call, so that nothing is known of it."
+    rates = f"{percent(check.candidate)} % of {check.n:,} turns that expect no call, the baseline in"
+    said = f"Restraint: the candidate calls in {rates} {percent(check.baseline)} %"
+    if check.gain is None or check.lower is None or check.upper is None:
+        return f"{said}."
+    change = f"{points(0.0 - check.gain)} points [{points(0.0 - check.upper)}, {points(0.0 - check.lower)}]"
+    return f"{said}: {change}, {limits_of(result)}; {show_evidence(check)}."
 
 
 def limits_of(result: GateResult) -> str:

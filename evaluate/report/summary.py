@@ -10,6 +10,7 @@ from callproof.scoring import Channel, Difference, Estimate, Tally, differences,
 
 from ..runs import RunInfo
 from .notations import notation_warnings
+from .restraint import RATE, restraint_line
 
 SCHEMA_VERSION = 2
 HEADLINE = ("turn_exact", "name_f1", "arg_exact", "hallucination_rate")
@@ -39,6 +40,7 @@ class Summary(Record):
     """metrics.json. `differences`: model -> metric -> model minus `baseline_model`, paired by turn.
 
     `disagreement`, of a run with both channels: model -> rate of answers whose channels hold different calls.
+    `restraint`: by model, in words, how often it calls where no call is expected, against the baseline model.
     `format`: the one that calls were read in; `verdicts`: of imported runs, by model, how often the verdict of the tool
     that made the run is ours; `warnings`: what makes figures doubtful.
     """
@@ -51,6 +53,7 @@ class Summary(Record):
     differences: dict[str, dict[str, Difference]]
     disagreement: dict[str, Estimate] = Field(default_factory=dict)
     format: str = "hermes"
+    restraint: dict[str, str] = Field(default_factory=dict)
     verdicts: dict[str, str] = Field(default_factory=dict, exclude_if=lambda told: not told)
     warnings: tuple[str, ...] = ()
 
@@ -88,19 +91,29 @@ def summarise_run(
         disagreement: of the channels, by model.
     """
     baseline = baseline or info.models[0]
+    models = {model: _summarise_model(tally) for model, tally in tallies.items()}
+    changes = {model: differences(tally, tallies[baseline]) for model, tally in tallies.items() if model != baseline}
     return Summary(
         run_id=info.run_id,
         name=info.name,
         baseline_model=baseline,
-        models={model: _summarise_model(tally) for model, tally in tallies.items()},
-        differences={
-            model: differences(tally, tallies[baseline]) for model, tally in tallies.items() if model != baseline
-        },
+        models=models,
+        differences=changes,
+        restraint=dict(_restraint(models, changes, baseline)),
         disagreement=dict(disagreement or {}),
         format=info.identity.format,
         verdicts=info.verdicts,
         warnings=tuple(_warnings(info, tallies)),
     )
+
+
+def _restraint(
+    models: Mapping[str, ModelSummary], changes: Mapping[str, Mapping[str, Difference]], baseline: str
+) -> Iterator[tuple[str, str]]:
+    """The line of each model; of a run with several, those that are held against the baseline model."""
+    for model in changes or models:
+        base = (baseline, models[baseline].metrics[RATE], changes[model][RATE]) if changes else (None, None, None)
+        yield model, restraint_line(models[model].metrics[RATE], *base)
 
 
 def _warnings(info: RunInfo, tallies: Mapping[str, Tally]) -> Iterator[str]:

@@ -48,8 +48,8 @@ def _lines_below(summary: Summary) -> Iterator[str]:
     for name, model in summary.models.items():
         if model.alternatives:
             yield f"{name}: {alternatives_line(model.alternatives)}"
-    for name, told in summary.verdicts.items():
-        yield f"{name}: {told}"
+    yield from (f"{name}: restraint: {told}" for name, told in summary.restraint.items())
+    yield from (f"{name}: {told}" for name, told in summary.verdicts.items())
     for name, rate in summary.disagreement.items():
         yield f"{name}: the channels disagree on {show_estimate(rate, ' ')} % of {rate.n} answers"
 

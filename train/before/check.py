@@ -31,6 +31,7 @@ from ..rows.texts import Text, split_texts, text_row
 from .facts import FactFinder, Facts
 from .fit import MOST_NAMED, Fit
 from .many_rows import ManyRows, RowCount
+from .restraint import Restraint
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
 _BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
@@ -65,9 +66,9 @@ class SplitReport(Record):
     """Figures of one split.
 
     `responses` counts assistant messages by what they hold; `rejected` is `file:line: why`; `invented_dates` counts
-    sessions whose prompt has a date that is not theirs; `cut_answers` those with an answer over `eval.max_tokens`;
-    `misfits` tells of catalogs that no call fits; `unrenderable` is `file:line: why` of each session that training
-    would refuse, since the chat template cannot write it.
+    sessions whose prompt has a date that is not theirs; `restraint` the answers to the user that do not call;
+    `cut_answers` names those over `eval.max_tokens`; `misfits` tells of catalogs that no call fits; `unrenderable` is
+    `file:line: why` of each session that training would refuse, since the chat template cannot write it.
     """
 
     path: str
@@ -76,6 +77,7 @@ class SplitReport(Record):
     responses: dict[str, int]
     calls: dict[str, int]
     no_call_share: float | None
+    restraint: Restraint
     tokens: Tokens | None
     dropped: tuple[Dropped, ...]
     rejected: tuple[str, ...]
@@ -267,6 +269,7 @@ class _SplitCount:
         self._rejected: list[str] = []
         self._unrenderable: list[str] = []
         self._fit = Fit()
+        self._restraint = Restraint()
         self._invented_dates = 0
         self._cut: list[str] = []
         self._many_rows: RowCount | None = None
@@ -284,6 +287,10 @@ class _SplitCount:
         self.ids.append(facts.session_id)
         self.told.add(facts.tale, facts.group, facts.conversation)
         self._fit.take(facts, where)
+        if facts.tools:
+            learnt = facts.learnt
+            turns, decisions = sum(one.restrains for one in learnt), sum(one.decides for one in learnt)
+            self._restraint = self._restraint.add(turns, decisions)
         for answer in facts.learnt:
             self._rejected += [f"{where}: {problem}" for problem in answer.problems]
             for line in answer.unjudged:
@@ -353,6 +360,7 @@ class _SplitCount:
             responses={name: self._responses[name] for name in RESPONSES},
             calls=dict(sorted(self.calls.items(), key=lambda item: (-item[1], item[0]))),
             no_call_share=(turns - calling) / turns if turns else None,
+            restraint=self._restraint,
             tokens=self._tokens() if self._encoder else None,
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),

@@ -8,7 +8,7 @@ from callproof.catalog import Catalog
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.sessions import Outline, Session, Tale
-from callproof.turns import NO_TOOLS, Domain, lint_message, without_thinking
+from callproof.turns import NO_TOOLS, Domain, is_decision, lint_message, restrains, without_thinking
 
 
 class Answer(NamedTuple):
@@ -22,6 +22,7 @@ class Answer(NamedTuple):
         problems: what the catalog says against its calls, a line each.
         unjudged: what it cannot say of them.
         refused: the tools of the calls that it rejects.
+        decides, restrains: whether it calls or replies to the user, and whether it does the latter in text.
     """
 
     is_learnt: bool
@@ -31,6 +32,8 @@ class Answer(NamedTuple):
     problems: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    decides: bool = False
+    restrains: bool = False
 
 
 class Facts(NamedTuple):
@@ -114,7 +117,8 @@ def _answers(session: Session, catalog: Catalog) -> Iterator[Answer]:
             calls = tuple([call.name for call in message.tool_calls])
             known = frozenset(filter(catalog.by_name.__contains__, calls)) if calls else _NONE
             problems, unjudged, refused = lint_message(session, index, catalog)
-            answer = _answer(message.train, parts, calls, known)
+            decides, held_back = is_decision(session, index), restrains(session, index)
+            answer = _answer(message.train, parts, calls, known, decides, held_back)
             if problems or unjudged or refused:
                 answer = answer._replace(problems=tuple(problems), unjudged=tuple(unjudged), refused=refused)
             yield answer
@@ -125,6 +129,8 @@ _PARTS = {(False, False): "empty", (True, False): "text", (False, True): "calls"
 
 
 @lru_cache(maxsize=4096)
-def _answer(is_learnt: bool, parts: str, calls: tuple[str, ...], known: frozenset[str]) -> Answer:
+def _answer(
+    is_learnt: bool, parts: str, calls: tuple[str, ...], known: frozenset[str], decides: bool, held_back: bool
+) -> Answer:
     """An answer against which nothing is said; equal ones are the same, so that many are pickled as one."""
-    return Answer(is_learnt, parts, calls, known)
+    return Answer(is_learnt, parts, calls, known, decides=decides, restrains=held_back)

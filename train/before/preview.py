@@ -58,6 +58,8 @@ def figures(report: Report) -> Iterator[tuple[str, list[str]]]:
     for kind in splits[0].responses:
         yield f"  {kind}", [f"{split.responses[kind]:,}" for split in splits]
     yield "turns without a call", [_share(split.no_call_share) for split in splits]
+    yield "answers to the user without a call", [f"{split.restraint.turns:,}" for split in splits]
+    yield "  in sessions", [f"{split.restraint.sessions:,}" for split in splits]
     yield "calls", [f"{sum(split.calls.values()):,}" for split in splits]
     for name in sorted({name for split in splits for name in split.calls}):
         yield f"  {name}", [f"{split.calls.get(name, 0):,}" for split in splits]
@@ -100,6 +102,9 @@ def findings(report: Report) -> Iterator[tuple[str, list[str]]]:
             line for split in splits.values() for line in split.unrenderable
         ],
         "tools that no training session calls": list(report.never_called),
+        "little restraint in training": [
+            split.restraint.doubt for name, split in splits.items() if name == "train" and split.restraint.doubt
+        ],
         "sessions dropped": [
             f"{name}: {session.session_id} ({session.reason})"
             for name, split in splits.items()

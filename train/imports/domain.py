@@ -3,6 +3,7 @@
     train.jsonl, eval.jsonl   sessions in callproof's own form, conversations merged, each on one side
     tools.json                all tools that sessions have, where they have any
     system_prompt.md          the most common system prompt, where there is any
+    proposed_no_call.jsonl    questions to be answered in text by a person, where training shows little restraint
     config.yaml               a configuration to begin with
 
 The sources are read twice, and each time twice more where lines may be one conversation; sessions are not held, only
@@ -20,9 +21,11 @@ from callproof.records import replacing
 from callproof.sessions import Account, Found, Session, beginnings, merged_sessions
 from callproof.turns import decisions, recorded_answers
 
+from ..before.restraint import Restraint, restraint_of
 from ..rows.hub_data import read_records
 from .common import Common
 from .configuration import CONFIG, starting_configuration
+from .proposals import Proposals
 from .settings import GPU_GIB, settings_for
 from .sides import Sides
 
@@ -34,7 +37,8 @@ class Made:
     """What an import has made.
 
     `turns`: answers to learn or to ask for. `decisions`: those of the eval side that `evaluate` asks by default.
-    `refused`: lines that say why a record is none.
+    `refused`: lines that say why a record is none. `restraint`: of the training side; `proposed`: what is said of the
+    proposals that were written for want of it.
     """
 
     account: Account
@@ -44,6 +48,8 @@ class Made:
     decisions: int = 0
     duplicates: int = 0
     refused: list[str] = field(default_factory=list)
+    restraint: Restraint = field(default_factory=Restraint)
+    proposed: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """Figures for scripts."""
@@ -58,6 +64,7 @@ class Made:
             "without_tools": self.common.without_tools,
             "without_gold": dict(account.without_gold),
             "refused": len(self.refused),
+            "restraint": self.restraint.model_dump(),
         }
 
     def sentences(self, sources: str) -> list[str]:
@@ -75,6 +82,10 @@ class Made:
             said.append(f"{self.duplicates} sessions left out that say the same as another")
         if self.common.without_tools:
             said.append(f"{self.common.without_tools} sessions were asked without tools; they can show no restraint")
+        if self.restraint.doubt:
+            said.append(f"little restraint in training: {self.restraint.doubt}")
+        if self.proposed:
+            said.append(self.proposed)
         if self.common.systems > 1:
             said.append(
                 f"{self.common.systems} system prompts: sessions keep theirs, system_prompt.md has the commonest"
@@ -117,13 +128,14 @@ def import_domain(
     held = sides.held_out(share)
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "train.jsonl") as train, replacing(out / "eval.jsonl") as evaluation:
-        _write(sources, session_key, made, held, {"train": train, "eval": evaluation})
+        proposals = _write(sources, session_key, made, held, {"train": train, "eval": evaluation})
     texts = {CONFIG: starting_configuration(out, base, settings_for(base, gpu_gib))}
     if made.common.tools:
         texts["tools.json"] = json.dumps(list(made.common.tools.values()), ensure_ascii=False, indent=2) + "\n"
     if made.common.system:
         texts["system_prompt.md"] = made.common.system
     write_texts(out, texts)
+    made.proposed = proposals.write(out) if made.restraint.doubt else None
     return made
 
 
@@ -167,8 +179,9 @@ def _records(sources: list[str]) -> Iterator[Found]:
 
 def _write(
     sources: list[str], session_key: str | None, made: Made, held: set[int], files: dict[str, IO[bytes]]
-) -> None:
-    again = Made(Account(), Common())
+) -> Proposals:
+    """Write both sides; gives what the training side proposes."""
+    again, proposals = Made(Account(), Common()), Proposals(made.common.tools)
     for number, (_, session) in enumerate(_sessions(sources, session_key, again)):
         side = "eval" if number in held else "train"
         record = made.common.without_common(session).record()
@@ -176,3 +189,7 @@ def _write(
         made.sessions[side] += 1
         made.turns[side] += recorded_answers(session)
         made.decisions += decisions(session) if side == "eval" else 0
+        if side == "train" and session.tools and session.tools.tools:
+            made.restraint = made.restraint.add(*restraint_of(session))
+            proposals.add(session)
+    return proposals

@@ -9,7 +9,8 @@ function verdictSection(data, show) {
   const own = (model) => (model === run.name ? 0 : 1);
   const models = (compared?.models ?? Object.keys(data.summary.models)).filter((model) => !itself(model)).sort((one, other) => own(one) - own(other));
   const told = models.map((model) => (compared ? comparedWords(data, compared, model, show) : aloneWords(data, model, show)));
-  return h("section", { class: "verdict", "aria-label": "in words" }, told);
+  const beside = [...Object.entries(data.summary.restraint).map(([model, words]) => `${model}: restraint: ${words}.`), ...Object.entries(data.summary.verdicts ?? {}).map(([model, words]) => `${model}: ${words}.`)];
+  return h("section", { class: "verdict", "aria-label": "in words" }, told, beside.map((words) => h("p", { class: "note" }, ...visible(words))));
 }
 
 function comparedWords(data, compared, model, show) {
