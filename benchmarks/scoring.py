@@ -11,6 +11,8 @@ of all of them, which counts what they share several times. Prints a line for ea
 import argparse
 import contextlib
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -82,7 +84,11 @@ def score(folder: Path) -> dict[str, float]:
     process = subprocess.Popen(command, stdout=-3, stderr=-3, process_group=0)
     watch = Watch(process.pid)
     watch.start()
-    status = process.wait()
+    try:
+        status = process.wait()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
     seconds = time.perf_counter() - began
     watch.done.set()
     watch.join()
@@ -104,6 +110,7 @@ def main() -> int:
     parser.add_argument("--count", type=numbers, default="10000,100000", help="of turns (default %(default)s)")
     parser.add_argument("--rounds", type=positive, default=1, help="of each count (default %(default)s)")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     answers, costs = texts(args.answers, args.model), {}
     for number in args.count:
         with tempfile.TemporaryDirectory() as folder:
