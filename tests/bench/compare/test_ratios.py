@@ -7,9 +7,9 @@ import pytest
 
 from bench.compare import Figures, Ratio, block_figures, ratios
 from bench.compare.ratios import Check, check, paired_ratio
-from bench.names import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from bench.compare.text import cells, check_cells
 from bench.figures import SavedRequest
+from bench.names import HIGHER_IS_BETTER, MIN_BLOCKS, OVERALL
 from benchmarks.compare_power import PAIRS, Scenario, different, shares, verdicts
 
 
