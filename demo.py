@@ -26,7 +26,8 @@ from callproof.errors import EXIT_INCONCLUSIVE, EXIT_REGRESSION, UserError, exit
 BENCH = Path("runs/demo-bench.json")
 CONFIGS = (Path("configs/car_sales.yaml"), Path("configs/insurance.yaml"))
 REAL = (Path("configs/car_sales_smollm2.yaml"),)
-EXAMPLES = 3
+EXAMPLES, EXAMPLE_SESSIONS = 3, 20
+"""Shown before a conversation; and asked so, since the base writes long answers to long prompts."""
 Pairs = Sequence[tuple[RunConfig, Path]]
 
 
@@ -163,7 +164,7 @@ def _examples(pair: tuple[RunConfig, Path], endpoint: str, sessions: int, run: s
     """What the base does with examples in context, and what the adapter of `run` does over that, turn by turn."""
     (config, path), base = pair, pair[0].model.served_name
     where = ("--endpoint", endpoint, "--config", path, "--run-id", f"demo-{base}-examples", "--resume")
-    chosen = ("--model", base, "--limit-sessions", str(sessions), f"eval.examples={EXAMPLES}")
+    chosen = ("--model", base, "--limit-sessions", str(min(sessions, EXAMPLE_SESSIONS)), f"eval.examples={EXAMPLES}")
     (shown,) = _last(_run("evaluate", *where, *chosen))["runs"]
     models = ("--baseline-model", base, "--candidate-model", config.name)
     compared = _last(_run("evaluate", "diff", shown["run"], run, *models))
