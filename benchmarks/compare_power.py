@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from callproof.bench.compare import OVERALL, Figures, Ratio, block_figures, ratios
+from callproof.bench.compare import Figures, Ratio, block_figures, ratios
 from callproof.bench.figures import SavedRequest
+from callproof.bench.names import OVERALL
 
 from callproof.errors import UserError, exit_with
 from callproof.records import read_text

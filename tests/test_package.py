@@ -65,7 +65,8 @@ def test_every_library_that_is_imported_is_declared(floor: str) -> None:
     names = declared()
     known = names[""] | (names["train"] if floor == "train" else set())
     hub = {"huggingface-hub"} if floor in ("serve", "callproof") else set()  # where it is installed, for hub ids
-    optional = hub | ({"pyarrow", "fsspec"} if floor == "callproof" else set())  # likewise, for Parquet and URLs
+    arrow = {"pyarrow"} if floor in ("callproof", "evaluate") else set()  # likewise, for Parquet and Zstandard
+    optional = hub | arrow | ({"fsspec"} if floor == "callproof" else set())  # likewise, for URLs
     owners = packages_distributions()
     missing = {
         name

@@ -33,10 +33,8 @@ from .wire import MAX_BODY, Oversized, Redirected, Wire
 if TYPE_CHECKING:  # slow to import, and needed only where something is asked
     import aiohttp
 
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S, PROBE_TIMEOUT_S = 30.0, 10.0
 _JSON = {"Content-Type": "application/json"}
-PROBE_TIMEOUT_S = 10.0
-
 
 _Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
 _Reader = Callable[["aiohttp.ClientResponse", list[_Chunk]], Awaitable[Completion]]
@@ -385,9 +383,7 @@ def _retry_after(headers: Any) -> float:
 
 
 def _cause(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    return "timed out" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _cards(body: bytes) -> list[dict[str, Any]] | None:

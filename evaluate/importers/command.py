@@ -49,12 +49,12 @@ def _write(args: Namespace) -> Import:
 def _import_runs(args: Namespace) -> int:
     """Write the turns and answers of another tool's run; tell what was left out, and what is odd in the rest."""
     runs = find_runs(args.runs, args.form)
-    say(f"read as {runs.form.name}: {runs.form.says}, {len(runs.found)} files")
-    if runs.others:
-        say(f"{len(runs.others)} files of no such form are left out, such as {runs.others[0]}")
     options = Options(args.gold, args.tools and _tools(args.tools), args.data)
     naming = {"model": args.model, "gold_from": args.gold_from}
     written = write_runs(runs, args.out, options, **naming, drop_bad_gold=args.drop_bad_gold)
+    say(f"read as {runs.form.name}: {runs.form.says}, {len(runs.found)} files")
+    if runs.others:
+        say(f"{len(runs.others)} files of no such form are left out, such as {runs.others[0]}")
     for line in (*written.turns.bad_gold, *_told(written)):
         say(line)
     if written.turns.bad_turns:

@@ -106,7 +106,12 @@ def test_two_agents_are_held_against_each_other(evaluate: Command, score: Comman
     sides = ["runs/both", "runs/both", "--baseline-model", "tiny", "--candidate-model", "tuned"]
     compared = evaluate("diff", *sides).counts
     assert (compared["turns"], compared["broken"], compared["mended"]) == (2, 1, 0)
-    assert evaluate("gate", *sides).counts["verdict"] == "inconclusive"
+    assert evaluate("gate", *sides).counts["verdict"] == "invalid"  # a turn was asked once more of one of them
+    write_json("sims/a.json", results(SIMULATIONS[0], SIMULATIONS[2]))
+    evaluate("import", "runs", "sims", "--tools", tools, "--out", "equal")
+    score("equal")
+    equal = ["runs/equal", "runs/equal", "--baseline-model", "tiny", "--candidate-model", "tuned"]
+    assert evaluate("gate", *equal).counts["verdict"] == "inconclusive"
 
 
 def test_failed_and_ended_simulations_are_counted(evaluate: Command, score: Command) -> None:
