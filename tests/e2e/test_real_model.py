@@ -27,7 +27,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = yaml.safe_load((ROOT / f"configs/{NAME}.yaml").read_text(encoding="utf-8"))
     values["model"]["base_model"] = str(folder / "base")
     values["train"] |= {"max_steps": 20, "per_device_train_batch_size": 1, "logging_steps": 1}
-    values["train"] |= {"save_strategy": "no", "output_dir": str(folder / "out")}
+    values["train"] |= {"save_steps": 0, "output_dir": str(folder / "out")}
     values["eval"]["max_sessions"] = 3
     path = folder / f"{NAME}.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -41,7 +41,7 @@ def test_a_pretrained_base_learns_and_answers(config: Path, tmp_path: Path) -> N
     assert statistics.mean(losses[-5:]) < 0.75 * statistics.mean(losses[:5])
     with serving({NAME: config}, tmp_path / "vllm.log") as deployment:
         where = ("--endpoint", deployment.url, "--config", config)
-        run_verb("evaluate", *where, "--model", NAME, "--runs", tmp_path, "--run-id", "r")
+        run_verb("evaluate", *where, "--model", NAME, "--out", tmp_path, "--run-id", "r")
         parity = run_verb("evaluate", "parity", *where)
     (figures,) = json.loads((tmp_path / "r/metrics.json").read_text(encoding="utf-8"))["models"].values()
     assert figures["metrics"]["infra_error_rate"]["value"] == 0
