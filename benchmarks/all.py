@@ -112,7 +112,8 @@ def main() -> int:
     parser.add_argument("--aiperf", metavar="PROGRAM", help="the aiperf to measure as well")
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
     args = parser.parse_args()
-    return run_parts(parts_of(args), args.only, args.out)
+    before = ["answers"] if "scoring" in args.only else []
+    return run_parts(parts_of(args), [*before, *args.only], args.out)
 
 
 if __name__ == "__main__":
