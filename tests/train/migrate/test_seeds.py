@@ -206,7 +206,7 @@ def test_a_seed_s_configuration_trains_without_an_edit(tmp_path: Path, seed: str
     out, _ = migrated(tmp_path, seed)
     environment = {
         **os.environ, "WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path / "wandb"), "HF_ENDPOINT": hub[0],
-        "HF_TOKEN": "hf_x", "OMP_NUM_THREADS": "1",
+        "HF_TOKEN": "hf_x", "HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     command = [sys.executable, "-m", "train", "--config", str(out)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
