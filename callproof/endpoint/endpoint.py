@@ -28,12 +28,13 @@ from callproof.scoring import Answer
 from .address import API_KEY_VARIABLES, api_key_from, authorization_of, root_of
 from .optional_keys import TOKEN_IDS, loss_of, refused_keys, without_keys
 from .reply import Failure, Reply
-from .wire import MAX_BODY, Oversized, Redirected, Wire
+from .wire import MAX_BODY, Oversized, Redirected, Wire, no_response
 
 if TYPE_CHECKING:  # slow to import, and needed only where something is asked
     import aiohttp
 
-MAX_PAUSE_S, PROBE_TIMEOUT_S = 30.0, 10.0
+MAX_PAUSE_S = 30.0
+PROBE_TIMEOUT_S = 10.0
 _JSON = {"Content-Type": "application/json"}
 
 _Chunk = tuple[float, str, int]  # when it came, what it added to the text, and whether it carried a piece (1 or 0)
@@ -146,7 +147,7 @@ class Endpoint:
         Raises:
             UserError: nothing answers there.
         """
-        from aiohttp import ClientError, ClientTimeout
+        from aiohttp import ClientTimeout
 
         method, url = "GET" if payload is None else "POST", self.root + path
         timeout = ClientTimeout(total=timeout_s)
@@ -156,7 +157,7 @@ class Endpoint:
                 return response.status, await self._wire.read(response)
         except (Oversized, Redirected) as error:
             raise UserError(url, str(error), "correct --endpoint") from None
-        except (ClientError, OSError) as error:
+        except no_response() as error:
             mend = "start it (callproof serve --config ...) or correct --endpoint"
             raise UserError(url, f"no endpoint answers ({_cause(error)})", mend) from None
 
@@ -195,8 +196,6 @@ class Endpoint:
         return text
 
     async def _object(self, path: str, payload: dict[str, Any]) -> dict[str, Any]:
-        from aiohttp import ClientError
-
         try:
             async with await self._send(self.root + path, payload) as response:
                 if response.status != 200:
@@ -204,7 +203,7 @@ class Endpoint:
                 value = load_json(await self._wire.read(response))
         except (Failure, NoCompletion) as error:
             raise NoAnswer(f"{self.root}{path}: {self.safe(str(error))}") from None
-        except (ClientError, OSError) as error:
+        except no_response() as error:
             raise NoAnswer(f"{self.root}{path}: {_cause(error)}") from None
         if not isinstance(value, dict):
             raise NoAnswer(f"{self.root}{path}: expected a JSON object, got {type(value).__name__}")
@@ -316,8 +315,6 @@ class Endpoint:
         return replace(completion, text=await self.text_of(completion.tokens, payload["model"]), thinking="")
 
     async def _post(self, payload: dict[str, Any], read: "_Reader", chunks: "list[_Chunk]") -> tuple[int, Completion]:
-        from aiohttp import ClientError
-
         status = None
         try:
             async with await self._send(self._url, payload) as response:
@@ -329,7 +326,7 @@ class Endpoint:
             raise Failure(str(error), error.status or status, error.again) from None
         except (Oversized, Redirected) as error:
             raise Failure(str(error), status, again=False) from None
-        except (ClientError, OSError) as error:
+        except no_response() as error:
             raise Failure(_cause(error), status, again=True) from None
 
     async def _send(self, url: URL | str, payload: dict[str, Any]) -> "aiohttp.ClientResponse":
@@ -383,7 +380,9 @@ def _retry_after(headers: Any) -> float:
 
 
 def _cause(error: BaseException) -> str:
-    return "timed out" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _cards(body: bytes) -> list[dict[str, Any]] | None:

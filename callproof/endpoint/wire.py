@@ -19,6 +19,13 @@ MAX_BODY = 16 * 2**20
 """Bytes of an answer, decompressed."""
 
 
+def no_response() -> tuple[type[Exception], ...]:
+    """What sending and reading raise where no response comes, or not all of it."""
+    from aiohttp import ClientError
+
+    return ClientError, OSError
+
+
 class Oversized(OSError):
     """A body longer than the limit."""
 
