@@ -1,13 +1,4 @@
-"""Writes the requests of a bench for other load generators, so that they load a server with the same turns.
-
-`aiperf`: inputs.json of NVIDIA AIPerf (its dataset type `inputs_json`), sessions of request bodies that it sends
-unchanged, each with its model and tools.
-
-`vllm-custom`: JSONL for `vllm bench serve --dataset-name custom`, one prompt per line with the maximum number of answer
-tokens. Such a prompt is text. With an endpoint it is what the server's chat template makes of the turn (use it with
-`--backend openai --skip-chat-template`). Without one, tools and messages are written out as JSON: about as long as the
-real prompt and as similar between turns, but not the same.
-"""
+"""Writes the requests of a bench as AIPerf's inputs.json or vLLM's custom JSONL, of which `--help` tells."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence

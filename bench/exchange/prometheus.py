@@ -1,7 +1,4 @@
-"""Writes a bench in Prometheus' text format (version 0.0.4), for a push gateway or the node exporter.
-
-There is one series for each model and load (and block, if levels were repeated), in base units: seconds and ratios.
-"""
+"""The series of a bench in Prometheus' text format; `bench prometheus --help` says which there are."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,9 +1,4 @@
-"""Turns results of other load generators into a bench's report: the same tables, JSON and HTML.
-
-Reads files of `vllm bench serve --save-result` (also with --append-result and --save-detailed), and AIPerf's
-profile_export_aiperf.json and profile_export.jsonl. Each result becomes one level. What a file lacks stays empty;
-correctness always does.
-"""
+"""Files of other load generators, told by their shape, as a bench's report; `bench import --help` says which."""
 
 import json
 import re
