@@ -31,8 +31,8 @@ class ToolCall(Record):
                 value = {**value, "arguments": decode(written)}
         except RefusedJSON as error:
             raise ValueError(f"arguments are no JSON object ({error})") from None
-        read = isinstance(written, str) and written.isascii() and len(value) == 2
-        return value if read and isinstance(name, str) and name.isascii() else writable_value(value)
+        decoded = isinstance(written, str) and written.isascii() and len(value) == 2  # and so writable already
+        return value if decoded and isinstance(name, str) and name.isascii() else writable_value(value)
 
 
 class MalformedCall(Record):

@@ -19,6 +19,7 @@ from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .many import Texts
 from .question import asked
+from .reading.dialects import INSTRUCTIONS
 from .reading.recorded_calls import recorded_call
 from .reading.text_calls import calls_in_text, text_beside
 from .reading.tools import brought_tools
@@ -32,6 +33,7 @@ __all__ = [
     "ALIKE",
     "FORMS",
     "IDS",
+    "INSTRUCTIONS",
     "NAMING",
     "Acceptance",
     "Account",

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from callproof.calls import without_think
 from callproof.calls.formats import FORMATS
 
+from ..reading.dialects import INSTRUCTIONS
+
 Message = Mapping[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _TEXT = encode_basestring
@@ -41,7 +43,7 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
     running = hash_of(name)
     for message in messages:
         role, content = message.get("role"), message.get("content")
-        if role in ("system", "developer"):
+        if role in INSTRUCTIONS:
             continue
         content = content if isinstance(content, str) else _text(content)
         visible = content

@@ -9,7 +9,6 @@ Tools in the system text become the tools of the session, where it brings no oth
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON
@@ -17,7 +16,7 @@ from callproof.catalog import Catalog
 from callproof.console import say_once
 from callproof.errors import UserError
 
-from ..reading.dialects import Plain, is_plain, joined, plain_messages, stand_alone
+from ..reading.dialects import INSTRUCTIONS, Plain, is_plain, joined, plain_messages, stand_alone
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
 from ..reading.refusal import kind, refuse
@@ -163,7 +162,7 @@ class _Reader:
             self._talk.add("system", {"role": "system", "content": _without_declared(system)})
         for place, message in self._whole():
             role = message.get("role") if isinstance(message, dict) else None
-            if role in ("system", "developer") and not self._settled:
+            if role in INSTRUCTIONS and not self._settled:
                 message = {**message, "content": _without_declared(message.get("content"))}
             elif not self._settled:
                 self._settle()
@@ -171,14 +170,18 @@ class _Reader:
 
     def _whole(self) -> Iterable[Placed]:
         """The messages, those that go on with a turn put into it."""
-        with suppress(UserError):  # which the other way raises behind the messages before it
-            messages = list(self._form.messages(self._record, self._where))
-            if stand_alone(message for _, message in messages):
-                return messages
-        return joined(self._plain(), self._where)
+        messages: Iterable[Placed]
+        try:
+            messages = whole = list(self._form.messages(self._record, self._where))
+        except UserError:  # to be raised behind what is found in the messages before it
+            messages = self._form.messages(self._record, self._where)
+        else:
+            if stand_alone(message for _, message in whole):
+                return whole
+        return joined(self._plain(messages), self._where)
 
-    def _plain(self) -> Iterator[Plain]:
-        for place, message in self._form.messages(self._record, self._where):
+    def _plain(self, messages: Iterable[Placed]) -> Iterator[Plain]:
+        for place, message in messages:
             if is_plain(message):
                 yield Plain(place, message)
                 continue

@@ -22,6 +22,8 @@ from .vendors import is_langchain, plain_langchain, typed_parts
 
 MASKS = ("weight", "train", "loss", "loss_scale")
 """Keys of a message that may keep it out of what is learnt."""
+INSTRUCTIONS = ("system", "developer")
+"""Who tells the model what it is, before the conversation."""
 THINKING = ("thinking", "reasoning", "reasoning_content")
 """Under which names messages carry what the assistant thought before it spoke."""
 
