@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from callproof.calls import decode
 from callproof.errors import UserError
 from callproof.records import explain
 from callproof.sessions import calls_in_text, recorded_call
@@ -51,8 +52,8 @@ def _gold(value: Any, tools: dict[str, Any]) -> tuple[GoldCall, ...] | None:
 
 
 def _of_text(text: str, tools: dict[str, Any]) -> tuple[GoldCall, ...] | None:
-    if (value := opened(text)) is not None:
-        return _gold(value, tools)
+    if opened(text) is not None:
+        return _gold(decode(text), tools)
     calls = calls_in_text("target", text, tools).calls
     return tuple(GoldCall.of(call) for call in calls) or None
 

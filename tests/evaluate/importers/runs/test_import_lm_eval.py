@@ -97,3 +97,11 @@ def test_expected_calls_of_a_document_and_tools_of_a_file_are_taken(evaluate: Co
     evaluate("import", "runs", "out", "--gold", "doc.calls", "--tools", tools, "--out", "imported")
     (gold,) = read_lines("imported/turns.jsonl")[0]["gold"]
     assert (gold["arguments"], gold["any_of"]) == ({"city": "Rome"}, {"city": ["Roma"]})
+
+
+def test_expected_calls_that_say_two_things_are_left_out_and_counted(evaluate: Command) -> None:
+    twice = '{"name": "get_weather", "arguments": {"city": "Paris", "city": "Rome"}}'
+    write(REAL[0], sample(1, "Weather there?", twice, call("Rome"), 1.0))
+    said = evaluate("import", "runs", "out", "--out", "imported")
+    assert (said.counts["turns"], said.counts["left_out"]) == (1, 1)
+    assert "1 records are left out: the calls that it expects cannot be read: " in said.told
