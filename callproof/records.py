@@ -88,16 +88,21 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, json_object(line, f"{path}:{number}")
 
 
-def read_object(path: Path, mend: str) -> dict[str, Any]:
-    """The JSON object that a file holds; `mend` is the advice of the error where the file holds none.
+def read_json(path: Path, mend: str) -> Any:
+    """The JSON value that a file holds; `mend` is the advice of the error where the file holds none.
 
     Raises:
-        UserError: the file cannot be read, or is not one JSON object.
+        UserError: the file cannot be read, or is not JSON.
     """
     try:
-        value = json.loads(read_text(path))
+        return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise malformed(f"{path}:{getattr(error, 'lineno', 1)}", error, mend) from None
+
+
+def read_object(path: Path, mend: str) -> dict[str, Any]:
+    """The JSON object that a file holds; raises as `read_json`, and where it holds another value."""
+    value = read_json(path, mend)
     if not isinstance(value, dict):
         raise UserError(path, f"expected a JSON object, got {type(value).__name__}", mend)
     return value

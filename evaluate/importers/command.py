@@ -3,10 +3,9 @@
 import json
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 
 from callproof.console import last_line, say
-from callproof.records import malformed, read_text, replacing
+from callproof.records import read_json, replacing
 
 from ..saved import BAD_GOLD
 from . import bfcl, openai_log
@@ -21,18 +20,26 @@ def import_turns(args: Namespace) -> int:
     result = _write(args)
     for line in (*result.skipped, *result.bad_gold):
         say(line)
-    fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
     say(f"{result.turns} turns in {len(result.sessions)} sessions, {len(result.skipped)} lines skipped")
     if args.source == "openai-log":
         say("each answer is a turn; a configuration of the log asks fewer: it merges conversations, and see eval.turns")
-    if result.without_tools:
-        say(f"{result.without_tools} turns were asked without tools; they can show no restraint")
-    if result.bad_turns:
-        say(f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}")
-    sizes = {"turns": result.turns, "sessions": len(result.sessions), "without_tools": result.without_tools}
-    counts = {**sizes, "skipped": len(result.skipped), "bad_gold": result.bad_turns}
-    last_line({**counts, "out": str(args.out)})
+    for line in _doubts(result, args.drop_bad_gold):
+        say(line)
+    last_line({**_sizes(result), "skipped": len(result.skipped), "bad_gold": result.bad_turns, "out": str(args.out)})
     return 0
+
+
+def _sizes(result: Import) -> dict[str, int]:
+    return {"turns": result.turns, "sessions": len(result.sessions), "without_tools": result.without_tools}
+
+
+def _doubts(result: Import, drop_bad_gold: bool) -> Iterator[str]:
+    """What makes turns worth less than others."""
+    if result.without_tools:
+        yield f"{result.without_tools} turns were asked without tools; they can show no restraint"
+    if result.bad_turns:
+        fate = "left out" if drop_bad_gold else f"kept, tagged {BAD_GOLD}"
+        yield f"gold breaks its own schema in {result.bad_turns} turns, which are {fate}"
 
 
 def _write(args: Namespace) -> Import:
@@ -49,23 +56,18 @@ def _write(args: Namespace) -> Import:
 def _import_runs(args: Namespace) -> int:
     """Write the turns and answers of another tool's run; tell what was left out, and what is odd in the rest."""
     runs = find_runs(args.runs, args.form)
-    options = Options(args.gold, args.tools and _tools(args.tools), args.data)
+    options = Options(args.gold, args.tools and read_json(args.tools, "write a list of tools"), args.data)
     naming = {"model": args.model, "gold_from": args.gold_from}
     written = write_runs(runs, args.out, options, **naming, drop_bad_gold=args.drop_bad_gold)
     say(f"read as {runs.form.name}: {runs.form.says}, {len(runs.found)} files")
     if runs.others:
         say(f"{len(runs.others)} files of no such form are left out, such as {runs.others[0]}")
-    for line in (*written.turns.bad_gold, *_told(written)):
+    for line in (*written.turns.bad_gold, *_told(written), *_doubts(written.turns, args.drop_bad_gold)):
         say(line)
-    if written.turns.bad_turns:
-        fate = "left out" if args.drop_bad_gold else f"kept, tagged {BAD_GOLD}"
-        say(f"gold breaks its own schema in {written.turns.bad_turns} turns, which are {fate}")
     last_line(
         {
             "form": runs.form.name,
-            "turns": written.turns.turns,
-            "sessions": len(written.turns.sessions),
-            "without_tools": written.turns.without_tools,
+            **_sizes(written.turns),
             "answers": dict(written.answers),
             "errors": written.errors,
             "verdicts": written.verdicts,
@@ -87,17 +89,7 @@ def _told(written: Written) -> Iterator[str]:
         yield f"{count} records {note}"
     if written.errors:
         yield f"{written.errors} answers are failed requests, which count as infra_error"
-    if written.turns.without_tools:
-        yield f"{written.turns.without_tools} turns were asked without tools; they can show no restraint"
     if written.gold_from:
         yield f"the answers of {written.gold_from} are the gold, so that its own figures say nothing"
     if written.verdicts:
         yield f"{written.verdicts} answers have a verdict of their tool; `score` says how often ours is the same"
-
-
-def _tools(path: Path) -> object:
-    """The tools of a file: a list, or an object with `tools`, as JSON."""
-    try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise malformed(f"{path}:{getattr(error, 'lineno', 1)}", error, "write a list of tools") from None

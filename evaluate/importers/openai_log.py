@@ -20,7 +20,7 @@ from callproof.records import explain
 from callproof.sessions import NAMING, Chains, Exchange, Link, NoGold, gold_answer, is_logged, read_exchange, to_session
 from callproof.turns import GoldCall, Turn, digest, wire_messages
 
-from .turns_file import Imported, Skipped, read_rows
+from .turns_file import Imported, Skipped, position_after, read_rows
 
 
 def read_log(path: Path) -> Iterator[Imported | Skipped]:
@@ -90,21 +90,17 @@ def _exchange(row: dict[str, Any], where: str) -> Exchange:
     return read_exchange({**names, "messages": [*system, *wire_messages(session.messages)], "tools": tools})
 
 
+def gold_calls(exchange: Exchange) -> tuple[GoldCall, ...]:
+    """The calls of an answer that is gold; raises NoGold where it is none."""
+    return tuple(GoldCall.of(call) for call in gold_answer(exchange).calls if not isinstance(call, MalformedCall))
+
+
 def _turn(exchange: Exchange, number: int, sessions: dict[int, str]) -> Turn:
-    parsed = gold_answer(exchange)
     return Turn(
         turn_id=exchange.request_id or str(number),
         session_id=sessions[number],
-        position=_position(exchange),
+        position=position_after(exchange.messages),
         messages=tuple(exchange.messages),
         tools=tuple(exchange.tools) if exchange.tools else None,
-        gold=tuple(
-            GoldCall(name=call.name, arguments=call.arguments)
-            for call in parsed.calls
-            if not isinstance(call, MalformedCall)
-        ),
+        gold=gold_calls(exchange),
     )
-
-
-def _position(exchange: Exchange) -> int:
-    return sum(message.get("role") not in ("system", "developer") for message in exchange.messages)

@@ -1,6 +1,6 @@
 """Writes imported turns to a turns file, lints their gold, and counts the lines that hold no turn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError
 from callproof.records import read_jsonl, replacing
+from callproof.sessions import INSTRUCTIONS
 from callproof.turns import Turn, catalog_of
 
 from ..saved import BAD_GOLD, lint_gold
@@ -61,6 +62,11 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise UserError(where, f"cannot be imported ({error})", "take the line out") from None
     if not where:
         raise UserError(path, "is empty", "give one JSON object a line")
+
+
+def position_after(messages: Iterable[Mapping[str, Any]]) -> int:
+    """The index in its session of the message that comes after these: a system prompt is none of a session's."""
+    return sum(message.get("role") not in INSTRUCTIONS for message in messages)
 
 
 def write_imported(imported: Iterable[Imported | Skipped], out: Path, *, drop_bad_gold: bool = False) -> Import:

@@ -5,10 +5,10 @@ from typing import Any
 
 from callproof.config import RunConfig
 from callproof.errors import UserError
+from callproof.sessions import INSTRUCTIONS
 from callproof.turns import Domain, Turn, split_sessions
 
 Messages = tuple[dict[str, Any], ...]
-_INSTRUCTIONS = ("system", "developer")
 
 
 def example_messages(config: RunConfig) -> Messages:
@@ -28,12 +28,12 @@ def example_messages(config: RunConfig) -> Messages:
         source = config.data.source("train")
         problem = f"expected {wanted} sessions that call a tool, {source} holds {len(shown)}"
         raise UserError("eval.examples", problem, "lower it")
-    return tuple(message for messages in shown for message in messages if message["role"] not in _INSTRUCTIONS)
+    return tuple(message for messages in shown for message in messages if message["role"] not in INSTRUCTIONS)
 
 
 def after_examples(turn: Turn, examples: Messages) -> Turn:
     """The turn as it is asked: its system prompt, the examples, its own conversation."""
     if not examples:
         return turn
-    instructions = list(takewhile(lambda message: message["role"] in _INSTRUCTIONS, turn.messages))
+    instructions = list(takewhile(lambda message: message["role"] in INSTRUCTIONS, turn.messages))
     return turn.model_copy(update={"messages": (*instructions, *examples, *turn.messages[len(instructions) :])})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON, writable_value
 from callproof.errors import UserError, cause_of, relative_to
-from callproof.records import malformed, read_lines, read_text
+from callproof.records import read_json, read_lines
 
 from ..turns_file import Skipped
 from .bfcl_results import is_bfcl, read_bfcl
@@ -145,15 +145,8 @@ def _first_value(path: Path) -> tuple[Any, bool]:
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
-        return _writable(_whole(path), path), False
+        return _writable(read_json(path, "give JSON, or one object a line"), path), False
     return _writable(value, path), next(lines, None) is not None or path.suffix in (".jsonl", ".ndjson")
-
-
-def _whole(path: Path) -> Any:
-    try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise malformed(f"{path}:{getattr(error, 'lineno', 1)}", error, "give JSON, or one object a line") from None
 
 
 def _writable(value: Any, path: Path) -> Any:

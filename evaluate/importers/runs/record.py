@@ -13,7 +13,7 @@ from callproof.scoring import Answer
 from callproof.sessions import brought_tools
 from callproof.turns import GoldCall, Turn
 
-from ..turns_file import Skipped, read_rows
+from ..turns_file import Skipped, position_after, read_rows
 
 Wire = dict[str, Any]
 
@@ -104,7 +104,7 @@ def question(
         return Turn(
             turn_id=turn_id,
             session_id=session or turn_id,
-            position=sum(message.get("role") not in ("system", "developer") for message in messages),
+            position=position_after(messages),
             messages=tuple(messages),
             tools=tuple(tools) if tools else None,
             gold=(),

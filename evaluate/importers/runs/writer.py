@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from callproof.calls import Completion, MalformedCall
+from callproof.calls import Completion
 from callproof.errors import UserError
 from callproof.records import replacing
-from callproof.sessions import Exchange, NoGold, gold_answer
+from callproof.sessions import Exchange, NoGold
 from callproof.turns import GoldCall, Turn, digest
 
+from ..openai_log import gold_calls
 from ..turns_file import Import, Imported, Skipped, write_imported
 from .forms import Runs
 from .gold import NO_GOLD
@@ -95,10 +96,9 @@ def _gold_answer(sample: Sample) -> _Rights | str:
     completion = Completion(answer.text, answer.finish_reason, None, answer.tool_calls, answer.thinking)
     tools = list(asked.tools) if asked.tools else None
     try:
-        parsed = gold_answer(Exchange(list(asked.messages), tools, completion, None, None, None, False))
+        return (gold_calls(Exchange(list(asked.messages), tools, completion, None, None, None, False)),)
     except NoGold as error:
         return f"the answer that would be its gold is none ({error})"
-    return (tuple(GoldCall.of(call) for call in parsed.calls if not isinstance(call, MalformedCall)),)
 
 
 class _Turns:
