@@ -38,7 +38,13 @@ def parts_of(args: Namespace) -> list[Part]:
             ("benchmarks/support/gold_answers.py", *configs, "--out", str(answers)),
             lambda found: f"{found['count']} turns",
         ),
-        Part("scoring", "Scoring saved answers", ("benchmarks/scoring.py", *saved, "--rounds", "3"), _of_scoring),
+        Part(
+            "scoring",
+            "Scoring saved answers",
+            ("benchmarks/scoring.py", *saved, "--rounds", "3"),
+            _of_scoring,
+            needs=("answers",),
+        ),
         _beside_bfcl(args.bfcl, args.published),
         Part("train-quick", "Training, the first steps", (TRAINING, "--quick", *other), of_training),
         Part("train", "Training, 48 sessions", (TRAINING, "--rounds", "2", *other), of_training, minutes=12),
@@ -112,8 +118,7 @@ def main() -> int:
     parser.add_argument("--aiperf", metavar="PROGRAM", help="the aiperf to measure as well")
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
     args = parser.parse_args()
-    before = ["answers"] if "scoring" in args.only else []
-    return run_parts(parts_of(args), [*before, *args.only], args.out)
+    return run_parts(parts_of(args), args.only, args.out)
 
 
 if __name__ == "__main__":

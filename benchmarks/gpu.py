@@ -56,19 +56,33 @@ def serving_parts(tiny: bool, out: Path) -> list[Part]:
         Part(
             "base", "A base to serve, random weights", made, lambda found: f"{found['shape']}, {found['megabytes']} MB"
         ),
-        Part("adapter", "An adapter on it, of two steps", trained, lambda found: f"{found['steps']} steps"),
-        Part("slots", "1 and 8 adapters on one vLLM", ("benchmarks/adapter_slots.py", *config, *slots), of_slots),
+        Part(
+            "adapter",
+            "An adapter on it, of two steps",
+            trained,
+            lambda found: f"{found['steps']} steps",
+            needs=("base",),
+        ),
+        Part(
+            "slots",
+            "1 and 8 adapters on one vLLM",
+            ("benchmarks/adapter_slots.py", *config, *slots),
+            of_slots,
+            needs=("adapter",),
+        ),
         Part(
             "llm-chat",
             "`evaluate` against vLLM's own `LLM.chat`",
             ("benchmarks/against_llm_chat.py", *config, *chat),
             lambda found: f"{ratio(found['ratio'], found['spread'])} as long for {found['turns']} turns",
+            needs=("adapter",),
         ),
         Part(
             "vllm-bench",
             "`bench` against `vllm bench serve`",
             ("benchmarks/against_vllm_bench.py", *config, *model, *load),
             _of_bench,
+            needs=("adapter",),
         ),
     ]
 

@@ -36,6 +36,7 @@ class Part(NamedTuple):
     words: what follows `python`: a program and its options.
     seen: the program's JSON in words.
     lacks: what it needs and is not there; it is then not run, and the table says so.
+    needs: the names of the parts whose files it works with, which come before it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Part(NamedTuple):
     seen: Callable[[Result], str]
     minutes: float = 8
     lacks: str | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -59,7 +61,12 @@ def arguments(description: str | None, default_out: str) -> Parser:
     """The options that both commands have."""
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", "--part", action="append", default=[], metavar="NAME", help="run this part alone; may be repeated"
+        "--only",
+        "--part",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this part, with those that it needs; may be repeated",
     )
     parser.add_argument("--out", type=Path, default=Path(default_out), metavar="DIR", help="default: %(default)s")
     return parser
@@ -77,11 +84,14 @@ def run_parts(parts: Sequence[Part], only: Sequence[str], out: Path, cpu_note: s
     for name in only:
         if name not in names:
             raise UserError("--only", f"there is no part {name!r}", f"choose from {', '.join(names)}")
+    wanted = set(only or names)
+    for part in reversed(parts):
+        wanted.update(part.needs if part.name in wanted else ())
     out.mkdir(parents=True, exist_ok=True)
     failures: dict[str, str] = {}
     path = out / "table.md"
     for part in parts:
-        if (not only or part.name in only) and part.lacks is None:
+        if part.name in wanted and part.lacks is None:
             try:
                 _have(part, out)
             except Failed as failure:

@@ -48,6 +48,12 @@ def test_a_finished_part_is_not_run_again_and_one_of_another_command_is(capsys: 
     assert last_json(capsys)["failed"] == []
 
 
+def test_a_part_alone_is_run_with_those_that_it_needs() -> None:
+    parts = [part("x"), part("first"), part("second", needs=("first",)), part("third", needs=("second",))]
+    assert run_parts(parts, ["third"], Path("out")) == 0
+    assert sorted(path.stem for path in Path("out").glob("*.json")) == ["first", "second", "third"]
+
+
 def test_the_table_tells_machine_versions_and_what_each_part_has_seen(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [part("a"), part("b", lacks="models/x is not there"), part("c")]
     assert run_parts(parts, ["a", "b"], Path("out")) == 0
