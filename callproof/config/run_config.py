@@ -234,7 +234,7 @@ class EvalConfig(Record):
     examples: int = Field(
         default=0,
         ge=0,
-        description="training sessions that call a tool, shown before each conversation: what examples do, untrained",
+        description="of `evaluate` alone: training sessions that call a tool, shown before each conversation",
     )
     repeats: int = Field(default=1, ge=1, description="answers to each turn, with seeds 0, 1, ...; for pass^k")
     concurrency: int = Field(default=32, ge=1, description="requests in flight at each endpoint")
