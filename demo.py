@@ -82,7 +82,9 @@ def lines_of(summary: dict[str, Any], base: str, files: list[Path]) -> Iterator[
         change = "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * shown["over"][key] for key in ("turn_exact", "low", "high")))
         right = f"{percent(shown['turn_exact'])} % of {shown['n']} turns exactly right"
         yield f"the base after {EXAMPLES} examples: {right}, the adapter {change} points"
-        yield "doctor: every check ok; parity: {equal} of {turns} prompts equal".format(**summary["checks"]["parity"])
+        found = [finding["status"] for finding in summary["checks"]["doctor"]["findings"]]
+        equal = "{equal} of {turns} prompts equal".format(**summary["checks"]["parity"])
+        yield f"doctor: {found.count('ok')} of {len(found)} checks ok; parity: {equal}"
     yield f"gate: {next(iter(summary['evaluate']))} against the base: {summary['gate']['verdict']}"
     yield "bench: " + "; ".join(
         f"{model} first token {figures['ttft_p50_ms']:.0f} ms, answer {figures['e2e_p50_ms']:.0f} ms, "

@@ -33,7 +33,10 @@ def test_the_demo_ends_with_five_lines_and_the_paths_to_open() -> None:
 
 def test_the_demo_on_a_pretrained_base_tells_of_examples_and_checks() -> None:
     summary = {
-        "checks": {"parity": {"equal": 707, "turns": 707}},
+        "checks": {
+            "doctor": {"findings": [{"status": "ok"}] * 8 + [{"status": "unknown"}]},
+            "parity": {"equal": 707, "turns": 707},
+        },
         "evaluate": {"car_sales": FIGURES},
         "examples": {"turn_exact": 0.25, "n": 265, "over": {"turn_exact": 0.4531, "low": 0.3496, "high": 0.5566}},
         "gate": {"verdict": "pass"},
@@ -42,5 +45,5 @@ def test_the_demo_on_a_pretrained_base_tells_of_examples_and_checks() -> None:
     }
     assert list(lines_of(summary, "tiny", [Path("runs/r/report.html")]))[2:4] == [
         "the base after 3 examples: 25.0 % of 265 turns exactly right, the adapter +45.3 [35.0, 55.7] points",
-        "doctor: every check ok; parity: 707 of 707 prompts equal",
+        "doctor: 8 of 9 checks ok; parity: 707 of 707 prompts equal",
     ]
