@@ -12,8 +12,11 @@ from pathlib import Path
 
 from callproof.train.synth.dialogue import Generated
 from callproof.train.synth.domains import DOMAINS
-from callproof.train.synth.generate import MAX_SIMILARITY, SIZES, one_session, sessions
+from callproof.train.synth.generate import SIZES, sessions, unlike
 from callproof.train.synth.similarity import Index
+
+from callproof.console import Parser, positive
+from callproof.errors import EXIT_PASS, exit_with
 
 
 def more_sessions(domain: str, count: int) -> list[Generated]:
@@ -21,21 +24,16 @@ def more_sessions(domain: str, count: int) -> list[Generated]:
     known = Index(each.session for split in ("train", "eval") for each in sessions(domain, split))
     found: list[Generated] = []
     for number in range(SIZES["eval"] + 1, SIZES["eval"] + count + 1):
-        others, attempt = Index(each.session for each in found), 0
-        while True:
-            drawn = one_session(domain, "eval", number, attempt)
-            if max(known.nearest(drawn.session), others.nearest(drawn.session)) < MAX_SIMILARITY:
-                break
-            attempt += 1
-        found.append(drawn)
+        found.append(unlike(domain, number, known))
+        known.add(found[-1].session)
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("domain", choices=sorted(DOMAINS))
-    parser.add_argument("--dev", type=int, default=60, help="sessions to harvest from (default %(default)s)")
-    parser.add_argument("--test", type=int, default=240, help="sessions to judge by (default %(default)s)")
+    parser.add_argument("--dev", type=positive, default=60, help="sessions to harvest from (default %(default)s)")
+    parser.add_argument("--test", type=positive, default=240, help="sessions to judge by (default %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the two files")
     args = parser.parse_args()
     found = more_sessions(args.domain, args.dev + args.test)
@@ -43,7 +41,8 @@ def main() -> None:
     for name, some in (("dev", found[: args.dev]), ("test", found[args.dev :])):
         (args.out / f"{name}.jsonl").write_text("".join(f"{each.line()}\n" for each in some))
         print(f"{args.out / name}.jsonl: {len(some)} sessions")
+    return EXIT_PASS
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

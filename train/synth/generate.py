@@ -32,10 +32,11 @@ def sessions(domain: str, split: Split) -> tuple[Generated, ...]:
     if split == "train":
         return tuple(one_session(domain, split, number) for number in range(1, SIZES[split] + 1))
     index = Index(generated.session for generated in sessions(domain, "train"))
-    return tuple(_unlike(domain, number, index) for number in range(1, SIZES[split] + 1))
+    return tuple(unlike(domain, number, index) for number in range(1, SIZES[split] + 1))
 
 
-def _unlike(domain: str, number: int, index: Index) -> Generated:
+def unlike(domain: str, number: int, index: Index) -> Generated:
+    """Eval session `number`, drawn until it resembles none that is indexed."""
     attempt = 0
     while True:
         generated = one_session(domain, "eval", number, attempt)

@@ -13,11 +13,15 @@ class Index:
     def __init__(self, sessions: Iterable[dict[str, Any]]) -> None:
         self._sizes: list[int] = []
         self._holders: dict[int, list[int]] = {}
-        for number, session in enumerate(sessions):
-            grams = shingles(session["messages"]).tolist()
-            self._sizes.append(len(grams))
-            for gram in grams:
-                self._holders.setdefault(gram, []).append(number)
+        for session in sessions:
+            self.add(session)
+
+    def add(self, session: dict[str, Any]) -> None:
+        """Take one more."""
+        number, grams = len(self._sizes), shingles(session["messages"]).tolist()
+        self._sizes.append(len(grams))
+        for gram in grams:
+            self._holders.setdefault(gram, []).append(number)
 
     def nearest(self, session: dict[str, Any]) -> float:
         """The highest similarity, 0 to 1, of `session` to any indexed one."""
