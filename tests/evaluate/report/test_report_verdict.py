@@ -23,12 +23,17 @@ def test_the_first_screen_says_whether_it_is_better_by_how_much_how_sure_and_wha
     run = make_run(tmp_path / "one", 12, {"clumsy": clumsy, "shy": shy})
 
     async def look(page: Page) -> None:
-        (told,) = await texts(page, ".verdict p")
+        told, restraint = await texts(page, ".verdict p")
         # of 24 turns clumsy has 8 right and shy 16; shy loses the calls of the sessions 6 and 9
         assert told.startswith("shy is better than clumsy by 33.3 points: 66.7 % of 24 turns are exactly right. ")
         assert "That may be chance: the true difference lies between −" in told
         assert "2 turns broke, 10 turns mended." in told
         assert "Wrong where this is expected: get_weather 8" in told
+        # of the 12 turns that thank, clumsy answers 4 with half a call and 4 with a call
+        assert restraint.startswith("shy: restraint: calls in 0.0 % ["), restraint
+        assert "of 12 turns that expect no call, clumsy in 66.7 % [" in restraint
+        assert "-66.7 points [" in restraint
+        assert restraint.endswith("8 of 12 turns in 12 sessions differ.")
         await page.run("[...document.querySelectorAll('.verdict button')].at(-1).click()")
         assert await page.run("document.querySelector('#turns .hint').textContent") == "8 of 24"
 
@@ -38,9 +43,10 @@ def test_the_first_screen_says_whether_it_is_better_by_how_much_how_sure_and_wha
 @needs_browser
 def test_a_model_alone_is_told_without_a_comparison(tmp_path: Path):
     async def look(page: Page) -> None:
-        (told,) = await texts(page, ".verdict p")
+        told, restraint = await texts(page, ".verdict p")
         assert told.startswith("good answers 100.0 % of 8 turns exactly right (")
         assert "There is nothing to compare it with: bless a run, or give --baseline. No turn is wrong." in told
+        assert restraint.startswith("good: restraint: calls in 0.0 % ["), restraint
 
     visit(make_run(tmp_path / "one", 4, {"good": gold}), look, tmp_path / "profile")
 
@@ -70,7 +76,7 @@ def test_paper_shows_the_figures_without_what_can_only_be_clicked(tmp_path: Path
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await page.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
         assert await page.run(f"{shown}.length") == 0
-        assert len(await texts(page, ".verdict p")) == 1
+        assert len(await texts(page, ".verdict p")) == 2
         colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
         ink, paper = await page.run(colours)
         assert paper == "rgb(255, 255, 255)"
