@@ -37,7 +37,7 @@ Name = Annotated[str, Field(min_length=1), AfterValidator(_speakable)]
 class Record(BaseModel):
     """Base of everything that is written to disk or read from it: frozen, and unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def explain(error: ValidationError) -> str:

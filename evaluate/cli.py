@@ -1,4 +1,4 @@
-"""What `callproof evaluate` takes; evaluate/commands.py does it, imported when it runs, so that `--help` is quick."""
+"""What `callproof evaluate` takes; what does it is imported when it runs, so that `--help` is quick."""
 
 import argparse
 from pathlib import Path
@@ -300,14 +300,14 @@ VERB = Verb(
     notes=_NOTES,
     commands={
         "replay": Command("ask the eval turns of configurations of models, and score", _replay, _act("replay")),
-        "score": Command("score saved answers, without an endpoint", _score, _act("score"), _ANSWERS),
-        "report": Command("write the metrics and the report of a run anew", _report, _act("report")),
+        "score": Command("score saved answers, without an endpoint", _score, _act("score", "saved.command"), _ANSWERS),
+        "report": Command("write the metrics and the report of a run anew", _report, _act("report", "report.command")),
         "import": Command("make tool-eval turns of other tools' runs, of BFCL's data or of a proxy's log", _import,
-                          _act("import_turns")),
-        "gate": Command("may the candidate replace the baseline? the exit code tells", _gate, _act("gate")),
+                          _act("import_turns", "importers.command")),
+        "gate": Command("may the candidate replace the baseline? the exit code tells", _gate, _act("gate", "gate")),
         "noise": Command("how far metrics move between runs of one model; no margin may be below it", _noise,
-                         _act("noise")),
-        "bless": Command("make a run the baseline that gate knows by name", _bless, _act("bless")),
+                         _act("noise", "gate")),
+        "bless": Command("make a run the baseline that gate knows by name", _bless, _act("bless", "gate")),
         "runs": Command("the runs that are kept: when, what, headline figures, gate", _list, _act("runs", "history")),
         "show": Command("failing turns in the terminal: conversation, gold, answer, reason", _show,
                         _act("show", "history")),
@@ -315,7 +315,8 @@ VERB = Verb(
                         _act("diff", "history"), _DIFF),
         "rerun": Command("ask the turns of a run again, with its settings, as a new run", _rerun, _act("rerun")),
         "prune": Command("delete old runs; blessed ones and baselines stay", _prune, _act("prune", "history")),
-        "parity": Command("does the server feed the tokens that training showed the model?", _parity, _act("parity")),
+        "parity": Command("does the server feed the tokens that training showed the model?", _parity,
+                          _act("parity", "parity")),
     },
 )  # fmt: skip
 main = VERB.main

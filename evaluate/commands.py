@@ -1,11 +1,10 @@
-"""What each verb of the command line does, from parsed arguments to exit code."""
+"""What `evaluate` and `evaluate rerun` do, from parsed arguments to exit code."""
 
 import re
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,18 +14,11 @@ from callproof.console import last_line, say
 from callproof.errors import EXIT_INVALID, UserError
 from callproof.records import explain
 
-from .gate import bless as bless
-from .gate import gate as gate
-from .gate import noise as noise
-from .importers.command import import_turns as import_turns
-from .parity import parity as parity
 from .replay import Plan, check_presence, plan, run_all
-from .report import Summary, print_summary, publish
-from .runs import Run, RunInfo, check_folder_name, choose_model, find_run
-from .saved import score_answers
+from .report import Summary
+from .report.command import check_baseline, line_of, published
+from .runs import Run, RunInfo, check_folder_name, find_run
 from .until import Decider, check_options
-
-_FATES = {"drop": "left out", "keep": "kept", "refuse": "kept"}
 
 
 def replay(args: Namespace) -> int:
@@ -42,7 +34,7 @@ def replay(args: Namespace) -> int:
     ]
     for replay_plan in plans:
         check_presence(replay_plan.run, args.resume)
-    _check_baseline(args.baseline, args.out)
+    check_baseline(args.baseline, args.out)
     decider = Decider(args.baseline, args.out, models[0], args.order_seed) if args.until_decided else None
     serve = plans[0].config.serve
     if not args.model:
@@ -54,9 +46,9 @@ def _make(plans: list[Plan], urls: Sequence[str], args: Namespace, run_id: str, 
     """Make the planned runs, and write and print their results."""
     if code := run_all(plans, urls, args.resume, _go_on(args, run_id), decider):
         return code
-    summaries = [(replay_plan, _published(replay_plan.run, args, decider is not None)) for replay_plan in plans]
+    summaries = [(replay_plan, published(replay_plan.run, args, decider is not None)) for replay_plan in plans]
     verdict = decider.decide(args) if decider else {}
-    last_line({"runs": [_line(replay_plan.run, summary) for replay_plan, summary in summaries], **verdict})
+    last_line({"runs": [line_of(replay_plan.run, summary) for replay_plan, summary in summaries], **verdict})
     invalid = max(_validity(replay_plan, summary) for replay_plan, summary in summaries)
     return verdict["exit_code"] if verdict else invalid
 
@@ -78,7 +70,7 @@ def rerun(args: Namespace) -> int:
     check_folder_name("--run-id", run_id)
     again = plan(_recorded(info), Run(args.runs / run_id), info.models, {})
     check_presence(again.run, args.resume)
-    _check_baseline(args.baseline, args.runs)
+    check_baseline(args.baseline, args.runs)
     asked = again.info(()).identity.model_copy(update={"raw_text": info.identity.raw_text})
     for change in info.identity.differences(asked):
         say(f"warning: this is no mere repetition of {earlier.path}: {change} now")
@@ -134,24 +126,6 @@ def _go_on(args: Namespace, run_id: str) -> str:
     return shlex.join(["callproof", "evaluate", *words, *run_option, *([] if args.resume else ["--resume"])])
 
 
-def _check_baseline(name: str | None, runs: Path) -> None:
-    """Raise a UserError where the run that the report is to be held against is not there."""
-    if name:
-        find_run(name, runs)
-
-
-def _published(run: Run, args: Namespace, partial: bool = False) -> Summary:
-    with run:
-        summary = publish(run, args.baseline_model, args.baseline, partial)
-    print_summary(summary)
-    say(f"report: {run.report_path}")
-    return summary
-
-
-def _line(run: Run, summary: Summary) -> dict[str, Any]:
-    return {"run": str(run.path), "name": summary.name, "models": summary.headline()}
-
-
 def _validity(replay_plan: Plan, summary: Summary) -> int:
     rates = {model: figures.metrics["infra_error_rate"].value or 0.0 for model, figures in summary.models.items()}
     worst = max(rates, key=lambda model: rates[model])
@@ -160,49 +134,3 @@ def _validity(replay_plan: Plan, summary: Summary) -> int:
     unanswered = f"{rates[worst]:.1%} of the turns of {worst} are unanswered"
     say(f"{replay_plan.run.path}: invalid, {unanswered}; --resume asks them again")
     return EXIT_INVALID
-
-
-def score(args: Namespace) -> int:
-    """Score saved answers."""
-    run = Run(args.out)
-    _check_baseline(args.baseline, run.path.parent)
-    with run:
-        report = score_answers(
-            run,
-            args.turns,
-            args.answers,
-            model=args.model,
-            channel=args.channel,
-            profile=args.match,
-            format=args.format,
-            baseline=args.baseline_model,
-            bad_gold=args.bad_gold,
-        )
-    for line in (*report.format_lines, *report.bad_gold, *report.unreadable):
-        say(str(line))
-    if report.unreadable:
-        say(f"{len(report.unreadable)} lines hold no answer that can be read: infra_error")
-    if report.bad_turns:
-        say(f"gold breaks its own schema in {report.bad_turns} turns, which are {_FATES[args.bad_gold]}")
-    for kind, ids in (("turns without an answer", report.missing), ("answers to unknown turns", report.unknown)):
-        if ids:
-            say(f"{len(ids)} {kind}: {', '.join(ids[:10])}{' ...' if len(ids) > 10 else ''}")
-    if report.other_channel:
-        say(f"{report.other_channel} answers of the other channel are left out")
-    summary = _published(run, args)
-    counts = {"missing": len(report.missing), "unknown": len(report.unknown), "bad_gold": report.bad_turns}
-    counts |= {"unreadable": len(report.unreadable)}
-    if report.verdicts:
-        counts |= {"verdicts": {model: verdicts.counts() for model, verdicts in report.verdicts.items()}}
-    formats = {"format": summary.format} | ({"formats": report.formats} if report.formats else {})
-    last_line({**_line(run, summary), **counts, **formats})
-    return 0
-
-
-def report(args: Namespace) -> int:
-    """Write metrics and report of a run anew."""
-    run, _ = find_run(args.run, args.runs)
-    if args.baseline_model:
-        choose_model(run.info(), args.baseline_model, "--baseline-model")
-    last_line(_line(run, _published(run, args, args.partial)))
-    return 0

@@ -29,12 +29,15 @@ def system_and_tools(system: str) -> tuple[str, list[Any] | None]:
     Raises:
         RefusedJSON: a block for tools begins as JSON, but is malformed.
     """
-    match = _TAGS.search(system)
-    if match is None:
-        return _written_out(system)
-    rest, tools = _without_first(system, match)
-    further = [tool for block in _TAGS.finditer(rest) for tool in loose_values(_inside(block))]
-    return (_TAGS.sub("", rest).strip() if further else rest), [*tools, *further]
+    rest, tools, written = system, [], None
+    if match := _TAGS.search(system):
+        rest, tools = _without_first(system, match)
+        further = [tool for block in _TAGS.finditer(rest) for tool in loose_values(_inside(block))]
+        rest, tools = (_TAGS.sub("", rest).strip() if further else rest), [*tools, *further]
+    while (found := _written_out(rest)) is not None:
+        rest, written = found
+        tools = [*tools, *(tool for tool in written if tool not in tools)]
+    return rest, (None if match is None and written is None else tools)
 
 
 def _without_first(system: str, match: re.Match[str]) -> tuple[str, list[Any]]:
@@ -53,13 +56,13 @@ def _inside(match: re.Match[str]) -> str:
     return match["tools"] or match["declared"] or match["available"]
 
 
-def _written_out(system: str) -> tuple[str, list[Any] | None]:
-    """Tools that no tag sets off: the first list, or row of objects, of which all describe tools."""
+def _written_out(system: str) -> tuple[str, list[Any]] | None:
+    """A text without the first list, or row of objects, of which all describe tools and no tag sets off; and these."""
     for begin in _BEGINS.finditer(system):
         tools, end = _row(system, begin.start())
         if tools and all(map(is_tool, tools)):
             return f"{system[: begin.start()].rstrip()}\n{system[end:].lstrip()}".strip(), tools
-    return system, None
+    return None
 
 
 def _row(text: str, begin: int) -> tuple[list[Any], int]:

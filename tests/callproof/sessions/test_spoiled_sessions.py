@@ -218,3 +218,12 @@ def test_every_block_of_tools_in_a_system_prompt_is_read() -> None:
     session = to_session({"messages": [system, USER, ANSWER]}, "log:1", "s")
     assert session.tools is not None
     assert ([tool.name for tool in session.tools.tools], session.system) == (["find", "book"], "Help.")
+
+
+def test_tools_in_tags_and_tools_written_out_are_both_read() -> None:
+    find, book, pay = ({**TOOL, "function": {**TOOL["function"], "name": name}} for name in ("find", "book", "pay"))
+    system = f"Help.\n<tools>{json.dumps(find)}</tools>\nMore:\n{json.dumps([book, find])}\nLast:\n{json.dumps([pay])}"
+    session = to_session({"messages": [{"role": "system", "content": system}, USER, ANSWER]}, "log:1", "s")
+    assert session.tools is not None
+    assert [tool.name for tool in session.tools.tools] == ["find", "book", "pay"]
+    assert (session.system or "").split() == ["Help.", "More:", "Last:"]
