@@ -48,6 +48,7 @@ _CHUNK = 2_000
 """Sessions whose signatures are held at a time."""
 
 _BANDS_AT_ONCE = 5
+_BITS = np.uint32(1) << np.arange(BANDS, dtype=np.uint32)
 
 _RNG = np.random.default_rng(1997)
 _MULTIPLIERS = _RNG.integers(1, 2**31, (BANDS * ROWS, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
@@ -172,7 +173,7 @@ def _consecutive(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 class Corpus:
-    """Sessions by their outlines: 24 bytes of memory for each, and 40 more while alike ones are looked for."""
+    """Sessions by their outlines: 24 bytes of memory for each, and 44 more while alike ones are looked for."""
 
     def __init__(self, sessions: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
         self._shelf = _Shelf()
@@ -187,6 +188,9 @@ class Corpus:
     def take(self, outline: Outline) -> None:
         """Take one more session by its outline."""
         self._places.append(self._shelf.put(outline))
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def shingles(self, number: int) -> Shingles:
         """Those of a session."""
@@ -271,13 +275,14 @@ class Corpus:
                     bands[band, start : start + len(rows)] = (columns * _BANDS).sum(axis=1, dtype=np.uint64)
             yield from bands
 
-    def estimate(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Similarities of pairs, from signatures alone."""
+    def agreement(self, numbers: NDArray[np.intp], other: "Corpus", others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Where the signatures of pairs are equal, shape (pairs, BANDS * ROWS); its mean estimates their similarity."""
         mine, theirs = (each._signatures_of(some) for each, some in ((self, numbers), (other, others)))
-        return (mine == theirs).mean(axis=1)
+        return mine == theirs
 
     def _signatures_of(self, numbers: NDArray[np.intp]) -> NDArray[np.uint32]:
-        return self._shelf.signatures([self._places[number] for number in numbers])
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return self._shelf.signatures([self._places[number] for number in distinct])[places]
 
 
 def _place(hashes: Shingles) -> NDArray[np.int64]:
@@ -313,7 +318,8 @@ def _portions(times: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[
 
 def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:
     best: dict[int, Alike] = {}
-    for mine, theirs in zip(queries.bands(), base.bands(), strict=True):
+    tried = np.zeros(len(base), dtype=np.uint32)
+    for band, (mine, theirs) in enumerate(zip(queries.bands(), base.bands(), strict=True)):
         order = np.argsort(theirs, kind="stable")
         run = theirs[order]
         first, last = np.searchsorted(run, mine, "left"), np.searchsorted(run, mine, "right")
@@ -324,17 +330,29 @@ def _nearest(queries: Corpus, base: Corpus, earlier: bool) -> list[Alike]:
                 numbers, others = numbers[others < numbers], others[others < numbers]
             if not len(numbers):
                 break
-            _compare(queries, base, numbers, others, best)
+            _compare(queries, base, numbers, others, tried, best)
+        tried[order[np.arange(len(run)) - np.searchsorted(run, run, "left") < MOST_BESIDE]] |= _BITS[band]
     return [best[number] for number in sorted(best)]
 
 
 def _compare(
-    queries: Corpus, base: Corpus, numbers: NDArray[np.intp], others: NDArray[np.intp], best: dict[int, Alike]
+    queries: Corpus,
+    base: Corpus,
+    numbers: NDArray[np.intp],
+    others: NDArray[np.intp],
+    tried: NDArray[np.uint32],
+    best: dict[int, Alike],
 ) -> None:
-    """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike."""
+    """Compare pairs exactly where their estimate promises more than what is known, and keep what is alike.
+
+    Args:
+        tried: for each session of the base a bit a band: it was compared with whatever shares that band.
+    """
     for start in range(0, len(numbers), _CHUNK):
         chunk, chunk_others = numbers[start : start + _CHUNK], others[start : start + _CHUNK]
-        estimates = queries.estimate(chunk, base, chunk_others)
+        equal = queries.agreement(chunk, base, chunk_others)
+        shared = equal.reshape(-1, BANDS, ROWS).all(axis=2) @ _BITS
+        estimates = np.where(shared & tried[chunk_others], 0, equal.mean(axis=1))
         for at in np.flatnonzero(estimates >= _ESTIMATE):
             number, other = int(chunk[at]), int(chunk_others[at])
             known = best[number].similarity if number in best else 0.0

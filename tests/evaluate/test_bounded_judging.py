@@ -181,8 +181,8 @@ def deep(levels: int) -> dict[str, Any]:
         ({"dependentSchemas": {"x": {"$ref": "#"}}}, "a reference leads back to itself"),
     ],
 )
-def test_a_schema_that_explodes_is_refused_at_once_and_its_tool_named(exploding, capsys, parameters, problem):
-    assert score(exploding, parameters, {"x": 1}) == 0
+def test_a_schema_that_explodes_is_refused_at_once_and_its_tool_named(make_domain, capsys, parameters, problem):
+    assert score(make_domain(sessions=1), parameters, {"x": 1}) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "no usable JSON Schema" in line]
     assert len(lines) == 1
     assert "a: f: not checked: parameters is no usable JSON Schema" in lines[0]

@@ -109,7 +109,7 @@ def test_time_grows_as_the_number_of_sessions_even_where_all_are_alike(alike: bo
         return time.process_time() - begun
 
     seconds(100)
-    assert seconds(3200) < 14 * max(seconds(400), 0.02)
+    assert seconds(2400) < 14 * max(seconds(300), 0.02)
 
 
 def test_shingles_are_sorted_and_distinct() -> None:
