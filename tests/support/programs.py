@@ -1,8 +1,8 @@
 """Command lines as a user runs them, `python -m ...`, each in a process of its own.
 
-A process that has imported the third-party libraries waits, and forks for each command: what a command does is the
-same, and a test of it does not pay for the same second of imports again. Signals, kills and what is imported are tested
-on processes that are started anew.
+A process that has imported the third-party libraries that are installed waits, and forks for each command: what a
+command does is the same, and a test of it does not pay for the same second of imports again. Signals, kills and what is
+imported are tested on processes that are started anew; so is everything where no process can fork.
 """
 
 import atexit
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def run_program(
     *words: object, cwd: Path = ROOT, said: str = "", timeout: float = 580, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """What `python -m <words>` answers when `said` is typed; `environment` is added to this process's own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if not hasattr(os, "fork"):
+        command = [sys.executable, "-m", *map(str, words)]
+        options: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": timeout}
+        return subprocess.run(command, cwd=cwd, env=environment, input=said, check=False, **options)
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name for name in STREAMS}
         files["stdin"].write_text(said, encoding="utf-8")
@@ -37,7 +43,7 @@ def run_program(
             {
                 "words": [str(word) for word in words],
                 "cwd": str(cwd),
-                "environment": {**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                "environment": environment,
                 "streams": {name: str(path) for name, path in files.items()},
             },
             timeout,
@@ -80,7 +86,8 @@ def _nursery(libraries: tuple[str, ...]) -> Nursery:
 
 def _wait_for_jobs(libraries: list[str]) -> None:
     for library in libraries:
-        importlib.import_module(library)
+        if find_spec(library.partition(".")[0]):
+            importlib.import_module(library)
     jobs = os.fdopen(os.dup(0), encoding="utf-8")  # a program may still set how it reads its own input
     while line := jobs.readline():
         child = os.fork()
