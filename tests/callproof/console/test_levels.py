@@ -27,6 +27,7 @@ def test_variables_of_the_libraries_are_taken_and_those_that_are_set_stay(tmp_pa
 
 
 def test_the_hub_is_asked_with_the_token_and_the_cache_of_dotenv(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
     (tmp_path / ".env").write_text(f"HF_TOKEN=hf_from_dotenv\nHF_HOME={tmp_path}/hub\n")
     (tmp_path / "seen.py").write_text(
         "def build_sessions(config):\n"

@@ -31,6 +31,7 @@ STRANGE = CHAT.replace("%s", "{{ message.content }}{% if message.tool_calls %}!!
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty base in the folder to work in, and an empty cache of the hub."""
     monkeypatch.chdir(tmp_path)
+    pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "models/base"
     folder.mkdir(parents=True)
