@@ -45,7 +45,7 @@ endif
 demo: setup ## train two adapters, serve both, evaluate, gate and bench them
 	@$(BIN)/python demo.py
 
-demo-real: setup ## the same road on SmolLM2-135M-Instruct, one adapter: one to two hours on 2 CPU cores
+demo-real: setup ## the same road on SmolLM2-135M-Instruct, one adapter: one to four hours on 2 CPU cores
 	@$(BIN)/python demo.py --real
 
 train: setup ## train the adapter of CONFIG

@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=60, help="eval sessions a domain (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="of the vLLM server (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with JSON, on a terminal too")
-    parser.add_argument("--real", action="store_true", help="on SmolLM2-135M-Instruct: one adapter, one to two hours")
+    parser.add_argument("--real", action="store_true", help="on SmolLM2-135M-Instruct: one adapter, one to four hours")
     args = parser.parse_args()
     begun, pairs = time.perf_counter(), [(load(path), path) for path in (REAL if args.real else CONFIGS)]
     config = pairs[0][0]
