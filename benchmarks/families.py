@@ -29,7 +29,7 @@ from typing import Any
 import torch
 import yaml
 from callproof.train.base.base import descend, make_optimizers
-from callproof.train.cpu import quicken
+from callproof.train.cpu import has_bf16, quicken
 from callproof.train.loop.loss import supervised_loss
 from callproof.train.rows.encode import IGNORED, Encoder, Row
 from callproof.train.rows.template import Unrenderable
@@ -204,7 +204,7 @@ def _rows(encoder: Encoder, rng: random.Random, levels: tuple[Level, ...]) -> It
 def _step(model: Any, rows: list[Row], optimizers: list[torch.optim.Optimizer]) -> float:
     ids = pad_sequence([torch.tensor(row.input_ids) for row in rows], batch_first=True)
     labels = pad_sequence([torch.tensor(row.labels) for row in rows], batch_first=True, padding_value=IGNORED)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
         loss = supervised_loss(model, {"input_ids": ids, "labels": labels}) / sum(row.supervised for row in rows)
     return descend(model, loss, optimizers)
 

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from callproof.config import RunConfig
 from callproof.errors import UserError
 
+from ..cpu import has_bf16
 from ..rows.data import from_pretrained
 
 COMPUTE_TYPE = torch.bfloat16
@@ -52,7 +53,7 @@ def use_bf16(config: RunConfig, on_gpu: bool) -> bool:
         return False
     if on_gpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return has_bf16()
 
 
 def _dtype(config: RunConfig, on_gpu: bool) -> torch.dtype:

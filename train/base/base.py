@@ -27,10 +27,11 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from callproof.config import LossWeights
 from callproof.errors import UserError
 
-from ..cpu import quicken
+from ..cpu import has_bf16, quicken
 from ..loop.loss import TokenWeights, supervised_loss
 from ..rows.encode import IGNORED, Encoder, Row
 from ..synth.curriculum.lessons import BARE, DENSE, FULL, MEDIUM, Level, lesson
+from .muon import muon
 from .tokenizer import TEMPLATE, make_tokenizer
 
 
@@ -104,7 +105,7 @@ def make_optimizers(model: Qwen3ForCausalLM, peak: float) -> list[torch.optim.Op
     matrices = [p for name, p in model.named_parameters() if inner[name]]
     others = [p for name, p in model.named_parameters() if not inner[name]]
     return [
-        torch.optim.Muon(matrices, lr=peak, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
+        muon(matrices, peak),
         torch.optim.AdamW(others, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 
@@ -236,7 +237,7 @@ def _rate(step: int, total: int) -> float:
 
 
 def _step(model: Any, batch: dict[str, torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> float:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
         weights = batch.pop("weights")
         loss = supervised_loss(model, batch, weights) / weights[:, 1:].sum()
     return descend(model, loss, optimizers)

@@ -4,5 +4,6 @@ The last layer is computed at supervised positions alone, since the loss looks a
 """
 
 from .layers import gathers, quicken
+from .products import has_bf16
 
-__all__ = ["gathers", "quicken"]
+__all__ = ["gathers", "has_bf16", "quicken"]
