@@ -106,9 +106,8 @@ def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     print(done.stdout, file=sys.stderr, flush=True)
     if done.returncode not in accept:
-        raise UserError(
-            "make demo", f"`{arguments[0]}` ended with exit code {done.returncode}", "see its message above"
-        )
+        verb = " ".join(str(word) for word in arguments[:2] if not str(word).startswith("-"))
+        raise UserError("make demo", f"`{verb}` ended with exit code {done.returncode}", "see its message above")
     return done.stdout
 
 
