@@ -28,6 +28,7 @@ def check_baseline(name: str | None, runs: Path) -> None:
 
 
 def published(run: Run, args: Namespace, partial: bool = False) -> Summary:
+    """Write the results of a run, print its tables, and say where the report is."""
     with run:
         summary = publish(run, args.baseline_model, args.baseline, partial)
     print_summary(summary)
@@ -36,4 +37,5 @@ def published(run: Run, args: Namespace, partial: bool = False) -> Summary:
 
 
 def line_of(run: Run, summary: Summary) -> dict[str, Any]:
+    """What the last line on stdout says of a run."""
     return {"run": str(run.path), "name": summary.name, "models": summary.headline()}
