@@ -54,6 +54,13 @@ def test_the_defaults_are_those_of_the_old_server() -> None:
     assert FlatConfig().model_dump() == {**README, "model_save_path": None}
 
 
+@pytest.mark.parametrize("section", ["train", "data"])
+@pytest.mark.parametrize("value", [[None], [], "x", 3])
+def test_a_section_that_is_no_object_is_refused_by_its_name(jobs: Jobs, section: str, value: Any) -> None:
+    with pytest.raises(BadOrder, match=rf"config\.{section}"):
+        order(jobs, {"name": "n", "model": {"base_model": "base"}, section: value})
+
+
 def test_the_old_names_become_ours(jobs: Jobs) -> None:
     config = order(jobs, README).config
     assert config.name == "my_lora_model"

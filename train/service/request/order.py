@@ -72,21 +72,22 @@ def read_order(text: bytes, jobs: Jobs, job_id: str, upload: Path) -> Order:
     made = _flat(value, jobs, job_id) if flat else _whole(value, jobs)
     values, folder = made.values, upload.parent
     if values and not made.faults:
-        data = {
-            "domain": str(folder / "domain"),
-            "eval": str(upload),
-            **(values.get("data") or {}),
-            "train": str(upload),
-        }
-        if data.get("eval_share"):
+        usual = {"domain": str(folder / "domain"), "eval": str(upload)}
+        data = _between(usual, values.get("data"), {"train": str(upload)})
+        if isinstance(data, dict) and data.get("eval_share"):
             del data["eval"]
-        values |= {"data": data, "train": {**(values.get("train") or {}), "output_dir": str(folder / "run")}}
+        values |= {"data": data, "train": _between({}, values.get("train"), {"output_dir": str(folder / "run")})}
         made.faults += _faults(RunConfig, values)
     if isinstance(name := values.get("name"), str):
         made.faults += _name_faults(jobs, name, "model_save_path" if flat else "name")
     if made.faults:
         raise BadOrder(f"config.{fault}" for fault in made.faults)
     return Order(RunConfig.model_validate(values), tuple(made.notes), flat)
+
+
+def _between(usual: dict[str, Any], section: Any, fixed: dict[str, Any]) -> Any:
+    """A section over what it has usually and under what it always has; what is no section stays, to be refused."""
+    return {**usual, **(section or {}), **fixed} if section is None or isinstance(section, dict) else section
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _resolve_eval(made: Translation, data: dict[str, Any], base: Path) -> None:
     if "domain" not in data:
         if source is not None:
             made.faults.append("data.eval: names a file of data.domain, and there is none")
-        made.values["data"] = data
+        made.values.setdefault("data", data)
         return
     file = Path(str(data["domain"]), str(source or "sessions/eval.jsonl"))
     if source is None and not file.is_file():
