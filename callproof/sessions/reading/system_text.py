@@ -29,15 +29,12 @@ def system_and_tools(system: str) -> tuple[str, list[Any] | None]:
     Raises:
         RefusedJSON: a block for tools begins as JSON, but is malformed.
     """
-    rest, tools, written = system, [], None
-    if match := _TAGS.search(system):
-        rest, tools = _without_first(system, match)
-        further = [tool for block in _TAGS.finditer(rest) for tool in loose_values(_inside(block))]
-        rest, tools = (_TAGS.sub("", rest).strip() if further else rest), [*tools, *further]
-    while (found := _written_out(rest)) is not None:
-        rest, written = found
-        tools = [*tools, *(tool for tool in written if tool not in tools)]
-    return rest, (None if match is None and written is None else tools)
+    if (match := _TAGS.search(system)) is None:
+        rest, tools = _written_out(system, [])
+        return rest, tools or None
+    rest, tools = _without_first(system, match)
+    further = [tool for block in _TAGS.finditer(rest) for tool in loose_values(_inside(block))]
+    return _written_out(_TAGS.sub("", rest).strip() if further else rest, [*tools, *further])
 
 
 def _without_first(system: str, match: re.Match[str]) -> tuple[str, list[Any]]:
@@ -56,13 +53,17 @@ def _inside(match: re.Match[str]) -> str:
     return match["tools"] or match["declared"] or match["available"]
 
 
-def _written_out(system: str) -> tuple[str, list[Any]] | None:
-    """A text without the first list, or row of objects, of which all describe tools and no tag sets off; and these."""
-    for begin in _BEGINS.finditer(system):
-        tools, end = _row(system, begin.start())
-        if tools and all(map(is_tool, tools)):
-            return f"{system[: begin.start()].rstrip()}\n{system[end:].lstrip()}".strip(), tools
-    return None
+def _written_out(text: str, known: list[Any]) -> tuple[str, list[Any]]:
+    """A text without the lists, and rows of objects, that all describe tools; and what is known with those tools."""
+    kept, tools, at = [], known, 0
+    for begin in _BEGINS.finditer(text):
+        if begin.start() < at:
+            continue
+        row, end = _row(text, begin.start())
+        if row and all(map(is_tool, row)):
+            kept.append(text[at : begin.start()])
+            tools, at = [*tools, *(tool for tool in row if tool not in tools)], end
+    return ("\n".join(filter(None, map(str.strip, (*kept, text[at:])))) if kept else text), tools
 
 
 def _row(text: str, begin: int) -> tuple[list[Any], int]:
