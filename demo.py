@@ -12,10 +12,12 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ def main() -> int:
     if args.real and not Path(config.model.base_model).is_dir():
         _run("train", "base", "smollm2", "--out", config.model.base_model)
     resume = ("--resume",) if args.real else ()
-    summary: dict[str, Any] = {"train": {of.name: _train(path, *resume) for of, path in pairs}}
+    summary: dict[str, Any] = {"train": _train(pairs, *resume)}
     with _server(pairs, args.port):
         if args.real:
             summary["checks"] = _checks(pairs[0][1], endpoint)
@@ -101,23 +103,57 @@ def _say(text: str) -> None:
 
 def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
     """Run one verb; its tables go to stderr with everything else, its stdout is returned."""
-    command = [sys.executable, "-m", *map(str, arguments)]
     _say("python -m " + " ".join(map(str, arguments)))
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    print(done.stdout, file=sys.stderr, flush=True)
-    if done.returncode not in accept:
+    done = subprocess.run(_command(arguments), stdout=subprocess.PIPE, text=True)
+    return _printed(arguments, done.returncode, done.stdout, accept)
+
+
+def run_beside(name: str, threads: int, *arguments: str | Path) -> str:
+    """Run one verb while others run, on so many threads; its lines on stderr begin with `name`."""
+    _say("python -m " + " ".join(map(str, arguments)))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
+    with subprocess.Popen(_command(arguments), **pipes, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with ThreadPoolExecutor(1) as reader:
+            printed = reader.submit(process.stdout.read)
+            for line in process.stderr:
+                print(f"{name} | {line}", end="", file=sys.stderr, flush=True)
+    return _printed(arguments, process.returncode, printed.result(), (0,))
+
+
+def _command(arguments: Sequence[str | Path]) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
+
+
+def _printed(arguments: Sequence[str | Path], code: int, printed: str, accept: tuple[int, ...]) -> str:
+    """What a verb printed, which is told; ends the demo where its exit code is another."""
+    print(printed, file=sys.stderr, flush=True)
+    if code not in accept:
         verb = " ".join(str(word) for word in arguments[:2] if not str(word).startswith("-"))
-        raise UserError("make demo", f"`{verb}` ended with exit code {done.returncode}", "see its message above")
-    return done.stdout
+        raise UserError("make demo", f"`{verb}` ended with exit code {code}", "see its message above")
+    return printed
 
 
 def _last(printed: str) -> dict[str, Any]:
     return json.loads(printed.splitlines()[-1])
 
 
-def _train(path: Path, *options: str) -> dict[str, Any]:
-    manifest = _last(_run("train", "--config", path, *options))
-    return {key: manifest[key] for key in ("seconds", "train_loss", "perplexity")}
+def _train(pairs: Pairs, *options: str) -> dict[str, dict[str, Any]]:
+    """All adapters; several at the same time, since one so small gains little from more than one thread."""
+    if len(pairs) == 1:
+        printed = [_run("train", "--config", pairs[0][1], *options)]
+    else:
+        threads = max(1, (os.cpu_count() or 1) // len(pairs))
+        with ThreadPoolExecutor(len(pairs)) as pool:
+            begun = [
+                pool.submit(run_beside, of.name, threads, "train", "--config", path, *options) for of, path in pairs
+            ]
+        printed = [each.result() for each in begun]
+    shown = ("seconds", "train_loss", "perplexity")
+    manifests = [_last(text) for text in printed]
+    return {manifest["name"]: {key: manifest[key] for key in shown} for manifest in manifests}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from demo import lines_of
+import pytest
+
+from callproof.errors import UserError
+from demo import lines_of, run_beside
 
 FIGURES = {
     "tiny": {"turn_exact": 0.306, "name_f1": 0.5, "arg_exact": 0.2, "hallucination_rate": 0.649, "n": 265},
@@ -47,3 +50,11 @@ def test_the_demo_on_a_pretrained_base_tells_of_examples_and_checks() -> None:
         "the base after 3 examples: 25.0 % of 265 turns exactly right, the adapter +45.3 [35.0, 55.7] points",
         "doctor: 8 of 9 checks ok; parity: 707 of 707 prompts equal",
     ]
+
+
+def test_a_training_beside_another_says_whose_lines_are_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_beside("one", 1, "train", "--help").startswith("usage: callproof train")
+    capfd.readouterr()
+    with pytest.raises(UserError, match="`train` ended with exit code 2"):
+        run_beside("two", 1, "train", "--config", "missing.yaml")
+    assert "two | error: missing.yaml: cannot be read" in capfd.readouterr().err
