@@ -111,9 +111,10 @@ def _run(*arguments: str | Path, accept: tuple[int, ...] = (0,)) -> str:
 def run_beside(name: str, threads: int, *arguments: str | Path) -> str:
     """Run one verb while others run, on so many threads; its lines on stderr begin with `name`."""
     _say("python -m " + " ".join(map(str, arguments)))
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
-    with subprocess.Popen(_command(arguments), **pipes, text=True, env=environment) as process:
+    command, environment = _command(arguments), {"OMP_NUM_THREADS": str(threads), **os.environ}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         with ThreadPoolExecutor(1) as reader:
