@@ -2,7 +2,7 @@
 
     python benchmarks/all.py                          # all parts, 40 minutes on two quiet cores; go on where it stopped
     python benchmarks/all.py --only replay            # one of them
-    python benchmarks/all.py --bfcl DIR --aiperf PROGRAM --llamafactory PROGRAM      # beside these as well
+    python benchmarks/all.py --bfcl DIR --aiperf PROGRAM --llamafactory PROGRAM --axolotl PROGRAM   # these as well
 
 inspect_ai takes part where it is installed. BFCL's checker needs a folder that `benchmarks/against_ast_checker.py
 --help` tells how to make, and published outputs (--published). Results and logs go to --out, a table in Markdown, with
@@ -26,7 +26,8 @@ def parts_of(args: Namespace) -> list[Part]:
     answers = args.out / "answers"
     configs = ("--config", "configs/car_sales.yaml", "--config", "configs/insurance.yaml")
     saved = ("--turns", str(answers / "turns.jsonl"), "--answers", str(answers / "answers.jsonl"))
-    other = ("--llamafactory", args.llamafactory) if args.llamafactory else ()
+    programs = {"--llamafactory": args.llamafactory, "--axolotl": args.axolotl}
+    other = tuple(word for option, program in programs.items() if program for word in (option, program))
     scripted = ("--config", "configs/car_sales.yaml", "--scripted", "--rate", "10", "--requests", "40", "--rounds", "3")
     aiperf = ("--aiperf", args.aiperf) if args.aiperf else ()
     return [
@@ -117,6 +118,7 @@ def main() -> int:
                         help="published outputs, joined rows (default: %(default)s)")  # fmt: skip
     parser.add_argument("--aiperf", metavar="PROGRAM", help="the aiperf to measure as well")
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
+    parser.add_argument("--axolotl", metavar="PROGRAM", help="the axolotl to measure as well")
     args = parser.parse_args()
     return run_parts(parts_of(args), args.only, args.out)
 

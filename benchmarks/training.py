@@ -17,9 +17,10 @@ Arms, each a fresh adapter on the same base, over the same sessions, once:
     even, liger, flash, packed
                on a GPU, where the package is installed: ours with TRL's own fused loss (all tokens weigh alike), with
                liger's kernels, with flash attention, with flash attention and packed rows
-    llamafactory
-               LLaMA-Factory's `train` on the same token rows, where --llamafactory names its program (its dependencies
-               need an environment of their own); the time is its own `train_runtime`
+    llamafactory, axolotl
+               the `train` of LLaMA-Factory and of axolotl on the same token rows, where --llamafactory and --axolotl
+               name their programs (their dependencies need an environment of their own); the time is their own
+               `train_runtime`. On a CPU axolotl trains in float32, for it refuses bfloat16 there
 
 All have the same LoRA, precision and sessions, and except in `recipe` an optimizer step has the same number of rows, at
 least as many as in `ours`. Only `trainer.train()` is timed. In every arm, tokens are those of the sessions and
@@ -36,7 +37,6 @@ import gc
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -55,9 +55,10 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 import torch
 from callproof.train.loop.trainer import make_trainer
 from callproof.train.rows.data import encode_sessions, load_encoder
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 from peft import get_peft_model
 from shapes import SHAPES, random_base
+from support.other_trainers import Task, axolotl, llamafactory
 from transformers import (
     AutoModelForCausalLM,
     DataCollatorForSeq2Seq,
@@ -112,8 +113,8 @@ class Bench:
         self.model_config, self._lora = sample.model.config, sample.model.peft_config["default"]
         self._bf16, self._dtype = sample.args.bf16, next(sample.model.base_model.model.parameters()).dtype
 
-    def arms(self, sizes: tuple[int, ...], llamafactory: str | None) -> dict[str, Arm]:
-        """Name -> arm."""
+    def arms(self, sizes: tuple[int, ...], programs: dict[str, str | None]) -> dict[str, Arm]:
+        """Name -> arm; `programs`: of other trainers, by their names."""
         on_gpu, rows = torch.cuda.is_available(), self._rows_a_step
         variants = {
             name: partial(self.ours, changes)
@@ -130,7 +131,10 @@ class Bench:
             f"trl-{rows}": partial(self.trl, rows),
         }
         arms: dict[str, Arm] = {name: partial(_timed, make) for name, make in makers.items()}
-        return arms | ({"llamafactory": partial(self.llamafactory, llamafactory)} if llamafactory else {})
+        others = {"llamafactory": llamafactory, "axolotl": axolotl}
+        return arms | {
+            name: partial(self.other, others[name], program) for name, program in programs.items() if program
+        }
 
     def flops(self) -> float:
         """Arithmetic of one pass over the sessions that no way of training a LoRA can do without."""
@@ -191,31 +195,13 @@ class Bench:
         assert held == self.tokens, f"trl holds {held} tokens of the sessions, ours {self.tokens}"
         return trainer
 
-    def llamafactory(self, program: str) -> Cost:
+    def other(self, train: Callable[[str, Task], float], program: str) -> Cost:
         """Another program's training on the same rows, with as many a step."""
-        folder = self._scratch / "llamafactory"
         rows = [{"input_ids": row.input_ids, "labels": row.labels} for row in self._rows]
-        tokenized = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in rows]
-        DatasetDict({"train": Dataset.from_list(tokenized)}).save_to_disk(folder / "rows")
-        settings = self._config.train
-        options = {
-            **{"stage": "sft", "do_train": True, "finetuning_type": "lora", "template": "empty"},
-            **{"model_name_or_path": str(Path(self._config.model.base_model).absolute()), "lora_target": "all"},
-            **{"lora_rank": self._lora.r, "lora_alpha": self._lora.lora_alpha},
-            **{"tokenized_path": str(folder / "rows"), "dataset": "rows", "output_dir": str(folder / "out")},
-            **{"per_device_train_batch_size": settings.per_device_train_batch_size, "overwrite_output_dir": True},
-            **{"gradient_accumulation_steps": settings.gradient_accumulation_steps, "num_train_epochs": 1},
-            **{"disable_gradient_checkpointing": not settings.gradient_checkpointing, "bf16": self._bf16},
-            **{"learning_rate": settings.learning_rate, "save_strategy": "no", "report_to": "none"},
-            **{"use_cpu": not torch.cuda.is_available()},
-        }
-        (folder / "options.yaml").write_text(json.dumps(options), encoding="utf-8")
-        command = [program, "train", str(folder / "options.yaml")]
-        done = subprocess.run(command, stdout=sys.stderr, env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=False)
-        if done.returncode:
-            raise UserError(program, f"ended with code {done.returncode}", "see its words above, or leave it out")
-        result = json.loads((folder / "out" / "train_results.json").read_text(encoding="utf-8"))
-        return Cost(result["train_runtime"], None)
+        rank, alpha, on_gpu = self._lora.r, self._lora.lora_alpha, torch.cuda.is_available()
+        with tempfile.TemporaryDirectory(dir=self._scratch) as place:
+            task = Task(self._config, rows, rank, alpha, self._bf16, on_gpu, Path(place) / train.__name__)
+            return Cost(train(program, task), None)
 
     @property
     def _rows_a_step(self) -> int:
@@ -349,6 +335,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="8 sessions, one round, padded batches of 1 and 8 only")
     parser.add_argument("--arms", metavar="NAME,NAME", help="these alone, `ours` among them (default: all)")
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
+    parser.add_argument("--axolotl", metavar="PROGRAM", help="the axolotl to measure as well")
     args = parser.parse_args()
     sessions, rounds, sizes = (8, 1, (1, 8)) if args.quick else (args.sessions, args.rounds, PADDED)
     transformers_logging.disable_progress_bar()
@@ -357,7 +344,7 @@ def main() -> int:
         if args.shape:
             config = random_base(args.shape, config, Path(folder) / args.shape)
         bench = Bench(config, sessions, Path(folder))
-        arms = _chosen(bench.arms(sizes, args.llamafactory), args.arms)
+        arms = _chosen(bench.arms(sizes, {"llamafactory": args.llamafactory, "axolotl": args.axolotl}), args.arms)
         print_result(measure(arms, bench.supervised, rounds), bench)
     return EXIT_PASS
 

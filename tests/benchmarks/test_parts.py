@@ -178,7 +178,7 @@ def test_the_command_for_the_harness_has_a_part_for_each_comparison(monkeypatch:
     harness = importlib.import_module("all")
     parser = arguments("x", "runs/x")
     args = parser.parse_args([])
-    args.bfcl, args.published, args.aiperf, args.llamafactory = None, Path("none"), None, None
+    args.bfcl, args.published, args.aiperf, args.llamafactory, args.axolotl = None, Path("none"), None, None, None
     parts = {one.name: one for one in harness.parts_of(args)}
     assert list(parts) == "start-up replay answers scoring bfcl train-quick train chunks load".split()
     assert parts["bfcl"].lacks == "--bfcl names no folder of bfcl-eval"
