@@ -13,7 +13,7 @@ them. Then each method goes on from its weights, at a tenth of its learning rate
 All are asked the `--test` sessions, which neither training nor harvest has seen, and the gate holds each against the
 adapter that it began from. `--beside` judges further adapters on the same base likewise, such as the same training
 with another seed: how far two trainings differ that nothing was learned between. A run that was broken off goes on
-where it was. The table goes to stderr; the last line is JSON: name -> steps, tokens, checks of the gate, verdict.
+where it was. The table goes to stderr; the last line is JSON: name -> steps, verdict and checks of the gate.
 """
 
 import argparse
@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from callproof.train.harvest.configuration import SLOWER
 from callproof.train.synth.domains import DOMAINS
 
 from benchmarks.own_server import served
 from callproof.config import RunConfig, load
 from callproof.console import Parser, last_line, positive
-from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REGRESSION, exit_with
+from callproof.errors import EXIT_FLOOR, EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REGRESSION, UserError, exit_with
 
 METHODS = ("more", "sft", "dpo", "kto")
 VERDICTS = (EXIT_PASS, EXIT_REGRESSION, EXIT_INCONCLUSIVE, EXIT_FLOOR)
-SLOWER = 10
 SHOWN = ("turn_exact", "hallucination_rate")
 
 
@@ -58,9 +58,31 @@ def call(*words: object, accept: tuple[int, ...] = (0,)) -> dict[str, Any]:
     print("\n=== python " + " ".join(command[1:]), file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode not in accept:
-        sys.exit(f"error: exit code {done.returncode}: {' '.join(command[1:])}")
+        verb = " ".join(command[2:4])
+        raise UserError("next_training", f"`{verb}` ended with exit code {done.returncode}", "see its message above")
     last = (done.stdout.splitlines() or ["{}"])[-1]
     return json.loads(last) if last.startswith("{") else {}
+
+
+def check_beside(folders: list[Path], taken: set[str]) -> None:
+    """Refuse what is no training's folder, and names that are served already, before anything is trained."""
+    for folder in folders:
+        if not (folder / "manifest.json").is_file():
+            raise UserError(f"--beside {folder}", "has no manifest.json", "name the output folder of a training")
+        if folder.name in taken:
+            raise UserError(f"--beside {folder}", f"{folder.name!r} is served already", "rename the folder")
+        taken.add(folder.name)
+
+
+def make_sessions(domain: str, folder: Path, counts: dict[str, int]) -> None:
+    """Write `dev.jsonl` and `test.jsonl` where they are not; those of an earlier run must be as many."""
+    if not (folder / "test.jsonl").is_file():
+        words = (word for name, count in counts.items() for word in (f"--{name}", count))
+        call("benchmarks.more_sessions", domain, *words, "--out", folder)
+    for name, count in counts.items():
+        path = folder / f"{name}.jsonl"
+        if (there := len(path.read_bytes().splitlines())) != count:
+            raise UserError(path, f"holds {there} sessions of an earlier run, not {count}", "choose another --out")
 
 
 def harvested(of: Experiment, dev: Path) -> None:
@@ -147,9 +169,8 @@ def main() -> int:
     args = parser.parse_args()
     path, out = Path("configs", f"{args.domain}.yaml"), args.out or Path("outputs", f"next-{args.domain}")
     of, sessions = Experiment(load(path), path, out), out / "sessions"
-    if not (sessions / "test.jsonl").is_file():
-        counts = ("--dev", args.dev, "--test", args.test, "--out", sessions)
-        call("benchmarks.more_sessions", args.domain, *counts)
+    check_beside(args.beside, {of.config.name, of.config.model.served_name, *map(of.name, METHODS)})
+    make_sessions(args.domain, sessions, {"dev": args.dev, "test": args.test})
     harvested(of, sessions / "dev.jsonl")
     for method in METHODS:
         write_configuration(of, method, args.tokens)

@@ -22,12 +22,12 @@ Arms, each a fresh adapter on the same base, over the same sessions, once:
                name their programs (their dependencies need an environment of their own); the time is their own
                `train_runtime`. On a CPU axolotl trains in float32, for it refuses bfloat16 there
 
-All have the same LoRA, precision and sessions, and except in `recipe` an optimizer step has the same number of rows, at
-least as many as in `ours`. Only `trainer.train()` is timed. In every arm, tokens are those of the sessions and
-supervised tokens those of their assistant turns, without padding, so that a ratio of rates is a ratio of times. Rounds
-rotate the order of the arms. Memory is the peak of an arm, of the GPU's or of this process. On a GPU, MFU is the
-arithmetic of the forward pass and of the backward pass through frozen weights, without recomputation, divided by the
-device's dense bfloat16 peak. Prints a table and one line of JSON: medians, and ratios with their spread.
+All have the same LoRA and sessions, but for axolotl the same precision, and except in `recipe` an optimizer step has
+the same number of rows, at least as many as in `ours`. Only `trainer.train()` is timed. In every arm, tokens are those
+of the sessions and supervised tokens those of their assistant turns, without padding, so that a ratio of rates is a
+ratio of times. Rounds rotate the order of the arms. Memory is the peak of an arm, of the GPU's or of this process. On a
+GPU, MFU is the arithmetic of the forward pass and of the backward pass through frozen weights, without recomputation,
+divided by the device's dense bfloat16 peak. Prints a table and one line of JSON: medians, and ratios with their spread.
 """
 
 import argparse
@@ -58,7 +58,7 @@ from callproof.train.rows.data import encode_sessions, load_encoder
 from datasets import Dataset
 from peft import get_peft_model
 from shapes import SHAPES, random_base
-from support.other_trainers import Task, axolotl, llamafactory
+from support.other_trainers import Task, axolotl, check_programs, llamafactory
 from transformers import (
     AutoModelForCausalLM,
     DataCollatorForSeq2Seq,
@@ -200,7 +200,7 @@ class Bench:
         rows = [{"input_ids": row.input_ids, "labels": row.labels} for row in self._rows]
         rank, alpha, on_gpu = self._lora.r, self._lora.lora_alpha, torch.cuda.is_available()
         with tempfile.TemporaryDirectory(dir=self._scratch) as place:
-            task = Task(self._config, rows, rank, alpha, self._bf16, on_gpu, Path(place) / train.__name__)
+            task = Task(self._config, rows, rank, alpha, self._bf16, on_gpu, Path(place))
             return Cost(train(program, task), None)
 
     @property
@@ -337,6 +337,8 @@ def main() -> int:
     parser.add_argument("--llamafactory", metavar="PROGRAM", help="the llamafactory-cli to measure as well")
     parser.add_argument("--axolotl", metavar="PROGRAM", help="the axolotl to measure as well")
     args = parser.parse_args()
+    programs = {"llamafactory": args.llamafactory, "axolotl": args.axolotl}
+    check_programs(programs)
     sessions, rounds, sizes = (8, 1, (1, 8)) if args.quick else (args.sessions, args.rounds, PADDED)
     transformers_logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:
@@ -344,7 +346,7 @@ def main() -> int:
         if args.shape:
             config = random_base(args.shape, config, Path(folder) / args.shape)
         bench = Bench(config, sessions, Path(folder))
-        arms = _chosen(bench.arms(sizes, {"llamafactory": args.llamafactory, "axolotl": args.axolotl}), args.arms)
+        arms = _chosen(bench.arms(sizes, programs), args.arms)
         print_result(measure(arms, bench.supervised, rounds), bench)
     return EXIT_PASS
 

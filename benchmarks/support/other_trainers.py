@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from callproof.errors import UserError
 class Task(NamedTuple):
     """What is to be trained once: rows of `input_ids` and `labels`, and the LoRA of a configuration.
 
-    folder: new or empty, for what a program reads and writes.
+    folder: empty, for what a program reads and writes.
     """
 
     config: RunConfig
@@ -36,6 +37,13 @@ class Task(NamedTuple):
     def attended(self) -> list[dict[str, list[int]]]:
         """The rows with the mask that both programs want."""
         return [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in self.rows]
+
+
+def check_programs(programs: dict[str, str | None]) -> None:
+    """Refuse programs that are not there, before anything is measured; name -> program, or None."""
+    for name, program in programs.items():
+        if program and not shutil.which(program):
+            raise UserError(f"--{name} {program}", "is no program that can be run", "name its path, or leave it out")
 
 
 def llamafactory(program: str, task: Task) -> float:
@@ -62,7 +70,6 @@ def axolotl(program: str, task: Task) -> float:
     On a CPU it refuses bfloat16, so that it trains in float32 there, and its kernels, which need a GPU, are off.
     """
     folder, settings = task.folder, task.config.train
-    folder.mkdir(parents=True)
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in task.attended), encoding="utf-8")
     kernels = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
     rows = {"path": str(folder / "rows.jsonl"), "ds_type": "json", "split": "train", "type": None}
@@ -78,7 +85,9 @@ def axolotl(program: str, task: Task) -> float:
         **({} if task.on_gpu else dict.fromkeys(kernels, False)),
     }
     said = _run([program, "train", _written(folder, options), "--launcher", "python"])
-    return float(re.findall(r"'train_runtime': '?([\d.]+)", said)[-1])
+    if not (times := re.findall(r"'train_runtime': '?([\d.]+)", said)):
+        raise UserError(program, "tells no train_runtime", "see its words above, or leave it out")
+    return float(times[-1])
 
 
 def _written(folder: Path, options: dict[str, Any]) -> str:
@@ -89,12 +98,15 @@ def _written(folder: Path, options: dict[str, Any]) -> str:
 
 
 def _run(command: list[str]) -> str:
-    """What a program says, which goes to stderr when it has ended."""
+    """What a program says, which goes to stderr as it comes."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
-    )
-    print(done.stdout, file=sys.stderr, flush=True)
-    if done.returncode:
-        raise UserError(command[0], f"ended with code {done.returncode}", "see its words above, or leave it out")
-    return done.stdout
+    said: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode:
+        raise UserError(command[0], f"ended with code {process.returncode}", "see its words above, or leave it out")
+    return "".join(said)
