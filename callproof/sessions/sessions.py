@@ -204,14 +204,17 @@ def to_session(record: dict[str, Any], where: str, name: str) -> Session:
     Raises:
         UserError: see `callproof.sessions.forms.own_form`; a line of a log that holds no gold.
     """
-    if not is_logged(record):
-        return read_record(record, where, name)[1]
     try:
-        exchange = read_exchange(record)
-        gold_answer(exchange)
+        if is_logged(record):
+            exchange = read_exchange(record)
+            gold_answer(exchange)
+            record = plain_record(record, exchange)
+        read, session = read_record(record, where, name)
+        if read.without_gold:
+            raise NoGold(read.without_gold)
+        return session
     except NoGold as error:
         raise UserError(where, str(error), "leave the line out") from None
-    return read_record(plain_record(record, exchange), where, name)[1]
 
 
 def is_logged(record: dict[str, Any]) -> bool:
@@ -231,6 +234,7 @@ def read_record(
 
     Raises:
         UserError: see `callproof.sessions.forms.own_form`.
+        NoGold: see there.
     """
     if not is_checked:
         _check_values(record, where)

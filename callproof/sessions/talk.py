@@ -13,7 +13,7 @@
   `callproof.sessions.acceptance`.
 - A result belongs to the call of its `tool_call_id`, else to the first unanswered call of its `name`, else to the first
   unanswered call. Ids are looked at only where the calls have some. `<tool_response>` blocks are results also in a
-  message of the user.
+  message of the user, and so is a text marked as one (`Observation:`) where a call waits for it.
 - `weight: 0`, `train: false`, `loss: false` and `loss_scale: 0` make a message of the assistant context; any other
   `loss_scale` says how many times the loss of the message counts.
 - What a model said wrongly in the place of a message stands in `rejected`, see `callproof.sessions.rejected`.
@@ -139,7 +139,9 @@ class Talk:
             if not self._is_awaited(message.get("tool_call_id")):
                 return False
             self._open = []
-        elif role == "user" or (role == "assistant" and self._asked and content.strip() and not may_call(content)):
+        elif (role == "user" and not self._open) or (
+            role == "assistant" and self._asked and content.strip() and not may_call(content)
+        ):
             self._calls, self._open, self._lost = [], [], False
         else:
             return False
@@ -215,6 +217,9 @@ class Talk:
             content = answers.rest
             if not content:
                 return
+        elif self._open and (answer := results.observed(content)) is not None:
+            self._add_result(place, {}, answer)
+            return
         elif self._open and f"</{results.OPENING[1:]}" in content:
             refuse(place, "text before its <tool_response>", "put the results first, then what the user says")
         self._calls, self._open, self._lost = [], [], False

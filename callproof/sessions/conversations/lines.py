@@ -122,13 +122,20 @@ class LineReader:
     def _recorded(self, found: Found, read_as: list[ReadAs]) -> Line:
         """The line of a record that is no request: a session alone, where it names itself."""
         form = form_named(self._form) if self._form else None
-        record, session = read_record(found.record, found.where, found.name, form, found.is_checked)
-        read_as.append(ReadAs.of(record))
+        try:
+            record, session = read_record(found.record, found.where, found.name, form, found.is_checked)
+        except NoGold as error:
+            read_as.append(ReadAs(LOGGED))
+            return Line(found.where, None, without_gold=str(error))
+        reason = record.without_gold
+        read_as.append(ReadAs(LOGGED) if reason else ReadAs.of(record))
         name = _name_under(self._session_key, found) if self._session_key else None
         if name is None and found.record.get("session_id") is not None:
-            return Line(found.where, self._digested(found, session))
+            return Line(found.where, None if reason else self._digested(found, session), without_gold=reason)
         said = session.said()
-        link = Hashed.of(Link(said, name, tools=_tools_hash(session)))
+        link = Hashed.of(Link(said, name, tools=_tools_hash(session), is_gold=not reason))
+        if reason:
+            return Line(found.where, None, link, name, reason)
         tale = None if name else Tale(link.hashes)
         return Line(found.where, self._digested(found, session, said, tale), link, name)
 

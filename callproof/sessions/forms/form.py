@@ -6,18 +6,24 @@ from typing import Any, NamedTuple
 from callproof.calls import RefusedJSON
 
 from ..reading.loose import loose_value
-from ..reading.refusal import refuse
+from ..reading.refusal import refuse, require_whole
 from ..reading.repeated import checked_value
 
 Record = dict[str, Any]
 Placed = tuple[str, Any]
 """A message in any dialect, and its path in the record."""
 
+OTEL_INPUT = "gen_ai.input.messages"
+"""Where OpenTelemetry's spans hold what went into a model."""
+
 _LISTS = ("messages", "conversations", "conversation", "traj", "contents")
 _OTHER_LISTS = ("dialog", "dialogue", "turns", "chat", "thread")
 """Further names of `messages`."""
 
 _PERHAPS = ("input", "output", "inputs", "outputs", "request", "response", "prompt", "completion", "chosen", "rejected")
+_BODIES = ("request", "response")
+_ASKED = ("input", "instructions", "contents", "systemInstruction", "system_instruction", "tools")
+_TOLD = {"messages", "role"}
 _SAYS = frozenset(("role", "from", "speaker", "type", "kwargs"))
 _LOOK = 8
 
@@ -58,7 +64,7 @@ def _speaks(entry: Any) -> bool:
 
 def decoded(record: Record) -> Record:
     """A record in which messages that are JSON text, lie in a wrapper or have another name stand as they are meant."""
-    record = _of_json_text(record)
+    record = _of_request(_of_json_text(_of_span(record)))
     for key in _LISTS:
         value = record.get(key)
         if isinstance(value, list) and len(value) == 1 and is_talk(value[0]):
@@ -71,6 +77,14 @@ def decoded(record: Record) -> Record:
     return record
 
 
+def _of_span(record: Record) -> Record:
+    """A span of OpenTelemetry with its attributes beside its other keys."""
+    if isinstance(attributes := record.get("attributes"), dict) and OTEL_INPUT in attributes:
+        record = {**{key: value for key, value in record.items() if key != "attributes"}, **attributes}
+    name = record.get("gen_ai.conversation.id")
+    return record if name is None else {"conversation": name, **record}
+
+
 def _of_json_text(record: Record) -> Record:
     changes: Record = {}
     for key in (*_LISTS, *_PERHAPS):
@@ -81,9 +95,22 @@ def _of_json_text(record: Record) -> Record:
                 inner = known.value if known else loose_value(value)
             except RefusedJSON:
                 continue
-            if is_talk(inner) or key in _LISTS or (isinstance(inner, dict) and inner.keys() & {"messages", "role"}):
+            told = isinstance(inner, dict) and (inner.keys() & _TOLD or key in _BODIES)
+            if is_talk(inner) or key in _LISTS or told:
                 changes[key] = inner
     return {**record, **changes} if changes else record
+
+
+def _of_request(record: Record) -> Record:
+    """A request of the Responses API or of Gemini and its response, as one record of that API's items or contents."""
+    request, response = (record.get(key) for key in _BODIES)
+    if not isinstance(request, dict) or not isinstance(response, dict):
+        return record
+    answers = "output" if "input" in request else "candidates" if "contents" in request else None
+    if answers is None or not isinstance(response.get(answers), list):
+        return record
+    rest = {key: value for key, value in record.items() if key not in _BODIES}
+    return {**rest, **{key: request[key] for key in _ASKED if key in request}, "response": response}
 
 
 def entries(record: Record, key: str) -> list[dict[str, Any]]:
@@ -109,7 +136,18 @@ def answer_of(value: Any, path: str, where: str) -> Iterator[Placed]:
 
     Raises:
         UserError: it is none of them.
+        NoGold: behind its messages, where it says that it is not whole.
     """
+    yield from _answer_of(value, path, where)
+    if isinstance(value, dict):
+        require_whole(value, *_first(value.get("choices")))
+
+
+def _first(values: Any) -> list[Any]:
+    return values[:1] if isinstance(values, list) else []
+
+
+def _answer_of(value: Any, path: str, where: str) -> Iterator[Placed]:
     if isinstance(value, dict):
         if isinstance(choices := value.get("choices"), list) and len(choices) == 1 and isinstance(choices[0], dict):
             value, path = choices[0].get("message"), f"{path}.choices.0.message"
@@ -117,7 +155,7 @@ def answer_of(value: Any, path: str, where: str) -> Iterator[Placed]:
             yield from answer_of(value[inner], f"{path}.{inner}", where)
             return
         elif isinstance(generations := value.get("generations"), list) and generations:
-            yield from answer_of(_generation(generations), f"{path}.generations", where)
+            yield from _generation(generations, f"{path}.generations", where)
             return
     if isinstance(value, str):
         yield path, {"role": "assistant", "content": value}
@@ -129,7 +167,11 @@ def answer_of(value: Any, path: str, where: str) -> Iterator[Placed]:
         refuse(f"{where}: {path}", "expected a message of the assistant", 'write {"role": "assistant", "content"}')
 
 
-def _generation(generations: list[Any]) -> Any:
+def _generation(generations: list[Any], path: str, where: str) -> Iterator[Placed]:
     """The message of the first generation, as LangChain keeps them."""
     first = generations[0][0] if isinstance(generations[0], list) and generations[0] else generations[0]
-    return first.get("message", first.get("text")) if isinstance(first, dict) else first
+    if isinstance(first, dict):
+        yield from answer_of(first.get("message", first.get("text")), path, where)
+        require_whole(first.get("generation_info"))
+    else:
+        yield from answer_of(first, path, where)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..reading.dialects import CALL_ROLES, MASKS, RESULT_ROLES, listed
-from ..reading.refusal import kind, refuse
-from ..reading.vendors import is_langchain
+from ..reading.refusal import kind, refuse, require_whole
+from ..reading.vendors import is_langchain, is_pydantic_ai, plain_pydantic_ai
 from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
 from .instructions import asked_in
 
@@ -51,8 +51,9 @@ def _responses(record: Record, where: str) -> Iterator[Placed]:
     else:
         yield from placed(listed(asked, f"{where}: input"), "input")
     output = record.get("output")
-    output = output if output is not None else record["response"].get("output")
-    yield from placed(listed(output, f"{where}: output"), "output")
+    output = listed(output if output is not None else record["response"].get("output"), f"{where}: output")
+    yield from placed(output, "output")
+    require_whole(record, record.get("response"), *output)
 
 
 def _completion(record: Record, where: str) -> Iterator[Placed]:
@@ -109,6 +110,16 @@ def _gemini(record: Record, where: str) -> Iterator[Placed]:
             said = system if isinstance(system, dict) else {"content": system}
             yield key, {**said, "role": "system"}
     yield from placed(listed(record["contents"], f"{where}: contents"), "contents")
+    if isinstance(response := record.get("response"), dict) and (candidates := response.get("candidates")):
+        candidate = listed(candidates, f"{where}: response.candidates", "candidates")[0]
+        said = candidate.get("content") if isinstance(candidate, dict) else candidate
+        yield "response.candidates.0.content", {"role": "model", **said} if isinstance(said, dict) else said
+        require_whole(candidate)
+
+
+def _pydantic_ai(record: Record, where: str) -> Iterator[Placed]:
+    messages = listed(record["messages"], f"{where}: messages")
+    yield from ((f"messages.{number}", message) for number, message in plain_pydantic_ai(messages))
 
 
 def _parts(record: Record) -> list[dict[str, Any]]:
@@ -175,12 +186,12 @@ def _is_when2call(record: Record) -> bool:
 FORMS = (
     Form("openai_preference", "OpenAI preference pairs", ("input", "preferred_output"),
          has("input", "preferred_output"), _preference),
-    Form("openai_responses", "OpenAI Responses API items", ("input", "output", "instructions"), _is_responses,
-         _responses),
+    Form("openai_responses", "OpenAI Responses API items", ("input", "output", "instructions", "response"),
+         _is_responses, _responses),
     Form("answered", "messages and their answer", ("messages", *ANSWERS), _is_answered, _answered),
     Form("smoltalk2", "SmolTalk2", ("messages",), _is_smoltalk2, _smoltalk2),
-    Form("gemini", "Gemini contents", ("contents", "systemInstruction", "system_instruction"), has("contents"),
-         _gemini),
+    Form("gemini", "Gemini contents", ("contents", "systemInstruction", "system_instruction", "response"),
+         has("contents"), _gemini),
     Form("bedrock", "Bedrock Converse messages", ("messages",), _is_bedrock, _messages),
     Form("when2call_preference", "When2Call preference pairs", ("messages", "chosen_response"),
          has("messages", "chosen_response"), _chosen),
@@ -195,6 +206,8 @@ FORMS = (
     Form("ms_swift", "ms-swift messages", ("messages",), _has_roles(*CALL_ROLES, *RESULT_ROLES[2:]), _messages),
     Form("langchain", "LangChain messages", ("messages",), lambda record: any(
         is_langchain(entry) for entry in entries(record, "messages")), _messages),
+    Form("pydantic_ai", "Pydantic AI messages", ("messages",), lambda record: any(
+        map(is_pydantic_ai, entries(record, "messages"))), _pydantic_ai),
     Form("openai_finetuning", "OpenAI fine-tuning", ("messages", "functions"), _is_fine_tuning, _messages),
     Form("callproof", OWN, ("messages",), has("session_id", "messages"), _messages),
     Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),

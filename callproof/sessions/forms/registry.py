@@ -19,10 +19,10 @@ from callproof.errors import UserError
 from ..reading.dialects import INSTRUCTIONS, Plain, is_plain, joined, plain_messages, stand_alone
 from ..reading.faults import BadRecord, faults_of
 from ..reading.loose import as_json
-from ..reading.refusal import kind, refuse
+from ..reading.refusal import NoGold, kind, refuse, require_whole
 from ..reading.repeated import TOOLS
 from ..reading.system_text import system_and_tools
-from ..reading.tools import brought_tools
+from ..reading.tools import brought_tools, settings_of
 from ..talk import Talk
 from . import instructions, logs, openai, rendered, sharegpt, single_turn
 from .form import Form, Placed, Record, decoded
@@ -52,18 +52,20 @@ class ReadRecord(NamedTuple):
         fields: those of its `Session`.
         kept: the keys that went into the metadata.
         unread: keys of its tools that are not read.
+        without_gold: why its last answer is none that could be learnt, where it says so.
     """
 
     form: str
     fields: dict[str, Any]
     kept: tuple[str, ...]
     unread: tuple[str, ...]
+    without_gold: str | None = None
 
 
 def is_no_log(record: Record) -> bool:
     """Whether a record that looks like a logged request is of a form that is none."""
     record = decoded(record)
-    forms = (NAMES["openai_preference"], NAMES["openai_responses"])
+    forms = (NAMES["openai_preference"], NAMES["openai_responses"], NAMES["gemini"])
     return any(form.fits(record) for form in forms) or logs.is_agent_session(record)
 
 
@@ -85,6 +87,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
 
     Raises:
         UserError: no known form, or something in it is not as it should be (`where: path.in.the.record`), all of it.
+        NoGold: its answer says that it is not whole, and cannot be read.
     """
     record = decoded(record)
     fitting = None if form else _fitting(record)
@@ -96,6 +99,8 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
     reader.read()
     session_id = reader.guarded(lambda: _id(record, where, name), name)
     conversation = reader.guarded(lambda: _conversation(record, where, form), None)
+    if reader.without_gold and (talk.faults or not talk.messages):
+        raise NoGold(reader.without_gold)
     if talk.faults:
         raise BadRecord(talk.faults)
     if not talk.messages:
@@ -112,7 +117,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
         "messages": talk.messages,
         "metadata": as_json({**_metadata(record), **beside}),
     }
-    return ReadRecord(form.title, fields, tuple(beside), reader.unread)
+    return ReadRecord(form.title, fields, tuple(beside), reader.unread, reader.without_gold)
 
 
 def _unwrapped(record: Record) -> Record:
@@ -141,6 +146,7 @@ class _Reader:
         self.system: str | None = None
         self.tools: Catalog | None = None
         self.unread: tuple[str, ...] = ()
+        self.without_gold: str | None = None
 
     def read(self) -> None:
         """Take all messages; mistakes are gathered in `talk.faults`."""
@@ -172,13 +178,20 @@ class _Reader:
         """The messages, those that go on with a turn put into it."""
         messages: Iterable[Placed]
         try:
-            messages = whole = list(self._form.messages(self._record, self._where))
+            messages = whole = list(self._given())
         except UserError:  # to be raised behind what is found in the messages before it
-            messages = self._form.messages(self._record, self._where)
+            messages = self._given()
         else:
             if stand_alone(message for _, message in whole):
                 return whole
         return joined(self._plain(messages), self._where)
+
+    def _given(self) -> Iterator[Placed]:
+        try:
+            yield from self._form.messages(self._record, self._where)
+            require_whole({key: value for key, value in self._record.items() if key != "status"})
+        except NoGold as error:
+            self.without_gold = str(error)
 
     def _plain(self, messages: Iterable[Placed]) -> Iterator[Plain]:
         for place, message in messages:
@@ -273,9 +286,7 @@ def _metadata(record: Record) -> dict[str, Any]:
 
 
 def _recorded_tools(record: Record) -> Any:
-    """The tools of a record: its own, or those of the request in it; None if it has none."""
-    places = [record[key] for key in ("request", "input", "inputs") if isinstance(record.get(key), dict)]
-    return next(
-        (place[key] for place in (*places, record) for key in TOOLS if place.get(key) not in (None, "null", "None")),
-        None,
-    )
+    """The tools of a record: those of the request in it, its own, or those that it was asked with; None: none."""
+    requests = [record[key] for key in ("request", "input", "inputs") if isinstance(record.get(key), dict)]
+    places = (*requests, record, *settings_of(record))
+    return next((place[key] for place in places for key in TOOLS if place.get(key) not in (None, "null", "None")), None)

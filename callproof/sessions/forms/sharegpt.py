@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..reading.dialects import CALL_ROLES, RESULT_ROLES, SPEAKERS, listed
+from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed, speaker
 from ..reading.refusal import kind, refuse
 from .form import Form, Placed, Record, entries, has, placed
 
@@ -14,7 +14,7 @@ def _conversations(record: Record, where: str) -> Iterator[Placed]:
     for place, entry in placed(listed(record["conversations"], f"{where}: conversations"), "conversations"):
         if not isinstance(entry, dict):
             refuse(f"{where}: {place}", f"expected an object, got {kind(entry)}")
-        if "from" in entry and str(entry["from"]).lower() not in (*_SPEAKERS, *SPEAKERS):
+        if "from" in entry and speaker(str(entry["from"])) not in _SPEAKERS:
             refuse(f"{where}: {place}.from", f"expected {', '.join(_SPEAKERS)}, got {entry['from']!r}"[:300])
         yield place, entry
 

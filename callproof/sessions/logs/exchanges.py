@@ -3,7 +3,7 @@
 - `request` and `response` (or `request_body` and `response_body`, `input` and `output`, `req` and `res`): the body, an
   object with the `body` in it, or either as JSON text. A response may also be the chunks of a stream, as a list or as
   server-sent events, or the assistant's message alone, or its text.
-- The fields of the request beside `response` or `choices` (LiteLLM; its tools in `model_parameters`).
+- The fields of the request beside `response` or `choices` (LiteLLM; tools in `model_parameters`, `optional_params`).
 
 A record of `messages` and their answer alone is no request: the forms read it (`callproof.sessions.forms`), but where
 the answer stands beside them as a whole chat completion (`response`, `output`, `completion`, `answer`).
@@ -36,7 +36,8 @@ from callproof.catalog import Catalog
 from callproof.errors import UserError
 from callproof.records import explain
 
-from ..reading.tools import brought_tools, is_tool
+from ..reading.refusal import NoGold
+from ..reading.tools import brought_tools, is_tool, settings_of
 
 _REQUEST = ("request", "request_body", "req", "input")
 _RESPONSE = ("response", "response_body", "res", "output", "completion", "answer")
@@ -51,10 +52,6 @@ NAMING = (*_ID, *_SESSION, *_TRACE, "metadata", "tool_choice")
 
 LOG_KEYS = (*BODIES, *_ID, *_SESSION, *_TRACE, "choices", "error", "functions", "model_parameters")
 """All keys of a line that are looked at, beside those of a record in OpenAI's form."""
-
-
-class NoGold(Exception):
-    """Why a line holds no answer that could be learnt or be compared with."""
 
 
 class Exchange(NamedTuple):
@@ -203,8 +200,7 @@ def _body(value: Any) -> Any:
 
 def _tools(row: dict[str, Any], request: dict[str, Any]) -> Any:
     """The tools of a request; `functions` of the older API are converted."""
-    places: list[Mapping[str, Any]] = [request, row, *(_mapping(row, key) for key in ("model_parameters", "metadata"))]
-    for place in places:
+    for place in (request, row, *settings_of(row), _mapping(row, "metadata")):
         if place.get("tools"):
             return _in_openai_form(place["tools"])
         if place.get("functions"):
@@ -247,9 +243,22 @@ def _completion(response: Any) -> Completion:
         raise NoGold(f"the answer is {type(response).__name__}, expected an object")
     if response.get("error"):
         raise NoGold(f"the request failed: {json.dumps(response['error'], ensure_ascii=False)[:100]}")
+    if "choices" not in response and isinstance(message := response.get("message"), dict) and "done" in response:
+        response = {"choices": [{"message": _of_ollama(message), "finish_reason": response.get("done_reason")}]}
     if "choices" not in response and response.keys() & {"role", "tool_calls"}:
         response = {"choices": [{"message": {"role": "assistant", **response}}]}
     return Completion.of_body(json.dumps(response).encode())
+
+
+def _of_ollama(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of Ollama's own API, whose calls have objects as their arguments, in OpenAI's form."""
+    functions = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    calls = [
+        {"type": "function", "function": {**function, "arguments": json.dumps(function.get("arguments"))}}
+        for function in functions
+        if isinstance(function, dict)
+    ]
+    return {**message, "tool_calls": calls} if calls else message
 
 
 def _of_list(response: list[Any]) -> Completion:

@@ -5,7 +5,7 @@
   `tool_result` are a tool. What `function_call` and `tool_call` say is a call of the assistant; it belongs to the turn
   of the text or the calls directly before it.
 - Content parts of Anthropic (`thinking`, `tool_use`, `tool_result`), of Gemini and of Bedrock, items of the Responses
-  API, LangChain's messages, serialised or not, and the older `function_call` of OpenAI.
+  API, messages of LangChain, serialised or not, and of the Vercel AI SDK, and the older `function_call` of OpenAI.
 - Where a turn is written in several messages, they are one: thinking alone and what follows it, calls directly behind
   calls, and an older `function_call` behind text (Qwen-Agent writes each call of a turn so).
 """
@@ -18,13 +18,13 @@ from callproof.calls import RefusedJSON
 from .loose import loose_value, loose_values
 from .recorded_calls import opened_call
 from .refusal import kind, refuse
-from .vendors import is_langchain, plain_langchain, typed_parts
+from .vendors import is_langchain, is_vercel, plain_langchain, plain_vercel, typed_parts
 
 MASKS = ("weight", "train", "loss", "loss_scale")
 """Keys of a message that may keep it out of what is learnt."""
 INSTRUCTIONS = ("system", "developer")
 """Who tells the model what it is, before the conversation."""
-THINKING = ("thinking", "reasoning", "reasoning_content")
+THINKING = ("thinking", "reasoning", "reasoning_content", "tool_plan")
 """Under which names messages carry what the assistant thought before it spoke."""
 
 SPEAKERS = {
@@ -46,7 +46,7 @@ RESULT_ROLES = (
     "tool_results",
     "function_response",
 )
-CALL_ROLES = ("function_call", "tool_call", "tool_calls", "function-call")
+CALL_ROLES = ("function_call", "tool_call", "tool_calls")
 _TOOL_USE = ("tool_use", "tool_call", "function_call")
 _TOOL_RESULT = ("tool_result", "function_result", "tool_response")
 
@@ -81,7 +81,8 @@ def plain_messages(place: str, message: Any, where: str) -> Iterator[Plain]:
         return
     elif "role" in message and message.get("type") == "message":
         message = {key: value for key, value in message.items() if key not in ("type", "phase")}
-    yield from _of_role(place, typed_parts(_renamed(message)), where)
+    for plain in plain_vercel(message) if is_vercel(message) else (message,):
+        yield from _of_role(place, typed_parts(_renamed(plain)), where)
 
 
 _PLAIN_KEYS = {
@@ -184,6 +185,12 @@ def _thought(message: dict[str, Any]) -> str:
     return "\n".join(dict.fromkeys(filter(None, texts)))
 
 
+def speaker(role: str) -> str:
+    """A role in the words of OpenAI's form and of `RESULT_ROLES` and `CALL_ROLES`, where it is known."""
+    role = role.lower().replace("-", "_")
+    return SPEAKERS.get(role, role)
+
+
 def _renamed(message: dict[str, Any]) -> dict[str, Any]:
     """A message with its speaker under `role` and its words under `content`."""
     for name, others in (("role", ("from", "speaker")), ("content", ("value", "text"))):
@@ -191,7 +198,7 @@ def _renamed(message: dict[str, Any]) -> dict[str, Any]:
         if other and message.get(name) is None:
             message = {name: message[other], **{key: value for key, value in message.items() if key != other}}
     if isinstance(role := message.get("role"), str):
-        message = {**message, "role": SPEAKERS.get(role.lower(), role.lower())}
+        message = {**message, "role": speaker(role)}
     if isinstance(content := message.get("content"), dict) and message.get("role") not in ("tool", *RESULT_ROLES):
         message = {**message, "content": [content]}
     return message

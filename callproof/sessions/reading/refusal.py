@@ -1,10 +1,35 @@
 """How what is read of a record is refused."""
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from callproof.errors import UserError
 
+_ENDINGS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "status")
+_NOT_WHOLE = frozenset(
+    "length max_tokens max_output_tokens model_context_window_exceeded incomplete failed cancelled error "
+    "content_filter content_filtered guardrail_intervened refusal safety recitation blocklist prohibited_content spii "
+    "malformed_function_call".split()
+)
+"""What APIs write where an answer was cut off, filtered or never came."""
 _MEND = "see docs/reference/data.md for the forms"
+
+
+class NoGold(Exception):
+    """Why a line holds no answer that could be learnt or be compared with."""
+
+
+def why_not_whole(answer: Mapping[str, Any]) -> str | None:
+    """What an answer, or what is told beside it, says of its end where that is none that a model makes; else None."""
+    reasons = (answer.get(key) for key in _ENDINGS)
+    return next((reason for reason in reasons if isinstance(reason, str) and reason.lower() in _NOT_WHOLE), None)
+
+
+def require_whole(*answers: Any) -> None:
+    """Raise NoGold where one of some objects says that an answer is not whole."""
+    for answer in answers:
+        if isinstance(answer, dict) and (reason := why_not_whole(answer)):
+            raise NoGold(f"the answer is not whole ({reason})")
 
 
 def refuse(place: str, problem: str, mend: str = _MEND) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from callproof.calls import DECODER, MAX_DEPTH, depth_is_over
 
-TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config")
+TOOLS = ("tools", "functions", "available_tools", "toolConfig", "tool_config", "gen_ai.tool.definitions")
 """Under which names records bring their tools."""
 
 _SHORTEST, _LONGEST = 256, 2**15

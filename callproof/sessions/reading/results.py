@@ -11,6 +11,14 @@ from .loose import loose_value
 from .refusal import refuse
 
 OPENING = "<tool_response>"
+_OBSERVED = re.compile(
+    r"\s*(?:(?:observation|function response|tool (?:result|response|output)):(?P<line>.*)"
+    r"|\[TOOL_RESULTS\](?P<mistral>.*)\[/TOOL_RESULTS\]"
+    r"|```tool_output\s(?P<gemma>.*)```"
+    r"|<(?P<tag>(?:tool|function)_(?:results?|responses?|outputs?))>(?P<tagged>.*)</(?P=tag)>)\s*",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Results that stand in the user's turn, where no role of their own is to be had."""
 _BLOCK = re.compile(r"\s*<tool_response>((?:(?!</?tool_response>).)*)</tool_response>", re.DOTALL)
 _ANSWERS = ("content", "results", "result", "output", "response")
 
@@ -47,6 +55,15 @@ def blocks(text: str, place: str) -> Results:
     if OPENING in rest:
         refuse(place, "text between its <tool_response> blocks", "put the results first, then what the user says")
     return Results(results, rest)
+
+
+def observed(text: str) -> str | None:
+    """The result that a text is by its mark (ReAct's `Observation:` and others); None where it has none."""
+    match = _OBSERVED.fullmatch(text)
+    return next(match[name] for name in _MARKS if match[name] is not None).strip() if match else None
+
+
+_MARKS = ("line", "mistral", "gemma", "tagged")
 
 
 def one_each(text: str, waiting: Sequence[str]) -> list[Result]:

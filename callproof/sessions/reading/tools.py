@@ -6,7 +6,7 @@ the Responses API, MCP (`inputSchema`), Anthropic (`input_schema`), Gemini (`fun
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from .repeated import Written
 
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema", "arguments", "args")
 _KNOWN = frozenset(("type", "name", "description", *_SCHEMA_KEYS))
+_SETTINGS = ("model_parameters", "modelParameters", "optional_params", "invocation_params")
 _LISTS = ("tools", "functions", "functionDeclarations", "function_declarations")
 
 
@@ -48,6 +49,13 @@ def brought_tools(value: Any, where: str) -> Brought:
         refuse(f"{where}: tools", f"malformed JSON ({error})", "write a list of tools")
     except BadCatalog as error:
         refuse(f"{where}: tools{error.place and ': '}{error.place}", error.problem, error.mend)
+
+
+def settings_of(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The objects of a record that say how a model was asked, as gateways and tracing tools write them beside it."""
+    extra = record.get("extra")
+    places = [*map(record.get, _SETTINGS), extra.get("invocation_params") if isinstance(extra, dict) else None]
+    return [place for place in places if isinstance(place, dict)]
 
 
 def is_tool(value: Any) -> bool:

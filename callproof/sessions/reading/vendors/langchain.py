@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from callproof.console import say_once
+
+from ..refusal import why_not_whole
+
 _ROLES = {
     "human": "user",
     "ai": "assistant",
@@ -36,4 +40,9 @@ def plain_langchain(message: dict[str, Any]) -> dict[str, Any]:
     if not value.get("tool_calls"):
         value |= {key: more[key] for key in ("tool_calls", "function_call") if key in more}
     parsed = more.get("reasoning_content")
-    return {**value, "reasoning_content": parsed} if parsed else value
+    value |= {"reasoning_content": parsed} if parsed else {}
+    told = message.get("response_metadata")
+    if role == "assistant" and isinstance(told, dict) and (reason := why_not_whole(told)):
+        say_once(f"answers that are not whole by their response_metadata ({reason}) are not learnt")
+        value["train"] = False
+    return value
