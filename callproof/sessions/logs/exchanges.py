@@ -252,7 +252,8 @@ def _completion(response: Any) -> Completion:
 
 def _of_ollama(message: dict[str, Any]) -> dict[str, Any]:
     """A message of Ollama's own API, whose calls have objects as their arguments, in OpenAI's form."""
-    functions = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     calls = [
         {"type": "function", "function": {**function, "arguments": json.dumps(function.get("arguments"))}}
         for function in functions

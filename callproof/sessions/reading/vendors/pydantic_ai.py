@@ -12,7 +12,7 @@ def is_pydantic_ai(message: Any) -> bool:
         isinstance(message, dict)
         and message.get("kind") in ("request", "response")
         and isinstance(message.get("parts"), list)
-        and all(isinstance(part, dict) and "part_kind" in part for part in message["parts"])
+        and all(isinstance(part, dict) and isinstance(part.get("part_kind"), str) for part in message["parts"])
     )
 
 

@@ -23,7 +23,8 @@ def plain_vercel(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     rest = {key: value for key, value in message.items() if key not in (*_UNSAID, "parts", "toolInvocations")}
     parts = _parts(message)
     if (invocations := message.get("toolInvocations")) and not any(_invocation(part) for part in parts):
-        words = parts or [{"type": "text", "text": message["content"]}] * bool(message.get("content"))
+        text = message.get("content")
+        words = parts or ([{"type": "text", "text": text}] if text else [])
         parts = [*_of_invocations(invocations), *words]
     yield from ({**rest, "content": content} for content in _steps(parts))
 

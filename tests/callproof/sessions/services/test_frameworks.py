@@ -1,6 +1,10 @@
 """One conversation as frameworks, gateways and tracing tools write it; what is wanted is written by hand."""
 
+import copy
 import json
+import random
+from contextlib import suppress
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -255,3 +259,31 @@ def test_a_message_of_the_user_that_is_marked_as_a_result_is_one_where_a_call_wa
 def test_words_of_the_user_that_only_resemble_a_result_stay_the_users(text: str) -> None:
     session = to_session({"messages": [ASKED, CALLED, {"role": "user", "content": text}], "tools": TOOLS}, "l:1", "l:1")
     assert seen(session)[-1] == f"user: {text}"
+
+
+JUNK = (None, 0, 1.5, True, "", "x", "{", "[]", [], {}, [None], [[]], {"a": 1}, "length", {"role": "user"})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all values inside of one."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(inner for key, item in items for inner in places(item, (*path, key)))]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_record_of_which_any_values_are_others_is_read_or_refused(seed: int) -> None:
+    chance = random.Random(seed)
+    records = [*CONVERSATIONS.values(), *REQUESTS.values()]
+    for _ in range(100):
+        record = copy.deepcopy(chance.choice(records))
+        for *path, last in chance.sample([place for place in places(record) if place], chance.randint(1, 3)):
+            parent = reduce(lambda value, key: value[key] if key_in(value, key) else {}, path, record)
+            if key_in(parent, last):
+                parent[last] = chance.choice(JUNK)
+        with suppress(UserError):  # any other exception fails
+            to_session(record, "log:1", "log:1")
+
+
+def key_in(value: Any, key: Any) -> bool:
+    inside = isinstance(value, dict) and key in value
+    return inside or (isinstance(value, list) and isinstance(key, int) and key < len(value))
