@@ -1,4 +1,4 @@
-"""What becomes of an adapter's answers when it is merged into its base, and when llama.cpp runs that from a GGUF file.
+"""What becomes of an adapter's answers when it is merged into its base, and when llama.cpp runs that as GGUF.
 
     pip download llama-cpp-python --no-binary :all: --no-deps && tar xzf llama_cpp_python-*.tar.gz
     python -m venv llama && llama/bin/pip install xllamacpp
@@ -7,8 +7,8 @@
 
 The same turns are asked of each arm by `callproof evaluate`: the adapter in transformers (`train endpoint`) and on vLLM,
 merged (`train merge`) in transformers, and merged as GGUF of each of --types on llama.cpp's server, with the template
-that is in the file. Told are the figures of each, and how many of its texts are those of the adapter in transformers. The last
-line on stdout is JSON.
+that is in the file. Told are the figures of each, and how many of its texts are those of the adapter in transformers.
+The last line on stdout is JSON.
 """
 
 import argparse
