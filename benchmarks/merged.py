@@ -5,7 +5,7 @@
     python benchmarks/merged.py --config configs/car_sales_smollm2.yaml --llama llama/bin/python \\
         --converter llama_cpp_python-*/vendor/llama.cpp/convert_hf_to_gguf.py
 
-The same turns are asked of each arm by `callproof evaluate`: the adapter in transformers (`train endpoint`) and on vLLM,
+The same turns are asked of each arm by `callproof evaluate`: the adapter in transformers (`train endpoint`) and vLLM,
 merged (`train merge`) in transformers, and merged as GGUF of each of --types on llama.cpp's server, with the template
 that is in the file. Told are the figures of each, and how many of its texts are those of the adapter in transformers.
 The last line on stdout is JSON.
@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -114,18 +114,21 @@ def _run(command: list[str]) -> None:
 def write_models(args: argparse.Namespace, folder: Path) -> None:
     """Merge the adapter, and convert what comes out."""
     merged = folder / "merged"
-    _run(callproof("train", "merge", "--config", str(args.config), "--out", str(merged)))
+    if not (merged / "merge.json").is_file():
+        say("merging")
+        _run(callproof("train", "merge", "--config", str(args.config), "--out", str(merged)))
     for kind in args.types:
+        say(f"converting to {kind}")
         target = ["--outtype", kind, "--outfile", str(folder / f"{kind}.gguf")]
         _run([sys.executable, str(args.converter), str(merged), *target])
 
 
 def figures(run: Path) -> dict[str, Any]:
-    """Metrics of a run, its texts by turn, and the size of the file that it was asked of."""
+    """Metrics of a run, and its texts by turn."""
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     model = next(iter(metrics["models"].values()))
     texts = {outcome.turn_id: outcome.answer.content for outcome in read_outcomes(run / "outcomes.jsonl")}
-    return {"metrics": {key: model["overall"][key]["value"] for key in TOLD}, "texts": texts}
+    return {"metrics": {key: model["metrics"][key]["value"] for key in TOLD}, "texts": texts}
 
 
 def main() -> int:
@@ -137,12 +140,14 @@ def main() -> int:
     parser.add_argument("--llama", required=True, metavar="PYTHON", help="one that has xllamacpp")
     parser.add_argument("--types", nargs="+", default=["bf16", "q8_0"], metavar="TYPE", help="(default bf16 q8_0)")
     parser.add_argument("--limit-sessions", type=positive, default=6, metavar="N", help="(default %(default)s)")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the models here; a merged one there is taken")
     args = parser.parse_args()
     if not args.converter.is_file():
         raise UserError(args.converter, "is no file", "see --help for where it can be had")
     found: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="callproof-merged-") as name:
+    with nullcontext(args.work) if args.work else tempfile.TemporaryDirectory(prefix="callproof-merged-") as name:
         folder = Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         write_models(args, folder)
         for each in ("transformers", "merged", "vLLM", *(f"GGUF {kind}" for kind in args.types)):
             say(f"asking {each}")

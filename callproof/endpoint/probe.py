@@ -323,6 +323,8 @@ class _Probe:
             except UserError:
                 self._gone = True
                 break
+            if status == 200:
+                endpoint.took(known)
             named = body.decode("utf-8", "replace")
             if "logprobs" in payload or not endpoint.learns(known, status, named):
                 return status, body

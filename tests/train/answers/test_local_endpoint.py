@@ -17,6 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from callproof.config import ModelConfig
 from callproof.endpoint import Endpoint
+from evaluate.cli import main as evaluate
 from train.adapter.adapters import find_adapter
 from train.answers.generation import Speaker, Wanted, load_speaker
 from train.answers.infer import make_conversation
@@ -195,6 +196,21 @@ def test_other_sites_in_the_same_browser_are_refused(speaker: Speaker, headers: 
             return response.status
 
     assert asked(speaker, get) == 403
+
+
+def test_evaluate_asks_it_with_tools_although_it_refuses_to_choose_for_itself(speaker: Speaker, tmp_path: Path) -> None:
+    """Its refusal of `tool_choice: auto` names the key that it took as `none`, without which it answers nothing."""
+    config = str(ROOT / "configs/car_sales.yaml")
+    words = ["--config", config, "--model", "mine", "--limit-sessions", "1", "--channel", "raw", "--out", str(tmp_path)]
+
+    async def evaluated(url: str) -> None:
+        await asyncio.to_thread(evaluate, [*words, "--endpoint", url, "eval.max_tokens=8"])
+
+    asked(speaker, evaluated)
+    [path] = tmp_path.glob("*/outcomes.jsonl")
+    errors = [json.loads(line)["answer"]["error"] for line in path.read_text().splitlines()]
+    assert errors
+    assert set(errors) == {None}
 
 
 def test_a_whole_model_is_one_name_and_loads_alone() -> None:
