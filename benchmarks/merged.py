@@ -107,6 +107,15 @@ def asked(name: str, url: str, args: argparse.Namespace, folder: Path) -> Path:
     return next(path.parent for path in (folder / name).glob("*/outcomes.jsonl"))
 
 
+def run_of(name: str, args: argparse.Namespace, folder: Path) -> Path:
+    """The run of an arm: one that is in the folder, or a new one."""
+    if done := list((folder / name).glob("*/metrics.json")):
+        return done[0].parent
+    say(f"asking {name}")
+    with arm(name, args, folder) as url:
+        return asked(name, url, args, folder)
+
+
 def _run(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
@@ -127,7 +136,7 @@ def figures(run: Path) -> dict[str, Any]:
     """Metrics of a run, and its texts by turn."""
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     model = next(iter(metrics["models"].values()))
-    texts = {outcome.turn_id: outcome.answer.content for outcome in read_outcomes(run / "outcomes.jsonl")}
+    texts = {outcome.turn_id: outcome.answer.text for outcome in read_outcomes(run / "outcomes.jsonl")}
     return {"metrics": {key: model["metrics"][key]["value"] for key in TOLD}, "texts": texts}
 
 
@@ -140,7 +149,7 @@ def main() -> int:
     parser.add_argument("--llama", required=True, metavar="PYTHON", help="one that has xllamacpp")
     parser.add_argument("--types", nargs="+", default=["bf16", "q8_0"], metavar="TYPE", help="(default bf16 q8_0)")
     parser.add_argument("--limit-sessions", type=positive, default=6, metavar="N", help="(default %(default)s)")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the models here; a merged one there is taken")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep models and runs here; what is there is taken")
     args = parser.parse_args()
     if not args.converter.is_file():
         raise UserError(args.converter, "is no file", "see --help for where it can be had")
@@ -150,9 +159,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         write_models(args, folder)
         for each in ("transformers", "merged", "vLLM", *(f"GGUF {kind}" for kind in args.types)):
-            say(f"asking {each}")
-            with arm(each, args, folder) as url:
-                found[each] = figures(asked(each, url, args, folder))
+            found[each] = figures(run_of(each, args, folder))
     expected = found["transformers"]["texts"]
     for each, value in found.items():
         texts = value.pop("texts")
