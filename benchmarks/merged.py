@@ -13,6 +13,7 @@ The last line on stdout is JSON.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def running(command: list[str], port: int, log: Path) -> Iterator[str]:
             deadline = time.monotonic() + START_S
             while not _names(url):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    problem = f"{Path(command[0]).name} {command[1][:20]} did not start a server"
+                    problem = f"{Path(command[0]).name} did not start a server"
                     raise UserError(str(log), problem, "its last lines say why")
                 time.sleep(1)
             yield url
@@ -117,7 +118,9 @@ def run_of(name: str, args: argparse.Namespace, folder: Path) -> Path:
 
 
 def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    """Run a command; raises a UserError if it fails."""
+    if code := subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        raise UserError(" ".join(command[1:6]), f"failed with exit code {code}", "its lines above say why")
 
 
 def write_models(args: argparse.Namespace, folder: Path) -> None:
@@ -153,6 +156,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.converter.is_file():
         raise UserError(args.converter, "is no file", "see --help for where it can be had")
+    if subprocess.run([shutil.which(args.llama) or "false", "-c", "import xllamacpp"], check=False).returncode:
+        raise UserError(args.llama, "is no Python that has xllamacpp", "see --help for where it can be had")
     found: dict[str, dict[str, Any]] = {}
     with nullcontext(args.work) if args.work else tempfile.TemporaryDirectory(prefix="callproof-merged-") as name:
         folder = Path(name)
