@@ -82,7 +82,6 @@ class Endpoint:
         self._slots = asyncio.Semaphore(limit)
         self.warnings: list[str] = []
         self._refused: set[str] = set()
-        self._taken: set[str] = set()
 
     @classmethod
     def of(cls, base_url: str, settings: EvalConfig, limit: int | None = None) -> Self:
@@ -286,10 +285,6 @@ class Endpoint:
         if loss:
             self.warn(loss_of(self.root, key))
 
-    def took(self, payload: dict[str, Any]) -> None:
-        """Remember that the server has answered a request with these keys."""
-        self._taken |= payload.keys()
-
     @property
     def left_out(self) -> tuple[str, ...]:
         """The keys that are left out, in the order of the alphabet."""
@@ -302,9 +297,9 @@ class Endpoint:
     def learns(self, payload: dict[str, Any], status: int | None, message: str) -> bool:
         """Whether an error of the server refuses keys that a request can do without; `known` then leaves them out.
 
-        What is lost by that is said once. Where a key was taken before, it is its value that is refused.
+        What is lost by that is said once.
         """
-        refused = refused_keys(payload, status, message) - self._taken
+        refused = refused_keys(payload, status, message)
         for key in sorted(refused):
             self.leave_out(key)
         return bool(refused)

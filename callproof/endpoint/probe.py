@@ -175,7 +175,7 @@ class _Probe:
     ) -> None:
         self._endpoint, self._format, self._sampling = endpoint, format, sampling
         self._questions = questions
-        self._gone = False
+        self._gone = self._takes_choice = False
 
     async def abilities(self) -> Abilities:
         (turn, model), endpoint = self._questions[0], self._endpoint
@@ -323,9 +323,10 @@ class _Probe:
             except UserError:
                 self._gone = True
                 break
-            if status == 200:
-                endpoint.took(known)
+            self._takes_choice |= status == 200 and "tool_choice" in known
             named = body.decode("utf-8", "replace")
+            if self._takes_choice:  # it refuses the other value of the key
+                named = named.replace("tool_choice", "")
             if "logprobs" in payload or not endpoint.learns(known, status, named):
                 return status, body
         return None, b""
