@@ -24,6 +24,8 @@ _PERHAPS = ("input", "output", "inputs", "outputs", "request", "response", "prom
 _BODIES = ("request", "response")
 _ASKED = ("input", "instructions", "contents", "systemInstruction", "system_instruction", "tools")
 _TOLD = {"messages", "role"}
+_API = {"input", "output", "contents", "candidates"}
+"""Keys of bodies of the Responses API, Gemini and Bedrock."""
 _SAYS = frozenset(("role", "from", "speaker", "type", "kwargs"))
 _LOOK = 8
 
@@ -95,7 +97,8 @@ def _of_json_text(record: Record) -> Record:
                 inner = known.value if known else loose_value(value)
             except RefusedJSON:
                 continue
-            told = isinstance(inner, dict) and (inner.keys() & _TOLD or key in _BODIES)
+            keys = inner.keys() if isinstance(inner, dict) else set[str]()
+            told = keys & _TOLD or (keys & _API and key in _BODIES and all(record.get(body) for body in _BODIES))
             if is_talk(inner) or key in _LISTS or told:
                 changes[key] = inner
     return {**record, **changes} if changes else record

@@ -50,9 +50,6 @@ _TRACE = ("trace_id", "traceId")
 NAMING = (*_ID, *_SESSION, *_TRACE, "metadata", "tool_choice")
 """Keys of a line that say which request it is, and how it was asked."""
 
-LOG_KEYS = (*BODIES, *_ID, *_SESSION, *_TRACE, "choices", "error", "functions", "model_parameters")
-"""All keys of a line that are looked at, beside those of a record in OpenAI's form."""
-
 
 class Exchange(NamedTuple):
     """A request and its answer. `session`, `trace` and `request_id`: what the line names, if it does.
@@ -253,13 +250,15 @@ def _completion(response: Any) -> Completion:
 def _of_ollama(message: dict[str, Any]) -> dict[str, Any]:
     """A message of Ollama's own API, whose calls have objects as their arguments, in OpenAI's form."""
     calls = message.get("tool_calls")
-    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    calls = [
-        {"type": "function", "function": {**function, "arguments": json.dumps(function.get("arguments"))}}
-        for function in functions
-        if isinstance(function, dict)
-    ]
-    return {**message, "tool_calls": calls} if calls else message
+    return {**message, "tool_calls": list(map(_in_text, calls))} if isinstance(calls, list) else message
+
+
+def _in_text(call: Any) -> Any:
+    """A call with its arguments as text; what is no call stays as it is, and is refused where the answer is read."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("arguments"), dict):
+        return call
+    return {"type": "function", **call, "function": {**function, "arguments": json.dumps(function["arguments"])}}
 
 
 def _of_list(response: list[Any]) -> Completion:

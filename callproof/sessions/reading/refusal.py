@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from callproof.calls import GAVE_UP
+from callproof.console import say_once
 from callproof.errors import UserError
 
 _ENDINGS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "status")
-_NOT_WHOLE = frozenset(
-    "length max_tokens max_output_tokens model_context_window_exceeded incomplete failed cancelled error "
-    "content_filter content_filtered guardrail_intervened refusal safety recitation blocklist prohibited_content spii "
-    "malformed_function_call".split()
-)
+_NOT_WHOLE = {
+    *GAVE_UP,
+    *"length max_tokens max_output_tokens model_context_window_exceeded incomplete failed cancelled".split(),
+    *"content_filter content_filtered guardrail_intervened refusal safety recitation blocklist".split(),
+    *"prohibited_content spii malformed_function_call".split(),
+}
 """What APIs write where an answer was cut off, filtered or never came."""
+_WHOLE = frozenset("stop eos end_turn stop_sequence tool_use tool_call tool_calls function_call completed".split())
 _MEND = "see docs/reference/data.md for the forms"
 
 
@@ -21,8 +25,15 @@ class NoGold(Exception):
 
 def why_not_whole(answer: Mapping[str, Any]) -> str | None:
     """What an answer, or what is told beside it, says of its end where that is none that a model makes; else None."""
-    reasons = (answer.get(key) for key in _ENDINGS)
-    return next((reason for reason in reasons if isinstance(reason, str) and reason.lower() in _NOT_WHOLE), None)
+    for key in _ENDINGS:
+        reason = answer.get(key)
+        if not isinstance(reason, str) or not reason:
+            continue
+        if reason.lower() in _NOT_WHOLE:
+            return reason
+        if key != "status" and reason.lower() not in _WHOLE:
+            say_once(f"{key} {reason[:40]!r} is not known: the answer is taken as whole")
+    return None
 
 
 def require_whole(*answers: Any) -> None:

@@ -193,6 +193,27 @@ def test_a_request_and_its_answer_are_read_with_the_tools_wherever_they_stand(na
     assert seen(to_session(record, "log:1", "log:1")) == ONE_CALL
 
 
+@pytest.mark.parametrize("asked", ["prompt", "instruction"])
+@pytest.mark.parametrize("answer", [ROME_TEXT, '{"output": [1]}'])
+def test_an_answer_that_is_json_text_stays_text_where_no_request_stands_beside_it(asked: str, answer: str) -> None:
+    session = to_session({asked: "As JSON, please.", "response": answer}, "log:1", "log:1")
+    assert seen(session) == ["user: As JSON, please.", f"assistant: {answer}"]
+
+
+def test_no_call_of_ollama_is_lost() -> None:
+    def line(*calls: Any) -> dict[str, Any]:
+        message = {"role": "assistant", "content": "", "tool_calls": list(calls)}
+        asked = {"messages": [ASKED], "tools": TOOLS}
+        return {"request": asked, "response": {"message": message, "done": True, "done_reason": "stop"}}
+
+    text = {"function": {"name": "get_weather", "arguments": ROME_TEXT}}
+    both = to_session(line(text, {"function": {"name": "get_weather", "arguments": {"city": "Bern"}}}), "l:1", "l:1")
+    assert seen(both)[-1] == 'assistant:  get_weather{"city": "Rome"} get_weather{"city": "Bern"}'
+    for broken in ("x", {"function": "x"}, {"function": {"name": "get_weather", "arguments": [1]}}):
+        with pytest.raises(UserError, match="l:1"):
+            to_session(line(text, broken), "l:1", "l:1")
+
+
 def test_calls_of_one_step_of_a_page_stay_together_and_those_of_two_apart() -> None:
     step = {"type": "step-start"}
     both = page(step, invoked("Rome", **DONE), invoked("Bern", state="output-available", output=9), step, TEXT)

@@ -143,3 +143,14 @@ def test_an_answer_of_langchain_that_is_not_whole_is_context(capsys: pytest.Capt
     session = to_session({"messages": [{"type": "human", "content": "Warm?"}, half, on, whole]}, "log:1", "log:1")
     assert seen(session) == ["user: Warm?", f"-assistant: {HALF}", "user: On.", "assistant: Warm."]
     assert "not learnt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("reason", "said"), [("odd", 1), ("abort", 0), ("end_turn", 0)])
+def test_an_ending_that_is_not_known_is_said(reason: str, said: int, capsys: pytest.CaptureFixture[str]) -> None:
+    record = ENDINGS["Anthropic"][0](reason)
+    if reason == "abort":
+        with pytest.raises(UserError, match=r"not whole \(abort\)"):
+            to_session(record, "log:1", "log:1")
+    else:
+        to_session(record, "log:1", "log:1")
+    assert capsys.readouterr().err.count(f"stop_reason {reason!r} is not known") == said
