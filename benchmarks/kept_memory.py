@@ -44,7 +44,7 @@ def started(config: Path, folder: Path, keeps: bool) -> Iterator[str]:
     file = folder / f"{keeps}.yaml"
     file.write_text(vllm_yaml(server), encoding="utf-8")
     variables = {name: value for name, value in environment(server).items() if keeps or name not in KEPT_MEMORY}
-    with Server(start_command(require_wheel(), file), variables, file.with_suffix(".log")) as process:
+    with Server(start_command(server, require_wheel(), file), variables, file.with_suffix(".log")) as process:
         process.wait_until_healthy(server.url, START_S, lambda _, __: None)
         yield server.url
 

@@ -34,7 +34,6 @@ from .start import (
     run_server,
     shell_line,
     start_command,
-    to_start_here,
     vllm_yaml,
     with_absolute_paths,
 )
@@ -69,8 +68,8 @@ def run_start(args: Namespace) -> int:
         say(warning)
     check_port(plan.host, plan.port)
     config_file = args.log.with_name("vllm.yaml")
-    _replace(config_file, vllm_yaml(to_start_here(plan)))
-    server = Server(start_command(require_wheel(), config_file), environment(plan), args.log)
+    _replace(config_file, vllm_yaml(plan))
+    server = Server(start_command(plan, require_wheel(), config_file), environment(plan), args.log)
     words = shlex.join(args.overrides)
     hints = [f"callproof serve snippet --endpoint {plan.url} --config {path} {words}".rstrip() for path in args.config]
     return run_server(plan, server, args.timeout, hints)

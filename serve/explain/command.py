@@ -26,7 +26,6 @@ from ..start import (
     of_option,
     require_wheel,
     start_command,
-    to_start_here,
     vllm_yaml,
 )
 from .asking import IDENTITY, Arms, hear
@@ -131,9 +130,9 @@ def _server(config: RunConfig, training: Training, options: Options) -> Iterator
         plan = make_plan(sources, wheel.device, host="127.0.0.1", port=_free_port())
         file = options.log.with_name("explain.yaml")
         with replacing(file) as out:
-            out.write(vllm_yaml(to_start_here(plan)).encode())
+            out.write(vllm_yaml(plan).encode())
         say(f"starting vLLM (log {options.log})")
-        with Server(start_command(wheel, file), environment(plan), options.log) as server:
+        with Server(start_command(plan, wheel, file), environment(plan), options.log) as server:
             server.wait_until_healthy(plan.url, options.timeout, lambda *_: None)
             yield plan.url
 

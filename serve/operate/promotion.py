@@ -9,12 +9,14 @@ in its `entrypoints/openai/models/serving.py` and `lora/worker_manager.py`), and
 - Unloading and then loading lets requests in flight finish on the old weights, and gives new ones the new weights and a
   new cache key. Between the two, the name is unknown.
 - All three operations take one fair lock per name. With runtime loading on, a request for an unknown name waits for
-  that lock too and looks again. So `move` sends its requests at once: load the old version in place (which changes
-  nothing, but holds the lock while the files are read), a few times, unload, load the new version. The last two queue
-  behind the others, and a request that finds the name gone queues behind them and is answered by the new version. One
-  load of a small adapter is over before the rest has come where client or server waits for a processor.
+  that lock too and looks again. So `move` sends three requests at once: load the old version in place (which changes
+  nothing, but holds the lock while the files are read), unload, load the new version. The last two queue behind the
+  first, and a request that finds the name gone queues behind them and is answered by the new version.
+- A request looks its adapter up once more after its prompt was rendered, and waits for no lock there: of moves under
+  load, one in ten refused a request with HTTP 404. The client can do nothing about that; the server that `serve`
+  starts asks such a request again (serve/middleware/moving.py), a bare `vllm serve` refuses it.
 
-If the server takes them in another order, the load is refused, the old version keeps answering, and `move` tries
+If the server takes the three in another order, the load is refused, the old version keeps answering, and `move` tries
 again. The lock belongs to one server process; vLLM itself refuses runtime loading with several.
 """
 
@@ -40,8 +42,6 @@ from .versions import Version
 LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 LOAD_TIMEOUT_S = 300.0
 BETWEEN_S = 0.001
-HOLDS = 4
-"""Loads in place that hold the lock."""
 TRIES = 3
 Say = Callable[[str], None]
 
@@ -137,7 +137,7 @@ async def _candidate(endpoint: Endpoint, version: Version) -> AsyncIterator[None
 
 
 async def move(endpoint: Endpoint, alias: str, path: Path) -> None:
-    """Point `alias` at the adapter in `path`, without refusing a request meanwhile (see the head of this module).
+    """Point `alias` at the adapter in `path`; the head of this module has what becomes of requests meanwhile.
 
     Raises:
         UserError: the server refuses; the alias then serves what it served before.
@@ -160,12 +160,12 @@ async def move(endpoint: Endpoint, alias: str, path: Path) -> None:
 
 
 async def _swap(endpoint: Endpoint, alias: str, before: str, after: str) -> tuple[int, bytes]:
-    """Send the requests of `move`; returns the status and body of the last.
+    """Send the three requests of `move`; returns the status and body of the last.
 
     Connections are opened beforehand, so that the requests arrive in the order in which they are sent.
     """
     bodies: tuple[tuple[str, dict[str, Any]], ...] = (
-        *[(LOAD, {"lora_name": alias, "lora_path": before, "load_inplace": True})] * HOLDS,
+        (LOAD, {"lora_name": alias, "lora_path": before, "load_inplace": True}),
         (UNLOAD, {"lora_name": alias}),
         (LOAD, {"lora_name": alias, "lora_path": after}),
     )

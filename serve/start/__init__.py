@@ -3,7 +3,7 @@
 from .adapter_sources import ADAPTER_FILES, of_config, of_option
 from .adapters import check_adapter
 from .lifetime import run_server
-from .plan import Device, Plan, lora_modules, make_plan, to_start_here, with_absolute_paths
+from .plan import Device, Plan, lora_modules, make_plan, with_absolute_paths
 from .process import Server, check_port
 from .vllm_command import (
     API_KEY,
@@ -41,7 +41,6 @@ __all__ = [
     "run_server",
     "shell_line",
     "start_command",
-    "to_start_here",
     "vllm_yaml",
     "with_absolute_paths",
 ]

@@ -9,9 +9,10 @@ it lets only beginnings of words through, and the name `search_vehicles` is spel
 from typing import Any
 
 UNGUIDED: dict[str, Any] = {"structured-outputs-config": {"backend": "lm-format-enforcer"}}
-"""vLLM 0.32 cannot load this backend, so that a request that must be guided fails, in place of a wrong answer."""
-REFUSING = {"middleware": ["callproof.serve.start.unguided.Unguided"]}
-"""Says so with HTTP 400 before the engine is asked, where vLLM can import this package; see unguided.py."""
+"""vLLM 0.32 cannot load this backend, so that a request that must be guided fails, in place of a wrong answer.
+
+A vLLM that `serve` starts itself says so with HTTP 400 before the engine is asked, see serve/middleware/unguided.py.
+"""
 NO_STRICT_TOOLS = {"VLLM_ENFORCE_STRICT_TOOL_CALLING": "0"}
 """Tools of other requests are then not guided: what the model writes with `parallel_tool_calls: false` is right."""
 

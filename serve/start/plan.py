@@ -16,7 +16,7 @@ from callproof.turns import ServedTemplate, chat_template, spells_by_neighbours
 from .adapter_sources import Source, on_base
 from .adapters import Adapter, check_adapter
 from .elsewhere import compared
-from .guided import REFUSING, UNGUIDED
+from .guided import UNGUIDED
 from .guided import warning as cannot_guide
 from .parsers import KEYS, check_parser, tool_call_parser
 
@@ -129,11 +129,6 @@ def with_absolute_paths(plan: Plan) -> Plan:
         options["chat-template"] = str(Path(template).absolute())
     base = str(Path(plan.base).absolute()) if plan.base_is_local else plan.base
     return plan.model_copy(update={"base": base, "adapters": adapters, "options": options})
-
-
-def to_start_here(plan: Plan) -> Plan:
-    """The same plan for a vLLM that can import this package: what no grammar can guide is refused with HTTP 400."""
-    return plan if plan.guided else plan.model_copy(update={"options": {**plan.options, **REFUSING}})
 
 
 def lora_modules(paths: Mapping[str, str], served_name: str) -> list[str]:

@@ -120,10 +120,16 @@ def vllm_yaml(plan: Plan) -> str:
     return yaml.safe_dump({"model": plan.base, **flat}, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def start_command(wheel: Wheel, config_file: Path) -> list[str]:
-    """The command to start. It runs this Python's vLLM, and keeps the working directory off its import path (`-P`)."""
+def start_command(plan: Plan, wheel: Wheel, config_file: Path) -> list[str]:
+    """The command to start, with the middlewares of this package that `plan` needs.
+
+    It runs this Python's vLLM, and keeps the working directory off its import path (`-P`). vLLM 0.32 takes no list of
+    middlewares from a configuration file.
+    """
     module = ["vllm.entrypoints.cli.main", "serve"] if wheel.has_script else [CPU_MODULE]
-    return [sys.executable, "-P", "-m", *module, "--config", str(config_file)]
+    needed = {"Unguided": not plan.guided, "Moving": plan.runtime_loads}
+    middlewares = [f"--middleware=callproof.serve.middleware.{name}" for name in needed if needed[name]]
+    return [sys.executable, "-P", "-m", *module, "--config", str(config_file), *middlewares]
 
 
 def shell_line(plan: Plan, wheel: Wheel | None) -> str:

@@ -73,7 +73,7 @@ def stage(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     lora = {"lora-modules": lora_modules(paths, plan.served_name), "max-loras": slots, "max-cpu-loras": slots}
     plan = plan.model_copy(update={"options": {**plan.options, **lora}})
     (folder / "vllm.yaml").write_text(vllm_yaml(plan), encoding="utf-8")
-    with Server(start_command(wheel, folder / "vllm.yaml"), environment(plan), folder / "vllm.log") as server:
+    with Server(start_command(plan, wheel, folder / "vllm.yaml"), environment(plan), folder / "vllm.log") as server:
         server.wait_until_healthy(plan.url, 500, lambda *_: None)
         yield Stage(plan.url, config_file, folder)
 

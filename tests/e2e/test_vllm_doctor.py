@@ -50,7 +50,7 @@ def test_a_cpu_server_without_a_free_slot_fails_isolation(trained: dict[str, Pat
     tight = plan.model_copy(update={"options": {**plan.options, "max-loras": len(trained)}})
     config_file = tmp_path / "vllm.yaml"
     config_file.write_text(vllm_yaml(tight), encoding="utf-8")
-    with Server(start_command(wheel, config_file), environment(tight), tmp_path / "vllm.log") as server:
+    with Server(start_command(tight, wheel, config_file), environment(tight), tmp_path / "vllm.log") as server:
         server.wait_until_healthy(tight.url, 500, lambda *_: None)
         done = run_verb(*words_of(Deployment(tight.url, trained)), "--turns", "4", code=EXIT_REGRESSION)
     assert statuses(done)["isolation"] == "failed"

@@ -115,8 +115,20 @@ def test_the_shell_line_says_what_the_yaml_says() -> None:
 def test_the_cpu_wheel_is_started_and_printed_as_a_module_since_its_script_fails() -> None:
     plan = plan_of("cars")
     assert "vllm.entrypoints.openai.api_server --model models/tiny --enable-lora" in shell_line(plan, CPU_WHEEL)
-    assert "vllm.entrypoints.openai.api_server" in start_command(CPU_WHEEL, Path("v.yaml"))
-    assert start_command(GPU_WHEEL, Path("v.yaml"))[-3:] == ["serve", "--config", "v.yaml"]
+    assert "vllm.entrypoints.openai.api_server" in start_command(plan, CPU_WHEEL, Path("v.yaml"))
+    assert start_command(plan, GPU_WHEEL, Path("v.yaml"))[4:7] == ["serve", "--config", "v.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("guided", "loads", "wanted"),
+    [(True, 0, []), (False, 0, ["Unguided"]), (True, 2, ["Moving"]), (False, 2, ["Unguided", "Moving"])],
+)
+def test_the_server_is_started_with_the_middlewares_that_its_plan_needs(
+    guided: bool, loads: int, wanted: list[str]
+) -> None:
+    plan = plan_of("cars").model_copy(update={"guided": guided, "runtime_loads": loads})
+    words = [word for word in start_command(plan, CPU_WHEEL, Path("v.yaml")) if "middleware" in word]
+    assert words == [f"--middleware=callproof.serve.middleware.{name}" for name in wanted]
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,16 @@
-"""An ASGI middleware for vLLM's `--middleware`: requests that only a grammar could answer get HTTP 400 and a sentence.
+"""Requests that only a grammar could answer get HTTP 400 and a sentence, for a base that no grammar can guide.
 
-vLLM's own backend for such a base (see guided.py) fails inside the engine, which clients see as HTTP 500, an error of
-the server that many of them repeat. What this does not recognise still ends there.
+vLLM's own backend for such a base (see serve/start/guided.py) fails inside the engine, which clients see as HTTP 500,
+an error of the server that many of them repeat. What this does not recognise still ends there.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from .asgi import App, Message, Receive, Send, body_of, given_on, object_of
 
 PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
-LIMIT = 2**24
-"""Bytes of a body that are looked at; a longer one is passed on."""
 _FREE = (None, "none", "auto")
 _TEXT = (None, "text")
 
@@ -47,35 +42,11 @@ class Unguided:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS:
             await self._app(scope, receive, send)
             return
-        messages = await _body(receive)
-        if keys := list(guided_keys(_object(messages))):
+        messages = await body_of(receive)
+        if keys := list(guided_keys(object_of(messages))):
             await _refuse(send, keys)
-            return
-
-        async def again() -> Message:
-            return messages.pop(0) if messages else await receive()
-
-        await self._app(scope, again, send)
-
-
-async def _body(receive: Receive) -> list[Message]:
-    """The messages of a request, up to its end or LIMIT."""
-    messages: list[Message] = []
-    size, more = 0, True
-    while more and size <= LIMIT:
-        messages.append(await receive())
-        size += len(messages[-1].get("body", b""))
-        more = messages[-1].get("more_body", False)
-    return messages
-
-
-def _object(messages: list[Message]) -> dict[str, Any]:
-    """The JSON object of a body; empty where there is none: what is wrong with it is the application's to say."""
-    try:
-        value = json.loads(b"".join(message.get("body", b"") for message in messages))
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        else:
+            await self._app(scope, given_on(messages, receive), send)
 
 
 async def _refuse(send: Send, keys: list[str]) -> None:
