@@ -84,7 +84,7 @@ def _model(settings: Settings) -> str:
 def _train(settings: Settings) -> str:
     if settings.is_small:
         return (
-            "  num_train_epochs: 1.5\n"
+            "  num_train_epochs: 3\n"
             f"  per_device_train_batch_size: {settings.batch}\n"
             f"  learning_rate: {_decimal(settings.rate)}      # so small a model takes twenty times the usual\n"
             "  adam_beta2: 0.98           # of some hundred steps; 0.999 remembers a thousand\n"
