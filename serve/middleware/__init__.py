@@ -3,7 +3,7 @@
 vLLM itself is not imported here, and neither is the rest of the package.
 """
 
-from .moving import Moving
+from .moving import LOAD, UNLOAD, Moving
 from .unguided import Unguided
 
-__all__ = ["Moving", "Unguided"]
+__all__ = ["LOAD", "UNLOAD", "Moving", "Unguided"]

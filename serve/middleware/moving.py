@@ -38,20 +38,21 @@ class Moving:
             await self._app(scope, receive, send)
             return
         body = await body_of(receive)
-        if scope["path"] in (LOAD, UNLOAD):
+        if body[-1].get("more_body"):
+            await self._app(scope, given_on(body, receive), send)
+        elif scope["path"] in (LOAD, UNLOAD):
             await self._noted(scope, body, receive, send)
         else:
             await self._asked(scope, body, receive, send)
 
     async def _asked(self, scope: Message, body: list[Message], receive: Receive, send: Send) -> None:
         """Asks until the answer is another than 404, or nothing was loaded or unloaded since the last asking."""
-        whole = not body[-1].get("more_body")
         while True:
             changes, answer = self._changes, Answer(send)
             await self._app(scope, given_on(body, receive), answer.send)
             if answer.held:
                 await self._back(str(object_of(body).get("model")))
-            if not answer.held or not whole or self._changes == changes:
+            if not answer.held or self._changes == changes:
                 await answer.release()
                 return
 

@@ -36,10 +36,10 @@ from callproof.endpoint import Endpoint
 from callproof.errors import EXIT_PASS, UserError
 from callproof.records import Record
 
+from ..middleware import LOAD, UNLOAD
 from .doctor import diagnose, show
 from .versions import Version
 
-LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 LOAD_TIMEOUT_S = 300.0
 BETWEEN_S = 0.001
 TRIES = 3
