@@ -324,10 +324,9 @@ class _Probe:
                 self._gone = True
                 break
             self._takes_choice |= status == 200 and "tool_choice" in known
-            named = body.decode("utf-8", "replace")
-            if self._takes_choice:  # it refuses the other value of the key
-                named = named.replace("tool_choice", "")
-            if "logprobs" in payload or not endpoint.learns(known, status, named):
+            taken = {"tool_choice"} if self._takes_choice else set[str]()  # what is refused is another value of it
+            perhaps = {key: value for key, value in known.items() if key not in taken}
+            if "logprobs" in payload or not endpoint.learns(perhaps, status, body.decode("utf-8", "replace")):
                 return status, body
         return None, b""
 
