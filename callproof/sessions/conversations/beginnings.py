@@ -9,7 +9,6 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from callproof.calls import without_think
@@ -19,9 +18,6 @@ from ..reading.dialects import INSTRUCTIONS
 
 Message = Mapping[str, Any]
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
-_TEXT = encode_basestring
-"""How `_ENCODER` writes a text."""
-
 
 _THINKING = [tag for tags in FORMATS["hermes"].thoughts for tag in tags]
 
@@ -40,7 +36,7 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
         messages: in OpenAI's form or in callproof's own.
         name: of the conversation, where it has one; under another name nothing is shared.
     """
-    running = hash_of(name)
+    running = blake2b(_ENCODER.encode(name).encode("utf-8", "surrogatepass"), digest_size=8)
     for message in messages:
         role, content = message.get("role"), message.get("content")
         if role in INSTRUCTIONS:
@@ -49,23 +45,16 @@ def beginnings(messages: Iterable[Message], name: str | None = None) -> Iterator
         visible = content
         if role == "assistant" and any(map(content.__contains__, _THINKING)):
             visible = without_think(content) or ""
-        running = _after(running, role, visible.strip(), _calls(message))
+        said, calls = visible.strip(), _calls(message)
+        called = _ENCODER.encode(calls) if calls else ""
+        running.update(f"{_role(role)} {len(said)} {said}{len(called)} {called}".encode("utf-8", "surrogatepass"))
         if role == "assistant":
-            yield Beginning(running, visible != content or _has_thinking(message))
+            yield Beginning(int.from_bytes(running.digest()), visible != content or _has_thinking(message))
 
 
 def hashes_of(told: Iterable[Beginning]) -> bytes:
     """The hashes of beginnings as an array (`Q`), in bytes."""
     return array("Q", [beginning.hash for beginning in told]).tobytes()
-
-
-def _after(running: int, role: Any, said: str, calls: list[Any]) -> int:
-    """The `hash_of` a running hash, a role, what was said and the calls, as a list; most messages make no calls."""
-    role = _role(role)
-    if not isinstance(role, str) or not isinstance(said, str):
-        return hash_of([running, role, said, calls])
-    called = _ENCODER.encode(calls) if calls else "[]"
-    return _hash(f"[{running}, {_TEXT(role)}, {_TEXT(said)}, {called}]")
 
 
 def opening(messages: Iterable[Message]) -> int:
@@ -80,11 +69,7 @@ def opening(messages: Iterable[Message]) -> int:
 
 def hash_of(value: object) -> int:
     """64 bits of a JSON value, key order ignored."""
-    return _hash(_ENCODER.encode(value))
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return int.from_bytes(blake2b(_ENCODER.encode(value).encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 def _role(role: Any) -> Any:

@@ -37,20 +37,44 @@ class Form(NamedTuple):
         name: for `data.form`.
         title: for people.
         keys: those that it reads, beside the keys that every form may have.
-        fits: whether a record has this form.
+        fits: whether a record of this shape has this form.
         messages: record, place -> its messages.
     """
 
     name: str
     title: str
     keys: tuple[str, ...]
-    fits: Callable[[Record], bool]
+    fits: "Callable[[Shape], bool]"
     messages: Callable[[Record, str], Iterator[Placed]]
 
 
-def has(*keys: str) -> Callable[[Record], bool]:
+class Shape:
+    """A record, and what tells its form, found out once for all forms.
+
+    Attributes:
+        talk: its first messages that are objects.
+        keys: all keys of those.
+        parts: the objects in those whose content is a list.
+        tool_keys: all keys of its tools.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.talk = entries(record, "messages")
+        self.keys = set[str]().union(*self.talk)
+        contents = [content for entry in self.talk if isinstance(content := entry.get("content"), list)]
+        self.parts = [part for content in contents for part in content if isinstance(part, dict)]
+        tools = record.get("tools")
+        self.tool_keys = set[str]().union(*filter(_is_object, tools)) if isinstance(tools, list) else set[str]()
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def has(*keys: str) -> Callable[[Shape], bool]:
     """Whether all the keys hold something."""
-    return lambda record: None not in map(record.get, keys)
+    return lambda shape: None not in map(shape.record.get, keys)
 
 
 def is_talk(value: Any) -> bool:
@@ -120,12 +144,6 @@ def entries(record: Record, key: str) -> list[dict[str, Any]]:
     """The first messages of a record that are objects; nothing where there are none."""
     value = record.get(key)
     return [entry for entry in value[:_LOOK] if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def tools_of(record: Record) -> list[dict[str, Any]]:
-    """The tools of a record that are objects."""
-    value = record.get("tools")
-    return [tool for tool in value if isinstance(tool, dict)] if isinstance(value, list) else []
 
 
 def placed(messages: list[Any], path: str) -> Iterator[Placed]:

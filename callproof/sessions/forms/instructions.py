@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..reading.refusal import kind, refuse
-from .form import Form, Placed, Record, has
+from .form import Form, Placed, Record, Shape, has
 from .single_turn import history
 
 _PARTS = ("instruction", "context", "input")
@@ -45,12 +45,12 @@ def asked_in(record: Record, where: str, parts: tuple[str, ...] = _PARTS) -> Ite
     yield parts[-1], {"role": "user", "content": "\n\n".join(texts)}
 
 
-def _is_instruction(record: Record) -> bool:
-    return has("instruction", "response")(record) or has("instruction", "output")(record)
+def _is_instruction(shape: Shape) -> bool:
+    return has("instruction", "response")(shape) or has("instruction", "output")(shape)
 
 
-def _is_question(record: Record) -> bool:
-    return has("input", "response")(record) or has("input", "output")(record)
+def _is_question(shape: Shape) -> bool:
+    return has("input", "response")(shape) or has("input", "output")(shape)
 
 
 FORMS = (

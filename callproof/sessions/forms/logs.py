@@ -5,7 +5,7 @@ from typing import Any
 
 from ..reading.dialects import listed
 from ..reading.refusal import kind, refuse, require_whole
-from .form import OTEL_INPUT, Form, Placed, Record, answer_of, has, is_talk, placed
+from .form import OTEL_INPUT, Form, Placed, Record, Shape, answer_of, has, is_talk, placed
 
 _RESPONSE_METADATA = frozenset("id type object created model usage finish_reason stop_reason stop_sequence".split())
 _ASKED = ("input", "question", "query", "prompt")
@@ -116,9 +116,9 @@ def is_agent_session(record: Record) -> bool:
     return isinstance(response.get("content"), list) or ("role" not in response and bool(response.get("tool_calls")))
 
 
-def _is_langfuse(record: Record) -> bool:
-    asked = record.get("input")
-    return record.get("output") is not None and (is_talk(asked) or (isinstance(asked, dict) and "messages" in asked))
+def _is_langfuse(shape: Shape) -> bool:
+    asked = shape.record.get("input")
+    return shape.record.get("output") is not None and (is_talk(asked) or (isinstance(asked, dict) and "messages" in asked))
 
 
 FORMS = (

@@ -6,7 +6,7 @@ from typing import Any
 from ..reading.dialects import CALL_ROLES, MASKS, RESULT_ROLES, listed
 from ..reading.refusal import kind, refuse, require_whole
 from ..reading.vendors import is_langchain, is_pydantic_ai, plain_pydantic_ai
-from .form import Form, Placed, Record, answer_of, entries, has, is_talk, placed, tools_of
+from .form import Form, Placed, Record, Shape, answer_of, has, is_talk, placed
 from .instructions import asked_in
 
 OWN = "callproof's own form"
@@ -98,7 +98,8 @@ def _role(message: Any) -> Any:
     return message.get("role") if isinstance(message, dict) else None
 
 
-def _is_smoltalk2(record: Record) -> bool:
+def _is_smoltalk2(shape: Shape) -> bool:
+    record = shape.record
     asked = record.get("chat_template_kwargs")
     keys = ("custom_instructions", "python_tools", "xml_tools")
     return record.get("messages") is not None and isinstance(asked, dict) and any(asked.get(key) for key in keys)
@@ -122,14 +123,8 @@ def _pydantic_ai(record: Record, where: str) -> Iterator[Placed]:
     yield from ((f"messages.{number}", message) for number, message in plain_pydantic_ai(messages))
 
 
-def _parts(record: Record) -> list[dict[str, Any]]:
-    """The parts of the first messages that have some."""
-    contents = [entry["content"] for entry in entries(record, "messages") if isinstance(entry.get("content"), list)]
-    return [part for content in contents for part in content if isinstance(part, dict)]
-
-
-def _is_bedrock(record: Record) -> bool:
-    return any(part.keys() & {"toolUse", "toolResult"} for part in _parts(record))
+def _is_bedrock(shape: Shape) -> bool:
+    return any(part.keys() & {"toolUse", "toolResult"} for part in shape.parts)
 
 
 def _prompt(record: Record, where: str) -> Iterator[Placed]:
@@ -142,14 +137,16 @@ def _prompt(record: Record, where: str) -> Iterator[Placed]:
         refuse(f"{where}: prompt", f"expected text or a list of messages, got {kind(prompt)}")
 
 
-def _is_answered(record: Record) -> bool:
+def _is_answered(shape: Shape) -> bool:
+    record = shape.record
     messages = record.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
     asks = isinstance(last, dict) and last.get("role") in ("user", "tool", "system", "developer", "human")
     return asks and any(record.get(key) is not None for key in ANSWERS)
 
 
-def _is_responses(record: Record) -> bool:
+def _is_responses(shape: Shape) -> bool:
+    record = shape.record
     asked, output = record.get("input"), record.get("output")
     if output is None and isinstance(record.get("response"), dict):
         output = record["response"].get("output")
@@ -158,29 +155,36 @@ def _is_responses(record: Record) -> bool:
     return any(isinstance(item, dict) and item.get("type") in ("message", *_ITEMS) for item in output)
 
 
-def _is_completion(record: Record) -> bool:
-    return has("prompt", "completion")(record) or has("prompt", "response")(record)
+def _is_completion(shape: Shape) -> bool:
+    return has("prompt", "completion")(shape) or has("prompt", "response")(shape)
 
 
 def _has_roles(*roles: str) -> Any:
-    return lambda record: any(entry.get("role") in roles for entry in entries(record, "messages"))
+    return lambda shape: any([entry.get("role") in roles for entry in shape.talk])
 
 
-def _is_anthropic(record: Record) -> bool:
-    named = any(part.get("type") in ("tool_use", "tool_result", "thinking") for part in _parts(record))
-    return bool(entries(record, "messages")) and (named or any("input_schema" in tool for tool in tools_of(record)))
+def _is_anthropic(shape: Shape) -> bool:
+    named = any(part.get("type") in ("tool_use", "tool_result", "thinking") for part in shape.parts)
+    return bool(shape.talk) and (named or "input_schema" in shape.tool_keys)
 
 
-def _is_fine_tuning(record: Record) -> bool:
-    talk = entries(record, "messages")
+def _is_fine_tuning(shape: Shape) -> bool:
     keys = {"parallel_tool_calls", "functions", "tool_choice"}
-    return bool(talk) and (bool(record.keys() & keys) or not all(map(_MASKS.isdisjoint, talk)))
+    return bool(shape.talk) and not (keys.isdisjoint(shape.record) and _MASKS.isdisjoint(shape.keys))
 
 
-def _is_when2call(record: Record) -> bool:
-    tools = record.get("tools")
+def _is_langchain(shape: Shape) -> bool:
+    return not shape.keys.isdisjoint(("kwargs", "type")) and any(map(is_langchain, shape.talk))
+
+
+def _is_pydantic_ai(shape: Shape) -> bool:
+    return "kind" in shape.keys and any(map(is_pydantic_ai, shape.talk))
+
+
+def _is_when2call(shape: Shape) -> bool:
+    tools = shape.record.get("tools")
     texts = isinstance(tools, list) and bool(tools) and all(isinstance(tool, str) for tool in tools)
-    return record.get("messages") is not None and texts
+    return shape.record.get("messages") is not None and texts
 
 
 FORMS = (
@@ -196,18 +200,16 @@ FORMS = (
     Form("when2call_preference", "When2Call preference pairs", ("messages", "chosen_response"),
          has("messages", "chosen_response"), _chosen),
     Form("llamafactory_preference", "LLaMA-Factory preference pairs",
-         ("conversations", "instruction", "input", "chosen"), lambda record: has("chosen", "rejected")(record) and (
-             has("conversations")(record) or has("instruction")(record)), _chosen),
+         ("conversations", "instruction", "input", "chosen"), lambda shape: has("chosen", "rejected")(shape) and (
+             has("conversations")(shape) or has("instruction")(shape)), _chosen),
     Form("toucan", "Toucan", ("messages", "available_tools"), has("messages", "available_tools"), _messages),
     Form("when2call", "When2Call", ("messages",), _is_when2call, _messages),
     Form("anthropic", "Anthropic messages", ("messages",), _is_anthropic, _messages),
-    Form("mcp", "messages with MCP tools", ("messages",), lambda record: bool(entries(record, "messages")) and any(
-        "inputSchema" in tool for tool in tools_of(record)), _messages),
+    Form("mcp", "messages with MCP tools", ("messages",),
+         lambda shape: bool(shape.talk) and "inputSchema" in shape.tool_keys, _messages),
     Form("ms_swift", "ms-swift messages", ("messages",), _has_roles(*CALL_ROLES, *RESULT_ROLES[2:]), _messages),
-    Form("langchain", "LangChain messages", ("messages",), lambda record: any(
-        is_langchain(entry) for entry in entries(record, "messages")), _messages),
-    Form("pydantic_ai", "Pydantic AI messages", ("messages",), lambda record: any(
-        map(is_pydantic_ai, entries(record, "messages"))), _pydantic_ai),
+    Form("langchain", "LangChain messages", ("messages",), _is_langchain, _messages),
+    Form("pydantic_ai", "Pydantic AI messages", ("messages",), _is_pydantic_ai, _pydantic_ai),
     Form("openai_finetuning", "OpenAI fine-tuning", ("messages", "functions"), _is_fine_tuning, _messages),
     Form("callproof", OWN, ("messages",), has("session_id", "messages"), _messages),
     Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),

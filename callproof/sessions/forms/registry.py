@@ -8,7 +8,7 @@ Tools in the system text become the tools of the session, where it brings no oth
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from callproof.calls import RefusedJSON
@@ -25,7 +25,7 @@ from ..reading.system_text import system_and_tools
 from ..reading.tools import brought_tools, settings_of
 from ..talk import Talk
 from . import instructions, logs, openai, rendered, sharegpt, single_turn
-from .form import Form, Placed, Record, decoded
+from .form import Form, Placed, Record, Shape, decoded
 
 IDS = ("session_id", "instance_id", "task_id", "id", "uuid")
 _DESIRED = ("label", "kto_tag")
@@ -66,7 +66,7 @@ def is_no_log(record: Record) -> bool:
     """Whether a record that looks like a logged request is of a form that is none."""
     record = decoded(record)
     forms = (NAMES["openai_preference"], NAMES["openai_responses"], NAMES["gemini"])
-    return any(form.fits(record) for form in forms) or logs.is_agent_session(record)
+    return any(map(_fits(record), forms)) or logs.is_agent_session(record)
 
 
 def form_named(name: str) -> Form:
@@ -123,7 +123,7 @@ def own_form(record: Record, where: str, name: str, form: Form | None = None) ->
 def _unwrapped(record: Record) -> Record:
     """A record whose conversation lies in one of its objects, such as `{"id": 1, "data": {"messages": [...]}}`."""
     inside = {key: decoded(value) for key, value in record.items() if isinstance(value, dict) and key != "metadata"}
-    holding = [key for key, value in inside.items() if any(form.fits(value) for form in FORMS)]
+    holding = [key for key, value in inside.items() if _fitting(value)]
     if len(holding) != 1:
         return record
     return {**{key: value for key, value in record.items() if key != holding[0]}, **inside[holding[0]]}
@@ -237,13 +237,19 @@ def _without_declared(system: Any) -> Any:
 
 
 def _fitting(record: Record) -> Form | None:
-    return next((form for form in FORMS if form.fits(record)), None)
+    return next(filter(_fits(record), FORMS), None)
+
+
+def _fits(record: Record) -> Callable[[Form], bool]:
+    """Tells of a form whether the record has it."""
+    shape = Shape(record)
+    return lambda form: form.fits(shape)
 
 
 def _form(record: Record, where: str, forced: Form | None) -> Form:
     """The form that a record has; raises a UserError if it has none, or not the one that it must have."""
     if forced:
-        if not any(form.fits(record) for form in FORMS if form.messages is forced.messages):
+        if not any(filter(_fits(record), (form for form in FORMS if form.messages is forced.messages))):
             refuse(where, f"no record of the form {forced.name}, its keys are {_keys(record)}"[:300], "mend data.form")
         return forced
     form = _fitting(record)

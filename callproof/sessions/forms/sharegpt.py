@@ -5,7 +5,7 @@ from typing import Any
 
 from ..reading.dialects import CALL_ROLES, RESULT_ROLES, listed, speaker
 from ..reading.refusal import kind, refuse
-from .form import Form, Placed, Record, entries, has, placed
+from .form import Form, Placed, Record, Shape, entries, has, placed
 
 _SPEAKERS = ("system", "human", "user", "gpt", "assistant", "tool", "developer", *RESULT_ROLES, *CALL_ROLES)
 
@@ -34,20 +34,20 @@ def _pairs(record: Record, where: str) -> Iterator[Placed]:
 
 
 def _speaks(*speakers: str) -> Any:
-    def fits(record: Record) -> bool:
-        talk = entries(record, "conversations")
+    def fits(shape: Shape) -> bool:
+        talk = entries(shape.record, "conversations")
         return any(str(entry.get("from", entry.get("role"))).lower() in speakers for entry in talk)
 
     return fits
 
 
-def _is_toolace(record: Record) -> bool:
-    system = record.get("system")
-    return bool(entries(record, "conversations")) and isinstance(system, str) and "you can invoke" in system
+def _is_toolace(shape: Shape) -> bool:
+    system = shape.record.get("system")
+    return bool(entries(shape.record, "conversations")) and isinstance(system, str) and "you can invoke" in system
 
 
-def _is_hermes(record: Record) -> bool:
-    texts = [entry.get("value", entry.get("content")) for entry in entries(record, "conversations")]
+def _is_hermes(shape: Shape) -> bool:
+    texts = [entry.get("value", entry.get("content")) for entry in entries(shape.record, "conversations")]
     return any(isinstance(text, str) and ("<tools>" in text or "<tool_call>" in text) for text in texts)
 
 

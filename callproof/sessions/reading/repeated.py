@@ -52,8 +52,6 @@ class Repeats:
         """The value of a text of one object or one list; None where it is not plain."""
         begin = len(text) - len(text.lstrip(" \t\n\r"))
         try:
-            if "\\u" in text and _HALF_CHARACTER.search(text):
-                return None
             if text.startswith("{", begin):
                 value, end = self._object(text, begin + 1)
             elif text.startswith("[", begin):
@@ -102,6 +100,8 @@ class Repeats:
 def _decoded(text: str, begin: int, level: int) -> tuple[Any, int]:
     """The value that begins there, inside of so many others."""
     value, end = DECODER.raw_decode(text, begin)
+    if text.find("\\u", begin, end) >= 0 and _HALF_CHARACTER.search(text, begin, end):
+        raise _NotPlain
     room = MAX_DEPTH - level
     if text.count("{", begin, end) + text.count("[", begin, end) > room and depth_is_over(value, room):
         raise _NotPlain

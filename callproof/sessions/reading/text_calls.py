@@ -23,7 +23,7 @@ _MEND = 'write it as tool_calls, [{"name": ..., "arguments": {...}}]'
 _OPENINGS = ("<", "[", "{", "(", "Action Input:", "functools", "to=functions.")
 _QUOTED = re.compile(r"(?<=([`'\"*]))(?:</?[\w|:｜▁\-]{2,40}/?>|\[/?[A-Z_]{3,20}\])(?=\1)")
 _ENDS = sorted({end for form in FORMATS.values() for end in form.ends} | {"<|endoftext|>", "<|end_of_text|>"}, key=len)
-_BEGINNINGS = sorted({end[0] if end[0] == "<" else end for end in _ENDS})
+_BEGINNINGS = sorted({next((rare for rare in "<~" if rare in end), end) for end in _ENDS})
 """What every text holds that holds one of them."""
 _CLOSED_BY_ENDS = ("<functioncall>", *sorted({mark for form in FORMATS.values() for mark in form.telling}))
 _OWN = frozenset(end for form in FORMATS.values() for end in form.ends if end in form.special_tags)
