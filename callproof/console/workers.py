@@ -194,17 +194,16 @@ def in_order(function: Function[Item, Result], items: Iterable[Item], budget_s: 
     crew = _Crew(function, budget_s)
     rest = iter(items)
     try:
-        while True:
-            while crew.has_room and (item := list(islice(rest, 1))):
-                crew.give(item[0])
-            if not crew.order:
-                return
+        crew.fill(rest)
+        while crew.order:
             crew.wait()
+            crew.fill(rest)  # before results are consumed, so that nobody idles meanwhile
             while crew.order and len(crew.order[0]) == 2:
                 item, result = crew.order.popleft()
                 if isinstance(result, _Failure):
                     raise result.error
                 yield item, result
+            crew.fill(rest)
     finally:
         crew.close()
 
@@ -220,16 +219,22 @@ class _Crew(Generic[Item, Result]):
 
     def __init__(self, function: Function[Item, Result], budget_s: float) -> None:
         self._function, self._budget_s = function, budget_s
+        self._most = processes()
         self._workers: list[Worker[Item, Result]] = []
         self._idle: deque[Worker[Item, Result]] = deque()
         self._busy: dict[Any, tuple[Worker[Item, Result], list[Any]]] = {}
         self.order: deque[list[Any]] = deque()
 
-    @property
-    def has_room(self) -> bool:
-        return len(self.order) < _AHEAD * processes() and bool(self._idle or len(self._workers) < processes())
+    def fill(self, items: Iterator[Item]) -> None:
+        """Give as many items as there is room for."""
+        while self._has_room and (item := list(islice(items, 1))):
+            self._give(item[0])
 
-    def give(self, item: Item) -> None:
+    @property
+    def _has_room(self) -> bool:
+        return len(self.order) < _AHEAD * self._most and bool(self._idle or len(self._workers) < self._most)
+
+    def _give(self, item: Item) -> None:
         if not self._idle:
             self._workers.append(Worker(self._function, self._budget_s))
             self._idle.append(self._workers[-1])

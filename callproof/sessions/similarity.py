@@ -48,7 +48,7 @@ _HELD = 2**22
 _RUNS = 2**20
 """Runs of words that are held in memory to be found in other sessions; of those, a sixteenth at a time."""
 
-_KNOWN_BITS = 23
+_KNOWN_BITS = 25
 _CHUNK = 2_000
 """Sessions whose signatures are held at a time."""
 

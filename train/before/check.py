@@ -269,7 +269,7 @@ class _SplitCount:
         self._rejected: list[str] = []
         self._unrenderable: list[str] = []
         self._fit = Fit()
-        self._restraint = Restraint()
+        self._turns = self._restraining = self._decisions = 0
         self._invented_dates = 0
         self._cut: list[str] = []
         self._many_rows: RowCount | None = None
@@ -286,18 +286,18 @@ class _SplitCount:
         self.tools.update(dict.fromkeys(facts.tools))
         self.ids.append(facts.session_id)
         self.told.add(facts.tale, facts.group, facts.conversation)
-        self._fit.take(facts, where)
+        learnt = facts.learnt
+        self._fit.take(learnt, where)
         if facts.tools:
-            learnt = facts.learnt
-            turns, decisions = sum(one.restrains for one in learnt), sum(one.decides for one in learnt)
-            self._restraint = self._restraint.add(turns, decisions)
-        for answer in facts.learnt:
-            self._rejected += [f"{where}: {problem}" for problem in answer.problems]
-            for line in answer.unjudged:
-                say(f"{where}: {line}")
-            self._responses[answer.parts] += 1
-            for name in answer.calls:
-                self.calls[name] += 1
+            turns = sum([answer.restrains for answer in learnt])
+            self._turns += turns
+            self._restraining += turns > 0
+            self._decisions += sum([answer.decides for answer in learnt])
+        self._responses.update([answer.parts for answer in learnt])
+        self.calls.update([name for answer in learnt for name in answer.calls])
+        self._rejected += [f"{where}: {problem}" for answer in learnt for problem in answer.problems]
+        for line in [line for answer in learnt for line in answer.unjudged]:
+            say(f"{where}: {line}")
         self._invented_dates += self._config.prompt.date_line and facts.is_undated
 
     def encode(self, session: Session, where: str, show: int) -> None:
@@ -360,7 +360,7 @@ class _SplitCount:
             responses={name: self._responses[name] for name in RESPONSES},
             calls=dict(sorted(self.calls.items(), key=lambda item: (-item[1], item[0]))),
             no_call_share=(turns - calling) / turns if turns else None,
-            restraint=self._restraint,
+            restraint=Restraint(turns=self._turns, sessions=self._restraining, decisions=self._decisions),
             tokens=self._tokens() if self._encoder else None,
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),

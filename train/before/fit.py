@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from .facts import Facts
+from .facts import Answer
 
 MOST_NAMED = 3
 """How many places or names a line tells."""
@@ -18,19 +18,19 @@ class Fit:
         self._strange: list[str] = []
         self._strange_names: dict[str, None] = {}
 
-    def take(self, facts: Facts, where: str) -> None:
-        """Take one more session."""
-        calls = [name for answer in facts.learnt for name in answer.calls]
+    def take(self, learnt: list[Answer], where: str) -> None:
+        """Take one more session by the answers that training learns."""
+        calls = [name for answer in learnt for name in answer.calls]
         if not calls:
             return
-        known = frozenset(name for answer in facts.learnt for name in answer.known)
+        known = frozenset(name for answer in learnt for name in answer.known)
         self._calling += 1
         if not known:
             self._strange.append(where)
             self._strange_names.update(dict.fromkeys(calls))
             return
         self._calls.update(calls)
-        for name in (name for answer in facts.learnt for name in answer.refused):
+        for name in [name for answer in learnt for name in answer.refused]:
             if name in known:
                 self._refused.setdefault(name, []).append(where)
 

@@ -24,7 +24,7 @@ from callproof.errors import UserError, cause_of, relative_to
 
 from ..reading.repeated import Checked
 from .datasets import exported, is_dataset
-from .json_text import Lines, json_values, say_beside
+from .json_text import Extent, Lines, json_values, say_beside
 from .remote import is_remote, open_remote, remote_files
 from .tables import Batch, csv_rows, parquet_rows
 
@@ -69,7 +69,7 @@ class Raw(NamedTuple):
 
     path: str
     name: str
-    content: Lines | Batch
+    content: Lines | Extent | Batch
 
     def read(self) -> tuple[list[Found], Counter[str]]:
         """The records, and how often which keys stand beside them."""
@@ -140,7 +140,7 @@ def read_raw(source: str) -> Iterator[Found | Raw]:
 def _of_file(path: str, name: str) -> Iterator[Found | Raw]:
     places = _Places(path, name)
     for item in _read(path):
-        yield Raw(path, name, item) if isinstance(item, Lines | Batch) else places.found(*item)
+        yield Raw(path, name, item) if isinstance(item, Lines | Extent | Batch) else places.found(*item)
 
 
 class _Places:
@@ -202,7 +202,7 @@ def _kind(path: str) -> str | None:
     return last if last in (*_JSON, *_TABLES, ".parquet") else None
 
 
-def _read(path: str) -> Iterator[tuple[int, Any] | Lines | Batch]:
+def _read(path: str) -> Iterator[tuple[int, Any] | Lines | Extent | Batch]:
     """(line, record) of each record of a file, or what it holds as it stands there."""
     with _opened(path) as raw:
         begins = raw.peek(8)

@@ -4,15 +4,19 @@ JSON is read under the rules for calls: no key twice, no NaN, no number beyond a
 """
 
 import codecs
+import io
 import json
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from callproof.calls import DECODER
 from callproof.console import say_once
-from callproof.errors import UserError
+from callproof.errors import UserError, cause_of
 from callproof.records import malformed, utf8
 
 from ..reading.repeated import Checked, checked_value
@@ -22,7 +26,7 @@ MAX_RECORD = 8 * 2**20
 
 _CHUNK = 2**16
 _HELD = 2**18
-"""Bytes of lines that are given at a time."""
+"""Bytes of lines that are given at a time, about."""
 _WRAPPERS = ("data", "rows", "records", "examples", "samples", "items", "sessions", "train", "dataset")
 _WRAPPED = re.compile(rf'\s*\{{\s*"(?:{"|".join(_WRAPPERS)})"\s*:\s*\[\s*[\{{\]]'.encode())
 
@@ -49,7 +53,28 @@ class Lines(NamedTuple):
         return list(_opened(read, beside)), beside
 
 
-def json_values(file: Any, path: str) -> Iterator[tuple[int, Any] | Lines]:
+class Extent(NamedTuple):
+    """Where some lines of a file stand: the number of the first, and their bytes."""
+
+    first: int
+    begin: int
+    size: int
+    is_blank: bool
+
+    def values(self, path: str) -> tuple[list[tuple[int, Any]], Counter[str]]:
+        """See `Lines.values`; raises a UserError where the file is another one by now."""
+        try:
+            with Path(path).open("rb") as file:
+                file.seek(self.begin)
+                data = file.read(self.size)
+        except OSError as error:
+            raise UserError(path, f"cannot be read any more ({cause_of(error)})", "read it again") from None
+        if len(data) < self.size:
+            raise UserError(path, "became shorter while it was read", "read it again when it is whole")
+        return Lines(self.first, io.BytesIO(data).readlines()).values(path)
+
+
+def json_values(file: Any, path: str) -> Iterator[tuple[int, Any] | Lines | Extent]:
     """(line, value) of each record of a file, or its lines where each is read for itself.
 
     Args:
@@ -69,6 +94,8 @@ def json_values(file: Any, path: str) -> Iterator[tuple[int, Any] | Lines]:
         yield from values.wrapped(beside)
     elif _is_printed(begins):
         yield from _opened(values.sequence(), beside)
+    elif _stays(file):
+        yield from _extents(file, path)
     else:
         yield from _lines(file, path)
     say_beside(path, beside)
@@ -122,6 +149,26 @@ def _wraps(value: Any, key: str) -> bool:
     if not isinstance(inner, list) or not inner or "messages" in value or "conversations" in value:
         return False
     return all(isinstance(item, dict) and "role" not in item and "from" not in item for item in inner)
+
+
+def _stays(file: Any) -> bool:
+    """Whether any process can read a file again: it is a plain one of this machine."""
+    plain = isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO)
+    return plain and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def _extents(file: IO[bytes], path: str) -> Iterator[Extent]:
+    """All lines, some at a time; those before one that is too long come before its error."""
+    first, begin = 1, file.tell()
+    while data := file.read(_HELD):
+        whole = data.rfind(b"\n") + 1
+        last = data[whole:] + (file.readline(MAX_RECORD + 1 - len(data) + whole) if whole < len(data) else b"")
+        data = data[:whole] + last * (len(last) <= MAX_RECORD)
+        if data:
+            yield Extent(first, begin, len(data), data.isspace())
+        first, begin = first + data.count(b"\n"), begin + len(data)
+        if len(last) > MAX_RECORD:
+            raise _too_long(f"{path}:{first}")
 
 
 def _lines(file: IO[bytes], path: str) -> Iterator[Lines]:
