@@ -18,6 +18,7 @@ from .dates import is_day
 from .forms import FORMS, IDS, form_named
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .many import Texts
+from .outline import Outline, shingles
 from .question import asked
 from .reading.dialects import INSTRUCTIONS
 from .reading.recorded_calls import recorded_call
@@ -25,7 +26,7 @@ from .reading.text_calls import calls_in_text, text_beside
 from .reading.tools import brought_tools
 from .rejected import Rejected
 from .sessions import Message, Session, is_logged, to_session
-from .similarity import ALIKE, Alike, Corpus, Outline, shingles
+from .similarity import ALIKE, Alike, Corpus
 from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
 from .user_module import builds_eval, module_sessions
 

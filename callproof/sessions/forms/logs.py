@@ -118,7 +118,9 @@ def is_agent_session(record: Record) -> bool:
 
 def _is_langfuse(shape: Shape) -> bool:
     asked = shape.record.get("input")
-    return shape.record.get("output") is not None and (is_talk(asked) or (isinstance(asked, dict) and "messages" in asked))
+    return shape.record.get("output") is not None and (
+        is_talk(asked) or (isinstance(asked, dict) and "messages" in asked)
+    )
 
 
 FORMS = (

@@ -160,7 +160,7 @@ def _is_completion(shape: Shape) -> bool:
 
 
 def _has_roles(*roles: str) -> Any:
-    return lambda shape: any([entry.get("role") in roles for entry in shape.talk])
+    return lambda shape: any(entry.get("role") in roles for entry in shape.talk)
 
 
 def _is_anthropic(shape: Shape) -> bool:
