@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from callproof.sessions import ALIKE, Corpus, shingles
+from callproof.sessions.outline import BANDS, ROWS, signature
 from callproof.sessions.similarity import jaccard
 
 WORDS = [f"w{number}" for number in range(400)]
@@ -138,3 +139,22 @@ def test_a_session_that_stands_inside_a_longer_one_is_contained_in_it() -> None:
     assert evals.like(train) == []
     assert evals.leaks_into(train) == evals.contained_in(train)
     assert Corpus([]).contained_in(train) == evals.contained_in(Corpus([])) == []
+
+
+@pytest.mark.parametrize("size", [6, 40, 150, 1200])
+def test_signatures_agree_as_often_as_sessions_are_alike(size: int) -> None:
+    """Of random sets of all sizes, also of far fewer hashes than a signature has places."""
+    rng = np.random.default_rng(size)
+    agreed, expected, shares_a_band = [], [], []
+    for _ in range(400):
+        union = rng.permutation(np.unique(rng.integers(0, 2**32, size, dtype=np.uint32)))
+        shared = round(ALIKE * len(union))
+        alone = (len(union) - shared) // 2
+        one, other = np.sort(union[: shared + alone]), np.sort(np.r_[union[:shared], union[shared + alone :]])
+        equal = signature(one) == signature(other)
+        agreed.append(equal.mean())
+        expected.append(shared / len(union))
+        shares_a_band.append(equal.reshape(BANDS, ROWS).all(axis=1).any())
+    assert np.mean(agreed) == pytest.approx(np.mean(expected), abs=0.01)
+    assert np.std(agreed) < 0.06
+    assert np.mean(shares_a_band) > 0.98

@@ -10,6 +10,7 @@ import pytest
 
 from callproof.errors import UserError
 from callproof.sessions import read_records, read_sessions
+from callproof.sessions.sources import read_raw
 
 ROWS = [{"n": number, "text": "é" * 50} for number in range(2000)]
 
@@ -268,3 +269,51 @@ def test_rows_of_the_hub_s_viewer_are_records(tmp_path: Path, capsys) -> None:
     assert numbers(path) == [1, 2]
     said = "not read: row_idx (2), truncated_cells (2), num_rows_total (1)"
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("held", [1, 7, 64, 10**6])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_lines_keep_their_numbers_wherever_a_part_of_the_file_ends(
+    tmp_path: Path, monkeypatch, held: int, mark: bytes
+) -> None:
+    monkeypatch.setattr("callproof.sessions.sources.json_text._HELD", held)
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        '{"n": 1}',
+        "",
+        '{"n": 2, "text": "\u2028 \x85 end no line"}',
+        "  ",
+        '{"n": 3}\r',
+        "{",
+        '{"n": 4}',
+    ]
+    path.write_bytes(mark + "\n".join(lines).encode())
+    found = [(one.where.rpartition(":")[2], one.value) for one in read_records(str(path))]
+    assert [where for where, _ in found] == ["1", "3", "5", "6", "7"]
+    assert [value if isinstance(value, UserError) else value["n"] for _, value in found[:3]] == [1, 2, 3]
+    assert isinstance(found[3][1], UserError)
+    assert found[4][1] == {"n": 4}
+
+
+def test_a_line_that_is_too_long_comes_behind_those_before_it(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("callproof.sessions.sources.json_text._HELD", 16)
+    monkeypatch.setattr("callproof.sessions.sources.json_text.MAX_RECORD", 100)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1}\n{"n": 2}\n' + json.dumps({"n": "x" * 100}) + '\n{"n": 4}\n')
+    found = read_records(str(path))
+    assert [next(found).value, next(found).value] == [{"n": 1}, {"n": 2}]
+    with pytest.raises(UserError, match=f"{path.name}:3.*more than 100 bytes"):
+        next(found)
+
+
+def test_a_file_that_became_shorter_while_it_was_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (part, *_) = read_raw(str(path))
+    assert part.read()[0][1].record == ROWS[1]
+    path.write_text(json.dumps(ROWS[0]) + "\n")
+    with pytest.raises(UserError, match="became shorter"):
+        part.read()
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be read any more"):
+        part.read()
