@@ -84,9 +84,10 @@ class Catalog(Record):
 
     @model_validator(mode="after")
     def _unique(self) -> "Catalog":
-        for name, times in Counter(tool.name for tool in self.tools).items():
-            if times > 1:
-                raise ValueError(f"{times} tools have the name {name!r}")
+        names = [tool.name for tool in self.tools]
+        if len(set(names)) < len(names):
+            name, times = Counter(names).most_common(1)[0]
+            raise ValueError(f"{times} tools have the name {name!r}")
         return self
 
     @cached_property

@@ -67,14 +67,12 @@ def lint_gold(session: Session, catalog: Catalog) -> GoldLint:
 def lint_message(session: Session, index: int, catalog: Catalog) -> GoldLint:
     """The lint of one message, as of `lint_gold`, whether it is learnt or not."""
     message, lint = session.messages[index], GoldLint([], [])
-    if session.tools is not None and not message.tool_calls and not message.alternatives:
+    is_right = not message.acceptances and all(map(catalog.surely_accepts, message.tool_calls))
+    if is_right and session.tools is not None and not message.alternatives:
         return lint
     if message.role == "assistant" and session.tools is None:
         lint.problems.extend(_unread_calls(index, message.content, catalog))
-    if not message.acceptances and all(map(catalog.surely_accepts, message.tool_calls)):
-        refused = list[str]()
-    else:
-        refused = _add(lint, f"message {index}", message.gold, catalog)
+    refused = [] if is_right else _add(lint, f"message {index}", message.gold, catalog)
     for number, answer in enumerate(message.alternatives, start=1):
         _add(lint, f"message {index}, alternative {number}", answer, catalog)
     return lint._replace(refused=tuple(refused))
