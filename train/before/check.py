@@ -269,7 +269,7 @@ class _SplitCount:
         self._rejected: list[str] = []
         self._unrenderable: list[str] = []
         self._fit = Fit()
-        self._turns = self._restraining = self._decisions = 0
+        self._restraint = Restraint()
         self._invented_dates = 0
         self._cut: list[str] = []
         self._many_rows: RowCount | None = None
@@ -289,14 +289,12 @@ class _SplitCount:
         learnt = facts.learnt
         self._fit.take(learnt, where)
         if facts.tools:
-            turns = sum([answer.restrains for answer in learnt])
-            self._turns += turns
-            self._restraining += turns > 0
-            self._decisions += sum([answer.decides for answer in learnt])
+            turns, decisions = sum(answer.restrains for answer in learnt), sum(answer.decides for answer in learnt)
+            self._restraint = self._restraint.add(turns, decisions)
         self._responses.update([answer.parts for answer in learnt])
         self.calls.update([name for answer in learnt for name in answer.calls])
         self._rejected += [f"{where}: {problem}" for answer in learnt for problem in answer.problems]
-        for line in [line for answer in learnt for line in answer.unjudged]:
+        for line in (line for answer in learnt for line in answer.unjudged):
             say(f"{where}: {line}")
         self._invented_dates += self._config.prompt.date_line and facts.is_undated
 
@@ -360,7 +358,7 @@ class _SplitCount:
             responses={name: self._responses[name] for name in RESPONSES},
             calls=dict(sorted(self.calls.items(), key=lambda item: (-item[1], item[0]))),
             no_call_share=(turns - calling) / turns if turns else None,
-            restraint=Restraint(turns=self._turns, sessions=self._restraining, decisions=self._decisions),
+            restraint=self._restraint,
             tokens=self._tokens() if self._encoder else None,
             dropped=tuple(self._dropped),
             rejected=tuple(self._rejected),

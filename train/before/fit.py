@@ -30,7 +30,7 @@ class Fit:
             self._strange_names.update(dict.fromkeys(calls))
             return
         self._calls.update(calls)
-        for name in [name for answer in learnt for name in answer.refused]:
+        for name in (name for answer in learnt for name in answer.refused):
             if name in known:
                 self._refused.setdefault(name, []).append(where)
 

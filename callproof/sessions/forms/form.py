@@ -65,11 +65,8 @@ class Shape:
         contents = [content for entry in self.talk if isinstance(content := entry.get("content"), list)]
         self.parts = [part for content in contents for part in content if isinstance(part, dict)]
         tools = record.get("tools")
-        self.tool_keys = set[str]().union(*filter(_is_object, tools)) if isinstance(tools, list) else set[str]()
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+        listed = tools if isinstance(tools, list) else []
+        self.tool_keys = set[str]().union(*(tool for tool in listed if isinstance(tool, dict)))
 
 
 def has(*keys: str) -> Callable[[Shape], bool]:

@@ -173,14 +173,6 @@ def _is_fine_tuning(shape: Shape) -> bool:
     return bool(shape.talk) and not (keys.isdisjoint(shape.record) and _MASKS.isdisjoint(shape.keys))
 
 
-def _is_langchain(shape: Shape) -> bool:
-    return not shape.keys.isdisjoint(("kwargs", "type")) and any(map(is_langchain, shape.talk))
-
-
-def _is_pydantic_ai(shape: Shape) -> bool:
-    return "kind" in shape.keys and any(map(is_pydantic_ai, shape.talk))
-
-
 def _is_when2call(shape: Shape) -> bool:
     tools = shape.record.get("tools")
     texts = isinstance(tools, list) and bool(tools) and all(isinstance(tool, str) for tool in tools)
@@ -208,8 +200,10 @@ FORMS = (
     Form("mcp", "messages with MCP tools", ("messages",),
          lambda shape: bool(shape.talk) and "inputSchema" in shape.tool_keys, _messages),
     Form("ms_swift", "ms-swift messages", ("messages",), _has_roles(*CALL_ROLES, *RESULT_ROLES[2:]), _messages),
-    Form("langchain", "LangChain messages", ("messages",), _is_langchain, _messages),
-    Form("pydantic_ai", "Pydantic AI messages", ("messages",), _is_pydantic_ai, _pydantic_ai),
+    Form("langchain", "LangChain messages", ("messages",),
+         lambda shape: any(map(is_langchain, shape.talk)), _messages),
+    Form("pydantic_ai", "Pydantic AI messages", ("messages",),
+         lambda shape: any(map(is_pydantic_ai, shape.talk)), _pydantic_ai),
     Form("openai_finetuning", "OpenAI fine-tuning", ("messages", "functions"), _is_fine_tuning, _messages),
     Form("callproof", OWN, ("messages",), has("session_id", "messages"), _messages),
     Form("openai", "OpenAI messages", ("messages",), has("messages"), _messages),

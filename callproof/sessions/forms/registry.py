@@ -249,7 +249,7 @@ def _fits(record: Record) -> Callable[[Form], bool]:
 def _form(record: Record, where: str, forced: Form | None) -> Form:
     """The form that a record has; raises a UserError if it has none, or not the one that it must have."""
     if forced:
-        if not any(filter(_fits(record), (form for form in FORMS if form.messages is forced.messages))):
+        if not any(map(_fits(record), (form for form in FORMS if form.messages is forced.messages))):
             refuse(where, f"no record of the form {forced.name}, its keys are {_keys(record)}"[:300], "mend data.form")
         return forced
     form = _fitting(record)

@@ -33,6 +33,9 @@ _TABLES = {".csv": ",", ".tsv": "\t"}
 _PACKED: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
 _PARQUET = b"PAR1"
+Content = Lines | Extent | Batch
+"""Records as they stand in their file."""
+
 _NAMED = 5
 
 
@@ -69,7 +72,7 @@ class Raw(NamedTuple):
 
     path: str
     name: str
-    content: Lines | Extent | Batch
+    content: Content
 
     def read(self) -> tuple[list[Found], Counter[str]]:
         """The records, and how often which keys stand beside them."""
@@ -140,7 +143,7 @@ def read_raw(source: str) -> Iterator[Found | Raw]:
 def _of_file(path: str, name: str) -> Iterator[Found | Raw]:
     places = _Places(path, name)
     for item in _read(path):
-        yield Raw(path, name, item) if isinstance(item, Lines | Extent | Batch) else places.found(*item)
+        yield Raw(path, name, item) if isinstance(item, Content) else places.found(*item)
 
 
 class _Places:
@@ -202,7 +205,7 @@ def _kind(path: str) -> str | None:
     return last if last in (*_JSON, *_TABLES, ".parquet") else None
 
 
-def _read(path: str) -> Iterator[tuple[int, Any] | Lines | Extent | Batch]:
+def _read(path: str) -> Iterator[tuple[int, Any] | Content]:
     """(line, record) of each record of a file, or what it holds as it stands there."""
     with _opened(path) as raw:
         begins = raw.peek(8)
