@@ -16,9 +16,9 @@ from .conversations import (
 )
 from .dates import is_day
 from .forms import FORMS, IDS, form_named
+from .likeness import ALIKE, Alike, Corpus, Outline, contained_in, duplicates, leaks, shingles
 from .logs import NAMING, Exchange, NoGold, gold_answer, read_exchange
 from .many import Texts
-from .outline import Outline, shingles
 from .question import asked
 from .reading.dialects import INSTRUCTIONS
 from .reading.recorded_calls import recorded_call
@@ -26,7 +26,6 @@ from .reading.text_calls import calls_in_text, text_beside
 from .reading.tools import brought_tools
 from .rejected import Rejected
 from .sessions import Message, Session, is_logged, to_session
-from .similarity import ALIKE, Alike, Corpus
 from .sources import Found, Raw, RawReader, Reader, is_dataset, opened, read_raw, read_records
 from .user_module import builds_eval, module_sessions
 
@@ -63,11 +62,14 @@ __all__ = [
     "brought_tools",
     "builds_eval",
     "calls_in_text",
+    "contained_in",
+    "duplicates",
     "form_named",
     "gold_answer",
     "is_dataset",
     "is_day",
     "is_logged",
+    "leaks",
     "merged_sessions",
     "module_sessions",
     "opened",

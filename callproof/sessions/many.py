@@ -6,6 +6,7 @@ import tempfile
 from array import array
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,19 +91,29 @@ class Pieces:
     """
 
     def __init__(self, held: int) -> None:
-        self._file = tempfile.SpooledTemporaryFile(held)  # noqa: SIM115 (closed with this object)
+        self._held, self._tail, self._in_file = held, bytearray(), 0
+        self._file: Any = None
         self._ends = array("Q", [0])
-        self._is_at_end = True
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def append(self, piece: bytes) -> None:
-        if not self._is_at_end:
-            self._file.seek(self._ends[-1])
-            self._is_at_end = True
-        self._file.write(piece)
+        self._tail += piece
         self._ends.append(self._ends[-1] + len(piece))
+        if len(self._tail) > self._held:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Put what is in memory into the file; it has no buffer, which reads that go to and fro would only fill."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed with this object)
+        self._file.seek(self._in_file)
+        rest = memoryview(bytes(self._tail))
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._in_file = self._ends[-1]
+        self._tail.clear()
 
     def sizes(self) -> NDArray[np.int64]:
         """How many bytes each of them has."""
@@ -111,8 +122,11 @@ class Pieces:
     def read(self, first: int, last: int) -> bytes:
         """Those from one to another, both included, as one."""
         begin, end = self._ends[first], self._ends[last + 1]
+        if begin >= self._in_file:
+            return bytes(self._tail[begin - self._in_file : end - self._in_file])
+        if end > self._in_file:
+            self._spill()
         self._file.seek(begin)
-        self._is_at_end = False
         return self._file.read(end - begin)
 
 

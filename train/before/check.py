@@ -1,7 +1,7 @@
 """What the sessions of a configuration hold, and what would spoil a training on them.
 
 Counts need no more than the sessions; figures in tokens need the base model's tokenizer, and without one say so.
-Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.similarity. A training is
+Near-duplicates are sessions of a Jaccard similarity of ALIKE or more, see callproof.sessions.likeness. A training is
 spoiled by gold calls that their own schema rejects, by eval sessions that are near-duplicates of training sessions,
 contained in one, or of one conversation with one (one goes on where the other ends, or both name it), by sessions that
 the chat template cannot write (unless `data.unrenderable` drops them), and by splits of which nothing is left.
@@ -19,7 +19,7 @@ from callproof.config import ModelConfig, RunConfig, Split, base_file
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
-from callproof.sessions import Alike, Corpus, Outline, Session, Texts, Told
+from callproof.sessions import Alike, Corpus, Outline, Session, Texts, Told, duplicates, leaks
 from callproof.turns import NO_TOOLS, Conversation, Domain, digests_of_splits, sessions_of_splits, supervised
 
 from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
@@ -158,8 +158,8 @@ def check(config: RunConfig, encoder: Encoder | str, show: int = 0, with_catalog
         name=config.name,
         splits={name: split.report() for name, split in splits.items()},
         never_called=tuple(name for name in splits["train"].tools if not splits["train"].calls[name]),
-        duplicates=_pairs(train.duplicates(), ids["train"], ids["train"]),
-        leaks=_leaks(held_out.leaks_into(train), *(splits[split] for split in ("eval", "train"))),
+        duplicates=_pairs(duplicates(train), ids["train"], ids["train"]),
+        leaks=_leaks(leaks(held_out, train), *(splits[split] for split in ("eval", "train"))),
         no_tokens=encoder if isinstance(encoder, str) else None,
     )
     return Found(report, splits["train"].examples)

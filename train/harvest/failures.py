@@ -7,7 +7,7 @@ from typing import NamedTuple
 from callproof.config import RunConfig
 from callproof.errors import UserError
 from callproof.scoring import Outcome
-from callproof.sessions import Corpus, Message, Session, Tale, Told
+from callproof.sessions import Corpus, Message, Session, Tale, Told, contained_in, leaks
 from callproof.turns import Turn, asked_sessions, split_sessions
 
 from ..rows.hub_data import read_records
@@ -127,12 +127,12 @@ def _take(known: dict[str, AnsweredSession], answered: AnsweredSession, run: Eva
 def held_out_numbers(sessions: list[Session], config: RunConfig) -> set[int]:
     """The numbers of the sessions that are eval sessions of a configuration, by what they say.
 
-    That is: nearly alike (`callproof.sessions.similarity`), one contained in the other, or of one conversation.
+    That is: nearly alike (`callproof.sessions.likeness`), one contained in the other, or of one conversation.
     """
     mine, told = _outlined(sessions)
     theirs, held = _outlined(session for _, session in split_sessions(config, "eval", read_records))
-    alike = {pair.number for pair in mine.leaks_into(theirs)}
-    return alike | {pair.other for pair in theirs.contained_in(mine)} | set(told.shared_with(held))
+    alike = {pair.number for pair in leaks(mine, theirs)}
+    return alike | {pair.other for pair in contained_in(theirs, mine)} | set(told.shared_with(held))
 
 
 def _outlined(sessions: Iterable[Session]) -> tuple[Corpus, Told]:

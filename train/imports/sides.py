@@ -1,6 +1,6 @@
 """Which sessions evaluation takes: whole conversations, none of them nearly one of training or contained in one."""
 
-from callproof.sessions import Chains, Corpus, Link, Session
+from callproof.sessions import Chains, Corpus, Link, Session, leaks
 from callproof.turns import held_out
 
 
@@ -33,10 +33,10 @@ class Sides:
             outside = [number for number, name in clusters.items() if name not in held]
             if not outside:
                 return set()
-            leaks = self._corpus.part(inside).leaks_into(self._corpus.part(outside))
-            if not leaks:
+            found = leaks(self._corpus.part(inside), self._corpus.part(outside))
+            if not found:
                 return set(inside)
-            for leak in leaks:
+            for leak in found:
                 _join(clusters, inside[leak.number], outside[leak.other])
 
     def _clusters(self) -> dict[int, str]:

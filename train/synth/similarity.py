@@ -1,4 +1,4 @@
-"""The most similar of many sessions, exactly (see callproof.sessions.similarity for the measure)."""
+"""The most similar of many sessions, exactly (see callproof.sessions.likeness for the measure)."""
 
 from collections import Counter
 from collections.abc import Iterable

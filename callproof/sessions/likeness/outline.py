@@ -1,4 +1,4 @@
-"""A session as hashes: its runs of words, and a signature of those (see `callproof.sessions.similarity`)."""
+"""A session as hashes: its runs of words, and a signature of those (see `callproof.sessions.likeness`)."""
 
 import re
 from collections.abc import Iterable, Mapping
