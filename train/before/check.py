@@ -10,22 +10,21 @@ the chat template cannot write (unless `data.unrenderable` drops them), and by s
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from callproof.config import ModelConfig, RunConfig, Split, base_file
+from callproof.config import RunConfig, Split, names_folder
 from callproof.console import counted, say
 from callproof.errors import UserError
 from callproof.records import Record
 from callproof.sessions import Alike, Corpus, Outline, Session, Texts, Told, duplicates, leaks
 from callproof.turns import NO_TOOLS, Conversation, Domain, digests_of_splits, sessions_of_splits, supervised
 
-from ..rows.data import LeftOut, context_length, encode_session, encode_sessions
+from ..rows.data import LeftOut, context_length, encode_session, encode_sessions, load_encoder
 from ..rows.encode import IGNORED, Encoder, Row
 from ..rows.hashes import SPLITS
-from ..rows.hub_data import read_raw
+from ..rows.hub_data import read_raw, require_hub
 from ..rows.template import Unrenderable
 from ..rows.texts import Text, split_texts, text_row
 from .facts import FactFinder, Facts
@@ -34,7 +33,6 @@ from .many_rows import ManyRows, RowCount
 from .restraint import Restraint
 
 RESPONSES = ("text", "calls", "text and calls", "empty")
-_BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
 _PERCENTILES = (50, 90, 99, 100)
 
 
@@ -207,31 +205,15 @@ def make_encoder(config: RunConfig) -> Encoder | str:
     Raises:
         UserError: the base is a folder and does not serve.
     """
-    if reason := _cannot_be_had(config.model):
-        return reason
     try:
-        from ..rows.data import load_encoder
-
+        require_hub(config.model)  # before transformers, which is slow to import
         return load_encoder(config.model)
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'callproof[train]'"
     except UserError as error:
-        if config.model.base_model.startswith((".", "/", "models/")):
+        if names_folder(config.model.base_model):
             raise
         return str(error)
-
-
-def _cannot_be_had(model: ModelConfig) -> str | None:
-    """Why a base cannot be had, where that is plain before transformers, slow to import, looks for its files."""
-    if Path(model.base_model).is_dir() or model.base_model.startswith((".", "/", "models/")):
-        return None
-    try:
-        from huggingface_hub.constants import HF_HUB_OFFLINE
-    except ImportError:
-        return None
-    if not HF_HUB_OFFLINE or any(base_file(model.base_model, name, model.revision) for name in _BASE_FILES):
-        return None
-    return f"{model.base_model}: is not on this machine, and HF_HUB_OFFLINE keeps the hub from being asked"
 
 
 def _pairs(likenesses: list[Alike], ids: Texts, others: Texts) -> tuple[Pair, ...]:

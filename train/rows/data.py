@@ -9,7 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
-from callproof.config import Method, ModelConfig, RunConfig, Split
+from callproof.config import Method, ModelConfig, RunConfig, Split, names_folder
 from callproof.console import counted, say, say_once
 from callproof.errors import UserError
 from callproof.records import read_text
@@ -17,7 +17,7 @@ from callproof.sessions import Session
 from callproof.turns import Conversation, Domain, check_gold, split_sessions, supervised
 
 from .encode import Encoder, Row
-from .hub_data import gated, is_gated, read_raw
+from .hub_data import gated, is_gated, read_raw, require_hub
 from .preferences import judged_rows, paired_rows
 from .template import Unrenderable
 from .texts import split_texts, text_row
@@ -203,8 +203,9 @@ def load_tokenizer(model: ModelConfig) -> Any:
 def from_pretrained(auto_class: Any, model: ModelConfig, **options: Any) -> Any:
     """`auto_class.from_pretrained` of the configured base, its failures as one line."""
     name = model.base_model
-    if name.startswith((".", "/", "models/")) and not Path(name).is_dir():
+    if names_folder(name) and not Path(name).is_dir():
         raise UserError(name, "base model folder not found", "check model.base_model, or run `make base`")
+    require_hub(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from callproof.config import ModelConfig, base_file, names_folder
 from callproof.errors import UserError
 from callproof.sessions import Found, Raw, is_dataset, opened, sources
+
+_BASE_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json")
 
 
 def read_records(source: str) -> Iterator[Found]:
@@ -59,6 +62,30 @@ def _open(source: str) -> Any:
         folders = ", ".join(str(Path(source) / str(split)) for split in dataset)
         raise UserError(source, "holds several splits", f"name one: {folders}")
     return dataset
+
+
+def require_hub(model: ModelConfig) -> None:
+    """Ask the hub once for a base that is not on this machine, where its own library tries for a minute.
+
+    Raises:
+        UserError: it may not be asked, or nobody answers. What it says against the base is for who loads it.
+    """
+    name, revision = model.base_model, model.revision
+    if names_folder(name) or any(base_file(name, file, revision) for file in _BASE_FILES):
+        return
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+
+    if HF_HUB_OFFLINE:
+        problem = "is not on this machine, and HF_HUB_OFFLINE keeps the hub from being asked"
+        raise UserError(name, problem, "check model.base_model, or unset HF_HUB_OFFLINE")
+    try:
+        get_hf_file_metadata(hf_hub_url(name, _BASE_FILES[0], revision=revision))
+    except Exception as error:  # of the HTTP library that the hub's own is built on, which changes
+        if type(error).__name__ != "ConnectError":
+            return
+        problem = f"is not on this machine, and nobody answers at {ENDPOINT} ({error})"
+        raise UserError(name, problem, "check model.base_model, the network and HF_ENDPOINT") from None
 
 
 def is_gated(error: BaseException) -> bool:

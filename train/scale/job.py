@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callproof.config import RunConfig
+from callproof.config import RunConfig, names_folder
 from callproof.errors import UserError
 from callproof.records import headed_yaml
 
@@ -72,7 +72,7 @@ def to_copy(config: RunConfig) -> list[str]:
         UserError: a path begins at the root of this machine, or leads out of the working directory.
     """
     base = config.model.base_model
-    local = base.startswith((".", "/", "models/")) or Path(base).is_dir()
+    local = names_folder(base)
     paths = {
         "data.domain": config.data.domain,
         "data.tools": config.data.tools_path if config.data.tools else None,

@@ -1,6 +1,6 @@
 """Which adapters vLLM loads as they were trained: rules on their settings, and their tensors laid over the base."""
 
-from .base_file import base_file
+from .base_file import base_file, names_folder
 from .base_modules import base_modules
 from .folder import CheckedAdapter, adapter_modules, check_adapter_folder, linear_modules
 from .settings import (
@@ -29,6 +29,7 @@ __all__ = [
     "check_trained_on",
     "highest_rank",
     "linear_modules",
+    "names_folder",
     "problems",
     "same_model",
     "template_sha256",

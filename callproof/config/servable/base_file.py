@@ -3,6 +3,11 @@
 from pathlib import Path
 
 
+def names_folder(base_model: str) -> bool:
+    """Whether a base is a folder, there or not, and no hub id."""
+    return base_model.startswith((".", "/", "models/")) or Path(base_model).is_dir()
+
+
 def base_file(base_model: str, name: str, revision: str | None = None) -> Path | None:
     """A file of a base model, looked up without the network; None if it is not on this machine.
 

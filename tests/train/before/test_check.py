@@ -3,7 +3,9 @@
 import html
 import io
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -243,6 +245,28 @@ def test_statistics_need_neither_torch_nor_transformers(tmp_path: Path) -> None:
     assert found["splits"]["train"]["turns"] == 3
     assert "pip install" in found["no_tokens"]
     assert "no figures in tokens" in done.stderr
+
+
+def test_a_hub_that_nobody_answers_at_is_asked_once(tmp_path: Path) -> None:
+    """Where its own library would try for the better part of a minute, and say each try."""
+    write(tmp_path, GOOD)
+    words = ("--config", str(tmp_path / "run.yaml"), "model.base_model=nobody/nothing")
+    with socket.socket() as refusing:  # bound, but it listens to nobody
+        refusing.bind(("127.0.0.1", 0))
+        hub = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+        environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HUB_OFFLINE": "0"}
+        checked, trained = (
+            subprocess.run(
+                [sys.executable, "-m", "train", *command, *words],
+                cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+            )
+            for command in (["check", "--stats"], [])
+        )  # fmt: skip
+    told = f"nobody/nothing: is not on this machine, and nobody answers at {hub} ("
+    assert json.loads(checked.stdout)["no_tokens"].startswith(told)
+    assert (checked.returncode, trained.returncode) == (0, 2)
+    assert trained.stderr.splitlines()[-1].startswith(f"error: {told}")
+    assert "Retrying" not in checked.stderr + trained.stderr
 
 
 def run_check(*words: str | Path) -> int:
