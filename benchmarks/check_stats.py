@@ -1,10 +1,12 @@
 """How fast and in how much memory `callproof train check --stats` reads a folder, beside `datasets.load_dataset`.
 
     python benchmarks/check_stats.py --size 1000
+    python benchmarks/check_stats.py --size 1000 --bare
 
 Writes a folder in a temporary directory: half of the bytes are JSON lines of objects, as OpenAI's form has them, half
 Parquet with messages and tools as JSON text, as the public sets have them. They hold sessions of shops' agents that
-call tools, each with the system prompt and the catalog of one of twenty shops. Both read it in a process of its own,
+call tools, each of 16 kB with the system prompt and the catalog of one of twenty shops; with --bare each is of 5 kB,
+without those, as a domain's own sessions are. Both read it in a process of its own,
 one after the other, `datasets` into an empty cache. `check` has no tokenizer, so that both do what can be done without
 one. The last line on stdout is JSON; memory is the peak of resident memory.
 """
@@ -59,13 +61,13 @@ class Measured(NamedTuple):
     peak_mb: float
 
 
-def write_folder(folder: Path, size: int) -> int:
-    """Write about `size` bytes; returns how many there are."""
+def write_folder(folder: Path, size: int, bare: bool = False) -> int:
+    """Write about `size` bytes of sessions, `bare` of prompts and catalogs or not; returns how many there are."""
     import pyarrow
     from pyarrow import parquet
 
     folder.mkdir()
-    shops = [_shop(number) for number in range(SHOPS)]
+    shops = [_shop(number) for number in range(1 if bare else SHOPS)]
     written = number = 0
     for file in range(FILES):
         records: list[dict[str, str]] = []
@@ -73,7 +75,7 @@ def write_folder(folder: Path, size: int) -> int:
         bytes_of_file = 0
         while bytes_of_file < size / FILES:
             number += 1
-            record = _record(number, shops)
+            record = _record(number, shops, bare)
             bytes_of_file += sum(map(len, record.values()))
             records.append(record)
         if file % 2:
@@ -100,17 +102,21 @@ def _tool(chance: random.Random, number: int) -> dict[str, Any]:
                                              "parameters": schema}}  # fmt: skip
 
 
-def _record(number: int, shops: list[dict[str, Any]]) -> dict[str, str]:
+def _record(number: int, shops: list[dict[str, Any]], bare: bool) -> dict[str, str]:
     """A session; its messages and tools are JSON text, so that all rows of a table are alike."""
     chance = random.Random(f"session {number}")
     shop = chance.choice(shops)
-    messages = [{"role": "system", "content": shop["system"]}, *_turns(chance, shop["tools"])]
+    turns = list(_turns(chance, shop["tools"]))
+    if bare:
+        return {"id": f"session-{number}", "messages": json.dumps(turns)}
+    messages = [{"role": "system", "content": shop["system"]}, *turns]
     return {"id": f"session-{number}", "messages": json.dumps(messages), "tools": json.dumps(shop["tools"])}
 
 
 def _line(record: dict[str, str]) -> str:
     """A record as a line of objects."""
-    return f'{{"id": "{record["id"]}", "messages": {record["messages"]}, "tools": {record["tools"]}}}\n'
+    values = {**record, "id": json.dumps(record["id"])}
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}\n"
 
 
 def _turns(chance: random.Random, tools: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -153,9 +159,10 @@ def measured(module: str, words: list[str], folder: Path) -> Measured:
 
 
 def check_config(folder: Path, data: Path) -> Path:
-    """A configuration that reads the folder, with a base whose tokenizer cannot be had."""
-    path = folder / "config.yaml"
-    data_part = {"train": str(data), "system_prompt": "none", "tools": "none", "eval_share": 0.05}
+    """A configuration that reads the folder, with a base whose tokenizer cannot be had and a catalog for bare ones."""
+    path, tools = folder / "config.yaml", folder / "tools.json"
+    tools.write_text(json.dumps(_shop(0)["tools"]))
+    data_part = {"train": str(data), "system_prompt": "none", "tools": str(tools), "eval_share": 0.05}
     path.write_text(json.dumps({"name": "bench", "model": {"base_model": "nobody/nothing"}, "data": data_part}))
     return path
 
@@ -163,10 +170,11 @@ def check_config(folder: Path, data: Path) -> Path:
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=positive, default=1000, metavar="MB", help="of the folder (default %(default)s)")
+    parser.add_argument("--bare", action="store_true", help="sessions without system prompts and catalogs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="callproof-bench-") as name:
         folder, data = Path(name), Path(name) / "data"
-        size = write_folder(data, args.size * MB)
+        size = write_folder(data, args.size * MB, args.bare)
         say(f"{size / MB:.0f} MB in {FILES} files")
         ours = measured("callproof", ["train", "check", "--config", str(check_config(folder, data)), "--stats"], folder)
         say(f"check --stats: {ours.seconds:.1f} s, {ours.peak_mb:.0f} MB")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_HELD = 2**20
+_HELD = 2**18
 """Bytes of texts that stay in memory."""
 
 _HALVES = Struct(">QQ")

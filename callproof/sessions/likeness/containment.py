@@ -26,6 +26,9 @@ MOST_HOLDERS = 32
 _RUNS = 2**21
 """Runs of words that are held in memory to be found in other sessions."""
 
+_RUNS_RANKED = 2**20
+"""Runs of words of which the rarest are found at a time."""
+
 _RUNS_AT_ONCE = 2**16
 """Runs of words that are looked for at a time."""
 
@@ -41,22 +44,39 @@ def contained_in(corpus: Corpus, other: Corpus) -> list[Alike]:
     """
     best: dict[int, Alike] = {}
     counts = corpus.counts()
-    for runs, owners in corpus.runs_of(np.flatnonzero(counts >= SUBSTANTIAL), _RUNS):
-        search = _Search(corpus, other, counts, *_rarest(runs, owners, counts))
+    for runs, owners in _looked_for_at_once(corpus, counts):
+        search = _Search(corpus, other, counts, runs, owners)
         for hashes, holders in other.runs_of(np.arange(len(other)), _RUNS_AT_ONCE):
             search.look(hashes, holders)
         best |= search.best
     return [best[number] for number in sorted(best)]
 
 
+def _looked_for_at_once(corpus: Corpus, counts: _Numbers) -> Iterator[tuple[Shingles, _Numbers]]:
+    """The rarest runs of sessions that have enough, and whose they are, sorted by the runs; some sessions at a time."""
+    parts: list[tuple[Shingles, _Numbers]] = []
+    for runs, owners in corpus.runs_of(np.flatnonzero(counts >= SUBSTANTIAL), _RUNS_RANKED):
+        parts.append(_rarest(runs, owners, counts))
+        if sum(len(owners) for _, owners in parts) >= _RUNS:
+            yield _sorted(parts)
+            parts = []
+    if parts:
+        yield _sorted(parts)
+
+
 def _rarest(runs: Shingles, owners: _Numbers, counts: _Numbers) -> tuple[Shingles, _Numbers]:
-    """Of each owner the runs that are looked for, those first that the fewest others have."""
+    """Of each owner the runs that are looked for: those that the fewest of the others have."""
     _, places, times = np.unique(runs, return_inverse=True, return_counts=True)
-    order = np.lexsort((runs, times[places], owners))
+    order = np.lexsort((times[places], owners))
     begins = np.searchsorted(owners, owners)  # owners are sorted
     looked_for = order[np.arange(len(order)) - begins < _looked_for(counts)[owners]]
-    looked_for = looked_for[np.argsort(runs[looked_for], kind="stable")]
     return runs[looked_for], owners[looked_for]
+
+
+def _sorted(parts: list[tuple[Shingles, _Numbers]]) -> tuple[Shingles, _Numbers]:
+    runs, owners = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.argsort(runs, kind="stable")
+    return runs[order], owners[order]
 
 
 def _spare(counts: _Numbers) -> _Numbers:

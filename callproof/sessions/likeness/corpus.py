@@ -14,7 +14,7 @@ from .outline import BANDS, ROWS, Outline, Shingles
 _BYTES = 4
 """Of a shingle."""
 
-_HELD = 2**22
+_HELD = 2**18
 """Bytes of shingles that stay in memory; beyond them all are in a temporary file."""
 
 _CHUNK = 2_000
