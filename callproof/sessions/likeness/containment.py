@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .corpus import Alike, Corpus
+from .corpus import Alike, Corpus, Likest
 from .outline import Shingles
 
 CONTAINED = 0.9
@@ -42,14 +42,13 @@ def contained_in(corpus: Corpus, other: Corpus) -> list[Alike]:
 
     Sessions of fewer than SUBSTANTIAL runs say too little to tell a copy from common phrases.
     """
-    best: dict[int, Alike] = {}
     counts = corpus.counts()
+    best = Likest(len(counts))
     for runs, owners in _looked_for_at_once(corpus, counts):
-        search = _Search(corpus, other, counts, runs, owners)
+        search = _Search(corpus, other, best, runs, owners)
         for hashes, holders in other.runs_of(np.arange(len(other)), _RUNS_AT_ONCE):
             search.look(hashes, holders)
-        best |= search.best
-    return [best[number] for number in sorted(best)]
+    return best.found()
 
 
 def _looked_for_at_once(corpus: Corpus, counts: _Numbers) -> Iterator[tuple[Shingles, _Numbers]]:
@@ -69,7 +68,7 @@ def _rarest(runs: Shingles, owners: _Numbers, counts: _Numbers) -> tuple[Shingle
     _, places, times = np.unique(runs, return_inverse=True, return_counts=True)
     order = np.lexsort((times[places], owners))
     begins = np.searchsorted(owners, owners)  # owners are sorted
-    looked_for = order[np.arange(len(order)) - begins < _looked_for(counts)[owners]]
+    looked_for = order[np.arange(len(order)) - begins < _looked_for(counts[owners])]
     return runs[looked_for], owners[looked_for]
 
 
@@ -93,15 +92,14 @@ class _Search:
     """A search for those that contain some sessions.
 
     Args:
-        counts: how many runs each session of the corpus has.
+        best: keeps what is found.
         runs, owners: what is looked for, sorted, and whose it is.
     """
 
-    def __init__(self, corpus: Corpus, other: Corpus, counts: _Numbers, runs: Shingles, owners: _Numbers) -> None:
-        self._corpus, self._other, self._counts = corpus, other, counts
-        self._shares, self._holders = np.zeros(len(counts)), np.zeros(len(counts), dtype=np.int64)
+    def __init__(self, corpus: Corpus, other: Corpus, best: Likest, runs: Shingles, owners: _Numbers) -> None:
+        self._corpus, self._other, self._best, self._counts = corpus, other, best, corpus.counts()
+        self._holders = np.zeros(len(corpus), dtype=np.int64)
         self._settle(runs, owners)
-        self.best: dict[int, Alike] = {}
 
     def _settle(self, runs: Shingles, owners: _Numbers) -> None:
         self._runs, self._owners, self._known = runs, owners, _Known(runs)
@@ -124,24 +122,24 @@ class _Search:
         pairs, found = np.unique(np.repeat(holders, times) * span + self._owners[places], return_counts=True)
         owners = pairs % span
         counts = self._counts[owners]
-        most = 1 - (_looked_for(counts) - found) / counts
-        enough = (found >= _looked_for(counts) - _spare(counts)) & (most > self._shares[owners])
+        missing = _looked_for(counts) - found
+        most = 1 - missing / counts
+        enough = (missing <= _spare(counts)) & (most > self._best.similarities[owners])
         for pair, share in zip(pairs[enough].tolist(), most[enough].tolist(), strict=True):
             owner = pair % span
-            if share > self._shares[owner] and self._holders[owner] < MOST_HOLDERS:
+            if share > self._best.similarities[owner] and self._holders[owner] < MOST_HOLDERS:
                 yield owner, pair // span
 
     def _compare(self, owner: int, holder: int) -> None:
         shared = np.intersect1d(self._corpus.shingles(owner), self._other.shingles(holder), assume_unique=True)
         share = len(shared) / int(self._counts[owner])
-        self._holders[owner] += share >= CONTAINED
-        if share >= CONTAINED and share > self._shares[owner]:
-            self._shares[owner] = share
-            self.best[owner] = Alike(owner, holder, share)
+        if share >= CONTAINED:
+            self._holders[owner] += 1
+            self._best.keep(owner, holder, share)
 
     def _forget(self) -> None:
         """Look no longer for what was found whole, or often enough, where that is much."""
-        done = ((self._shares == 1) | (self._holders >= MOST_HOLDERS))[self._owners]
+        done = ((self._best.similarities == 1) | (self._holders >= MOST_HOLDERS))[self._owners]
         if 2 * done.sum() > len(done):
             self._settle(self._runs[~done], self._owners[~done])
 

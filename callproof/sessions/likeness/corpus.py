@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,28 @@ class Alike(NamedTuple):
     number: int
     other: int
     similarity: float
+
+
+class Likest:
+    """For each session of a corpus, by its number, the likest of others that is known.
+
+    Attributes:
+        similarities: shape (sessions,), 0 where none is known.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.similarities, self._others = np.zeros(count), np.zeros(count, dtype=np.int64)
+
+    def keep(self, number: int, other: int, similarity: float) -> None:
+        """Keep the other one if it is likelier than what is known."""
+        if similarity > self.similarities[number]:
+            self.similarities[number], self._others[number] = similarity, other
+
+    def found(self) -> list[Alike]:
+        """All that are known, by number."""
+        numbers = np.flatnonzero(self.similarities)
+        columns = (numbers, self._others[numbers], self.similarities[numbers])
+        return list(starmap(Alike, zip(*(column.tolist() for column in columns), strict=True)))
 
 
 class _Shelf:

@@ -7,12 +7,11 @@ Training Data Makes Language Models Better") call documents near-duplicates.
 """
 
 from collections.abc import Iterator
-from itertools import starmap
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .corpus import Alike, Corpus
+from .corpus import Alike, Corpus, Likest
 from .outline import BANDS, ROWS, Shingles
 
 ALIKE = 0.8
@@ -48,7 +47,7 @@ def like(corpus: Corpus, other: Corpus) -> list[Alike]:
 
 def _nearest(queries: Corpus, base: Corpus) -> list[Alike]:
     """Every session that is like one of another corpus, of its own like an earlier one, with the likest found."""
-    best, earlier = _Best(queries, base), queries is base
+    search, earlier = _Search(queries, base), queries is base
     bands = ((band, band) for band in base.bands()) if earlier else zip(queries.bands(), base.bands(), strict=True)
     for band, (mine, theirs) in enumerate(bands):
         order = np.argsort(theirs, kind="stable")
@@ -60,15 +59,15 @@ def _nearest(queries: Corpus, base: Corpus) -> list[Alike]:
         else:
             first, last = np.searchsorted(run, mine, "left"), np.searchsorted(run, mine, "right")
         for beside in range(MOST_BESIDE):
-            numbers = np.flatnonzero((first + beside < last) & (best.similarities < 1))
+            numbers = np.flatnonzero((first + beside < last) & (search.best.similarities < 1))
             others = order[first[numbers] + beside]
             if earlier:
                 numbers, others = numbers[others < numbers], others[others < numbers]
             if not len(numbers):
                 break
-            best.compare(numbers, others)
-        best.tried[order[np.arange(len(run)) - begins < MOST_BESIDE]] |= _BITS[band]
-    return best.found()
+            search.compare(numbers, others)
+        search.tried[order[np.arange(len(run)) - begins < MOST_BESIDE]] |= _BITS[band]
+    return search.best.found()
 
 
 def _spans(run: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -78,17 +77,17 @@ def _spans(run: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]
     return np.repeat(starts, counts), np.repeat(starts + counts, counts)
 
 
-class _Best:
-    """The likest session of another corpus that each one of a corpus was compared with, where they are alike.
+class _Search:
+    """A search for the likest session of another corpus that each one of a corpus is like.
 
     Attributes:
-        similarities: for each session, 0 where none was found.
+        best: what was found.
         tried: for each session of the other corpus a bit a band: it was compared with whatever shares that band.
     """
 
     def __init__(self, queries: Corpus, base: Corpus) -> None:
         self._queries, self._base = queries, base
-        self.similarities, self._others = np.zeros(len(queries)), np.zeros(len(queries), dtype=np.int64)
+        self.best = Likest(len(queries))
         self.tried = np.zeros(len(base), dtype=np.uint32)
 
     def compare(self, numbers: NDArray[np.intp], others: NDArray[np.intp]) -> None:
@@ -97,18 +96,13 @@ class _Best:
             mine, theirs = numbers[start : start + _CHUNK], others[start : start + _CHUNK]
             for number, other in self._promising(mine, theirs):
                 similarity = jaccard(self._queries.shingles(number), self._base.shingles(other))
-                if similarity >= ALIKE and similarity > self.similarities[number]:
-                    self.similarities[number], self._others[number] = similarity, other
+                if similarity >= ALIKE:
+                    self.best.keep(number, other, similarity)
 
     def _promising(self, numbers: NDArray[np.intp], others: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
         equal = self._queries.agreement(numbers, self._base, others)
         estimates = np.count_nonzero(equal, axis=1) / equal.shape[1]
-        some = np.flatnonzero(estimates >= np.maximum(_ESTIMATE, self.similarities[numbers] - _DOUBT))
+        some = np.flatnonzero(estimates >= np.maximum(_ESTIMATE, self.best.similarities[numbers] - _DOUBT))
         shared = equal[some].reshape(-1, BANDS, ROWS).all(axis=2) @ _BITS
         some = some[shared & self.tried[others[some]] == 0]
         yield from zip(numbers[some].tolist(), others[some].tolist(), strict=True)
-
-    def found(self) -> list[Alike]:
-        numbers = np.flatnonzero(self.similarities)
-        columns = (numbers, self._others[numbers], self.similarities[numbers])
-        return list(starmap(Alike, zip(*(column.tolist() for column in columns), strict=True)))
